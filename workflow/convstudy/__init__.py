@@ -1,0 +1,1 @@
+"""The library behind the workflow: layers, data, learning curves, studies, tables and plots."""
