@@ -1,0 +1,66 @@
+# One command each; `make help` lists them.
+# On another Python, with more than the CPU, or at the article's scale:
+#   make report PYTHON=python3.12
+#   make report EXTRA=gpu            (locks/: gpu, jax, torch)
+#   make report CONFIG=config/article.yaml
+
+PYTHON ?= python3
+CORES ?= all
+EXTRA ?=
+CONFIG ?=
+
+VENV := .venv$(if $(EXTRA),-$(EXTRA))
+LOCK := $(if $(EXTRA),locks/$(EXTRA).lock,requirements.lock)
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: help setup report test lint format lock clean
+.DEFAULT_GOAL := help
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY) ## install everything into .venv (once, or after the lock changed)
+
+report: $(READY) ## run the study and make reports/report.html
+	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
+	@echo "The report: $(CURDIR)/reports/report.html"
+
+test: $(READY) ## run the tests
+	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest
+
+lint: $(READY) ## check format, style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+format: $(READY) ## put the code in its format
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+# The file `ready` is written last: an interrupted set-up is taken up again.
+$(READY): $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit("Python 3.11 to 3.13 is needed, and $(PYTHON) is %d.%d: make $(MAKECMDGOALS) PYTHON=python3.12" % v)'
+	@echo "Installing into $(VENV): about 0.7 GB to download, a minute or more; only once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on --require-hashes -r $(LOCK)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+# Needs uv (https://docs.astral.sh/uv), which the project does not use otherwise.
+COMPILE := uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
+
+lock: ## renew the locks and environment.yml from pyproject.toml
+	$(COMPILE) --extra cpu -o requirements.lock
+	$(COMPILE) --extra gpu -c requirements.lock -o locks/gpu.lock
+	$(COMPILE) --extra cpu --extra jax -c requirements.lock -o locks/jax.lock
+	$(COMPILE) --extra cpu --extra torch -c requirements.lock -o locks/torch.lock
+	{ sed '/^      - /d' environment.yml; sed -n 's/^\([a-z].*==[^\\]*[^ \\]\).*/      - \1/p' requirements.lock; echo '      - --editable .'; } > environment.yml.new
+	mv environment.yml.new environment.yml
+
+clean: ## remove results and report, but keep the learning curves
+	find results -mindepth 1 -maxdepth 1 ! -name .state ! -name reference -exec rm -r {} +
+	rm -f reports/report.html reports/report.ipynb
