@@ -1,0 +1,27 @@
+"""What several test modules share."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Must stand before anything imports TensorFlow.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Give the folder of the real CIFAR-10, or skip."""
+    folder = os.environ.get("CONVSTUDY_CIFAR10")
+    if not folder:
+        pytest.skip("CONVSTUDY_CIFAR10 is not set: no real CIFAR-10 to test with")
+    return Path(folder)

@@ -1,0 +1,187 @@
+import json
+import multiprocessing
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import training_example
+from convstudy import curves
+from convstudy.files import read_json
+
+EXAMPLE = Path(training_example.__file__)
+NOT_TIMES = ("epoch", "loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate")
+
+
+def results(records):
+    return [{field: record[field] for field in NOT_TIMES} for record in records]
+
+
+def run_example(store, epochs, *die_in):
+    command = [sys.executable, str(EXAMPLE), str(store), str(epochs), *map(str, die_in)]
+    return subprocess.run(command, capture_output=True, text=True).returncode
+
+
+def final_state(curve):
+    """Read every array of a checkpoint: weights and the optimizer's variables."""
+    import h5py
+
+    [checkpoint] = curve.folder.glob("*.keras")
+    arrays = {}
+    with zipfile.ZipFile(checkpoint) as packed, packed.open("model.weights.h5") as file:
+        with h5py.File(file) as weights:
+            weights.visititems(
+                lambda name, item: (
+                    arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+                )
+            )
+    return arrays
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    store = tmp_path_factory.mktemp("undisturbed")
+    assert run_example(store, 4) == 0
+    return training_example.curve(store)
+
+
+def test_a_killed_training_goes_on_with_identical_results(tmp_path, undisturbed):
+    assert run_example(tmp_path, 4, 3) == -signal.SIGKILL
+    killed = training_example.curve(tmp_path)
+    assert len(killed.read()["records"]) == 2
+    assert run_example(tmp_path, 4) == 0
+    assert results(killed.read()["records"]) == results(undisturbed.read()["records"])
+    expected, actual = final_state(undisturbed), final_state(killed)
+    assert expected.keys() == actual.keys()
+    assert any("optimizer" in name for name in actual)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(actual[name], array, err_msg=name)
+
+
+def test_the_example_learns_and_its_epochs_differ(undisturbed):
+    records = undisturbed.read()["records"]
+    assert records[-1]["loss"] < records[0]["loss"]
+    assert len({record["loss"] for record in records}) == 4
+
+
+def test_a_stored_curve_is_read_and_not_trained(undisturbed, monkeypatch):
+    monkeypatch.setattr(curves, "Trainer", None)
+    assert len(list(undisturbed.epochs(4))) == 4
+
+
+def test_a_lost_checkpoint_is_made_again_with_the_same_results(tmp_path, undisturbed):
+    assert run_example(tmp_path, 2) == 0
+    shorter = training_example.curve(tmp_path)
+    [checkpoint] = shorter.folder.glob("*.keras")
+    checkpoint.unlink()
+    assert run_example(tmp_path, 3) == 0
+    assert results(shorter.read()["records"]) == results(undisturbed.read()["records"][:3])
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"records": [{"epoch": 2}], "identity": 1}'])
+def test_a_damaged_file_is_set_aside(tmp_path, damage):
+    curve = training_example.curve(tmp_path)
+    curve.folder.mkdir(parents=True)
+    (curve.folder / "curve.json").write_text(damage)
+    assert curve.read()["records"] == []
+    assert [path.read_text() for path in curve.folder.glob("damaged-*.json")] == [damage]
+
+
+def work(store, epochs):
+    list(training_example.curve(store).epochs(epochs, str(multiprocessing.current_process().pid)))
+
+
+def test_two_processes_train_each_epoch_once(tmp_path, undisturbed):
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=work, args=(tmp_path, 3)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    records = training_example.curve(tmp_path).read()["records"]
+    assert results(records) == results(undisturbed.read()["records"][:3])
+
+
+def test_a_loss_that_is_not_finite_ends_the_curve(tmp_path):
+    optimizer = {**training_example.TRAINING["optimizer"], "name": "sgd", "learning_rate": 1e30}
+    curve = training_example.curve(tmp_path, optimizer=optimizer)
+    records = list(curve.epochs(4))
+    described = curve.describe(4)
+    assert len(records) < 4
+    assert described["status"] == "ended"
+    assert described["reason"] == f"the loss is not finite in epoch {len(records) + 1}"
+    # Whoever asks again gets the same answer without training.
+    again = training_example.curve(tmp_path, optimizer=optimizer)
+    assert list(again.epochs(4)) == records
+    assert again._trainer is None
+
+
+KEY_CHANGES = [
+    ({"batch_size": 32}, True),
+    ({"seed": 4}, True),
+    ({"precision": "float64"}, True),
+    ({"augmentation": "none"}, True),
+    ({"epochs": 9}, False),
+    ({"threads": 2}, False),
+    ({"device": "auto"}, False),
+    ({"optimizer": {**training_example.TRAINING["optimizer"], "learning_rate": 0.1}}, True),
+    ({"optimizer": {**training_example.TRAINING["optimizer"], "momentum": 0.5}}, False),
+    (
+        {"optimizer": {**training_example.TRAINING["optimizer"], "schedule": "cosine"}},
+        True,
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "differs"), KEY_CHANGES)
+def test_the_key_depends_on_what_matters_and_on_nothing_else(tmp_path, changes, differs):
+    keys = {training_example.curve(tmp_path).key, training_example.curve(tmp_path, **changes).key}
+    assert len(keys) == 1 + differs
+
+
+def test_replicates_are_other_seeds(tmp_path):
+    first, second = (training_example.curve(tmp_path, replicate) for replicate in (0, 1))
+    assert (first.seed, second.seed) == (3, 4)
+    assert first.key != second.key
+
+
+def test_a_cosine_schedule_depends_on_its_length(tmp_path):
+    optimizer = {**training_example.TRAINING["optimizer"], "schedule": "cosine"}
+    keys = {training_example.curve(tmp_path, optimizer=optimizer, epochs=n).key for n in (4, 9)}
+    assert len(keys) == 2
+
+
+def test_list_and_prune(tmp_path, undisturbed, capsys):
+    store = undisturbed.folder.parent
+    curves.main(["--store", str(store), "list"])
+    assert undisturbed.name in capsys.readouterr().out
+    assert curves.prune(store, days=1, checkpoints_only=False) == 0
+    copy = tmp_path / "store"
+    (copy / "a").mkdir(parents=True)
+    (copy / "a" / "curve.json").write_bytes((undisturbed.folder / "curve.json").read_bytes())
+    (copy / "a" / "epoch-0004.keras").write_bytes(b"x" * 100)
+    assert curves.prune(copy, days=0, checkpoints_only=True) == 100
+    assert (copy / "a" / "curve.json").is_file()
+    assert curves.prune(copy, days=0, checkpoints_only=False) > 0
+    assert not (copy / "a").exists()
+
+
+def test_summary_names_the_best_epoch():
+    base = {"train_accuracy": 0.5, "seconds": 2.0, "images_per_second": 10.0}
+    records = [{**base, "test_accuracy": accuracy} for accuracy in (0.2, 0.6, 0.4)]
+    summary = curves.summarise(records)
+    assert (summary["test_accuracy_best"], summary["best_epoch"]) == (0.6, 2)
+    assert summary["test_accuracy_last"] == 0.4
+    assert summary["seconds"] == 6.0
+    assert curves.summarise([])["test_accuracy_best"] is None
+
+
+def test_the_json_beside_a_curve_says_what_it_is(undisturbed):
+    state = read_json(undisturbed.folder / "curve.json")
+    assert state["identity"]["seed"] == 3
+    assert state["environment"]["device"] == "cpu"
+    assert "tensorflow" in json.dumps(state["environment"]["versions"])

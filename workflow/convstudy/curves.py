@@ -1,0 +1,395 @@
+"""The store of learning curves: each is trained once, can be made longer, and is never repeated.
+
+A curve is a folder ``NAME/`` with ``curve.json`` (what it is, one record an epoch) and the newest
+checkpoint, beside the lock ``NAME.lock``. ``curve.json`` is replaced last and names the checkpoint
+that belongs to it, so a process that dies loses at most the epoch under way.
+
+``python -m convstudy.curves list`` shows a store and ``prune`` makes it smaller.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import hashlib
+import json
+import logging
+import math
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convstudy import models
+from convstudy.data import Dataset
+from convstudy.files import read_json, write_json
+from convstudy.logs import duration
+from convstudy.training import RECIPE, Recipe, Trainer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+
+def lock(path: Path) -> Any:
+    """Make the lock of a file or folder; the system frees it when its owner dies.
+
+    Raises
+    ------
+    NotImplementedError
+        On use, if the file system has no such locks.
+    """
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(f"{path}.lock", fallback_to_soft=False)
+
+
+def digest(value: Any) -> str:
+    """Hash plain data: the SHA-256 of its JSON with sorted keys, first 12 hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """Why a curve cannot go on, and after how many epochs."""
+
+    reason: str
+    epoch: int
+
+
+class Curve:
+    """One network's training, epoch by epoch.
+
+    Parameters
+    ----------
+    store : Path
+        The folder of all curves.
+    kinds : sequence of str
+        Layer kinds of every stage.
+    replicate : int
+        Repeats of the same network differ in this alone; it is added to the seed.
+    model : mapping
+        The config's ``model`` section.
+    training : mapping
+        Its ``training`` section.
+    epochs : int
+        Epochs for which the learning rate schedule is made.
+    dataset : Dataset
+        Images and labels.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        kinds: Sequence[str],
+        replicate: int,
+        model: dict[str, Any],
+        training: dict[str, Any],
+        epochs: int,
+        dataset: Dataset,
+    ) -> None:
+        self.kinds = tuple(kinds)
+        self.replicate = replicate
+        self.seed = training["seed"] + replicate
+        self.recipe = Recipe.from_settings(training, epochs)
+        self.layers = models.architecture(
+            kinds, model["width"], model["batch_normalization_momentum"]
+        )
+        self.dataset = dataset
+        self.training = training
+        self.identity = {
+            "recipe": RECIPE,
+            "network": [dataclasses.asdict(layer) for layer in self.layers],
+            "training": dataclasses.asdict(self.recipe),
+            "seed": self.seed,
+            "data": dataset.digest,
+        }
+        self.key = digest(self.identity)
+        self.name = f"{'-'.join(kinds)}_width{model['width']:g}_seed{self.seed}_{self.key}"
+        self.folder = store / self.name
+        self._trainer: Trainer | None = None
+        self._device = ""
+
+    def read(self) -> dict[str, Any]:
+        """Read what the store knows: ``records``, ``ended`` and ``checkpoint``, all perhaps empty.
+
+        A file that cannot be read is set aside, and the curve is trained anew.
+        """
+        path = self.folder / "curve.json"
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                state = read_json(path)
+                epochs = [record["epoch"] for record in state["records"]]
+                if state["identity"] != self.identity or epochs != list(range(1, len(epochs) + 1)):
+                    raise ValueError("it does not describe this curve")
+                return state
+            except (ValueError, KeyError, TypeError) as error:
+                aside = path.with_name(f"damaged-{time.time_ns()}.json")
+                path.replace(aside)
+                logger.warning("%s is damaged (%s): set aside as %s", path, error, aside.name)
+        return {"identity": self.identity, "records": [], "ended": None, "checkpoint": None}
+
+    def epochs(self, last: int, trained_for: str = "") -> Iterator[dict[str, Any]]:
+        """Give the records of epochs 1 to `last`, training those that the store lacks.
+
+        Several processes may ask at once: each epoch is trained by one of them.
+
+        Parameters
+        ----------
+        last : int
+            The last epoch wanted. The caller may stop earlier.
+        trained_for : str
+            Who asks; stored with each record that is trained here.
+
+        Yields
+        ------
+        dict
+            A record (see `Trainer.train_epoch`) with ``trained_for``. Fewer than `last` come if
+            the loss stops being finite; `ended` then tells why.
+        """
+        records: list[dict[str, Any]] = []
+        for epoch in range(1, last + 1):
+            if len(records) < epoch:
+                state = self.read()
+                if len(state["records"]) < epoch and not state["ended"]:
+                    with lock(self.folder):
+                        state = self.read()
+                        if len(state["records"]) < epoch and not state["ended"]:
+                            state = self._train(state, trained_for)
+                records = state["records"]
+            if len(records) < epoch:
+                return
+            yield records[epoch - 1]
+
+    @property
+    def ended(self) -> Ended | None:
+        """Why the curve stops before the epoch that was asked for, if it does."""
+        ended = self.read()["ended"]
+        return None if ended is None else Ended(**ended)
+
+    def train(self, last: int, trained_for: str = "") -> None:
+        """Ask for all epochs up to `last`, saying after each how far it is."""
+        began = time.perf_counter()
+        for record in self.epochs(last, trained_for):
+            epoch = record["epoch"]
+            pace = (time.perf_counter() - began) / epoch
+            logger.info(
+                "%s: epoch %d of %d, test accuracy %.1f %%, %.0f images/s, about %s left",
+                "-".join(self.kinds),
+                epoch,
+                last,
+                100 * record["test_accuracy"],
+                record["images_per_second"],
+                duration((last - epoch) * pace),
+            )
+
+    def describe(self, last: int) -> dict[str, Any]:
+        """Give what is stored of the curve up to epoch `last`, as plain data.
+
+        Returns
+        -------
+        dict
+            ``curve`` (its name), ``seed``, ``replicate``, ``records``, ``device`` (of its newest
+            epoch), ``status`` (``finished`` or ``ended``) and ``reason``.
+        """
+        state = self.read()
+        records = state["records"][:last]
+        ended = self.ended if len(records) < last else None
+        return {
+            "curve": self.name,
+            "replicate": self.replicate,
+            "seed": self.seed,
+            "device": state["environment"]["device"],
+            "status": "finished" if len(records) == last else "ended",
+            "reason": ended.reason if ended else None,
+            "records": records,
+        }
+
+    def _train(self, state: dict[str, Any], trained_for: str) -> dict[str, Any]:
+        """Train one epoch more, with the lock held, and store it."""
+        from convstudy.provenance import environment
+
+        done = len(state["records"])
+        trainer = self._trainer
+        if trainer is None or trainer.epoch != done:
+            trainer = self._trainer = self._continue(state)
+        while trainer.epoch < done:
+            # The checkpoint was pruned or lost: the same epochs again give the same weights.
+            trainer.train_epoch()
+        record = {**trainer.train_epoch(), "trained_for": trained_for}
+        if not all(math.isfinite(record[field]) for field in ("loss", "test_loss")):
+            reason = f"the loss is not finite in epoch {record['epoch']}"
+            logger.warning("%s ends: %s", self.name, reason)
+            state["ended"] = {"reason": reason, "epoch": record["epoch"]}
+        else:
+            old, new = state["checkpoint"], f"epoch-{record['epoch']:04d}.keras"
+            trainer.save(self.folder / new)
+            state["records"].append(record)
+            state["checkpoint"] = new
+        state["environment"] = {"device": self._device, **environment(self.training)}
+        write_json(self.folder / "curve.json", state)
+        if state["ended"] is None and old not in (None, new):
+            (self.folder / old).unlink(missing_ok=True)
+        return state
+
+    def _continue(self, state: dict[str, Any]) -> Trainer:
+        """Load the newest checkpoint, or start."""
+        from convstudy.training import use_backend
+
+        self._device = use_backend(
+            self.recipe.backend, self.training["device"], self.training["threads"]
+        )
+        logger.info("%s trains on %s", self.name, self._device)
+        checkpoint = self.folder / (state["checkpoint"] or "none")
+        if checkpoint.is_file():
+            try:
+                return Trainer(
+                    self.layers,
+                    self.recipe,
+                    self.seed,
+                    self.dataset,
+                    checkpoint,
+                    len(state["records"]),
+                )
+            except (OSError, ValueError, KeyError) as error:
+                logger.warning("%s is damaged (%s): training again from epoch 1", checkpoint, error)
+        elif state["records"]:
+            logger.warning("%s has no checkpoint: training again from epoch 1", self.name)
+        return Trainer(self.layers, self.recipe, self.seed, self.dataset)
+
+
+def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Sum up a curve: its best and last test accuracy, its epochs, its time.
+
+    Returns
+    -------
+    dict
+        ``test_accuracy_best``, ``best_epoch``, ``test_accuracy_last``, ``train_accuracy_last``,
+        ``epochs``, ``seconds``, ``images_per_second`` (median over epochs, since the first one
+        also compiles). Without records all but ``epochs`` and ``seconds`` are None.
+    """
+    import numpy as np
+
+    accuracies = [record["test_accuracy"] for record in records]
+    best = max(range(len(records)), key=accuracies.__getitem__) if records else None
+    return {
+        "test_accuracy_best": None if best is None else accuracies[best],
+        "best_epoch": None if best is None else best + 1,
+        "test_accuracy_last": accuracies[-1] if records else None,
+        "train_accuracy_last": records[-1]["train_accuracy"] if records else None,
+        "epochs": len(records),
+        "seconds": round(sum(record["seconds"] for record in records), 3),
+        "images_per_second": (
+            float(np.median([record["images_per_second"] for record in records]))
+            if records
+            else None
+        ),
+    }
+
+
+def tabulate(descriptions: Sequence[dict[str, Any]]) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+    """Collect single-kind trainings in a row each, and in a row an epoch.
+
+    Parameters
+    ----------
+    descriptions : sequence of dict
+        What `Curve.describe` gives, with ``kind``, ``parameters`` and ``device``.
+    """
+    import pandas as pd
+
+    summary, curves = [], []
+    for one in descriptions:
+        which = {"kind": one["kind"], "replicate": one["replicate"]}
+        summary.append(
+            {
+                **which,
+                "seed": one["seed"],
+                "parameters": one["parameters"],
+                **summarise(one["records"]),
+                **{field: one[field] for field in ("device", "status", "reason", "curve")},
+            }
+        )
+        for record in one["records"]:
+            curves.append({**which, **record})
+    columns = ["kind", "replicate", "epoch", "loss", "train_accuracy", "test_loss"]
+    columns += ["test_accuracy", "learning_rate", "seconds", "images_per_second"]
+    return pd.DataFrame(summary), pd.DataFrame(curves, columns=columns)
+
+
+def stored(store: Path) -> list[dict[str, Any]]:
+    """List the curves of a store, oldest first: name, epochs, best accuracy, bytes, age in days."""
+    rows = []
+    for path in sorted(store.glob("*/curve.json"), key=lambda one: one.stat().st_mtime):
+        summary = summarise(read_json(path)["records"])
+        rows.append(
+            {
+                "name": path.parent.name,
+                "epochs": summary["epochs"],
+                "test_accuracy_best": summary["test_accuracy_best"],
+                "seconds": summary["seconds"],
+                "bytes": sum(one.stat().st_size for one in path.parent.iterdir()),
+                "days": (time.time() - path.stat().st_mtime) / 86400,
+            }
+        )
+    return rows
+
+
+def prune(store: Path, days: float, checkpoints_only: bool) -> int:
+    """Remove the curves that nothing has added to for some days, and count the bytes.
+
+    Parameters
+    ----------
+    store : Path
+        The folder of all curves.
+    days : float
+        Age from which a curve goes.
+    checkpoints_only : bool
+        Keep the records: only a curve that is asked for more epochs is then trained anew.
+    """
+    freed = 0
+    for row in stored(store):
+        folder = store / row["name"]
+        if row["days"] < days:
+            continue
+        with lock(folder):
+            paths = list(folder.glob("*.keras")) if checkpoints_only else list(folder.iterdir())
+            freed += sum(path.stat().st_size for path in paths)
+            for path in paths:
+                path.unlink()
+            if not checkpoints_only:
+                shutil.rmtree(folder)
+    return freed
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """List or prune a store of curves from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m convstudy.curves", description=main.__doc__)
+    parser.add_argument("--store", type=Path, default=Path("results/.state/curves"))
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="show every curve")
+    pruning = commands.add_parser("prune", help="remove curves")
+    pruning.add_argument("--days", type=float, required=True, help="that are at least this old")
+    pruning.add_argument(
+        "--checkpoints-only", action="store_true", help="keep the records, free the disk space"
+    )
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "prune":
+        freed = prune(chosen.store, chosen.days, chosen.checkpoints_only)
+        print(f"freed {freed / 1e6:.1f} MB in {chosen.store}")
+        return
+    rows = stored(chosen.store)
+    for row in rows:
+        best = row["test_accuracy_best"]
+        print(
+            f"{row['name']}  {row['epochs']:>3} epochs"
+            f"  {'no' if best is None else f'{best:.2%}'} best test accuracy"
+            f"  {duration(row['seconds'])}  {row['bytes'] / 1e6:.1f} MB"
+        )
+    print(f"{len(rows)} curves in {chosen.store}")
+
+
+if __name__ == "__main__":
+    main()

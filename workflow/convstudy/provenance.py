@@ -1,0 +1,125 @@
+"""What produced a result: code, settings, packages and machine."""
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "snakemake",
+    "keras",
+    "tensorflow",
+    "tensorflow-cpu",
+    "jax",
+    "torch",
+    "optuna",
+    "numpy",
+    "pandas",
+    "seaborn",
+    "matplotlib",
+    "papermill",
+    "nbconvert",
+)
+
+
+def versions() -> dict[str, str]:
+    """Give the versions of Python and of the packages that matter, where installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def hardware() -> dict[str, Any]:
+    """Describe the machine: system, processor, cores, GPUs. Its name is left out."""
+    from convstudy.settings import gpu_names
+
+    processor = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        processor = names[0].partition(":")[2].strip() if names else processor
+    elif platform.system() == "Darwin":
+        asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        processor = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    return {
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "gpus": gpu_names(),
+    }
+
+
+@cache
+def commit(folder: Path) -> dict[str, Any]:
+    """Give the git commit of a folder, and whether files differ from it.
+
+    Returns
+    -------
+    dict
+        ``commit`` and ``dirty``, both None where there is no git or no repository.
+    """
+    try:
+        asked = {"cwd": folder, "capture_output": True, "text": True, "check": True}
+        head = subprocess.run(["git", "rev-parse", "HEAD"], **asked).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain"], **asked).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}
+    return {"commit": head, "dirty": bool(changed)}
+
+
+def code_digest(*modules: str) -> str:
+    """Hash the source of modules of this package, so that a rule can depend on it.
+
+    Parameters
+    ----------
+    *modules : str
+        Names such as ``training``; none means all of the package.
+    """
+    folder = Path(__file__).parent
+    files = [folder / f"{module}.py" for module in modules] or sorted(folder.glob("*.py"))
+    hashed = hashlib.sha256()
+    for file in files:
+        hashed.update(file.read_bytes())
+    return hashed.hexdigest()[:12]
+
+
+def environment(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe where a training runs, for the file of its curve."""
+    return {
+        "when": now(),
+        "versions": versions(),
+        "hardware": hardware(),
+        "threads": training["threads"],
+        **commit(Path(__file__).parent),
+    }
+
+
+def now() -> str:
+    """Give the time, UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def describe(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe a run: time, code, settings, versions, machine, what trains."""
+    text = json.dumps(config, sort_keys=True)
+    return {
+        "created": now(),
+        **commit(Path(__file__).parent),
+        "config_digest": hashlib.sha256(text.encode()).hexdigest()[:12],
+        "versions": versions(),
+        "hardware": hardware(),
+        "backend": config["training"]["backend"],
+        "device": config["training"]["device"],
+    }
