@@ -1,0 +1,258 @@
+import multiprocessing
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import pytest
+import search_example
+from convstudy import models
+from convstudy.curves import Ended
+from convstudy.search import POSITIONS, Penalty, _drop_torn_line, best_trials
+from hypothesis import given
+from hypothesis import strategies as st
+from search_example import EPOCHS, PaperCurve, search
+
+EXAMPLE = Path(search_example.__file__)
+# Who trained an epoch first may change with a crash; what was found may not.
+FOUND = [
+    "number",
+    "state",
+    *POSITIONS,
+    "replicate",
+    "epochs",
+    "objective",
+    "test_accuracy",
+    "best_epoch",
+    "epochs_trained",
+]
+
+
+def run_example(folder, storage, trials, *die_after):
+    command = [sys.executable, EXAMPLE, folder, storage, trials, *die_after]
+    return subprocess.run(list(map(str, command)), capture_output=True).returncode
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    study = search(tmp_path_factory.mktemp("undisturbed"))
+    study.work()
+    return study.export()
+
+
+def test_a_study_uses_its_budget_and_prunes(undisturbed):
+    trials, _, summary = undisturbed
+    assert list(trials["number"]) == list(range(14))
+    assert set(trials["state"]) == {"COMPLETE", "PRUNED"}
+    assert summary["trials"] == summary["budget"] == 14
+    assert (trials.loc[trials["state"] == "COMPLETE", "epochs"] == EPOCHS).all()
+    assert (trials.loc[trials["state"] == "PRUNED", "epochs"] < EPOCHS).all()
+    assert summary["epochs_trained"] + summary["epochs_reused"] == summary["epochs_asked"]
+
+
+def test_the_objective_is_error_and_penalty(undisturbed):
+    trials, curves, _ = undisturbed
+    done = trials[trials["state"] == "COMPLETE"]
+    best = curves.groupby("number")["test_accuracy"].max()
+    for trial in done.itertuples():
+        parameters = models.parameters((trial.layer1, trial.layer2, trial.layer3))
+        expected = 1 - best[trial.number] + 0.05 * parameters / 250000
+        assert trial.objective == pytest.approx(expected, abs=1e-12)
+        assert trial.parameters == parameters
+
+
+def test_the_same_seed_gives_the_same_trials_and_another_seed_others(tmp_path, undisturbed):
+    again = search(tmp_path / "again")
+    again.work()
+    pd.testing.assert_frame_equal(again.export()[0], undisturbed[0])
+    other = search(tmp_path / "other", seed=6)
+    other.work()
+    assert not other.export()[0][list(POSITIONS)].equals(undisturbed[0][list(POSITIONS)])
+
+
+@pytest.mark.parametrize("storage", ["journal", "sqlite"])
+@pytest.mark.parametrize("die_after", [0, 8, 23])
+def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path, undisturbed, storage, die_after):
+    assert run_example(tmp_path, storage, 14, die_after) == -signal.SIGKILL
+    killed = search(tmp_path, storage=storage)
+    states = [trial.state.name for trial in killed.study().get_trials()]
+    assert states.count("RUNNING") == 1
+    assert run_example(tmp_path, storage, 14) == 0
+    trials, _, summary = killed.export()
+    assert "RUNNING" not in summary["states"]
+    pd.testing.assert_frame_equal(trials[FOUND], undisturbed[0][FOUND].assign())
+
+
+def test_killed_again_and_again(tmp_path, undisturbed):
+    kills = 0
+    while (code := run_example(tmp_path, "journal", 14, 17)) != 0:
+        assert code == -signal.SIGKILL
+        kills += 1
+        assert kills < 20
+    assert kills > 1
+    pd.testing.assert_frame_equal(search(tmp_path).export()[0][FOUND], undisturbed[0][FOUND])
+
+
+def test_a_study_can_be_made_longer_and_a_finished_one_does_nothing(tmp_path, undisturbed):
+    search(tmp_path, trials=5).work()
+    longer = search(tmp_path)
+    assert longer.work() == 9
+    assert longer.work() == 0
+    pd.testing.assert_frame_equal(longer.export()[0][FOUND], undisturbed[0][FOUND])
+    # A smaller budget afterwards shows the first trials only.
+    assert list(search(tmp_path, trials=5).export()[0]["number"]) == list(range(5))
+
+
+def test_repeats_of_a_combination_are_new_replicates(tmp_path):
+    study = search(tmp_path, trials=40, sampler={**search_example.SETTINGS["sampler"]})
+    study.work()
+    trials = study.export()[0]
+    counted = trials.groupby(list(POSITIONS)).cumcount()
+    assert list(trials["replicate"]) == list(counted)
+    assert trials["replicate"].max() > 0
+
+
+def test_studies_share_curves(tmp_path):
+    store = tmp_path / "curves"
+    first, second = (
+        search(tmp_path, store, name=name, penalty={"weight": w, "unit": 1, "pruning": "article"})
+        for name, w in (("accuracy", 0), ("other", 0))
+    )
+    first.work()
+    second.work()
+    one, two = first.export()[2], second.export()[2]
+    assert (one["epochs_reused"], two["epochs_trained"]) == (0, 0)
+    assert one["epochs_trained"] == two["epochs_reused"] > 0
+
+
+def test_the_penalty_enters_pruning_only_if_asked(tmp_path):
+    for pruning, expected in (("article", 0.0), ("objective", 0.05)):
+        penalty = {"weight": 0.05, "unit": 250000, "pruning": pruning}
+        study = search(tmp_path / pruning, trials=4, penalty=penalty)
+        study.work()
+        curves = study.export()[1].set_index(["number", "epoch"])["test_accuracy"]
+        for trial in study.study().get_trials():
+            parameters = models.parameters([trial.params[position] for position in POSITIONS])
+            for step, value in trial.intermediate_values.items():
+                error = 1 - curves[trial.number, step + 1]
+                assert value == pytest.approx(error + expected * parameters / 250000, abs=1e-12)
+
+
+def test_a_curve_that_ends_fails_its_trial_and_the_study_goes_on(tmp_path, monkeypatch):
+    whole = PaperCurve.epochs
+
+    def epochs(self, last, trained_for=""):
+        if self.kinds[0] == "conv":
+            self.ended = Ended("the loss is not finite in epoch 3", 3)
+            last = 2
+        yield from whole(self, last, trained_for)
+
+    monkeypatch.setattr(PaperCurve, "epochs", epochs)
+    pruner = {**search_example.SETTINGS["pruner"], "name": "none"}
+    study = search(tmp_path, pruner=pruner)
+    study.work()
+    trials, _, summary = study.export()
+    failed = trials[trials["state"] == "FAIL"]
+    assert 0 < len(failed) < 14 == summary["trials"]
+    assert set(failed["layer1"]) == {"conv"}
+    assert set(failed["reason"]) == {"the loss is not finite in epoch 3"}
+    assert failed["objective"].isna().all()
+
+
+def work(folder, worker):
+    PaperCurve.seconds_an_epoch = 0.01
+    search(folder).work(worker)
+
+
+def test_two_workers_use_the_budget_once(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=work, args=(tmp_path, number)) for number in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    trials, _, summary = search(tmp_path).export()
+    assert list(trials["number"]) == list(range(14))
+    assert set(summary["states"]) <= {"COMPLETE", "PRUNED"}
+    owners = {trial.user_attrs["worker"] for trial in search(tmp_path).study().get_trials()}
+    assert owners == {0, 1}
+
+
+def test_a_dead_workers_trial_is_taken_over_by_another(tmp_path):
+    assert run_example(tmp_path, "journal", 14, 8) == -signal.SIGKILL
+    study = search(tmp_path)
+    study.work(worker=1)
+    assert set(study.export()[2]["states"]) == {"COMPLETE", "PRUNED"}
+
+
+def test_a_journal_that_ends_in_half_a_line_is_repaired(tmp_path, undisturbed):
+    study = search(tmp_path, trials=5)
+    study.work()
+    whole = study.file.read_bytes()
+    study.file.write_bytes(whole + b'{"op_code": 4, "tri')
+    longer = search(tmp_path)
+    longer.work()
+    assert longer.file.read_bytes().startswith(whole)
+    pd.testing.assert_frame_equal(longer.export()[0][FOUND], undisturbed[0][FOUND])
+
+
+def test_a_journal_without_a_torn_line_is_left_alone(tmp_path):
+    journal = tmp_path / "study.log"
+    _drop_torn_line(journal)
+    assert not journal.exists()
+    journal.write_bytes(b"{}\n")
+    before = journal.stat().st_mtime_ns
+    _drop_torn_line(journal)
+    assert journal.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("sampler", "pruner"),
+    [("random", "none"), ("grid", "median"), ("tpe", "hyperband")],
+)
+def test_every_sampler_and_pruner_runs(tmp_path, sampler, pruner):
+    settings = search_example.SETTINGS
+    study = search(
+        tmp_path,
+        sampler={**settings["sampler"], "name": sampler},
+        pruner={**settings["pruner"], "name": pruner},
+    )
+    study.work()
+    summary = study.export()[2]
+    assert sum(summary["states"].values()) == 14
+    if sampler == "grid":
+        assert summary["combinations"] == 14
+
+
+def test_the_storage_file_holds_the_study_with_all_its_settings(tmp_path):
+    study = search(tmp_path, trials=4)
+    study.work()
+    study.copy_storage(tmp_path / "study.optuna")
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "study.optuna"))
+    loaded = optuna.load_study(
+        study_name="penalised", storage=optuna.storages.JournalStorage(backend)
+    )
+    assert len(loaded.trials) == 4
+    settings = loaded.user_attrs["settings"]
+    assert settings["sampler"] == search_example.SETTINGS["sampler"]
+    assert settings["pruner"] == search_example.SETTINGS["pruner"]
+
+
+def test_best_trials_are_ranked_by_objective(undisturbed):
+    best = best_trials(undisturbed[0])
+    done = undisturbed[0].query("state == 'COMPLETE'")
+    assert list(best["rank"]) == list(range(1, min(5, len(done)) + 1))
+    assert list(best["objective"]) == sorted(done["objective"])[: len(best)]
+
+
+@given(st.integers(0, 10**7), st.floats(0, 1), st.floats(1, 10**6))
+def test_the_penalty_is_proportional(parameters, weight, unit):
+    penalty = Penalty(weight, unit, "article")
+    assert penalty.of(parameters) == pytest.approx(parameters * penalty.of(1))
+
+
+def test_the_articles_penalty():
+    # A million parameters cost twenty points of accuracy.
+    assert Penalty(0.05, 250000, "article").of(10**6) == pytest.approx(0.20)

@@ -1,0 +1,401 @@
+"""Optuna searches the modules by asking for learning curves, one epoch more at a time.
+
+A study lives in a folder with Optuna's own storage file. Everything about a trial is decided from
+what is stored and from the trial's number, so that a study which was killed goes on as if it had
+not been: a trial left running is continued under its own number.
+"""
+
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+from filelock import Timeout
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import BaseJournalFileLock, JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from convstudy import models
+from convstudy.curves import Curve, digest, lock, summarise
+from convstudy.data import Dataset
+from convstudy.files import replacing
+from convstudy.layers import KINDS
+from convstudy.logs import duration
+
+logger = logging.getLogger(__name__)
+
+POSITIONS = tuple(f"layer{position}" for position in range(1, models.MODULE_LAYERS + 1))
+STORAGE_FILES = {"journal": "study.log", "sqlite": "study.db"}
+BEST_ROWS = 5
+
+MakeCurve = Callable[[Sequence[str], int], Curve]
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """What parameters cost: `weight` for every `unit` of them, added to the test error.
+
+    `pruning` is ``article`` (the values that pruning compares leave it out, as in the article) or
+    ``objective`` (they contain it).
+    """
+
+    weight: float
+    unit: float
+    pruning: str
+
+    def of(self, parameters: int) -> float:
+        """Give the penalty of a number of parameters."""
+        return self.weight * parameters / self.unit
+
+
+def sampler(settings: Mapping[str, Any], seed: int) -> optuna.samplers.BaseSampler:
+    """Make the sampler of one trial; all arguments that change its choices are given."""
+    if settings["name"] == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    if settings["name"] == "grid":
+        return optuna.samplers.GridSampler({name: list(KINDS) for name in POSITIONS}, seed=seed)
+    return optuna.samplers.TPESampler(
+        n_startup_trials=settings["startup_trials"],
+        n_ei_candidates=settings["candidates"],
+        multivariate=settings["multivariate"],
+        constant_liar=settings["constant_liar"],
+        group=False,
+        seed=seed,
+    )
+
+
+def pruner(settings: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePruner:
+    """Make the pruner; all its arguments are given."""
+    if settings["name"] == "none":
+        return optuna.pruners.NopPruner()
+    if settings["name"] == "hyperband":
+        return optuna.pruners.HyperbandPruner(
+            min_resource=settings["warmup_steps"] + 1,
+            max_resource=epochs,
+            reduction_factor=3,
+            bootstrap_count=0,
+        )
+    return optuna.pruners.MedianPruner(
+        n_startup_trials=settings["startup_trials"],
+        n_warmup_steps=settings["warmup_steps"],
+        interval_steps=settings["interval_steps"],
+        n_min_trials=settings["minimum_trials"],
+    )
+
+
+class _SystemLock(BaseJournalFileLock):
+    """A journal's lock that the system frees when its owner dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = lock(path)
+
+    def acquire(self) -> bool:
+        self._lock.acquire()
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+class Search:
+    """One study, which several processes may work on.
+
+    Parameters
+    ----------
+    name : str
+        The study's name in the config.
+    settings : mapping
+        Its settings there.
+    epochs : int
+        Most epochs of a trial.
+    folder : Path
+        The folder of all studies' states.
+    make_curve : callable
+        Gives the curve of layer kinds and a replicate.
+    parameters : callable
+        Gives the number of parameters of layer kinds, at the trained width.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: Mapping[str, Any],
+        epochs: int,
+        folder: Path,
+        make_curve: MakeCurve,
+        parameters: Callable[[Sequence[str]], int],
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.epochs = epochs
+        self.make_curve = make_curve
+        self.parameters = parameters
+        self.penalty = Penalty(**settings["penalty"])
+        # The budget and the number of workers are left out: a study can be made longer.
+        self.identity = {
+            "study": name,
+            "sampler": dict(settings["sampler"]),
+            "pruner": dict(settings["pruner"]),
+            "penalty": dict(settings["penalty"]),
+            "seed": settings["seed"],
+            "epochs": epochs,
+            "curves": make_curve((next(iter(KINDS)),), 0).identity,
+        }
+        self.key = digest(self.identity)
+        self.folder = folder / f"{name}_{self.key}"
+        self.file = self.folder / STORAGE_FILES[settings["storage"]]
+
+    def _storage(self) -> BaseStorage:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.settings["storage"] == "sqlite":
+            return RDBStorage(f"sqlite:///{self.file}")
+        system_lock = _SystemLock(self.file)
+        system_lock.acquire()
+        try:
+            _drop_torn_line(self.file)
+        finally:
+            system_lock.release()
+        return JournalStorage(JournalFileBackend(str(self.file), system_lock))
+
+    def study(self) -> optuna.Study:
+        """Open the study, or make it."""
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(
+            storage=self._storage(),
+            study_name=self.name,
+            direction="minimize",
+            load_if_exists=True,
+            pruner=pruner(self.settings["pruner"], self.epochs),
+        )
+        if "settings" not in study.user_attrs:
+            study.set_user_attr("settings", self.identity)
+        return study
+
+    def work(self, worker: int = 0) -> int:
+        """Work on the study until its trials are used up, and count those that ended here.
+
+        The number of trials is the study's, whoever works on it and however often it resumes.
+        """
+        began, ended = time.perf_counter(), 0
+        with lock(self.folder / f"worker-{worker}"), lock(self.folder / "claim"):
+            study = self.study()
+        with lock(self.folder / f"worker-{worker}"):
+            while (trial := self._claim(study, worker)) is not None:
+                epochs_before = time.perf_counter()
+                state = self._run(study, trial)
+                ended += 1
+                left = self.settings["trials"] - trial.number - 1
+                pace = (time.perf_counter() - began) / ended
+                logger.info(
+                    "%s: trial %d of %d %s in %s; about %s left",
+                    self.name,
+                    trial.number + 1,
+                    self.settings["trials"],
+                    state.name.lower(),
+                    duration(time.perf_counter() - epochs_before),
+                    duration(left * pace),
+                )
+        return ended
+
+    def _claim(self, study: optuna.Study, worker: int) -> Trial | None:
+        """Take this worker's interrupted trial, or the next new one within the budget."""
+        with lock(self.folder / "claim"):
+            trials = study.get_trials(deepcopy=False)
+            interrupted = [
+                trial
+                for trial in trials
+                if trial.state == TrialState.RUNNING
+                and self._is_dead(trial.user_attrs.get("worker", worker), worker)
+            ]
+            number = interrupted[0].number if interrupted else len(trials)
+            if number >= self.settings["trials"]:
+                return None
+            # A seeded sampler repeats its start in a new process; the trial's number does not.
+            study.sampler = sampler(self.settings["sampler"], self.settings["seed"] * 10000 + number)
+            if interrupted:
+                logger.info("%s: trial %d was interrupted and goes on", self.name, number + 1)
+                # Optuna has no public way back to a trial that is under way.
+                trial = Trial(study, interrupted[0]._trial_id)
+            else:
+                trial = study.ask()
+            trial.set_user_attr("worker", worker)
+            kinds = _suggest(trial)
+            if "replicate" not in trial.user_attrs:
+                trial.set_user_attr("replicate", _times_drawn(trials, number, kinds))
+            return trial
+
+    def _is_dead(self, owner: int, worker: int) -> bool:
+        """Tell whether a running trial's owner is gone; `worker` holds its own lock and asks."""
+        if owner == worker:
+            return True
+        try:
+            with lock(self.folder / f"worker-{owner}").acquire(timeout=0):
+                return True
+        except Timeout:
+            return False
+
+    def _run(self, study: optuna.Study, trial: Trial) -> TrialState:
+        """Ask for one epoch after another until the trial is pruned or has all of them."""
+        kinds = _suggest(trial)
+        penalty = self.penalty.of(self.parameters(kinds))
+        in_pruning = penalty if self.penalty.pruning == "objective" else 0.0
+        curve = self.make_curve(kinds, trial.user_attrs["replicate"])
+        trial.set_user_attr("curve", curve.name)
+        reported = set(study.get_trials(deepcopy=False)[trial.number].intermediate_values)
+        best = 0.0
+        epochs = 0
+        for record in curve.epochs(self.epochs, self._trial_name(trial.number)):
+            epochs = record["epoch"]
+            best = max(best, record["test_accuracy"])
+            logger.info(
+                "%s: trial %d of %d, %s, epoch %d of %d, test accuracy %.1f %%",
+                self.name,
+                trial.number + 1,
+                self.settings["trials"],
+                "-".join(kinds),
+                epochs,
+                self.epochs,
+                100 * record["test_accuracy"],
+            )
+            if epochs - 1 not in reported:
+                trial.report(1 - record["test_accuracy"] + in_pruning, step=epochs - 1)
+            if epochs < self.epochs and trial.should_prune():
+                study.tell(trial, state=TrialState.PRUNED)
+                return TrialState.PRUNED
+        if epochs < self.epochs:
+            ended = curve.ended
+            trial.set_user_attr("reason", ended.reason if ended else "the curve ended early")
+            study.tell(trial, state=TrialState.FAIL)
+            return TrialState.FAIL
+        study.tell(trial, 1 - best + penalty)
+        return TrialState.COMPLETE
+
+    def _trial_name(self, number: int) -> str:
+        return f"{self.name}_{self.key}/{number}"
+
+    def export(self) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+        """Give the trials, their epochs and a summary.
+
+        Returns
+        -------
+        trials : DataFrame
+            A row a trial, in order.
+        curves : DataFrame
+            A row a trial's epoch.
+        summary : dict
+            Settings and totals of the study.
+        """
+        with lock(self.folder / "claim"):
+            study = self.study()
+        trials, curves = [], []
+        for trial in study.get_trials(deepcopy=False)[: self.settings["trials"]]:
+            kinds = [trial.params[position] for position in POSITIONS]
+            curve = self.make_curve(kinds, trial.user_attrs["replicate"])
+            records = curve.read()["records"][: len(trial.intermediate_values)]
+            summary = summarise(records)
+            trained = sum(
+                record["trained_for"] == self._trial_name(trial.number) for record in records
+            )
+            parameters = self.parameters(kinds)
+            drawn = {**dict(zip(POSITIONS, kinds, strict=True)), "replicate": curve.replicate}
+            trials.append(
+                {
+                    "number": trial.number,
+                    "state": trial.state.name,
+                    **drawn,
+                    "epochs": summary["epochs"],
+                    "objective": trial.value if trial.state == TrialState.COMPLETE else None,
+                    "test_accuracy": summary["test_accuracy_best"],
+                    "best_epoch": summary["best_epoch"],
+                    "test_accuracy_last": summary["test_accuracy_last"],
+                    "parameters": parameters,
+                    "penalty": self.penalty.of(parameters),
+                    "seconds": summary["seconds"],
+                    "epochs_trained": trained,
+                    "epochs_reused": len(records) - trained,
+                    "reason": trial.user_attrs.get("reason"),
+                    "curve": curve.name,
+                }
+            )
+            fields = ("epoch", "test_accuracy", "loss", "train_accuracy", "test_loss")
+            curves += [
+                {"number": trial.number, **drawn, **{field: record[field] for field in fields}}
+                for record in records
+            ]
+        table = pd.DataFrame(trials)
+        totals = {
+            "study": self.name,
+            "settings": study.user_attrs["settings"],
+            "budget": self.settings["trials"],
+            "trials": len(table),
+            "states": table["state"].value_counts().sort_index().to_dict(),
+            "combinations": len(table[list(POSITIONS)].drop_duplicates()),
+            "epochs_asked": int(table["epochs"].sum()),
+            "epochs_trained": int(table["epochs_trained"].sum()),
+            "epochs_reused": int(table["epochs_reused"].sum()),
+        }
+        return table, pd.DataFrame(curves), totals
+
+    def copy_storage(self, path: Path) -> None:
+        """Copy Optuna's storage file, which optuna-dashboard opens."""
+        with lock(self.folder / "claim"), replacing(path) as temporary:
+            shutil.copyfile(self.file, temporary)
+
+
+def best_trials(trials: pd.DataFrame, rows: int = BEST_ROWS) -> pd.DataFrame:
+    """Rank the completed trials by objective, as the article tabulates them."""
+    done = trials[trials["state"] == "COMPLETE"].sort_values(["objective", "number"])
+    best = done.head(rows).assign(rank=range(1, min(rows, len(done)) + 1))
+    return best[["rank", *POSITIONS, "objective", "parameters", "test_accuracy", "number"]]
+
+
+def _suggest(trial: Trial) -> tuple[str, ...]:
+    """Draw the layer kinds, or give those drawn before."""
+    return tuple(trial.suggest_categorical(position, list(KINDS)) for position in POSITIONS)
+
+
+def _times_drawn(trials: Sequence[FrozenTrial], number: int, kinds: Sequence[str]) -> int:
+    """Count the trials before this one that drew the same combination."""
+    drawn = dict(zip(POSITIONS, kinds, strict=True))
+    return sum(trial.params == drawn for trial in trials if trial.number < number)
+
+
+def _drop_torn_line(journal: Path) -> None:
+    """Cut what a killed process left of a line at a journal's end."""
+    if not journal.is_file() or not (content := journal.read_bytes()) or content.endswith(b"\n"):
+        return
+    whole = content.rfind(b"\n") + 1
+    logger.warning("%s ended in half a line, which is cut off", journal)
+    with replacing(journal) as temporary:
+        temporary.write_bytes(content[:whole])
+
+
+def from_settings(name: str, params: Any, dataset: Dataset) -> Search:
+    """Make a study's search from a rule's parameters.
+
+    Parameters
+    ----------
+    name : str
+        The study's name in the config.
+    params : object
+        With ``settings`` (the study's), ``epochs``, ``model``, ``training`` (the config's sections
+        of these names) and ``state`` (the folder of curves and studies).
+    dataset : Dataset
+        Images and labels.
+    """
+    state = Path(params.state)
+
+    def make_curve(kinds: Sequence[str], replicate: int) -> Curve:
+        return Curve(
+            state / "curves", kinds, replicate, params.model, params.training, params.epochs, dataset
+        )
+
+    def parameters(kinds: Sequence[str]) -> int:
+        return models.parameters(kinds, params.model["width"])
+
+    return Search(name, params.settings, params.epochs, state / "studies", make_curve, parameters)
