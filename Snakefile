@@ -1,0 +1,51 @@
+"""From CIFAR-10 to a report: every number of an article on convolution layers, re-run.
+
+`snakemake --cores all` makes everything; config/README.md explains the settings.
+"""
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+from convstudy import settings
+from convstudy.errors import UserError
+from convstudy.provenance import code_digest
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+# A cluster's login node need not have what its jobs will have, a GPU for example.
+try:
+    config = settings.validate(config, this_machine=not workflow.non_local_exec)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+STUDIES = list(config["search"]["studies"])
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/verification.smk"
+include: "workflow/rules/counts.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/search.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+    record_run,
+    summarise_training,
+    export_study,
+
+
+rule all:
+    """Make the report and everything that it stands on."""
+    default_target: True
+    input:
+        "reports/report.html",
+        rules.verify_layers.output,
+        rules.verify_counts.output,
+        rules.summarise_training.output,
+        expand(rules.export_study.output, study=STUDIES),

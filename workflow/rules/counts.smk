@@ -1,0 +1,23 @@
+"""Parameters and multiply-accumulates of every model, in closed form."""
+
+
+rule count_parameters:
+    """Count the single-kind models and the 27 modules, by model and by layer."""
+    output:
+        models="results/counts/models.csv",
+        layers="results/counts/layers.csv",
+    params:
+        width=config["model"]["width"],
+        code=code_digest("layers", "models", "counts"),
+    log:
+        "results/logs/count_parameters.log",
+    benchmark:
+        "results/benchmarks/count_parameters.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    message:
+        "Counting parameters and multiply-accumulates"
+    script:
+        "../scripts/count_parameters.py"

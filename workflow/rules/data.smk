@@ -1,0 +1,30 @@
+"""CIFAR-10, from wherever it is, as arrays."""
+
+import os
+
+
+rule prepare_dataset:
+    """Find CIFAR-10, check it, draw the subset, and write arrays with their digest."""
+    output:
+        train_images="results/data/train_images.npy",
+        train_labels="results/data/train_labels.npy",
+        test_images="results/data/test_images.npy",
+        test_labels="results/data/test_labels.npy",
+        classes="results/data/classes.csv",
+        summary="results/data/summary.json",
+    params:
+        settings=config["data"],
+        directory=config["data"]["directory"] or os.environ.get("CONVSTUDY_CIFAR10"),
+        code=code_digest("data", "synthetic"),
+    log:
+        "results/logs/prepare_dataset.log",
+    benchmark:
+        "results/benchmarks/prepare_dataset.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Preparing the data (source: {params.settings[source]})"
+    script:
+        "../scripts/prepare_dataset.py"

@@ -1,0 +1,77 @@
+"""The Optuna studies; they share learning curves with each other."""
+
+
+wildcard_constraints:
+    study="|".join(STUDIES),
+    worker=r"\d+",
+
+
+def study_settings(wildcards):
+    """Give one study's part of the config."""
+    return config["search"]["studies"][wildcards.study]
+
+
+def study_workers(wildcards):
+    """Name the files of a study's workers, as many as its config asks for."""
+    return expand(
+        rules.search_modules.output,
+        worker=range(study_settings(wildcards)["workers"]),
+        allow_missing=True,
+    )
+
+
+rule search_modules:
+    """Run one worker of a study until the study's trials are used up."""
+    input:
+        data=rules.prepare_dataset.output.summary,
+    output:
+        "results/search/{study}/workers/{worker}.json",
+    params:
+        state="results/.state",
+        settings=study_settings,
+        epochs=config["search"]["epochs"],
+        model=config["model"],
+        training=config["training"],
+        code=code_digest("layers", "models", "training", "curves", "search"),
+    log:
+        "results/logs/search_modules/{study}_{worker}.log",
+    benchmark:
+        "results/benchmarks/search_modules/{study}_{worker}.tsv"
+    threads: config["training"]["threads"]
+    resources:
+        mem_mb=6000,
+        runtime=24 * 60,
+    message:
+        "Searching modules: study {wildcards.study}, worker {wildcards.worker}"
+    script:
+        "../scripts/search_modules.py"
+
+
+rule export_study:
+    """Write a study's trials, their epochs and the five best, and copy Optuna's storage."""
+    input:
+        workers=study_workers,
+        data=rules.prepare_dataset.output.summary,
+    output:
+        trials="results/search/{study}/trials.csv",
+        best="results/search/{study}/best.csv",
+        curves="results/search/{study}/curves.csv",
+        summary="results/search/{study}/study.json",
+        storage="results/search/{study}/study.optuna",
+    params:
+        state="results/.state",
+        settings=study_settings,
+        epochs=config["search"]["epochs"],
+        model=config["model"],
+        training=config["training"],
+        code=code_digest("curves", "search"),
+    log:
+        "results/logs/export_study/{study}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    message:
+        "Exporting study {wildcards.study}"
+    script:
+        "../scripts/export_study.py"

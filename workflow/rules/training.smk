@@ -1,0 +1,59 @@
+"""The three single-kind networks."""
+
+from convstudy.layers import KINDS
+
+
+
+wildcard_constraints:
+    kind="|".join(KINDS),
+    replicate=r"\d+",
+
+
+rule train_model:
+    """Train one single-kind network, or read its curve from the store."""
+    input:
+        data=rules.prepare_dataset.output.summary,
+    output:
+        "results/training/curves/{kind}_{replicate}.json",
+    params:
+        store="results/.state/curves",
+        model=config["model"],
+        training=config["training"],
+        code=code_digest("layers", "models", "training", "curves"),
+    log:
+        "results/logs/train_model/{kind}_{replicate}.log",
+    benchmark:
+        "results/benchmarks/train_model/{kind}_{replicate}.tsv"
+    threads: config["training"]["threads"]
+    resources:
+        mem_mb=6000,
+        runtime=24 * 60,
+    message:
+        "Training the {wildcards.kind} network, replicate {wildcards.replicate}"
+    script:
+        "../scripts/train_model.py"
+
+
+rule summarise_training:
+    """Collect the single-kind curves in two tables."""
+    input:
+        expand(
+            rules.train_model.output,
+            kind=KINDS,
+            replicate=range(config["training"]["replicates"]),
+        ),
+    output:
+        summary="results/training/summary.csv",
+        curves="results/training/curves.csv",
+    params:
+        code=code_digest("curves"),
+    log:
+        "results/logs/summarise_training.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    message:
+        "Collecting the single-kind trainings"
+    script:
+        "../scripts/summarise_training.py"

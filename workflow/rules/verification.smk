@@ -1,0 +1,46 @@
+"""The article's arithmetic: Keras against NumPy against the printed numbers."""
+
+
+rule verify_layers:
+    """Compute the worked examples, the identities and a grid of cases, and compare."""
+    output:
+        examples="results/verification/examples.csv",
+        identities="results/verification/identities.csv",
+        grid="results/verification/grid.csv",
+    params:
+        backend=config["training"]["backend"],
+        code=code_digest("article", "examples", "reference", "verification"),
+    log:
+        "results/logs/verify_layers.log",
+    benchmark:
+        "results/benchmarks/verify_layers.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    message:
+        "Verifying the worked examples and identities"
+    script:
+        "../scripts/verify_layers.py"
+
+
+rule verify_counts:
+    """Compare the closed-form counts with Keras and with the article."""
+    output:
+        "results/verification/counts.csv",
+    params:
+        width=config["model"]["width"],
+        backend=config["training"]["backend"],
+        code=code_digest("article", "layers", "models", "counts"),
+    log:
+        "results/logs/verify_counts.log",
+    benchmark:
+        "results/benchmarks/verify_counts.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    message:
+        "Verifying the parameter counts of 30 models"
+    script:
+        "../scripts/verify_counts.py"

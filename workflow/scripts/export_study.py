@@ -1,0 +1,22 @@
+"""Write a study's tables and copy Optuna's storage."""
+
+from pathlib import Path
+from typing import Any
+
+from convstudy.data import load_arrays
+from convstudy.files import write_csv, write_json
+from convstudy.logs import job
+from convstudy.search import best_trials, from_settings
+
+snakemake: Any
+
+with job(snakemake):
+    output = snakemake.output
+    dataset = load_arrays(Path(snakemake.input.data).parent)
+    search = from_settings(snakemake.wildcards.study, snakemake.params, dataset)
+    trials, curves, summary = search.export()
+    write_csv(output.trials, trials)
+    write_csv(output.best, best_trials(trials))
+    write_csv(output.curves, curves)
+    write_json(output.summary, summary)
+    search.copy_storage(Path(output.storage))

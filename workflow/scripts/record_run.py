@@ -1,0 +1,19 @@
+"""Record settings, reductions, code, versions and machine."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from convstudy import provenance, settings
+from convstudy.files import write_json
+from convstudy.logs import job
+
+snakemake: Any
+
+with job(snakemake):
+    config = snakemake.params.config
+    article = yaml.safe_load(Path(snakemake.params.article).read_text(encoding="utf-8"))
+    run = {"config": config, "reductions": settings.reductions(config, article)}
+    write_json(snakemake.output.run, run)
+    write_json(snakemake.output.provenance, provenance.describe(config))

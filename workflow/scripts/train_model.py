@@ -1,0 +1,33 @@
+"""Train one single-kind network and write its curve."""
+
+from pathlib import Path
+from typing import Any
+
+from convstudy import models
+from convstudy.curves import Curve
+from convstudy.data import load_arrays
+from convstudy.files import write_json
+from convstudy.logs import job
+
+snakemake: Any
+
+with job(snakemake):
+    params, kind = snakemake.params, snakemake.wildcards.kind
+    curve = Curve(
+        Path(params.store),
+        models.single_kind_models()[kind],
+        int(snakemake.wildcards.replicate),
+        params.model,
+        params.training,
+        params.training["epochs"],
+        load_arrays(Path(snakemake.input.data).parent),
+    )
+    curve.train(params.training["epochs"], trained_for="training")
+    write_json(
+        snakemake.output[0],
+        {
+            "kind": kind,
+            "parameters": models.parameters(curve.kinds, params.model["width"]),
+            **curve.describe(params.training["epochs"]),
+        },
+    )

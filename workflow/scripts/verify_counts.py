@@ -1,0 +1,16 @@
+"""Compare closed-form counts with Keras and with the article."""
+
+from typing import Any
+
+from convstudy import counts
+from convstudy.files import write_csv
+from convstudy.logs import job
+from convstudy.training import use_backend
+
+snakemake: Any
+
+with job(snakemake):
+    use_backend(snakemake.params.backend, device="cpu")
+    table = counts.verify(snakemake.params.width)
+    write_csv(snakemake.output[0], table)
+    counts.require_agreement(table)
