@@ -17,7 +17,7 @@ import optuna
 import pandas as pd
 from filelock import Timeout
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import BaseJournalFileLock, JournalFileBackend
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from convstudy import models
@@ -53,12 +53,17 @@ class Penalty:
         return self.weight * parameters / self.unit
 
 
-def sampler(settings: Mapping[str, Any], seed: int) -> optuna.samplers.BaseSampler:
-    """Make the sampler of one trial; all arguments that change its choices are given."""
-    if settings["name"] == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
+def sampler(settings: Mapping[str, Any], seed: int, trial: int) -> optuna.samplers.BaseSampler:
+    """Make the sampler of one trial; all arguments that change its choices are given.
+
+    A seeded sampler repeats its start in a new process, so each trial has its own seed: a resumed
+    study then draws what it would have drawn. The grid's order is one for the whole study.
+    """
     if settings["name"] == "grid":
         return optuna.samplers.GridSampler({name: list(KINDS) for name in POSITIONS}, seed=seed)
+    seed = seed * 10_000 + trial
+    if settings["name"] == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
     return optuna.samplers.TPESampler(
         n_startup_trials=settings["startup_trials"],
         n_ei_candidates=settings["candidates"],
@@ -88,7 +93,7 @@ def pruner(settings: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePrune
     )
 
 
-class _SystemLock(BaseJournalFileLock):
+class _SystemLock:
     """A journal's lock that the system frees when its owner dies."""
 
     def __init__(self, path: Path) -> None:
@@ -215,8 +220,7 @@ class Search:
             number = interrupted[0].number if interrupted else len(trials)
             if number >= self.settings["trials"]:
                 return None
-            # A seeded sampler repeats its start in a new process; the trial's number does not.
-            study.sampler = sampler(self.settings["sampler"], self.settings["seed"] * 10000 + number)
+            study.sampler = sampler(self.settings["sampler"], self.settings["seed"], number)
             if interrupted:
                 logger.info("%s: trial %d was interrupted and goes on", self.name, number + 1)
                 # Optuna has no public way back to a trial that is under way.
