@@ -1,0 +1,45 @@
+import pytest
+from convstudy import article, counts
+from convstudy.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def table():
+    return counts.count_models(0.25).set_index("model")
+
+
+def test_the_articles_seven_counts(table):
+    printed = article.parameter_counts()
+    assert len(printed) == 7
+    assert {name: table.loc[name, "parameters"] for name in printed} == printed
+
+
+def test_thirty_models(table):
+    assert len(table) == 30
+    assert list(table.index[:3]) == ["conv", "depthwise", "separable"]
+    assert table.loc["conv-conv-depthwise", ["layer1", "layer2", "layer3"]].tolist() == [
+        "conv",
+        "conv",
+        "depthwise",
+    ]
+    assert table["layer3"].isna().sum() == 3
+    assert (table["trained_parameters"] < table["parameters"]).all()
+    assert (table["trainable"] < table["parameters"]).all()
+
+
+def test_layers_add_up_to_models(table):
+    layers = counts.count_layers().groupby("model")[["parameters", "trainable", "macs"]].sum()
+    for column in layers:
+        assert layers[column].to_dict() == table[column].to_dict()
+
+
+def test_agreement_with_keras_and_what_happens_without(monkeypatch):
+    monkeypatch.setattr(
+        counts, "all_models", lambda: {"conv": ("conv", "conv"), "depthwise": ("depthwise",) * 2}
+    )
+    agreeing = counts.verify(0.125)
+    assert list(agreeing["width"]) == [1, 1, 0.125, 0.125]
+    counts.require_agreement(agreeing)
+    monkeypatch.setattr(article, "parameter_counts", lambda: {"conv": 1598731})
+    with pytest.raises(UserError, match=r"counts disagree: conv at width 1;"):
+        counts.require_agreement(counts.verify(0.125))
