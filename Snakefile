@@ -40,6 +40,19 @@ localrules:
     export_study,
 
 
+report: "workflow/report/workflow.rst"
+
+
+onsuccess:
+    print("\nMade: reports/report.html (open it in a browser), tables and figures in results/.")
+
+
+onerror:
+    print(
+        "\nStopped. The lines above and results/logs/ say why; the same command goes on from here."
+    )
+
+
 rule all:
     """Make the report and everything that it stands on."""
     default_target: True

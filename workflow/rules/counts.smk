@@ -6,9 +6,6 @@ rule count_parameters:
     output:
         models="results/counts/models.csv",
         layers="results/counts/layers.csv",
-    params:
-        width=config["model"]["width"],
-        code=code_digest("layers", "models", "counts"),
     log:
         "results/logs/count_parameters.log",
     benchmark:
@@ -17,6 +14,9 @@ rule count_parameters:
     resources:
         mem_mb=1000,
         runtime=5,
+    params:
+        width=config["model"]["width"],
+        code=code_digest("layers", "models", "counts"),
     message:
         "Counting parameters and multiply-accumulates"
     script:

@@ -12,10 +12,6 @@ rule prepare_dataset:
         test_labels="results/data/test_labels.npy",
         classes="results/data/classes.csv",
         summary="results/data/summary.json",
-    params:
-        settings=config["data"],
-        directory=config["data"]["directory"] or os.environ.get("CONVSTUDY_CIFAR10"),
-        code=code_digest("data", "synthetic"),
     log:
         "results/logs/prepare_dataset.log",
     benchmark:
@@ -24,6 +20,10 @@ rule prepare_dataset:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        settings=config["data"],
+        directory=config["data"]["directory"] or os.environ.get("CONVSTUDY_CIFAR10"),
+        code=code_digest("data", "synthetic"),
     message:
         "Preparing the data (source: {params.settings[source]})"
     script:

@@ -1,23 +1,130 @@
 """Figures, tables and the report."""
 
+from pathlib import Path
+
+from convstudy.plots import figure_names
+from convstudy.results import result_files, table_names
+
+# All files that figures, tables and report are made of.
+RESULTS = [f"results/{name}" for name in result_files(STUDIES)]
+CAPTIONS = sorted(str(path) for path in Path(workflow.basedir, "workflow/report").glob("*.rst"))
+
+
+def caption(figure):
+    """Name the caption's file of a figure: one for all examples, one for all studies."""
+    topic = figure.partition("_")[0]
+    return f"../report/{topic if topic in ('example', 'trials') else figure}.rst"
+
 
 rule record_run:
     """Record what produced these results: settings, reductions, code, versions and machine."""
     output:
         run="results/run.json",
         provenance="results/provenance.json",
-    params:
-        # The report's look is no part of what produced the results.
-        config={section: config[section] for section in config if section != "report"},
-        article="config/article.yaml",
-        code=code_digest(),
     log:
         "results/logs/record_run.log",
     threads: 1
     resources:
         mem_mb=500,
         runtime=5,
+    params:
+        # The report's look is no part of what produced the results.
+        config={section: config[section] for section in config if section != "report"},
+        article="config/article.yaml",
+        code=code_digest(),
     message:
         "Recording settings, versions and machine"
     script:
         "../scripts/record_run.py"
+
+
+rule write_tables:
+    """Write the report's tables, the article's figures beside the run's."""
+    input:
+        RESULTS,
+        run=rules.record_run.output.run,
+    output:
+        [
+            report(f"results/tables/{name}.csv", category="Tables", labels={"table": name})
+            for name in table_names(STUDIES)
+        ],
+    log:
+        "results/logs/write_tables.log",
+    benchmark:
+        "results/benchmarks/write_tables.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("article", "claims", "results", "tables"),
+    message:
+        "Writing the tables"
+    script:
+        "../scripts/write_tables.py"
+
+
+rule plot_figures:
+    """Draw every figure, as SVG for the report and as PNG."""
+    input:
+        RESULTS,
+        run=rules.record_run.output.run,
+    output:
+        [
+            report(
+                f"results/figures/{name}.svg",
+                caption=caption(name),
+                category="Figures",
+                labels={"figure": name},
+            )
+            for name in figure_names(STUDIES)
+        ],
+        [f"results/figures/{name}.png" for name in figure_names(STUDIES)],
+    log:
+        "results/logs/plot_figures.log",
+    benchmark:
+        "results/benchmarks/plot_figures.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_digest("article", "figures", "pictures", "plots", "results", "tables"),
+    message:
+        "Drawing the figures"
+    script:
+        "../scripts/plot_figures.py"
+
+
+rule render_report:
+    """Execute the notebook and render it as one HTML file."""
+    input:
+        RESULTS,
+        rules.write_tables.output,
+        rules.plot_figures.output,
+        run=rules.record_run.output.run,
+        notebook="workflow/notebooks/report.ipynb",
+        template=[
+            "workflow/notebooks/template/convstudy/conf.json",
+            "workflow/notebooks/template/convstudy/index.html.j2",
+            "workflow/notebooks/template/convstudy/style.css",
+        ],
+        captions=CAPTIONS,
+    output:
+        notebook="reports/report.ipynb",
+        html="reports/report.html",
+    log:
+        "results/logs/render_report.log",
+    benchmark:
+        "results/benchmarks/render_report.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        settings=config["report"],
+        code=code_digest(),
+    message:
+        "Rendering the report"
+    script:
+        "../scripts/render_report.py"

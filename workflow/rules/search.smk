@@ -26,13 +26,6 @@ rule search_modules:
         data=rules.prepare_dataset.output.summary,
     output:
         "results/search/{study}/workers/{worker}.json",
-    params:
-        state="results/.state",
-        settings=study_settings,
-        epochs=config["search"]["epochs"],
-        model=config["model"],
-        training=config["training"],
-        code=code_digest("layers", "models", "training", "curves", "search"),
     log:
         "results/logs/search_modules/{study}_{worker}.log",
     benchmark:
@@ -41,6 +34,13 @@ rule search_modules:
     resources:
         mem_mb=6000,
         runtime=24 * 60,
+    params:
+        state="results/.state",
+        settings=study_settings,
+        epochs=config["search"]["epochs"],
+        model=config["model"],
+        training=config["training"],
+        code=code_digest("layers", "models", "training", "curves", "search"),
     message:
         "Searching modules: study {wildcards.study}, worker {wildcards.worker}"
     script:
@@ -58,6 +58,12 @@ rule export_study:
         curves="results/search/{study}/curves.csv",
         summary="results/search/{study}/study.json",
         storage="results/search/{study}/study.optuna",
+    log:
+        "results/logs/export_study/{study}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
     params:
         state="results/.state",
         settings=study_settings,
@@ -65,12 +71,6 @@ rule export_study:
         model=config["model"],
         training=config["training"],
         code=code_digest("curves", "search"),
-    log:
-        "results/logs/export_study/{study}.log",
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
     message:
         "Exporting study {wildcards.study}"
     script:

@@ -3,7 +3,6 @@
 from convstudy.layers import KINDS
 
 
-
 wildcard_constraints:
     kind="|".join(KINDS),
     replicate=r"\d+",
@@ -15,11 +14,6 @@ rule train_model:
         data=rules.prepare_dataset.output.summary,
     output:
         "results/training/curves/{kind}_{replicate}.json",
-    params:
-        store="results/.state/curves",
-        model=config["model"],
-        training=config["training"],
-        code=code_digest("layers", "models", "training", "curves"),
     log:
         "results/logs/train_model/{kind}_{replicate}.log",
     benchmark:
@@ -28,6 +22,11 @@ rule train_model:
     resources:
         mem_mb=6000,
         runtime=24 * 60,
+    params:
+        store="results/.state/curves",
+        model=config["model"],
+        training=config["training"],
+        code=code_digest("layers", "models", "training", "curves"),
     message:
         "Training the {wildcards.kind} network, replicate {wildcards.replicate}"
     script:
@@ -45,14 +44,14 @@ rule summarise_training:
     output:
         summary="results/training/summary.csv",
         curves="results/training/curves.csv",
-    params:
-        code=code_digest("curves"),
     log:
         "results/logs/summarise_training.log",
     threads: 1
     resources:
         mem_mb=1000,
         runtime=5,
+    params:
+        code=code_digest("curves"),
     message:
         "Collecting the single-kind trainings"
     script:

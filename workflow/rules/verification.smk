@@ -7,9 +7,6 @@ rule verify_layers:
         examples="results/verification/examples.csv",
         identities="results/verification/identities.csv",
         grid="results/verification/grid.csv",
-    params:
-        backend=config["training"]["backend"],
-        code=code_digest("article", "examples", "reference", "verification"),
     log:
         "results/logs/verify_layers.log",
     benchmark:
@@ -18,6 +15,9 @@ rule verify_layers:
     resources:
         mem_mb=4000,
         runtime=20,
+    params:
+        backend=config["training"]["backend"],
+        code=code_digest("article", "examples", "reference", "verification"),
     message:
         "Verifying the worked examples and identities"
     script:
@@ -28,10 +28,6 @@ rule verify_counts:
     """Compare the closed-form counts with Keras and with the article."""
     output:
         "results/verification/counts.csv",
-    params:
-        width=config["model"]["width"],
-        backend=config["training"]["backend"],
-        code=code_digest("article", "layers", "models", "counts"),
     log:
         "results/logs/verify_counts.log",
     benchmark:
@@ -40,6 +36,10 @@ rule verify_counts:
     resources:
         mem_mb=4000,
         runtime=20,
+    params:
+        width=config["model"]["width"],
+        backend=config["training"]["backend"],
+        code=code_digest("article", "layers", "models", "counts"),
     message:
         "Verifying the parameter counts of 30 models"
     script:
