@@ -1,0 +1,180 @@
+"""The whole workflow, on a tiny configuration."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from convstudy.files import read_json
+
+STUDY = {
+    "trials": 4,
+    "sampler": {"startup_trials": 2},
+    "pruner": {"startup_trials": 2, "warmup_steps": 0},
+}
+TINY = {
+    "data": {"source": "synthetic", "train_images": 200, "test_images": 100},
+    "model": {"width": 0.0625},
+    "training": {"epochs": 2, "batch_size": 50},
+    "search": {"epochs": 2, "studies": {"accuracy": STUDY, "penalised": STUDY}},
+}
+
+
+class Project:
+    """A copy of the workflow in a folder of its own."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.folder = folder
+        shutil.copy(root / "Snakefile", folder)
+        for part in ("config", "workflow"):
+            shutil.copytree(root / part, folder / part)
+        (folder / "profiles").symlink_to("workflow/profiles")
+
+    def command(self, *arguments: str, **config: dict) -> list[str]:
+        overlay = self.folder / "tiny.yaml"
+        overlay.write_text(yaml.safe_dump(merged(TINY, config)))
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        return [*command, "--configfile", str(overlay)]
+
+    def start(self, *arguments: str, **config: dict) -> subprocess.Popen:
+        environment = dict(os.environ)
+        if config.get("data", {}).get("source") != "directory":
+            environment.pop("CONVSTUDY_CIFAR10", None)
+        return subprocess.Popen(
+            self.command(*arguments, **config),
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, **config: dict) -> tuple[int, str]:
+        process = self.start(*arguments, **config)
+        output, _ = process.communicate()
+        return process.returncode, output
+
+    def jobs(self, **config: dict) -> set[str]:
+        """Name the rules that a run would execute."""
+        code, output = self.run("--dry-run", "--quiet", "host", **config)
+        assert code == 0, output
+        _, _, table = output.partition("Job stats:")
+        lines = [line.split() for line in table.partition("\n\n")[0].splitlines()]
+        return {line[0] for line in lines if len(line) == 2 and line[1].isdigit()} - {"total"}
+
+    def table(self, name: str) -> pd.DataFrame:
+        return pd.read_csv(self.folder / "results" / name)
+
+
+def merged(base: dict, changes: dict) -> dict:
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+@pytest.fixture(scope="module")
+def project(root, tmp_path_factory):
+    """Run everything once."""
+    project = Project(root, tmp_path_factory.mktemp("project"))
+    code, output = project.run()
+    assert code == 0, output
+    project.output = output
+    return project
+
+
+def test_a_run_makes_everything_and_says_so(project):
+    assert "Made: reports/report.html" in project.output
+    report = (project.folder / "reports/report.html").read_text()
+    assert "synthetic" in report
+    assert len(project.table("training/summary.csv")) == 3
+    assert len(project.table("counts/models.csv")) == 30
+    for study in ("accuracy", "penalised"):
+        trials = project.table(f"search/{study}/trials.csv")
+        assert len(trials) == 4
+        assert set(trials["state"]) <= {"COMPLETE", "PRUNED"}
+    for name in ("examples", "identities", "grid", "counts"):
+        assert project.table(f"verification/{name}.csv")["passed"].all()
+
+
+def test_progress_is_shown(project):
+    assert "epoch 2 of 2, test accuracy" in project.output
+    assert "trial 4 of 4" in project.output
+    log = project.folder / "results/logs/train_model/conv_0.log"
+    assert "epoch 2 of 2, test accuracy" in log.read_text()
+
+
+def test_a_second_run_has_nothing_to_do(project):
+    code, output = project.run()
+    assert code == 0
+    assert "Nothing to be done" in output
+
+
+def test_a_setting_of_the_report_renders_the_report_alone(project):
+    assert project.jobs(report={"title": "Another title"}) == {"render_report", "all"}
+
+
+def test_a_setting_of_a_study_trains_no_network(project):
+    jobs = project.jobs(search={"studies": {"accuracy": {"trials": 5}}})
+    assert {"search_modules", "export_study"} <= jobs
+    assert not jobs & {"train_model", "prepare_dataset", "verify_layers", "count_parameters"}
+
+
+def test_another_sampler_reuses_the_curves(project):
+    curves = project.folder / "results/.state/curves"
+    before = {path: read_json(path)["records"] for path in curves.glob("*/curve.json")}
+    assert before
+    sampler = {"search": {"studies": {"accuracy": {"sampler": {"name": "random"}}}}}
+    code, output = project.run("results/search/accuracy/study.json", **sampler)
+    assert code == 0, output
+    for path, records in before.items():
+        # A curve may have become longer; its epochs, with their seconds, are the old ones.
+        assert read_json(path)["records"][: len(records)] == records
+    summary = read_json(project.folder / "results/search/accuracy/study.json")
+    assert summary["settings"]["sampler"]["name"] == "random"
+
+
+def test_a_wrong_setting_stops_before_any_job(project):
+    code, output = project.run(model={"width": -1})
+    assert code != 0
+    assert "model.width" in output
+    assert "Traceback" not in output
+    assert "rule " not in output
+
+
+def test_a_killed_run_goes_on_with_the_same_results(root, project, tmp_path):
+    killed = Project(root, tmp_path)
+    goal = "results/training/summary.csv"
+    process = killed.start(goal)
+    curves = killed.folder / "results/.state/curves"
+    for _ in range(600):
+        if list(curves.glob("*/curve.json")):
+            break
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (killed.folder / goal).exists()
+    subprocess.run(killed.command("--unlock"), cwd=killed.folder, check=True, capture_output=True)
+    code, output = killed.run(goal)
+    assert code == 0, output
+    columns = ["kind", "parameters", "test_accuracy_best", "test_accuracy_last", "epochs", "curve"]
+    expected = project.table("training/summary.csv")[columns]
+    pd.testing.assert_frame_equal(killed.table("training/summary.csv")[columns], expected)
+
+
+def test_real_images(root, real_data, tmp_path):
+    project = Project(root, tmp_path)
+    data = {"source": "directory", "directory": str(real_data)}
+    code, output = project.run(data=data)
+    assert code == 0, output
+    summary = read_json(project.folder / "results/data/summary.json")
+    assert (summary["source"], summary["synthetic"]) == ("directory", False)
+    assert "synthetic data" not in (project.folder / "reports/report.html").read_text()
