@@ -1,0 +1,493 @@
+"""CIFAR-10 from where it is to be had, checked, as arrays with a digest."""
+
+import hashlib
+import io
+import logging
+import os
+import pickle
+import socket
+import tarfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convstudy.errors import UserError
+from convstudy.files import read_json, replacing, write_csv, write_json
+
+logger = logging.getLogger(__name__)
+
+CLASS_NAMES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+SPLITS = ("train", "test")
+# Images in the whole data set (Krizhevsky, 2009), equally many of each class.
+OFFICIAL = {"train": 50_000, "test": 10_000}
+SHAPE = (32, 32, 3)
+SIGNATURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg"}
+
+# The archive of keras.datasets.cifar10, its checksum there, and the names in its cache.
+ARCHIVE_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+ARCHIVE_SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
+ARCHIVE_NAME = "cifar-10-batches-py-target"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images and labels, memory-mapped where they come from files.
+
+    Attributes
+    ----------
+    train_images, test_images : ndarray of uint8, (images, 32, 32, 3)
+    train_labels, test_labels : ndarray of uint8, (images,)
+    digest : str
+        SHA-256 over the bytes of the four arrays: training images, training labels, test images,
+        test labels.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    digest: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A whole data set, as read: arrays by split, where from, and how the images were encoded."""
+
+    name: str
+    origin: str
+    encoding: str
+    images: dict[str, np.ndarray]
+    labels: dict[str, np.ndarray]
+
+
+class Unavailable(Exception):  # noqa: N818
+    """A source that is not there, which is no mistake: another one may be."""
+
+
+def load_arrays(folder: Path) -> Dataset:
+    """Open what `prepare` wrote, without reading the images into memory.
+
+    Raises
+    ------
+    UserError
+        If a file is missing or has another shape than the others say.
+    """
+    arrays = {}
+    for split in SPLITS:
+        for what in ("images", "labels"):
+            path = folder / f"{split}_{what}.npy"
+            try:
+                arrays[f"{split}_{what}"] = np.load(path, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError) as error:
+                raise UserError(
+                    f"{path} cannot be read ({error}); make it again:"
+                    " snakemake --cores all --forcerun prepare_dataset"
+                ) from None
+        images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
+        if images.shape != (len(labels), *SHAPE):
+            raise UserError(
+                f"{folder}: {len(labels)} {split} labels for images of shape {images.shape};"
+                " make them again: snakemake --cores all --forcerun prepare_dataset"
+            )
+    return Dataset(**arrays, digest=read_json(folder / "summary.json")["digest"])
+
+
+def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) -> dict[str, Any]:
+    """Read the data set, draw the subset and write arrays, counts and a summary.
+
+    Parameters
+    ----------
+    settings : mapping
+        The config's ``data`` section.
+    directory : str or None
+        Folder of Parquet files, if one is given.
+    folder : Path
+        Where the arrays go; ``summary.json`` is written last.
+
+    Returns
+    -------
+    dict
+        The summary.
+
+    Raises
+    ------
+    UserError
+        If no source is to be had, a file is damaged, or a subset is larger than the data set.
+    """
+    import pandas as pd
+
+    source, fallbacks = find(settings, directory)
+    used, counts = {}, []
+    for split in SPLITS:
+        wanted = settings[f"{split}_images"]
+        labels = source.labels[split]
+        if wanted is not None and wanted > len(labels):
+            raise UserError(
+                f"data.{split}_images: {wanted}, but {source.origin} has {len(labels)} {split}"
+                f" images; write at most {len(labels)}, or null for all"
+            )
+        chosen = stratified(labels, wanted, [settings["seed"], SPLITS.index(split)])
+        used[f"{split}_images"] = source.images[split][chosen]
+        used[f"{split}_labels"] = labels[chosen]
+        for label, name in enumerate(CLASS_NAMES):
+            number = int((labels[chosen] == label).sum())
+            counts.append({"split": split, "label": label, "name": name, "images": number})
+    summary = {
+        "source": source.name,
+        "origin": source.origin,
+        "encoding": source.encoding,
+        "lossy": source.encoding == "jpeg",
+        "synthetic": source.name == "synthetic",
+        "fallbacks": fallbacks,
+        "available": {split: len(source.labels[split]) for split in SPLITS},
+        "used": {split: len(used[f"{split}_labels"]) for split in SPLITS},
+        "seed": settings["seed"],
+        "digest": digest(used),
+    }
+    for name, array in used.items():
+        with replacing(folder / f"{name}.npy") as temporary:
+            np.save(temporary, array)
+    write_csv(folder / "classes.csv", pd.DataFrame(counts))
+    write_json(folder / "summary.json", summary)
+    logger.info(
+        "%d training and %d test images from %s%s",
+        summary["used"]["train"],
+        summary["used"]["test"],
+        source.origin,
+        ", stored with losses (JPEG)" if summary["lossy"] else "",
+    )
+    return summary
+
+
+def find(settings: Mapping[str, Any], directory: str | None) -> tuple[Source, list[str]]:
+    """Read the first source that is to be had, and say what was passed over and why.
+
+    A folder that is given but damaged is an error; it is never passed over.
+    """
+    chosen = settings["source"]
+    steps = {
+        "directory": ["directory"],
+        "keras": ["keras"],
+        "synthetic": ["synthetic"],
+        "real": ["directory", "keras"],
+        "auto": ["directory", "keras", "synthetic"],
+    }[chosen]
+    passed_over = []
+    for step in steps:
+        try:
+            if step == "directory":
+                return read_directory(directory), passed_over
+            if step == "keras":
+                return read_keras(settings["download_timeout"]), passed_over
+            return make_synthetic(settings), passed_over
+        except Unavailable as reason:
+            passed_over.append(str(reason))
+            logger.warning("%s", reason)
+    raise UserError(
+        f"data.source: {chosen}, but no images are to be had: {'; '.join(passed_over)}; set"
+        " CONVSTUDY_CIFAR10 or data.directory to a folder of train-*.parquet and test-*.parquet,"
+        " or data.source: synthetic to try the workflow without CIFAR-10"
+    )
+
+
+def digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """Hash images and labels: SHA-256 of their bytes, in the order that `Dataset` gives."""
+    hashed = hashlib.sha256()
+    for name in ("train_images", "train_labels", "test_images", "test_labels"):
+        hashed.update(np.ascontiguousarray(arrays[name], dtype=np.uint8).tobytes())
+    return hashed.hexdigest()
+
+
+def stratified(labels: np.ndarray, wanted: int | None, seed: Any) -> np.ndarray:
+    """Draw a subset in which each class has its share, rounded by largest remainder.
+
+    Parameters
+    ----------
+    labels : ndarray of int, (images,)
+    wanted : int or None
+        Number of images; None for all.
+    seed : int or sequence of int
+        Of the draw.
+
+    Returns
+    -------
+    ndarray of int
+        Positions, ascending.
+    """
+    if wanted is None or wanted == len(labels):
+        return np.arange(len(labels))
+    rng = np.random.default_rng(seed)
+    classes, sizes = np.unique(labels, return_counts=True)
+    shares = sizes * wanted / len(labels)
+    takes = np.floor(shares).astype(int)
+    for largest in np.argsort(-(shares - takes), kind="stable")[: wanted - takes.sum()]:
+        takes[largest] += 1
+    chosen = [
+        rng.choice(np.flatnonzero(labels == label), take, replace=False)
+        for label, take in zip(classes, takes, strict=True)
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
+def read_directory(directory: str | None) -> Source:
+    """Read Parquet files as the Hugging Face hub lays out ``uoft-cs/cifar10``.
+
+    Raises
+    ------
+    Unavailable
+        If no folder is given.
+    UserError
+        If the folder or a file in it is not what it should be.
+    """
+    if directory is None:
+        raise Unavailable("no folder is given (data.directory and CONVSTUDY_CIFAR10 are empty)")
+    folder = Path(directory).expanduser()
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder} is not a folder; data.directory or CONVSTUDY_CIFAR10 must name one with"
+            " train-*.parquet and test-*.parquet"
+        )
+    images, labels, encodings = {}, {}, set()
+    for split in SPLITS:
+        files = sorted(folder.glob(f"{split}-*.parquet"))
+        if not files:
+            raise UserError(
+                f"{folder} has no {split}-*.parquet; data.directory or CONVSTUDY_CIFAR10 must name"
+                " a folder with train-*.parquet and test-*.parquet"
+            )
+        read = [_read_parquet(file) for file in files]
+        images[split] = np.concatenate([one[0] for one in read])
+        labels[split] = np.concatenate([one[1] for one in read])
+        encodings |= {one[2] for one in read}
+        _require_balance(labels[split], split, str(folder))
+    # One lossy file makes the whole lossy.
+    encoding = "jpeg" if "jpeg" in encodings else "png"
+    return Source("directory", f"the folder {folder.name}", encoding, images, labels)
+
+
+def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
+    """Read images, labels and the encoding of one file, or say what is wrong with it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def wrong(what: str) -> UserError:
+        return UserError(f"{path}: {what}; fetch the file again or set data.directory to another")
+
+    try:
+        table = pq.read_table(path, columns=["img", "label"])
+        encoded = table.column("img").combine_chunks().field("bytes").to_pylist()
+        labels = table.column("label").to_pylist()
+    except (pa.ArrowException, OSError, KeyError, ValueError, AttributeError) as error:
+        raise wrong(f"no Parquet file with img (bytes) and label ({_first_line(error)})") from None
+    if not labels:
+        raise wrong("no rows")
+    images = np.empty((len(labels), *SHAPE), np.uint8)
+    encoding = "png"
+    for row, (image, label) in enumerate(zip(encoded, labels, strict=True)):
+        if type(label) is not int or not 0 <= label < len(CLASS_NAMES):
+            raise wrong(f"row {row} has the label {label!r}, not one of 0 to 9")
+        try:
+            images[row], kind = _decode(image)
+        except ValueError as error:
+            raise wrong(f"row {row} has {error}") from None
+        if kind == "jpeg":
+            encoding = kind
+    return images, np.array(labels, np.uint8), encoding
+
+
+def _decode(image: bytes | None) -> tuple[np.ndarray, str]:
+    """Decode one image of 32x32 RGB pixels, or raise ValueError with the reason."""
+    from PIL import Image, UnidentifiedImageError
+
+    kinds = [kind for start, kind in SIGNATURES.items() if image and image.startswith(start)]
+    if not image or not kinds:
+        raise ValueError("no PNG or JPEG image")
+    try:
+        with Image.open(io.BytesIO(image), formats=["PNG", "JPEG"]) as opened:
+            # The size stands in the head: a huge image is refused before it is decoded.
+            if opened.size != SHAPE[:2] or opened.mode != "RGB":
+                width, height = opened.size
+                raise ValueError(f"an image of {width}x{height} {opened.mode}, not 32x32 RGB")
+            return np.asarray(opened), kinds[0]
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise ValueError(f"an image that cannot be decoded ({_first_line(error)})") from None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _require_balance(labels: np.ndarray, split: str, where: str) -> None:
+    """Refuse a full-sized split whose classes are not equally many, as the official ones are."""
+    counts = np.bincount(labels, minlength=len(CLASS_NAMES))
+    if len(labels) == OFFICIAL[split] and len(set(counts)) > 1:
+        raise UserError(
+            f"{where}: the {split} labels are not CIFAR-10's, which has {len(labels) // 10} a"
+            f" class; found {', '.join(map(str, counts))}; fetch the files again"
+        )
+
+
+def make_synthetic(settings: Mapping[str, Any]) -> Source:
+    """Draw synthetic images, as many as the settings ask for, or as CIFAR-10 has."""
+    from convstudy import synthetic
+
+    made = {
+        split: synthetic.make(
+            settings[f"{split}_images"] or OFFICIAL[split], [settings["seed"], number]
+        )
+        for number, split in enumerate(SPLITS)
+    }
+    return Source(
+        "synthetic",
+        "a seeded generator of synthetic images (not CIFAR-10)",
+        "procedural",
+        {split: images for split, (images, _) in made.items()},
+        {split: labels for split, (_, labels) in made.items()},
+    )
+
+
+def read_keras(timeout: float) -> Source:
+    """Read the archive that ``keras.datasets.cifar10`` uses, from its cache or by download.
+
+    Nothing is unpickled before the archive's checksum is right; the folder that Keras extracts
+    beside it, which anyone may have changed, is not read.
+
+    Parameters
+    ----------
+    timeout : float
+        Seconds after which a connection that says nothing is given up.
+
+    Raises
+    ------
+    Unavailable
+        If the archive is not in the cache and cannot be downloaded.
+    UserError
+        If the cached archive is damaged.
+    """
+    cache = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
+    names = (f"{ARCHIVE_NAME}_archive", ARCHIVE_NAME, "cifar-10-python.tar.gz")
+    archive = next((cache / name for name in names if (cache / name).is_file()), None)
+    origin = "Keras's cache"
+    if archive is None:
+        archive = _download(cache, timeout)
+        origin = "Keras's download"
+    if _sha256(archive) != ARCHIVE_SHA256:
+        raise UserError(
+            f"{archive}: not CIFAR-10's archive or only a part of it (its SHA-256 is not"
+            f" {ARCHIVE_SHA256[:12]}...); delete it, and it is downloaded again"
+        )
+    return _read_archive(archive, origin)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _download(cache: Path, timeout: float) -> Path:
+    """Download the archive through Keras, giving up when nothing arrives for a while."""
+    finished: list[Path | Exception] = []
+
+    def fetch() -> None:
+        try:
+            import keras
+
+            path = keras.utils.get_file(
+                fname=f"{ARCHIVE_NAME}_archive",
+                origin=ARCHIVE_URL,
+                file_hash=ARCHIVE_SHA256,
+                cache_dir=str(cache.parent),
+                cache_subdir=cache.name,
+            )
+            finished.append(Path(path))
+        except Exception as error:
+            # Whatever goes wrong in a download, the data are not to be had from there.
+            finished.append(error)
+
+    _require_answer(ARCHIVE_URL, timeout)
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(timeout)
+    try:
+        fetch()
+    finally:
+        socket.setdefaulttimeout(before)
+    if isinstance(finished[0], Exception):
+        raise Unavailable(f"Keras could not download CIFAR-10 ({_first_line(finished[0])})")
+    return finished[0]
+
+
+def _require_answer(url: str, timeout: float) -> None:
+    """Raise `Unavailable` unless a server answers in time, its name looked up included."""
+    import urllib.error
+    import urllib.request
+
+    answers: list[str] = []
+
+    def ask() -> None:
+        try:
+            request = urllib.request.Request(url, method="HEAD")
+            with urllib.request.urlopen(request, timeout=timeout):
+                answers.append("")
+        except (OSError, ValueError, urllib.error.URLError) as error:
+            answers.append(_first_line(error))
+
+    # Looking up a name has no time limit of its own; a thread that hangs there is left behind.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(timeout + 1)
+    problem = answers[0] if answers else f"no answer in {timeout:g} s"
+    if problem:
+        raise Unavailable(f"CIFAR-10 is not in Keras's cache and cannot be downloaded ({problem})")
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Unpickles arrays, bytes, lists and dicts, and nothing that could run code."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module.split(".")[0], name) in {
+            ("numpy", "_reconstruct"),
+            ("numpy", "ndarray"),
+            ("numpy", "dtype"),
+            ("_codecs", "encode"),
+        }:
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
+
+
+def _read_archive(archive: Path, origin: str) -> Source:
+    """Read the batches of a checked archive without extracting it."""
+    batches: dict[str, list[dict[bytes, Any]]] = {split: [] for split in SPLITS}
+    with tarfile.open(archive) as packed:
+        for member in sorted(packed.getmembers(), key=lambda one: one.name):
+            split = {"data_batch": "train", "test_batch": "test"}.get(
+                Path(member.name).name.rstrip("_12345")
+            )
+            file = packed.extractfile(member) if split else None
+            if split and file:
+                batches[split].append(_PlainUnpickler(file, encoding="bytes").load())
+    images = {
+        split: np.concatenate([one[b"data"] for one in read])
+        .reshape(-1, 3, *SHAPE[:2])
+        .transpose(0, 2, 3, 1)
+        for split, read in batches.items()
+    }
+    labels = {
+        split: np.concatenate([one[b"labels"] for one in read]).astype(np.uint8)
+        for split, read in batches.items()
+    }
+    return Source("keras", origin, "raw", images, labels)
