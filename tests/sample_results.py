@@ -1,0 +1,237 @@
+"""A results folder as a finished run leaves it, made in a moment from made-up accuracies."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from convstudy import counts, models
+from convstudy.files import write_csv, write_json
+
+SKILL = {"conv": 0.88, "depthwise": 0.77, "separable": 0.84}
+STUDIES = ("accuracy", "penalised")
+
+
+def write_sample(
+    folder: Path,
+    synthetic: bool = False,
+    reduced: bool = True,
+    skill: Mapping[str, float] = SKILL,
+    replicates: int = 3,
+    test_images: int = 10_000,
+) -> Path:
+    """Write a results folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to.
+    synthetic : bool
+        Whether the images are said to be made up.
+    reduced : bool
+        Whether the run is said to be smaller than the article's.
+    skill : mapping of str to float
+        Best accuracy of each single-kind network; a module's is the mean of its layers'.
+    replicates, test_images : int
+        Trainings of each kind, and images of the test set.
+    """
+    rng = np.random.default_rng(7)
+    width = 0.25 if reduced else 1.0
+    epochs = 10
+    counted = counts.count_models(width)
+    write_csv(folder / "counts/models.csv", counted)
+    _verification(folder / "verification", counted)
+    _training(folder / "training", counted, skill, replicates, epochs, rng)
+    unit = 250_000 * width**2
+    for study, weight in zip(STUDIES, (0.0, 0.05), strict=True):
+        _study(folder / "search" / study, study, counted, skill, weight, unit, epochs, rng)
+    write_json(folder / "data/summary.json", _data(synthetic, reduced, test_images))
+    write_json(folder / "run.json", _run(reduced, width))
+    write_json(folder / "provenance.json", _provenance())
+    return folder
+
+
+def _rise(best: float, epochs: int, rng: np.random.Generator) -> np.ndarray:
+    """Make a learning curve that ends near `best`."""
+    steps = np.arange(1, epochs + 1)
+    curve = best - (best - 0.2) * np.exp(-3 * steps / epochs)
+    return np.clip(curve + rng.normal(0, 0.008, epochs), 0.05, 0.99)
+
+
+def _training(
+    folder: Path,
+    counted: pd.DataFrame,
+    skill: Mapping[str, float],
+    replicates: int,
+    epochs: int,
+    rng: np.random.Generator,
+) -> None:
+    rows, curves = [], []
+    for kind, best in skill.items():
+        for replicate in range(replicates):
+            test = _rise(best + rng.normal(0, 0.002), epochs, rng)
+            test[-2] = best
+            curve = pd.DataFrame(
+                {
+                    "kind": kind,
+                    "replicate": replicate,
+                    "epoch": range(1, epochs + 1),
+                    "loss": 2.3 * (1 - test),
+                    "train_accuracy": np.minimum(test * 1.06, 1),
+                    "test_loss": 2.3 * (1 - test) + 0.1,
+                    "test_accuracy": test,
+                    "learning_rate": 0.001,
+                    "seconds": 4.0,
+                    "images_per_second": 1200.0,
+                }
+            )
+            curves.append(curve)
+            rows.append(
+                {
+                    "kind": kind,
+                    "replicate": replicate,
+                    "seed": replicate,
+                    "parameters": int(counted.set_index("model").loc[kind, "trained_parameters"]),
+                    "test_accuracy_best": test.max(),
+                    "best_epoch": int(test.argmax()) + 1,
+                    "test_accuracy_last": test[-1],
+                    "train_accuracy_last": curve["train_accuracy"].iloc[-1],
+                    "epochs": epochs,
+                    "seconds": 4.0 * epochs,
+                    "images_per_second": {"conv": 470.0, "depthwise": 790.0}.get(kind, 820.0),
+                    "status": "complete",
+                    "reason": None,
+                    "curve": f"{kind}-{replicate}",
+                }
+            )
+    write_csv(folder / "summary.csv", pd.DataFrame(rows))
+    write_csv(folder / "curves.csv", pd.concat(curves))
+
+
+def _study(
+    folder: Path,
+    study: str,
+    counted: pd.DataFrame,
+    skill: Mapping[str, float],
+    weight: float,
+    unit: float,
+    epochs: int,
+    rng: np.random.Generator,
+) -> None:
+    drawn = list(models.modules().values()) + list(models.modules().values())[:3]
+    parameters = counted.set_index("model")["trained_parameters"]
+    trials: list[dict[str, Any]] = []
+    for number, kinds in enumerate(drawn):
+        asked = epochs if number % 4 == 0 else int(rng.integers(1, epochs))
+        state = "COMPLETE" if asked == epochs else "PRUNED"
+        curve = _rise(float(np.mean([skill[kind] for kind in kinds])), epochs, rng)[:asked]
+        size = int(parameters["-".join(kinds)])
+        penalty = weight * size / unit
+        reused = asked if weight and number % 3 == 0 else 0
+        trials.append(
+            {
+                "number": number,
+                "state": state,
+                **dict(zip(("layer1", "layer2", "layer3"), kinds, strict=True)),
+                "replicate": int(number >= len(models.modules())),
+                "epochs": asked,
+                "objective": 1 - curve.max() + penalty if state == "COMPLETE" else None,
+                "test_accuracy": curve.max(),
+                "best_epoch": int(curve.argmax()) + 1,
+                "test_accuracy_last": curve[-1],
+                "parameters": size,
+                "penalty": penalty,
+                "seconds": 4.0 * asked,
+                "epochs_trained": asked - reused,
+                "epochs_reused": reused,
+                "reason": None,
+                "curve": f"{'-'.join(kinds)}-0",
+            }
+        )
+    trials[5].update(state="FAIL", objective=None, reason="the loss is not finite in epoch 2")
+    table = pd.DataFrame(trials)
+    best = table[table["state"] == "COMPLETE"].sort_values("objective").head(5)
+    best = best.assign(rank=range(1, len(best) + 1))
+    columns = ["rank", "layer1", "layer2", "layer3", "objective", "parameters", "test_accuracy"]
+    write_csv(folder / "trials.csv", table)
+    write_csv(folder / "best.csv", best[[*columns, "number"]])
+    write_json(
+        folder / "study.json",
+        {
+            "study": study,
+            "settings": {
+                "study": study,
+                "sampler": {"name": "tpe", "multivariate": False, "constant_liar": False},
+                "pruner": {"name": "median", "startup_trials": 5},
+                "penalty": {"weight": weight, "unit": unit, "pruning": "article"},
+                "seed": 0,
+                "epochs": epochs,
+            },
+            "budget": len(table),
+            "trials": len(table),
+            "epochs_asked": int(table["epochs"].sum()),
+            "epochs_trained": int(table["epochs_trained"].sum()),
+            "epochs_reused": int(table["epochs_reused"].sum()),
+        },
+    )
+
+
+def _verification(folder: Path, counted: pd.DataFrame) -> None:
+    check = {"expected": 15.9, "actual": 15.9, "abs_error": 0.0, "tolerance": 1e-6, "passed": True}
+    rows = [
+        {"example": name, "check": "first cell", **check}
+        for name in ("conv2d_single", "conv2d_multi", "depthwise_k3", "separable", "transpose")
+    ]
+    write_csv(folder / "examples.csv", pd.DataFrame(rows))
+    write_csv(folder / "identities.csv", pd.DataFrame([{"check": "adjoint", **check}]))
+    write_csv(folder / "grid.csv", pd.DataFrame([{"check": "stride 2", **check}] * 4))
+    agreed = counted[["model", "parameters"]].assign(width=1.0, passed=True)
+    write_csv(folder / "counts.csv", agreed)
+
+
+def _data(synthetic: bool, reduced: bool, test_images: int) -> dict[str, Any]:
+    used = {"train": 5_000 if reduced else 50_000, "test": test_images}
+    available = used if synthetic else {"train": 50_000, "test": 10_000}
+    reason = "CIFAR-10 could not be downloaded: the network cannot be reached"
+    return {
+        "source": "synthetic" if synthetic else "directory",
+        "origin": "made up by this project" if synthetic else "parquet files of PNG images",
+        "encoding": "procedural" if synthetic else "png",
+        "lossy": False,
+        "synthetic": synthetic,
+        "fallbacks": [reason] if synthetic else [],
+        "available": available,
+        "used": used,
+        "seed": 0,
+        "digest": "0123456789abcdef" * 4,
+    }
+
+
+def _run(reduced: bool, width: float) -> dict[str, Any]:
+    reductions = [
+        "model.width is 0.25 where the article has 1.",
+        "training.epochs is 10 where the article has 100.",
+    ]
+    return {
+        "config": {
+            "model": {"width": width},
+            "training": {"epochs": 10, "replicates": 3},
+            "search": {"epochs": 10, "studies": {study: {} for study in STUDIES}},
+        },
+        "reductions": reductions if reduced else [],
+    }
+
+
+def _provenance() -> dict[str, Any]:
+    return {
+        "created": "2026-11-23T20:00:00+00:00",
+        "commit": "0123456789abcdef0123456789abcdef01234567",
+        "dirty": False,
+        "config_digest": "abcdef",
+        "command": "snakemake --cores 2",
+        "versions": {"python": "3.11.9", "keras": "3.15.1", "tensorflow": "2.21.0"},
+        "hardware": {"system": "Linux", "processor": "a processor", "cores": 2, "gpus": []},
+        "device": "cpu",
+        "backend": "tensorflow",
+    }

@@ -1,0 +1,128 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from convstudy import article, tables
+from convstudy.errors import UserError
+from convstudy.results import Results, result_files, table_names
+from hypothesis import given
+from hypothesis import strategies as st
+from sample_results import STUDIES, write_sample
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return Results(write_sample(tmp_path_factory.mktemp("results")))
+
+
+def test_wilson_gives_the_textbook_interval():
+    # Five of ten: 0.2366 to 0.7634.
+    assert tables.wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+
+
+@given(st.floats(0, 1), st.integers(1, 10**6))
+def test_wilson_holds_the_accuracy_and_stays_within_zero_and_one(accuracy: float, images: int):
+    low, high = tables.wilson(accuracy, images)
+    assert -1e-9 <= low <= accuracy + 1e-9
+    assert accuracy - 1e-9 <= high <= 1 + 1e-9
+
+
+def test_more_images_make_a_narrower_interval():
+    few, many = (np.ptp(tables.wilson(0.88, images)) for images in (1_000, 10_000))
+    assert many < few
+
+
+points = st.lists(
+    st.tuples(st.integers(1, 5), st.sampled_from([0.1, 0.2, 0.3, 0.4])), min_size=1, max_size=12
+)
+
+
+@given(points)
+def test_the_front_is_what_no_other_trial_beats(drawn: list[tuple[int, float]]):
+    trials = pd.DataFrame(drawn, columns=["parameters", "test_accuracy"])
+    front = set(map(tuple, tables.pareto_front(trials)[["parameters", "test_accuracy"]].to_numpy()))
+    unbeaten = {
+        (size, accuracy)
+        for size, accuracy in drawn
+        if not any(
+            other_size <= size
+            and other_accuracy >= accuracy
+            and (other_size, other_accuracy) != (size, accuracy)
+            for other_size, other_accuracy in drawn
+        )
+    }
+    assert front == unbeaten
+
+
+def test_the_seven_printed_counts_are_met(results: Results):
+    table = tables.counts(results)
+    assert len(table) == 7
+    assert (table["difference"] == 0).all()
+
+
+def test_the_articles_trials_get_the_counts_that_it_prints():
+    table = tables.article_best(penalised=True).set_index("module")["parameters"]
+    for model, printed in article.parameter_counts().items():
+        if model in table.index:
+            assert set(table.loc[[model]]) == {printed}
+
+
+def test_single_kind_table_has_the_mean_over_replicates(results: Results):
+    row = tables.single_kind(results).set_index("kind").loc["conv"]
+    mine = results.training.query("kind == 'conv'")["test_accuracy_best"]
+    assert row["mean"] == pytest.approx(mine.mean())
+    assert row["low"] < row["mean"] < row["high"]
+    assert row["difference"] == pytest.approx(row["mean"] - 0.8766)
+
+
+def test_epochs_of_a_study_add_up_to_its_budget(results: Results):
+    table = tables.studies(results).set_index("study")
+    for name, study in results.studies.items():
+        row = table.loc[name]
+        parts = row[["epochs_trained", "epochs_reused", "epochs_saved"]].sum()
+        assert parts == len(study.trials) * study.summary["settings"]["epochs"]
+        assert row[["completed", "pruned", "failed"]].sum() == row["trials"]
+
+
+def test_best_trials_stand_beside_the_articles_by_rank(results: Results):
+    table = tables.five_best(results, results.studies["penalised"]).set_index("rank")
+    assert table.loc[1, "article_module"] == "separable-separable-depthwise"
+    assert pd.isna(table.loc[7, "module"])
+    assert table["objective"].dropna().is_monotonic_increasing
+
+
+def test_a_study_without_completed_trials_has_a_table_all_the_same(tmp_path: Path):
+    results = Results(write_sample(tmp_path))
+    study = results.studies["accuracy"]
+    empty = type(study)(study.name, study.trials, study.best.iloc[:0], study.summary)
+    table = tables.five_best(results, empty)
+    assert table["module"].isna().all()
+    assert table["article_module"].notna().all()
+
+
+def test_files_written_are_those_named(results: Results, tmp_path: Path):
+    tables.write_tables(results, tmp_path)
+    written = {path.stem for path in tmp_path.iterdir()}
+    assert written | {"claims"} == set(table_names(STUDIES))
+
+
+@pytest.mark.parametrize("name", result_files(STUDIES))
+def test_a_missing_file_is_named(tmp_path: Path, name: str):
+    folder = write_sample(tmp_path)
+    (folder / name).unlink()
+    results = Results(folder)
+    with pytest.raises(UserError, match=name):
+        read_all(results)
+
+
+def read_all(results: Results) -> list:
+    read = ["run", "provenance", "data", "verification", "counts", "training", "curves", "studies"]
+    return [getattr(results, attribute) for attribute in read]
+
+
+def test_every_file_read_is_declared(tmp_path: Path):
+    folder = write_sample(tmp_path)
+    declared = set(result_files(STUDIES))
+    written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert declared == written

@@ -1,0 +1,198 @@
+"""What a finished run left in its results folder, read for tables, claims, plots and report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convstudy.errors import UserError
+from convstudy.files import read_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERIFICATIONS = ("examples", "identities", "grid", "counts")
+TABLES = (
+    "claims",
+    "counts",
+    "data",
+    "front",
+    "run",
+    "single_kind",
+    "studies",
+    "verification",
+    "versions",
+)
+
+
+def result_files(studies: Sequence[str]) -> list[str]:
+    """Name every file that `Results` reads, below the results folder.
+
+    Parameters
+    ----------
+    studies : sequence of str
+        Names of the studies in the config.
+    """
+    return [
+        "run.json",
+        "provenance.json",
+        "data/summary.json",
+        *(f"verification/{name}.csv" for name in VERIFICATIONS),
+        "counts/models.csv",
+        "training/summary.csv",
+        "training/curves.csv",
+        *(
+            f"search/{study}/{name}"
+            for study in studies
+            for name in ("trials.csv", "best.csv", "study.json")
+        ),
+    ]
+
+
+def table_names(studies: Sequence[str]) -> list[str]:
+    """Name every table that is made of the results, without suffix.
+
+    Parameters
+    ----------
+    studies : sequence of str
+        Names of the studies in the config.
+    """
+    return [*TABLES, *(f"best_{study}" for study in studies)]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study's results.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the config.
+    trials, best : DataFrame
+        Its trials in order, and the best completed ones by rank.
+    summary : dict
+        Settings and totals.
+    """
+
+    name: str
+    trials: "pd.DataFrame"
+    best: "pd.DataFrame"
+    summary: dict[str, Any]
+
+    @property
+    def penalty(self) -> dict[str, Any]:
+        """Weight and unit of the penalty on parameters."""
+        return self.summary["settings"]["penalty"]
+
+    @property
+    def penalised(self) -> bool:
+        """Whether parameters count in the objective."""
+        return self.penalty["weight"] > 0
+
+    @property
+    def completed(self) -> "pd.DataFrame":
+        """Trials that were neither pruned nor failed."""
+        return self.trials[self.trials["state"] == "COMPLETE"]
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results folder, each file of which is read when it is first asked for.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder with ``run.json``.
+    """
+
+    folder: Path
+
+    def path(self, name: str) -> Path:
+        """Give a file of the folder.
+
+        Raises
+        ------
+        UserError
+            If there is no such file.
+        """
+        path = self.folder / name
+        if not path.is_file():
+            raise UserError(
+                f"results/{name} is missing; let the workflow make it: snakemake {name}"
+            )
+        return path
+
+    def table(self, name: str) -> "pd.DataFrame":
+        """Read a CSV file."""
+        import pandas as pd
+
+        return pd.read_csv(self.path(name))
+
+    @cached_property
+    def run(self) -> dict[str, Any]:
+        """The config and the sentences that say where it is less than the article's."""
+        return read_json(self.path("run.json"))
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """Commit, versions and machine."""
+        return read_json(self.path("provenance.json"))
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """Where the images are from, and how many were used."""
+        return read_json(self.path("data/summary.json"))
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the images are made up, so that accuracies say nothing about CIFAR-10."""
+        return bool(self.data["synthetic"])
+
+    @property
+    def reductions(self) -> list[str]:
+        """Sentences that say where this run is smaller than the article's."""
+        return list(self.run["reductions"])
+
+    @property
+    def fallbacks(self) -> list[str]:
+        """Sentences that say what was used in place of something that could not be had."""
+        return list(self.data["fallbacks"])
+
+    @property
+    def test_images(self) -> int:
+        """Number of images that each test accuracy is a mean over."""
+        return int(self.data["used"]["test"])
+
+    @cached_property
+    def verification(self) -> dict[str, "pd.DataFrame"]:
+        """Checks of the layers' arithmetic, by file name."""
+        return {name: self.table(f"verification/{name}.csv") for name in VERIFICATIONS}
+
+    @cached_property
+    def counts(self) -> "pd.DataFrame":
+        """Parameters and multiply-accumulates of every model."""
+        return self.table("counts/models.csv")
+
+    @cached_property
+    def training(self) -> "pd.DataFrame":
+        """A row a single-kind training."""
+        return self.table("training/summary.csv")
+
+    @cached_property
+    def curves(self) -> "pd.DataFrame":
+        """A row an epoch of a single-kind training."""
+        return self.table("training/curves.csv")
+
+    @cached_property
+    def studies(self) -> dict[str, Study]:
+        """The studies, in the config's order."""
+        return {
+            name: Study(
+                name,
+                self.table(f"search/{name}/trials.csv"),
+                self.table(f"search/{name}/best.csv"),
+                read_json(self.path(f"search/{name}/study.json")),
+            )
+            for name in self.run["config"]["search"]["studies"]
+        }

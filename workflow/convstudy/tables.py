@@ -1,0 +1,295 @@
+"""The report's tables: results in, tidy data frames out, the article's figures beside the run's.
+
+Accuracies are fractions of one, numbers are unrounded; rounding is the report's business.
+"""
+
+from collections.abc import Callable
+from math import sqrt
+from pathlib import Path
+
+import pandas as pd
+
+from convstudy import article, models
+from convstudy.files import write_csv
+from convstudy.layers import KINDS
+from convstudy.logs import duration
+from convstudy.results import Results, Study
+
+POSITIONS = ("layer1", "layer2", "layer3")
+# Two-sided 95 % of a normal distribution.
+NORMAL_95 = 1.959963984540054
+
+
+def wilson(accuracy: float, images: int) -> tuple[float, float]:
+    """Give the 95 % interval of an accuracy that was measured on a number of images.
+
+    Parameters
+    ----------
+    accuracy : float
+        Fraction of images that were classified rightly.
+    images : int
+        Number of images.
+
+    Returns
+    -------
+    low, high : float
+        Wilson's score interval (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927). It covers the chance
+        in the choice of test images, not that in the training.
+    """
+    square = NORMAL_95**2
+    middle = (accuracy + square / (2 * images)) / (1 + square / images)
+    spread = accuracy * (1 - accuracy) / images + square / (4 * images**2)
+    half = NORMAL_95 / (1 + square / images) * sqrt(spread)
+    return middle - half, middle + half
+
+
+def module_names(trials: pd.DataFrame) -> pd.Series:
+    """Join the three layer columns to names such as ``conv-conv-depthwise``."""
+    return trials[list(POSITIONS)].agg("-".join, axis=1)
+
+
+def run(results: Results) -> pd.DataFrame:
+    """Say what ran where: ``item``, ``value``, both text."""
+    about, data = results.provenance, results.data
+    hardware = about["hardware"]
+    used, available = data["used"], data["available"]
+    commit = about["commit"]
+    seconds = results.training["seconds"].sum() + sum(
+        study.trials["seconds"].sum() for study in results.studies.values()
+    )
+    machine = f"{hardware['processor']}, {hardware['cores']} cores"
+    rows = {
+        "Finished": about["created"].replace("T", " ")[:16] + " UTC",
+        "Device": about["device"],
+        "Machine": ", ".join([machine, *hardware.get("gpus", [])]),
+        "Backend": f"Keras {about['versions'].get('keras', '?')} on {about['backend']}",
+        "Data": "synthetic images" if data["synthetic"] else data["origin"],
+        "Training images": f"{used['train']:,} of {available['train']:,}",
+        "Test images": f"{used['test']:,} of {available['test']:,}",
+        "Network width": f"{results.run['config']['model']['width']:g}",
+        "Single-kind trainings": f"{len(results.training)}",
+        "Trials": ", ".join(f"{len(s.trials)} {name}" for name, s in results.studies.items()),
+        "Training time": f"{duration(seconds)}, counted per training and trial",
+        "Commit": "unknown" if not commit else commit[:12] + (" with changes" * about["dirty"]),
+    }
+    return pd.DataFrame(list(rows.items()), columns=["item", "value"])
+
+
+def data(results: Results) -> pd.DataFrame:
+    """Describe the data: ``item``, ``value``, both text."""
+    summary = results.data
+    rows = {
+        "Source": summary["source"],
+        "Origin": summary["origin"],
+        "Encoding": f"{summary['encoding']}, {'lossy' if summary['lossy'] else 'lossless'}",
+        "Training images used": f"{summary['used']['train']:,}",
+        "Test images used": f"{summary['used']['test']:,}",
+        "Seed of the choice": str(summary["seed"]),
+        "SHA-256 of what is used": summary["digest"],
+    }
+    return pd.DataFrame(list(rows.items()), columns=["item", "value"])
+
+
+def verification(results: Results) -> pd.DataFrame:
+    """Sum up the checks: ``check``, ``cases``, ``passed``, ``largest_error`` (absolute)."""
+    labels = {
+        "examples": "Numbers that the article prints or states",
+        "identities": "Identities that the article claims",
+        "grid": "Keras against NumPy over many settings",
+        "counts": "Parameter counts, closed form against Keras",
+    }
+    rows = []
+    for name, label in labels.items():
+        table = results.verification[name]
+        error = table["abs_error"].max() if "abs_error" in table else None
+        rows.append((label, len(table), int(table["passed"].sum()), error))
+    return pd.DataFrame(rows, columns=["check", "cases", "passed", "largest_error"])
+
+
+def counts(results: Results) -> pd.DataFrame:
+    """Compare with the counts that the article prints: ``model``, both, their difference."""
+    ours = results.counts.set_index("model")["parameters"]
+    rows = [
+        (model, printed, int(ours[model]), int(ours[model]) - printed)
+        for model, printed in article.parameter_counts().items()
+    ]
+    return pd.DataFrame(rows, columns=["model", "article", "this_run", "difference"])
+
+
+def single_kind(results: Results) -> pd.DataFrame:
+    """Compare the single-kind networks with the article.
+
+    Returns
+    -------
+    DataFrame
+        A row a kind: ``kind``, ``label``, ``parameters`` (of the trained width), ``replicates``,
+        ``mean`` (of the best test accuracy over epochs), ``lowest``, ``highest`` (replicate),
+        ``low``, ``high`` (Wilson's 95 % interval at the mean), ``last`` (mean accuracy after the
+        last epoch), ``article``, ``difference``.
+    """
+    rows = []
+    for kind, printed in article.accuracies().items():
+        mine = results.training[results.training["kind"] == kind]
+        best = mine["test_accuracy_best"]
+        low, high = wilson(best.mean(), results.test_images)
+        rows.append(
+            {
+                "kind": kind,
+                "label": KINDS[kind].label,
+                "parameters": int(mine["parameters"].iloc[0]),
+                "replicates": len(mine),
+                "mean": best.mean(),
+                "lowest": best.min(),
+                "highest": best.max(),
+                "low": low,
+                "high": high,
+                "last": mine["test_accuracy_last"].mean(),
+                "article": printed,
+                "difference": best.mean() - printed,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def five_best(results: Results, study: Study) -> pd.DataFrame:
+    """Put a study's best trials beside the article's, by rank.
+
+    Returns
+    -------
+    DataFrame
+        ``rank``, then ``module``, ``objective``, ``parameters``, ``test_accuracy`` of this run,
+        and the same with ``article_`` before; empty cells where one side has fewer.
+    """
+    best = study.best.assign(module=module_names(study.best) if len(study.best) else [])
+    columns = ["module", "objective", "parameters", "test_accuracy"]
+    ours = best.set_index("rank")[columns]
+    theirs = article_best(study.penalised).set_index("rank")[columns].add_prefix("article_")
+    return ours.join(theirs, how="outer").reset_index()
+
+
+def article_best(penalised: bool) -> pd.DataFrame:
+    """Tabulate one of the article's studies.
+
+    Returns
+    -------
+    DataFrame
+        ``rank``, ``module``, ``objective``, ``parameters``, ``test_accuracy``.
+    """
+    columns = ["rank", "module", "objective", "parameters", "test_accuracy"]
+    table = pd.DataFrame(article.best(penalised)).reindex(columns=columns)
+    # The article prints some counts only; these are the same for what it prints.
+    counted = [models.parameters(module.split("-")) for module in table["module"]]
+    return table.assign(parameters=counted)
+
+
+def studies(results: Results) -> pd.DataFrame:
+    """Sum up the studies.
+
+    Returns
+    -------
+    DataFrame
+        A row a study: ``study``, ``penalty`` (weight for each ``unit`` parameters), ``trials``,
+        ``completed``, ``pruned``, ``failed``, ``combinations`` (of 27), ``article_completed`` (of
+        as many trials), and epochs: ``epochs_trained``, ``epochs_reused`` (read from the store),
+        ``epochs_saved`` (that pruning left out).
+    """
+    rows = []
+    for name, study in results.studies.items():
+        states = study.trials["state"].value_counts()
+        trained = int(study.trials["epochs_trained"].sum())
+        reused = int(study.trials["epochs_reused"].sum())
+        most = len(study.trials) * study.summary["settings"]["epochs"]
+        completed, tried = article.completed(study.penalised)
+        rows.append(
+            {
+                "study": name,
+                "weight": study.penalty["weight"],
+                "unit": study.penalty["unit"],
+                "trials": len(study.trials),
+                "completed": int(states.get("COMPLETE", 0)),
+                "pruned": int(states.get("PRUNED", 0)),
+                "failed": int(states.get("FAIL", 0)),
+                "combinations": module_names(study.trials).nunique(),
+                "article_trials": tried,
+                "article_completed": completed,
+                "epochs_trained": trained,
+                "epochs_reused": reused,
+                "epochs_saved": most - trained - reused,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def all_trials(results: Results) -> pd.DataFrame:
+    """Stack the trials of all studies, with ``study`` and ``module``."""
+    parts = [s.trials.assign(study=name) for name, s in results.studies.items()]
+    trials = pd.concat(parts, ignore_index=True)
+    return trials.assign(module=module_names(trials))
+
+
+def front(results: Results) -> pd.DataFrame:
+    """List the completed trials that no other one beats in both parameters and accuracy.
+
+    Returns
+    -------
+    DataFrame
+        ``number`` (from 1, as in the figure), ``module``, ``parameters``, ``test_accuracy``,
+        ``study``.
+    """
+    trials = all_trials(results)
+    best = pareto_front(trials[trials["state"] == "COMPLETE"])
+    best = best.assign(number=range(1, len(best) + 1))
+    return best[["number", "module", "parameters", "test_accuracy", "study"]]
+
+
+def pareto_front(trials: pd.DataFrame) -> pd.DataFrame:
+    """Keep the trials that no other one beats in both parameters and accuracy.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        ``parameters`` and ``test_accuracy``.
+
+    Returns
+    -------
+    DataFrame
+        By rising parameters, and so by rising accuracy.
+    """
+    ordered = trials.sort_values(["parameters", "test_accuracy"], ascending=[True, False])
+    best_so_far = ordered["test_accuracy"].cummax().shift(fill_value=-1.0)
+    return ordered[ordered["test_accuracy"] > best_so_far]
+
+
+def versions(results: Results) -> pd.DataFrame:
+    """List the packages: ``package``, ``version``."""
+    return pd.DataFrame(
+        list(results.provenance["versions"].items()), columns=["package", "version"]
+    )
+
+
+TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
+    "run": run,
+    "data": data,
+    "verification": verification,
+    "counts": counts,
+    "single_kind": single_kind,
+    "studies": studies,
+    "front": front,
+    "versions": versions,
+}
+
+
+def write_tables(results: Results, folder: Path) -> None:
+    """Write all tables as CSV.
+
+    Parameters
+    ----------
+    results : Results
+        The run.
+    folder : Path
+        Where to write; the files are those of `convstudy.results.table_names`.
+    """
+    for name, make in TABLES.items():
+        write_csv(folder / f"{name}.csv", make(results))
+    for name, study in results.studies.items():
+        write_csv(folder / f"best_{name}.csv", five_best(results, study))
