@@ -1,0 +1,546 @@
+"""Figures: tables in, Matplotlib figures out, in one style.
+
+A layer kind has the same colour in every figure. The colours are told apart with any kind of
+colour vision, and no figure says something by colour alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convstudy.files import replacing
+from convstudy.layers import KINDS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+EXAMPLES = (
+    "conv2d_single",
+    "conv2d_multi",
+    "depthwise_k1",
+    "depthwise_k3",
+    "separable",
+    "transpose",
+)
+# Okabe and Ito's colours, those with the most contrast to white first.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+INK, MUTED, FAINT, WARNING = "#1f2933", "#5f6b7a", "#c5ccd6", "#9f1d1d"
+POSITIONS = ("layer1", "layer2", "layer3")
+MIXED = "one of each"
+
+
+def figure_names(studies: Sequence[str]) -> list[str]:
+    """Name all figures, without suffix.
+
+    Parameters
+    ----------
+    studies : sequence of str
+        Names of the studies.
+    """
+    return [
+        *(f"example_{name}" for name in EXAMPLES),
+        "counts",
+        "learning_curves",
+        "single_kind",
+        "parameters_accuracy",
+        *(f"trials_{study}" for study in studies),
+        "reuse",
+    ]
+
+
+def colours() -> dict[str, str]:
+    """Give each layer kind its colour."""
+    return {kind: PALETTE[number % len(PALETTE)] for number, kind in enumerate(KINDS)}
+
+
+def _style() -> None:
+    """Set the house style for the figures made from now on."""
+    import matplotlib as mpl
+    import seaborn as sns
+
+    mpl.use("agg")
+    sns.set_theme(
+        context="notebook",
+        style="ticks",
+        palette=list(PALETTE),
+        font="DejaVu Sans",
+        rc={
+            "figure.dpi": 100,
+            "figure.constrained_layout.use": True,
+            "font.size": 10.5,
+            "axes.titlesize": 11,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.labelsize": 10.5,
+            "axes.labelcolor": MUTED,
+            "axes.edgecolor": FAINT,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.color": "#e8ebf0",
+            "grid.linewidth": 0.8,
+            "text.color": INK,
+            "xtick.color": FAINT,
+            "ytick.color": FAINT,
+            "xtick.labelcolor": MUTED,
+            "ytick.labelcolor": MUTED,
+            "xtick.labelsize": 9.5,
+            "ytick.labelsize": 9.5,
+            "legend.fontsize": 9.5,
+            "legend.frameon": False,
+            "lines.linewidth": 1.8,
+            "svg.fonttype": "path",
+            # Equal figures have equal bytes.
+            "svg.hashsalt": "convstudy",
+        },
+    )
+
+
+def _figure(*shape: int, size: tuple[float, float], synthetic: bool, **arguments: Any) -> Any:
+    """Make a figure and its axes, with a visible note if the data are synthetic."""
+    import matplotlib.pyplot as plt
+
+    _style()
+    figure, axes = plt.subplots(*shape, figsize=size, **arguments)
+    if synthetic:
+        figure.suptitle(
+            "Synthetic data: accuracies say nothing about CIFAR-10",
+            x=0.01,
+            ha="left",
+            fontsize=10,
+            fontweight="bold",
+            color=WARNING,
+        )
+    return figure, axes
+
+
+def _percent(axis: Any) -> None:
+    axis.set_major_formatter(lambda value, _: f"{round(100 * value, 6):g} %")
+
+
+def _whole(axis: Any) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True, nbins=7))
+
+
+def _legend_below(figure: "Figure", handles: Sequence[Any], columns: int) -> None:
+    figure.legend(handles=handles, loc="outside lower left", ncols=columns, handletextpad=0.5)
+
+
+def _line(label: str, **style: Any) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], label=label, **style)
+
+
+def learning_curves(
+    curves: "pd.DataFrame", article: Mapping[str, float], synthetic: bool
+) -> "Figure":
+    """Draw training and test accuracy by epoch, a panel a kind.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        ``kind``, ``replicate``, ``epoch``, ``train_accuracy``, ``test_accuracy``.
+    article : mapping of str to float
+        The article's test accuracy of each kind; not drawn beside synthetic data.
+    synthetic : bool
+        Whether the images are made up.
+    """
+    kinds = [kind for kind in KINDS if kind in set(curves["kind"])]
+    figure, axes = _figure(
+        1, len(kinds), size=(7.6, 3.5), synthetic=synthetic, sharey=True, squeeze=False
+    )
+    for axis, kind in zip(axes[0], kinds, strict=True):
+        colour = colours()[kind]
+        mine = curves[curves["kind"] == kind]
+        several = len(set(mine["replicate"])) > 1
+        for column, dash in (("test_accuracy", "-"), ("train_accuracy", (0, (3, 2)))):
+            if several:
+                for _, one in mine.groupby("replicate"):
+                    axis.plot(one["epoch"], one[column], ls=dash, color=colour, lw=0.8, alpha=0.35)
+            mean = mine.groupby("epoch")[column].mean()
+            marker = "o" if len(mean) == 1 else None
+            axis.plot(mean.index, mean, ls=dash, color=colour, marker=marker)
+        if kind in article and not synthetic:
+            axis.axhline(article[kind], color=INK, lw=1, ls=":")
+        axis.set_title(KINDS[kind].label, color=colour)
+        axis.set_xlabel("epoch")
+        _whole(axis.xaxis)
+    axes[0][0].set_ylabel("accuracy")
+    axes[0][0].set_ylim(0, 1)
+    _percent(axes[0][0].yaxis)
+    handles = [
+        _line("test", color=INK),
+        _line("training", color=INK, ls=(0, (3, 2))),
+    ]
+    if article and not synthetic:
+        handles.append(_line("article's best test accuracy", color=INK, lw=1, ls=":"))
+    _legend_below(figure, handles, 3)
+    return figure
+
+
+def single_kind(accuracies: "pd.DataFrame", synthetic: bool) -> "Figure":
+    """Draw each kind's best test accuracy, its replicates and the article's figure.
+
+    Parameters
+    ----------
+    accuracies : DataFrame
+        A row a kind: ``kind``, ``accuracies`` (a list, one a replicate), ``mean``, ``low``,
+        ``high`` (95 % interval) and ``article``.
+    synthetic : bool
+        Whether the images are made up.
+    """
+    figure, axis = _figure(size=(7.6, 0.9 + 0.62 * len(accuracies)), synthetic=synthetic)
+    labels = []
+    for place, row in enumerate(accuracies.itertuples()):
+        colour = colours()[row.kind]
+        labels.append(KINDS[row.kind].label)
+        axis.plot([row.low, row.high], [place, place], color=colour, lw=3, solid_capstyle="butt")
+        axis.plot(row.mean, place, "o", ms=9, color=colour)
+        if len(row.accuracies) > 1:
+            axis.plot(row.accuracies, [place + 0.24] * len(row.accuracies), "|", color=colour, ms=8)
+        axis.annotate(
+            f"{row.mean:.1%}".replace("%", " %"),
+            (row.mean, place),
+            xytext=(0, 9),
+            textcoords="offset points",
+            ha="center",
+            color=colour,
+            fontweight="bold",
+        )
+        if not synthetic:
+            axis.plot(row.article, place, "D", ms=8, mfc="white", mec=INK, mew=1.4, zorder=3)
+    axis.set_yticks(range(len(labels)), labels)
+    axis.tick_params(axis="y", labelcolor=INK, length=0)
+    axis.set_ylim(len(labels) - 0.5, -0.7)
+    axis.set_xlabel("best test accuracy over epochs")
+    axis.margins(x=0.08)
+    _percent(axis.xaxis)
+    handles = [
+        _line("this run, with its 95 % interval", color=MUTED, marker="o", ms=8, lw=3),
+        _line("one replicate", color=MUTED, marker="|", ms=9, ls=""),
+    ]
+    if accuracies["accuracies"].map(len).max() == 1:
+        handles.pop()
+    if not synthetic:
+        handles.append(_line("article", marker="D", mfc="white", mec=INK, mew=1.4, ls=""))
+    _legend_below(figure, handles, len(handles))
+    return figure
+
+
+def counts(models: "pd.DataFrame", printed: Mapping[str, int]) -> "Figure":
+    """Draw parameters and multiply-accumulates of the 27 modules.
+
+    Parameters
+    ----------
+    models : DataFrame
+        ``model``, ``layer1`` to ``layer3``, ``parameters``, ``macs``; single-kind models have no
+        ``layer3`` and are left out.
+    printed : mapping of str to int
+        The parameter counts that the article prints, by model.
+    """
+    modules = models[models["layer3"].notna()].sort_values(["parameters", "macs"], ascending=False)
+    figure, axes = _figure(
+        1, 2, size=(7.6, 0.8 + 0.235 * len(modules)), synthetic=False, sharey=True
+    )
+    places = range(len(modules))
+    columns = (
+        ("parameters", "Parameters", "millions"),
+        ("macs", "Multiply-accumulates", "millions an image"),
+    )
+    for axis, (column, title, unit) in zip(axes, columns, strict=True):
+        values = modules[column] / 1e6
+        axis.hlines(places, 0, values, color=FAINT, lw=1.4)
+        axis.plot(values, places, "o", ms=5.5, color=INK)
+        axis.set_title(title)
+        axis.set_xlabel(unit)
+        axis.set_xlim(left=0)
+        axis.grid(axis="y", visible=False)
+    stated = [
+        (printed[model] / 1e6, place)
+        for place, model in zip(places, modules["model"], strict=True)
+        if model in printed
+    ]
+    if stated:
+        axes[0].plot(*zip(*stated, strict=True), "D", ms=10, mfc="none", mec=INK, mew=1.1, ls="")
+    axes[0].set_yticks(places, [name.replace("-", " · ") for name in modules["model"]])
+    axes[0].tick_params(axis="y", labelcolor=INK, labelsize=8.5, length=0, pad=34)
+    axes[0].set_ylim(-0.8, len(modules) - 0.2)
+    for place, row in zip(places, modules.itertuples(), strict=True):
+        _glyph(axes[0], [row.layer1, row.layer2, row.layer3], place)
+    handles = [
+        _line(KINDS[kind].label, marker="s", color=colour, ls="")
+        for kind, colour in colours().items()
+    ]
+    if stated:
+        handles.append(
+            _line("printed in the article", marker="D", ms=8, mfc="none", mec=INK, ls="")
+        )
+    _legend_below(figure, handles, len(handles))
+    return figure
+
+
+def _glyph(axis: "Axes", kinds: Sequence[str], place: float) -> None:
+    """Draw a module left of its axis as three squares in the colours of its layers."""
+    for number, kind in enumerate(kinds):
+        axis.plot(
+            -0.145 + 0.05 * number,
+            place,
+            "s",
+            ms=5,
+            color=colours()[kind],
+            transform=axis.get_yaxis_transform(),
+            clip_on=False,
+        )
+
+
+def leading_kind(kinds: Sequence[str]) -> str:
+    """Give the kind that most layers of a module are of, or `MIXED`."""
+    most = max(kinds, key=kinds.count)
+    return most if list(kinds).count(most) > 1 else MIXED
+
+
+def parameters_accuracy(
+    trials: "pd.DataFrame", front: "pd.DataFrame", article: "pd.DataFrame", synthetic: bool
+) -> "Figure":
+    """Draw all trials by parameters and test accuracy, with the front that none beats.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        Trials of all studies: ``state``, ``layer1`` to ``layer3``, ``parameters`` (of the trained
+        width), ``test_accuracy``.
+    front : DataFrame
+        The completed trials that no other one beats in both: ``number``, ``module``,
+        ``parameters``, ``test_accuracy``.
+    article : DataFrame
+        The article's points, of width 1: ``parameters``, ``test_accuracy``.
+    synthetic : bool
+        Whether the images are made up.
+    """
+    figure, axis = _figure(size=(7.6, 5.0), synthetic=synthetic)
+    shades = {**colours(), MIXED: "#7b8794"}
+    trials = trials[trials["test_accuracy"].notna()]
+    modules = trials[list(POSITIONS)].to_numpy()
+    trials = trials.assign(leading=[leading_kind(list(kinds)) for kinds in modules])
+    done = trials["state"] == "COMPLETE"
+    for kind, shade in shades.items():
+        mine = trials[trials["leading"] == kind]
+        complete = mine[done[mine.index]]
+        stopped = mine[~done[mine.index]]
+        axis.plot(
+            stopped["parameters"],
+            stopped["test_accuracy"],
+            "x",
+            color=shade,
+            ms=6,
+            mew=1.5,
+            alpha=0.65,
+        )
+        axis.plot(
+            complete["parameters"], complete["test_accuracy"], "o", color=shade, ms=8, mec="white"
+        )
+    axis.step(
+        front["parameters"],
+        front["test_accuracy"],
+        where="post",
+        color=INK,
+        lw=1,
+        zorder=1,
+        alpha=0.7,
+    )
+    key = []
+    for row in front.itertuples():
+        axis.annotate(
+            str(row.number),
+            (row.parameters, row.test_accuracy),
+            xytext=(-4, 7),
+            textcoords="offset points",
+            ha="right",
+            fontsize=9,
+            fontweight="bold",
+        )
+        label = row.module.replace("-", " · ")
+        key.append(_line(label, marker=f"${row.number}$", color=INK, ms=7, ls=""))
+    if not synthetic and len(article):
+        axis.plot(
+            article["parameters"], article["test_accuracy"], "D", ms=8, mfc="none", mec=INK, mew=1.2
+        )
+    axis.set_xscale("log")
+    axis.set_xlabel("parameters (logarithmic)")
+    axis.set_ylabel("best test accuracy over epochs")
+    axis.xaxis.set_major_formatter(_short_number)
+    axis.xaxis.set_minor_formatter(_short_number)
+    axis.tick_params(axis="x", which="minor", labelsize=8)
+    _thin_out_minor_labels(axis)
+    _percent(axis.yaxis)
+    handles = [
+        _line(
+            f"mostly {KINDS[kind].label}" if kind in KINDS else kind, marker="o", color=shade, ls=""
+        )
+        for kind, shade in shades.items()
+    ]
+    handles += [
+        _line("completed", marker="o", color=MUTED, ls=""),
+        _line("pruned or failed", marker="x", color=MUTED, ls=""),
+        _line("front: none is better in both", color=INK, lw=1),
+    ]
+    if not synthetic and len(article):
+        handles.append(_line("article (width 1)", marker="D", mfc="none", mec=INK, ls=""))
+    _legend_below(figure, [*handles, *key], 3)
+    return figure
+
+
+def _short_number(value: float, _position: int | None = None) -> str:
+    """Write 15,000 as 15 k and 1,500,000 as 1.5 M."""
+    if value >= 1e6:
+        return f"{value / 1e6:g} M"
+    return f"{value / 1e3:g} k" if value >= 1e3 else f"{value:g}"
+
+
+def _thin_out_minor_labels(axis: "Axes") -> None:
+    """Label a logarithmic axis at 1, 2 and 5 only."""
+    from matplotlib.ticker import LogLocator
+
+    axis.xaxis.set_minor_locator(LogLocator(base=10, subs=(2.0, 5.0)))
+
+
+def trial_history(trials: "pd.DataFrame", title: str, synthetic: bool) -> "Figure":
+    """Draw a study's trials in their order, and the best completed objective so far.
+
+    A pruned trial has no objective; it is drawn at what its best epoch would have given.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        ``number``, ``state``, ``objective``, ``test_accuracy``, ``penalty``, ``layer1``.
+    title : str
+        The study.
+    synthetic : bool
+        Whether the images are made up.
+    """
+    figure, axis = _figure(size=(7.6, 3.6), synthetic=synthetic)
+    reached = 1 - trials["test_accuracy"] + trials["penalty"]
+    values = trials["objective"].fillna(reached)
+    number = trials["number"] + 1
+    looks = {
+        "COMPLETE": ("completed", {"marker": "o", "color": INK, "ms": 7, "mec": "white"}),
+        "PRUNED": (
+            "pruned, at its best epoch",
+            {"marker": "x", "color": MUTED, "ms": 6, "mew": 1.6},
+        ),
+        "FAIL": ("failed", {"marker": "v", "color": WARNING, "ms": 7}),
+    }
+    handles = []
+    for state, (label, look) in looks.items():
+        mine = trials["state"] == state
+        if mine.any():
+            axis.plot(number[mine], values[mine].fillna(values.max()), ls="", **look)
+            handles.append(_line(label, ls="", **look))
+    best = trials["objective"].cummin().ffill()
+    axis.step(number, best, where="post", color=INK, lw=1.2, zorder=1)
+    handles.append(_line("best completed so far", color=INK, lw=1.2))
+    axis.set_title(title)
+    axis.set_xlabel("trial")
+    axis.set_ylabel("objective (lower is better)")
+    _whole(axis.xaxis)
+    _legend_below(figure, handles, len(handles))
+    return figure
+
+
+def reuse(epochs: "pd.DataFrame", speed: "pd.DataFrame", synthetic: bool) -> "Figure":
+    """Draw where each study's epochs came from, and how fast each kind trains.
+
+    Parameters
+    ----------
+    epochs : DataFrame
+        ``study``, ``epochs_trained``, ``epochs_reused``, ``epochs_saved`` (by pruning).
+    speed : DataFrame
+        ``kind``, ``images_per_second``, a row a training.
+    synthetic : bool
+        Whether the images are made up.
+    """
+    figure, (left, right) = _figure(
+        1,
+        2,
+        size=(7.6, 1.5 + 0.5 * max(len(epochs), len(speed["kind"].unique()))),
+        synthetic=synthetic,
+        width_ratios=(3, 2),
+    )
+    parts = (
+        ("epochs_trained", "trained", {"color": "#3e4c59"}),
+        ("epochs_reused", "reused from the store", {"color": "#b8c4d0"}),
+        (
+            "epochs_saved",
+            "saved by pruning",
+            {"color": "white", "edgecolor": FAINT, "hatch": "////"},
+        ),
+    )
+    columns = [column for column, _, _ in parts]
+    places = list(range(len(epochs)))
+    start = [0] * len(epochs)
+    handles = []
+    for column, label, look in parts:
+        bars = left.barh(places, epochs[column], left=start, height=0.55, label=label, **look)
+        handles.append(bars)
+        for place, before, value in zip(places, start, epochs[column], strict=True):
+            if value > 0.08 * epochs[columns].sum(axis=1).max():
+                left.text(
+                    before + value / 2,
+                    place,
+                    f"{value:,}",
+                    ha="center",
+                    va="center",
+                    fontsize=9,
+                    color="white" if column == "epochs_trained" else INK,
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+                    if column == "epochs_saved"
+                    else None,
+                )
+        start = [before + value for before, value in zip(start, epochs[column], strict=True)]
+    left.set_yticks(places, epochs["study"])
+    left.set_ylim(len(epochs) - 0.5, -0.5)
+    left.set_title("Epochs of the studies")
+    left.set_xlabel("epochs")
+    kinds = [kind for kind in KINDS if kind in set(speed["kind"])]
+    for place, kind in enumerate(kinds):
+        mine = speed.loc[speed["kind"] == kind, "images_per_second"]
+        right.barh(place, mine.mean(), height=0.55, color=colours()[kind])
+        right.text(mine.mean(), place, f" {mine.mean():,.0f}", va="center", fontsize=9)
+    right.set_yticks(range(len(kinds)), [KINDS[kind].label for kind in kinds])
+    right.set_ylim(len(kinds) - 0.5, -0.5)
+    right.margins(x=0.25)
+    right.set_title("Training speed")
+    right.set_xlabel("images a second")
+    for axis in (left, right):
+        axis.tick_params(axis="y", labelcolor=INK, length=0)
+        axis.grid(axis="y", visible=False)
+    _legend_below(figure, handles, 3)
+    return figure
+
+
+def save(figure: "Figure", stem: str | Path) -> None:
+    """Write a figure as PNG, at two pixels a point, and as SVG, each whole or not at all.
+
+    Parameters
+    ----------
+    figure : Figure
+        Closed afterwards.
+    stem : str or Path
+        Path without suffix.
+    """
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    # No dates and versions inside, so that equal figures are equal files.
+    metadata: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "png": {"Software": None}}
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "convstudy"}):
+        for suffix, about in metadata.items():
+            with replacing(f"{stem}.{suffix}") as temporary:
+                figure.savefig(temporary, dpi=200, metadata=about, facecolor="white")
+    plt.close(figure)
