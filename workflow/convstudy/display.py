@@ -1,0 +1,193 @@
+"""Tables and figures as pieces of HTML without style, for the report's notebook.
+
+The style sheet of the report's template gives the classes their look; without it, in Jupyter,
+they are plain but readable.
+"""
+
+import base64
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from convstudy import claims, plots
+
+Format = Callable[[Any], str]
+# Thin space before units, as in the figures; a true minus sign.
+THIN, MINUS, DASH = "\u202f", "\u2212", "\u2013"
+
+
+@dataclass(frozen=True)
+class Html:
+    """A piece of HTML that Jupyter shows as such."""
+
+    text: str
+
+    def _repr_html_(self) -> str:
+        return self.text
+
+
+def percent(value: float) -> str:
+    """Write a fraction as per cent with two digits."""
+    return f"{100 * value:.2f}{THIN}%"
+
+
+def interval(low: float, high: float) -> str:
+    """Write two fractions as a range in per cent."""
+    return f"{100 * low:.2f}{DASH}{100 * high:.2f}{THIN}%"
+
+
+def points(value: float) -> str:
+    """Write a difference of fractions in points, with its sign."""
+    return f"{100 * value:+.2f}".replace("-", MINUS)
+
+
+def whole(value: float) -> str:
+    """Write a whole number with a comma at every third digit."""
+    return f"{int(value):,}".replace("-", MINUS)
+
+
+def four(value: float) -> str:
+    """Write a number with four digits after the point."""
+    return f"{value:.4f}".replace("-", MINUS)
+
+
+def error(value: float) -> str:
+    """Write an error: zero, or one digit and its power of ten."""
+    return "0" if value == 0 else f"{value:.0e}"
+
+
+def module(value: str) -> str:
+    """Write a module's layers with its colours before them."""
+    kinds = value.split("-")
+    shades = plots.colours()
+    squares = "".join(
+        f'<i style="background:{shades[kind]}"></i>' for kind in kinds if kind in shades
+    )
+    return f'<span class="glyph" aria-hidden="true">{squares}</span>{escape(" · ".join(kinds))}'
+
+
+def pill(verdict: str) -> str:
+    """Write a verdict as a coloured word."""
+    sign = {claims.REPRODUCED: "✓", claims.NOT_REPRODUCED: "✗"}.get(verdict, "?")
+    name = verdict.replace(" ", "-")
+    return (
+        f'<span class="pill {name}"><span aria-hidden="true">{sign}</span> {escape(verdict)}</span>'
+    )
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a shown table.
+
+    Attributes
+    ----------
+    label : str
+        Its heading.
+    format : callable, optional
+        Value to text; a column with one is aligned to the right. Without, the value as it is.
+    html : callable, optional
+        Value to HTML, aligned to the left.
+    wraps : bool
+        Whether its text may take several lines.
+    """
+
+    label: str
+    format: Format | None = None
+    html: Format | None = None
+    wraps: bool = False
+
+
+def table(
+    frame: pd.DataFrame,
+    columns: Mapping[str, Column],
+    caption: str,
+    groups: Sequence[tuple[str, int]] = (),
+) -> Html:
+    """Show a table whose wide form scrolls within its own box.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What to show.
+    columns : mapping of str to Column
+        Which of its columns, in which order and how. The first one heads the rows.
+    caption : str
+        Stands above the table.
+    groups : sequence of (label, number of columns)
+        A second heading above the columns' own.
+    """
+    above = "".join(
+        f'<th scope="colgroup" colspan="{number}">{escape(label)}</th>'
+        if label
+        else f'<td colspan="{number}"></td>'
+        for label, number in groups
+    )
+    heads = "".join(
+        f'<th scope="col"{_class(column)}>{escape(column.label)}</th>'
+        for column in columns.values()
+    )
+    body = []
+    for _, row in frame.iterrows():
+        cells = []
+        for place, (name, column) in enumerate(columns.items()):
+            tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
+            cells.append(f"<{tag}{scope}{_class(column)}>{_cell(row[name], column)}</{tag}>")
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    grouped = f'<tr class="groups">{above}</tr>' if groups else ""
+    # The caption stands outside the box, where it is not cut off.
+    name = "table-" + re.sub(r"\W+", "-", caption.lower()).strip("-")
+    return Html(
+        f'<p class="caption" id="{name}">{escape(caption)}</p>'
+        f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{name}">'
+        f'<table aria-labelledby="{name}"><thead>{grouped}<tr>{heads}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def _class(column: Column) -> str:
+    if column.format:
+        return ' class="number"'
+    return ' class="wraps"' if column.wraps else ""
+
+
+def _cell(value: Any, column: Column) -> str:
+    if pd.isna(value):
+        return DASH
+    if column.html:
+        return column.html(value)
+    return escape(column.format(value) if column.format else str(value))
+
+
+def picture(path: Path, alternative: str, caption: str) -> Html:
+    """Show a figure's SVG file, embedded.
+
+    Parameters
+    ----------
+    path : Path
+        The SVG file.
+    alternative : str
+        What it shows, for those who do not see it.
+    caption : str
+        Stands below it.
+    """
+    content = base64.b64encode(path.read_bytes()).decode()
+    return Html(
+        '<figure><div class="scroll" tabindex="0" role="group" aria-label="Figure">'
+        f'<img src="data:image/svg+xml;base64,{content}" alt="{escape(alternative)}">'
+        f"</div><figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def sentence(text: str) -> str:
+    """Write a sentence, in which no number parts from its unit."""
+    return escape(text).replace(" %", f"{THIN}%")
+
+
+def items(sentences: Sequence[str]) -> str:
+    """Write sentences as a list."""
+    return "<ul>" + "".join(f"<li>{escape(one)}</li>" for one in sentences) + "</ul>"

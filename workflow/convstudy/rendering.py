@@ -1,0 +1,141 @@
+"""Execute the report's notebook and render it as one HTML file that needs nothing else."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from convstudy.errors import UserError
+from convstudy.files import write_text
+
+logger = logging.getLogger(__name__)
+
+
+def execute(notebook: Path, parameters: Mapping[str, Any]) -> Any:
+    """Run a notebook with parameters, in this very Python.
+
+    Parameters
+    ----------
+    notebook : Path
+        The source, with a cell tagged ``parameters``.
+    parameters : mapping
+        Their values.
+
+    Returns
+    -------
+    NotebookNode
+        The executed notebook.
+
+    Raises
+    ------
+    UserError
+        If a cell fails: names the cell and its error.
+    """
+    import papermill
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from traitlets import default
+
+    class ThisPython(AsyncKernelManager):
+        """Starts this interpreter, whatever kernels the user has installed under the same name."""
+
+        @default("kernel_spec_manager")
+        def _only_native(self) -> KernelSpecManager:
+            return KernelSpecManager(kernel_dirs=[])
+
+        @default("transport_encryption")
+        def _where_there_is_support(self) -> str:
+            return "auto"
+
+    # papermill's own lines would repeat the workflow's.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as profile:
+        # The user's start-up files and the debugger's advice have no place in a report.
+        quiet = {"IPYTHONDIR": profile, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        before = {name: os.environ.get(name) for name in quiet}
+        os.environ.update(quiet)
+        try:
+            return papermill.execute_notebook(
+                notebook,
+                None,
+                parameters=dict(parameters),
+                kernel_name="python3",
+                progress_bar=False,
+                kernel_manager_class=ThisPython,
+            )
+        except papermill.PapermillExecutionError as error:
+            first = next((line for line in error.source.splitlines() if line.strip()), "")
+            message = str(error.evalue).splitlines()[0] if error.evalue else "no message"
+            raise UserError(
+                f"cell {error.cell_index + 1} of {notebook.name} ({first.strip()}) failed:"
+                f" {error.ename}: {message}"
+            ) from None
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+def to_html(notebook: Any, template: Path, title: str, show_code: bool) -> str:
+    """Render an executed notebook with our template.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        The executed notebook.
+    template : Path
+        The template's folder, with ``conf.json`` and ``index.html.j2``.
+    title : str
+        The report's title.
+    show_code : bool
+        Whether each cell's code can be unfolded.
+    """
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        template_name=template.name,
+        extra_template_basedirs=[str(template.parent)],
+        exclude_input=not show_code,
+        exclude_anchor_links=True,
+    )
+    html, _ = exporter.from_notebook_node(notebook, {"report_title": title})
+    return html
+
+
+def render(
+    notebook: Path,
+    template: Path,
+    parameters: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    executed: Path,
+    html: Path,
+) -> None:
+    """Execute the report's notebook and write it, and the report.
+
+    Parameters
+    ----------
+    notebook, template : Path
+        The source and the template's folder.
+    parameters : mapping
+        The notebook's parameters.
+    settings : mapping
+        The config's ``report`` section: ``title`` and ``show_code``.
+    executed, html : Path
+        Where to write.
+
+    Raises
+    ------
+    UserError
+        If a cell fails.
+    """
+    import nbformat
+
+    done = execute(notebook, parameters)
+    text = to_html(done, template, settings["title"], settings["show_code"])
+    write_text(executed, nbformat.writes(done) + "\n")
+    write_text(html, text)
+    logger.info("%s: %.1f MB, opens in any browser", html, len(text.encode()) / 1e6)

@@ -1,0 +1,317 @@
+"""The report's parts by name, so that each cell of its notebook is one short line."""
+
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from convstudy import claims, plots
+from convstudy.display import (
+    Column,
+    Html,
+    error,
+    escape,
+    four,
+    interval,
+    items,
+    module,
+    percent,
+    picture,
+    pill,
+    points,
+    sentence,
+    table,
+    whole,
+)
+from convstudy.errors import UserError
+from convstudy.results import Results, table_names
+
+_BEST = {
+    "rank": Column("Rank"),
+    "module": Column("Layers", html=module),
+    "objective": Column("Objective", four),
+    "parameters": Column("Parameters", whole),
+    "test_accuracy": Column("Test accuracy", percent),
+    "article_module": Column("Layers", html=module),
+    "article_objective": Column("Objective", four),
+    "article_test_accuracy": Column("Test accuracy", percent),
+}
+_ITEMS = {"item": Column("Item"), "value": Column("Value", wraps=True)}
+# Caption, columns and, where there are two, heads above the columns' heads.
+_SHOWN: dict[str, tuple[str, dict[str, Column], tuple[tuple[str, int], ...]]] = {
+    "data": ("The data of this run", _ITEMS, ()),
+    "verification": (
+        "Checks of the arithmetic",
+        {
+            "check": Column("Check", wraps=True),
+            "cases": Column("Cases", whole),
+            "passed": Column("Passed", whole),
+            "largest_error": Column("Largest error", error),
+        },
+        (),
+    ),
+    "counts": (
+        "Parameter counts that the article prints, at width 1",
+        {
+            "model": Column("Layers of a stage", html=module),
+            "article": Column("Article", whole),
+            "this_run": Column("This run", whole),
+            "difference": Column("Difference", whole),
+        },
+        (),
+    ),
+    "single_kind": (
+        "Test accuracy of the single-kind networks",
+        {
+            "label": Column("Layer"),
+            "parameters": Column("Parameters", whole),
+            "replicates": Column("Replicates", whole),
+            "mean": Column("Best epoch, mean", percent),
+            "interval": Column("95 % interval", str),
+            "last": Column("Last epoch, mean", percent),
+            "article": Column("Article", percent),
+            "difference": Column("Difference, points", points),
+        },
+        (("", 1), ("This run", 5), ("Article", 2)),
+    ),
+    "studies": (
+        "The studies at a glance",
+        {
+            "study": Column("Study"),
+            "trials": Column("Trials", whole),
+            "completed": Column("Completed", whole),
+            "pruned": Column("Pruned", whole),
+            "failed": Column("Failed", whole),
+            "combinations": Column("Combinations", whole),
+            "article_trials": Column("Trials", whole),
+            "article_completed": Column("Completed", whole),
+        },
+        (("", 1), ("This run", 5), ("Article", 2)),
+    ),
+    "front": (
+        "Completed trials that none beats in both parameters and accuracy",
+        {
+            "number": Column("Number"),
+            "module": Column("Layers", html=module),
+            "parameters": Column("Parameters", whole),
+            "test_accuracy": Column("Test accuracy", percent),
+            "study": Column("Study"),
+        },
+        (),
+    ),
+    "reuse": (
+        "Where the epochs of the studies came from",
+        {
+            "study": Column("Study"),
+            "epochs_trained": Column("Trained", whole),
+            "epochs_reused": Column("Reused", whole),
+            "epochs_saved": Column("Saved by pruning", whole),
+        },
+        (),
+    ),
+    "versions": (
+        "Versions of the software",
+        {"package": Column("Package"), "version": Column("Version")},
+        (),
+    ),
+}
+
+
+class Report:
+    """The parts of the report on a run.
+
+    Parameters
+    ----------
+    results : str or Path
+        The results folder, with its figures and tables.
+    captions : str or Path
+        The folder of the figures' captions, which Snakemake's own report shows, too.
+    """
+
+    def __init__(self, results: str | Path, captions: str | Path) -> None:
+        self.results = Results(Path(results))
+        self.captions = Path(captions)
+        self.studies = list(self.results.studies)
+
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """The table of claims and verdicts."""
+        return self._read("claims")
+
+    def _read(self, name: str) -> pd.DataFrame:
+        return self.results.table(f"tables/{name}.csv")
+
+    def banner(self) -> Html:
+        """Warn if the data are synthetic or something else stands in for what was asked."""
+        results = self.results
+        if not results.synthetic and not results.fallbacks:
+            return Html("")
+        if results.synthetic:
+            title = "Synthetic data"
+            text = (
+                "This run had no CIFAR-10. Its networks were trained on made-up images, so its"
+                " accuracies say nothing about the article; the arithmetic and the counts hold."
+            )
+        else:
+            title = "Not everything was as asked"
+            text = "Something stands in for what could not be had."
+        listed = items(results.fallbacks) if results.fallbacks else ""
+        return Html(f'<aside class="banner"><strong>{title}</strong><p>{text}</p>{listed}</aside>')
+
+    def summary(self) -> Html:
+        """Show the box at the head: verdicts, what was run where, and reductions."""
+        tally = ""
+        for verdict in (claims.REPRODUCED, claims.NOT_REPRODUCED, claims.UNDECIDED):
+            number = (self.claims["verdict"] == verdict).sum()
+            look = _name(verdict) if number else "none"
+            tally += f'<li class="{look}"><b>{number}</b> {verdict}</li>'
+        facts = "".join(
+            f"<div><dt>{escape(row.item)}</dt><dd>{escape(str(row.value))}</dd></div>"
+            for row in self._read("run").itertuples()
+        )
+        reductions = self.results.reductions
+        if reductions:
+            ways = "one way" if len(reductions) == 1 else f"{len(reductions)} ways"
+            size = (
+                f"<details><summary>This run is smaller than the article's in {ways};"
+                f" what depends on training stays undecided</summary>{items(reductions)}</details>"
+            )
+        else:
+            size = "<p>Every setting is at the article's size.</p>"
+        return Html(
+            f'<div class="summary"><ul class="tally" aria-label="Verdicts on claims">{tally}</ul>'
+            f'<dl class="facts">{facts}</dl>{size}</div>'
+        )
+
+    def scorecard(self) -> Html:
+        """Show the claims: each with its verdict and the evidence."""
+        titles = {
+            "arithmetic": "Arithmetic and counts",
+            "training": "Trained networks",
+        }
+        parts = []
+        for basis, title in titles.items():
+            cards = "".join(
+                f'<li class="card {_name(row.verdict)}"><div>{pill(row.verdict)}</div>'
+                f'<div><p class="claim">{sentence(row.claim)}</p>'
+                f'<p class="evidence">{sentence(row.evidence)}</p></div></li>'
+                for row in self.claims[self.claims["basis"] == basis].itertuples()
+            )
+            parts.append(f'<h3>{title}</h3><ul class="cards">{cards}</ul>')
+        return Html("".join(parts))
+
+    def table(self, name: str) -> Html:
+        """Show a table of ``tables/``; ``reuse`` is the other half of ``studies``."""
+        if name.startswith("best_"):
+            return self._best(name.removeprefix("best_"))
+        caption, columns, groups = _SHOWN[name]
+        frame = self._read("studies" if name == "reuse" else name)
+        if name == "single_kind":
+            ends = zip(frame["low"], frame["high"], strict=True)
+            frame = frame.assign(interval=[interval(low, high) for low, high in ends])
+        return table(frame, columns, caption, groups)
+
+    def _best(self, study: str) -> Html:
+        """Show a study's best trials; without a penalty, the objective is the test error."""
+        penalised = self.results.studies[study].penalised
+        shown = {
+            name: column
+            for name, column in _BEST.items()
+            if penalised or not name.endswith("objective")
+        }
+        frame = self._read(f"best_{study}").astype({"rank": int})
+        theirs = sum(name.startswith("article_") for name in shown)
+        groups = (("", 1), ("This run", len(shown) - theirs - 1), ("Article", theirs))
+        return table(frame, shown, f"Best trials of the study “{study}”", groups)
+
+    def best(self) -> Html:
+        """Show the best trials of every study."""
+        names = [name for name in table_names(self.studies) if name.startswith("best_")]
+        return Html("".join(self.table(name).text for name in names))
+
+    def figure(self, name: str) -> Html:
+        """Show a figure with its caption."""
+        path = self.results.path(f"figures/{name}.svg")
+        return picture(path, self._alternative(name), self._caption(name))
+
+    def figures(self, start: str) -> Html:
+        """Show all figures whose names start alike, one after the other."""
+        names = [name for name in plots.figure_names(self.studies) if name.startswith(start)]
+        shown = "".join(self.figure(name).text for name in names)
+        return Html(f'<div class="figures {start.rstrip("_")}">{shown}</div>')
+
+    def reproduce(self) -> Html:
+        """Show what produced this run and the command that runs it again."""
+        about = self.results.provenance
+        hardware = about["hardware"]
+        gpus = ", ".join(hardware["gpus"]) or "none"
+        changed = " (with changes that are in no commit)" if about["dirty"] else ""
+        facts = {
+            "Commit": f"{about['commit'] or 'unknown'}{changed}",
+            "Configuration, SHA-256": about["config_digest"],
+            "Data, SHA-256": self.results.data["digest"],
+            "System": hardware["system"],
+            "Processor": f"{hardware['processor']}, {hardware['cores']} cores",
+            "GPUs": gpus,
+            "Finished": about["created"],
+        }
+        listed = "".join(
+            f"<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>"
+            for name, value in facts.items()
+        )
+        return Html(
+            "<p>In a checkout of this commit, with its locked packages:</p>"
+            f"<pre><code>{escape(about['command'])}</code></pre>"
+            f'<dl class="facts bare">{listed}</dl>'
+        )
+
+    def _caption(self, name: str) -> str:
+        """Read a figure's caption, of one figure or of all of a sort."""
+        for stem in (name, name.partition("_")[0]):
+            path = self.captions / f"{stem}.rst"
+            if path.is_file():
+                text = " ".join(path.read_text(encoding="utf-8").split())
+                return f"Study “{name.partition('_')[2]}”. {text}" if stem == "trials" else text
+        raise UserError(f"figure {name} has no caption; write workflow/report/{name}.rst")
+
+    def _alternative(self, name: str) -> str:
+        """Say what a figure shows, with its main numbers."""
+        sort, _, rest = name.partition("_")
+        if sort == "example":
+            return f"Worked example {rest.replace('_', ', ')}: input, kernels and output as grids."
+        if sort == "trials":
+            trials = self.results.studies[rest].trials
+            best = trials["objective"].min()
+            return (
+                f"Objective of the {len(trials)} trials of the study {rest} in their order;"
+                f" {trials['objective'].count()} were completed, the best with {best:.4f}."
+            )
+        if name in ("learning_curves", "single_kind"):
+            reached = ", ".join(
+                f"{row.label} {percent(row.mean)}" for row in self._read("single_kind").itertuples()
+            )
+            lead = "Training and test accuracy by epoch. B" if sort == "learning" else "B"
+            return f"{lead}est test accuracy, mean over replicates: {reached}."
+        if name == "parameters_accuracy":
+            front = "; ".join(
+                f"{row.module}, {whole(row.parameters)} parameters, {percent(row.test_accuracy)}"
+                for row in self._read("front").itertuples()
+            )
+            return f"Trials by parameters and test accuracy. None beats these in both: {front}."
+        if name == "counts":
+            modules = self.results.counts.dropna(subset=["layer3"])["parameters"]
+            return (
+                f"Parameters and multiply-accumulates of the {len(modules)} modules, from"
+                f" {whole(modules.min())} to {whole(modules.max())} parameters."
+            )
+        epochs = "; ".join(
+            f"{row.study}: {row.epochs_trained} epochs trained, {row.epochs_reused} reused,"
+            f" {row.epochs_saved} saved by pruning"
+            for row in self._read("studies").itertuples()
+        )
+        return f"{epochs}. Images a second by layer kind beside it."
+
+
+def _name(verdict: str) -> str:
+    """Give a verdict's class in the style sheet."""
+    return verdict.replace(" ", "-")

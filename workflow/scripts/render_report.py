@@ -1,0 +1,23 @@
+"""Execute the report's notebook and render it as HTML."""
+
+from pathlib import Path
+from typing import Any
+
+from convstudy.logs import job
+from convstudy.rendering import render
+
+snakemake: Any
+
+with job(snakemake):
+    render(
+        notebook=Path(snakemake.input.notebook),
+        template=Path(snakemake.input.template[0]).parent,
+        # The notebook runs from any folder.
+        parameters={
+            "results": str(Path(snakemake.input.run).parent.resolve()),
+            "captions": str(Path(snakemake.input.captions[0]).parent.resolve()),
+        },
+        settings=snakemake.params.settings,
+        executed=Path(snakemake.output.notebook),
+        html=Path(snakemake.output.html),
+    )
