@@ -1,0 +1,395 @@
+"""The config: its defaults, its check against the schema and across keys, its distance from the
+article's scale.
+"""
+
+import copy
+import difflib
+import importlib.util
+import math
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from convstudy.errors import UserError
+
+SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
+# Images that CIFAR-10 has (Krizhevsky, 2009).
+IMAGES = {"train_images": 50_000, "test_images": 10_000}
+TYPE_NAMES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+    "object": "a section with keys",
+    "null": "null",
+}
+
+Config = Mapping[str, Any]
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """Give the schema of the config."""
+    import yaml
+
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+
+
+def validate(config: Config, *, this_machine: bool = True) -> dict[str, Any]:
+    """Check a config and fill in the defaults.
+
+    Parameters
+    ----------
+    config : mapping
+        As read from YAML.
+    this_machine : bool
+        Whether the jobs run here, so that this machine must have what they need.
+
+    Returns
+    -------
+    dict
+        A new config in which every key of the schema stands.
+
+    Raises
+    ------
+    UserError
+        With one line for each mistake: key, value, what is allowed, the fix.
+    """
+    filled = _with_defaults(copy.deepcopy(_plain(config)), schema())
+    mistakes = list(_schema_mistakes(filled))
+    if not mistakes:
+        mistakes = [line for rule in RULES for line in rule(filled)]
+    if not mistakes and this_machine:
+        mistakes = [line for rule in MACHINE_RULES for line in rule(filled)]
+    if mistakes:
+        head = "the config has a mistake" if len(mistakes) == 1 else "the config has mistakes"
+        raise UserError("\n  ".join([f"{head}:", *mistakes]))
+    return filled
+
+
+def _plain(value: Any) -> Any:
+    """Turn the config's own mappings into dicts."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _resolved(part: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference within the schema."""
+    if "$ref" not in part:
+        return part
+    return schema()["$defs"][part["$ref"].rpartition("/")[2]]
+
+
+def _with_defaults(value: Any, part: dict[str, Any]) -> Any:
+    """Fill in what a section lacks; what is wrong stays for the check to find."""
+    part = _resolved(part)
+    if not isinstance(value, dict) or part.get("type") != "object":
+        return value
+    others = part.get("additionalProperties")
+    if isinstance(others, dict):
+        return {key: _with_defaults(item, others) for key, item in value.items()}
+    for key, below in part["properties"].items():
+        if key not in value:
+            value[key] = copy.deepcopy(_resolved(below).get("default", {}))
+        value[key] = _with_defaults(value[key], below)
+    return value
+
+
+def _schema_mistakes(config: dict[str, Any]) -> Iterator[str]:
+    """Say what the schema forbids, in our words."""
+    import jsonschema
+
+    types = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": lambda _, x: type(x) is int, "number": lambda _, x: _is_number(x)}
+    )
+    checker = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=types)
+    for error in checker(schema()).iter_errors(config):
+        yield _mistake(error)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
+def _mistake(error: Any) -> str:
+    """Put one error of the schema in a line."""
+    path = list(error.absolute_path)
+    key, allowed = ".".join(map(str, path)) or "the config", error.schema
+    if error.validator == "additionalProperties":
+        known = list(allowed["properties"])
+        unknown = next(name for name in error.instance if name not in known)
+        close = difflib.get_close_matches(str(unknown), known, 1)
+        fix = f"did you mean {close[0]}?" if close else "remove it"
+        where = ".".join(map(str, [*path, unknown]))
+        return f"{where} is no setting; allowed here are {', '.join(known)}; {fix}"
+    if error.validator == "minProperties":
+        return f"{key} is empty; at least one study is needed; write {key}: {{accuracy: {{}}}}"
+    if "propertyNames" in error.absolute_schema_path:
+        return (
+            f"{key}: {error.instance!r} is no name for a study; allowed are lower-case letters,"
+            " digits and _, a letter first; rename it, for example to my_study"
+        )
+    value = error.instance
+    shown = "null" if value is None else f"{value!r}"
+    fix = f"the default is {_text(allowed['default'])}" if "default" in allowed else "fill it in"
+    if isinstance(value, str) and _number_in(value) is not None:
+        # YAML 1.1 reads 1e-3 as text, as it has no point.
+        fix = f"write {key.rpartition('.')[2]}: {_number_in(value):g}"
+        if "e" in fix:
+            fix = f"write {key.rpartition('.')[2]}: {_number_in(value):f}".rstrip("0")
+    elif value is None and allowed.get("type") == "object":
+        fix = "remove the line or put keys below it"
+    return f"{key}: {_short(shown)}, but allowed is {_allowed(allowed)}; {fix}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _text(value: Any) -> str:
+    return {None: "null", True: "true", False: "false"}.get(value, str(value))
+
+
+def _number_in(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _allowed(part: dict[str, Any]) -> str:
+    """Say what a key may be."""
+    if "enum" in part:
+        return "one of " + ", ".join(map(_text, part["enum"]))
+    types = part["type"] if isinstance(part["type"], list) else [part["type"]]
+    limits = [
+        f"{word} {part[name]:,}"
+        for name, word in (
+            ("minimum", "at least"),
+            ("exclusiveMinimum", "more than"),
+            ("maximum", "at most"),
+            ("exclusiveMaximum", "less than"),
+        )
+        if name in part
+    ]
+    first, *others = (TYPE_NAMES[one] for one in types)
+    if part.get("minLength"):
+        limits.append("not empty")
+    return " or ".join([" ".join([first, " and ".join(limits)]).strip(), *others])
+
+
+def _studies(config: Config) -> Iterator[tuple[str, Config]]:
+    for name, study in config["search"]["studies"].items():
+        yield f"search.studies.{name}", study
+
+
+def _subsets_fit(config: Config) -> Iterator[str]:
+    data = config["data"]
+    for key, images in IMAGES.items():
+        wanted = data[key]
+        if data["source"] != "synthetic" and wanted is not None and wanted > images:
+            yield (
+                f"data.{key}: {wanted}, but CIFAR-10 has {images:,};"
+                f" write at most {images}, or null for all"
+            )
+
+
+def _batch_fits(config: Config) -> Iterator[str]:
+    batch, images = config["training"]["batch_size"], config["data"]["train_images"]
+    images = IMAGES["train_images"] if images is None else images
+    if batch > images:
+        yield (
+            f"training.batch_size: {batch}, but there are {images:,} training images;"
+            f" write at most {images}, or raise data.train_images"
+        )
+
+
+def _warmup_ends(config: Config) -> Iterator[str]:
+    optimizer = config["training"]["optimizer"]
+    shortest = min(config["training"]["epochs"], config["search"]["epochs"])
+    warmup = optimizer["warmup_epochs"]
+    if optimizer["schedule"] == "cosine" and warmup >= shortest:
+        yield (
+            f"training.optimizer.warmup_epochs: {warmup}, but a training or trial has"
+            f" {shortest} epochs; write less than {shortest}"
+        )
+    if optimizer["schedule"] == "constant" and warmup:
+        yield (
+            f"training.optimizer.warmup_epochs: {warmup}, but a constant schedule has none;"
+            " write 0, or schedule: cosine"
+        )
+
+
+def _startup_ends(config: Config) -> Iterator[str]:
+    for key, study in _studies(config):
+        for part, name in (("sampler", "tpe"), ("pruner", "median")):
+            startup = study[part]["startup_trials"]
+            if study[part]["name"] == name and startup > study["trials"]:
+                yield (
+                    f"{key}.{part}.startup_trials: {startup}, but the study has"
+                    f" {study['trials']} trials, so {name} would never begin;"
+                    f" write at most {study['trials']}, or raise {key}.trials"
+                )
+
+
+def _pruning_begins(config: Config) -> Iterator[str]:
+    epochs = config["search"]["epochs"]
+    for key, study in _studies(config):
+        pruner = study["pruner"]
+        if pruner["name"] != "none" and pruner["warmup_steps"] >= epochs:
+            yield (
+                f"{key}.pruner.warmup_steps: {pruner['warmup_steps']}, but a trial has {epochs}"
+                f" epochs (search.epochs), so none would be pruned; write less than {epochs}, or"
+                " name: none"
+            )
+
+
+def _workers_fit(config: Config) -> Iterator[str]:
+    for key, study in _studies(config):
+        if study["workers"] > study["trials"]:
+            yield (
+                f"{key}.workers: {study['workers']}, but the study has {study['trials']} trials;"
+                f" write at most {study['trials']}"
+            )
+        if study["storage"] == "sqlite" and study["workers"] > 1:
+            yield (
+                f"{key}.storage: sqlite, but SQLite is not safe for {study['workers']} workers;"
+                " write storage: journal, or workers: 1"
+            )
+
+
+def _folder_is_there(config: Config) -> Iterator[str]:
+    data = config["data"]
+    key, folder = "data.directory", data["directory"]
+    if folder is None:
+        key, folder = "CONVSTUDY_CIFAR10", os.environ.get("CONVSTUDY_CIFAR10")
+    if data["source"] in ("synthetic", "keras"):
+        return
+    if not folder:
+        if data["source"] == "directory":
+            yield (
+                "data.source: directory, but no folder is given;"
+                " set data.directory or the environment variable CONVSTUDY_CIFAR10"
+            )
+        return
+    missing = [
+        f"{split}-*.parquet"
+        for split in ("train", "test")
+        if not any(Path(folder).expanduser().glob(f"{split}-*.parquet"))
+    ]
+    if missing:
+        yield (
+            f"{key}: {folder} has no {' and no '.join(missing)}; allowed is a folder of Parquet"
+            " files as the Hugging Face hub lays out uoft-cs/cifar10; correct the path, or unset it"
+        )
+
+
+def _backend_is_installed(config: Config) -> Iterator[str]:
+    backend = config["training"]["backend"]
+    if importlib.util.find_spec(backend) is None:
+        yield (
+            f"training.backend: {backend}, but {backend} is not installed;"
+            f" run make setup EXTRA={backend}, or write backend: tensorflow"
+        )
+
+
+def _gpu_is_there(config: Config) -> Iterator[str]:
+    training = config["training"]
+    asked = {"precision": training["precision"], "device": training["device"]}
+    no_gpu = training["device"] == "cpu" or not gpu_names()
+    if no_gpu and asked["precision"].startswith("mixed"):
+        yield (
+            f"training.precision: {asked['precision']} is for GPUs, and"
+            f" {'device is cpu' if asked['device'] == 'cpu' else 'this machine shows none'};"
+            " write precision: float32"
+        )
+    if no_gpu and asked["device"] == "gpu":
+        yield (
+            "training.device: gpu, but this machine shows none (nvidia-smi -L);"
+            " write device: auto to train on the CPU"
+        )
+
+
+def _threads_fit(config: Config) -> Iterator[str]:
+    threads, cores = config["training"]["threads"], os.cpu_count() or 1
+    if threads > cores:
+        yield (
+            f"training.threads: {threads}, but this machine has {cores} cores;"
+            f" write at most {cores}"
+        )
+
+
+Rule = Callable[[Config], Iterator[str]]
+RULES: tuple[Rule, ...] = (
+    _subsets_fit,
+    _batch_fits,
+    _warmup_ends,
+    _startup_ends,
+    _pruning_begins,
+    _workers_fit,
+    _folder_is_there,
+)
+MACHINE_RULES: tuple[Rule, ...] = (_backend_is_installed, _gpu_is_there, _threads_fit)
+
+
+@cache
+def gpu_names() -> list[str]:
+    """Name the NVIDIA GPUs of this machine, without importing a backend."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
+    if listed.returncode != 0:
+        return []
+    lines = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    return [line.partition(": ")[2].partition(" (UUID")[0] for line in lines]
+
+
+def reductions(config: Config, article: Config) -> list[str]:
+    """Say in sentences in what a config falls short of the article's scale.
+
+    Parameters
+    ----------
+    config : mapping
+        A validated config.
+    article : mapping
+        The overlay for the article's scale, as read from YAML.
+    """
+    theirs = _with_defaults(_merged(copy.deepcopy(_plain(config)), _plain(article)), schema())
+    lines = []
+    width, full = config["model"]["width"], theirs["model"]["width"]
+    if width < full:
+        lines.append(
+            f"The networks have {width:g} of the article's channels, and so about"
+            f" {(width / full) ** 2:.2g} of its parameters."
+        )
+    for key, images in IMAGES.items():
+        used = config["data"][key]
+        if used is not None and used < images:
+            split = "training" if key.startswith("train") else "test"
+            lines.append(f"{used:,} of {images:,} {split} images are used.")
+    for section, what in (("training", "A single-kind training"), ("search", "A trial")):
+        epochs, most = config[section]["epochs"], theirs[section]["epochs"]
+        if epochs < most:
+            lines.append(f"{what} has at most {epochs} epochs, not {most}.")
+    for name, study in config["search"]["studies"].items():
+        other = theirs["search"]["studies"].get(name)
+        if other and study["trials"] < other["trials"]:
+            lines.append(f"The study {name} has {study['trials']} trials, not {other['trials']}.")
+    ours, momentum = (one["model"]["batch_normalization_momentum"] for one in (config, theirs))
+    if ours != momentum:
+        lines.append(f"BatchNormalization's momentum is {ours:g}, not {momentum:g}.")
+    return lines
+
+
+def _merged(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
+    """Lay one config over another, as Snakemake does with ``--configfile``."""
+    for key, value in overlay.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        base[key] = _merged(base[key], value) if both else value
+    return base
