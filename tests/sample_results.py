@@ -228,10 +228,9 @@ def _provenance() -> dict[str, Any]:
         "created": "2026-11-23T20:00:00+00:00",
         "commit": "0123456789abcdef0123456789abcdef01234567",
         "dirty": False,
-        "config_digest": "abcdef",
-        "command": "snakemake --cores 2",
+        "config_digest": "6787ad150e6c",
         "versions": {"python": "3.11.9", "keras": "3.15.1", "tensorflow": "2.21.0"},
         "hardware": {"system": "Linux", "processor": "a processor", "cores": 2, "gpus": []},
-        "device": "cpu",
+        "device": "auto",
         "backend": "tensorflow",
     }

@@ -248,20 +248,21 @@ class Report:
         changed = " (with changes that are in no commit)" if about["dirty"] else ""
         facts = {
             "Commit": f"{about['commit'] or 'unknown'}{changed}",
-            "Configuration, SHA-256": about["config_digest"],
-            "Data, SHA-256": self.results.data["digest"],
+            "Digest of the settings": about["config_digest"],
+            "SHA-256 of the data": self.results.data["digest"],
             "System": hardware["system"],
             "Processor": f"{hardware['processor']}, {hardware['cores']} cores",
             "GPUs": gpus,
-            "Finished": about["created"],
+            "Run on": about["created"].replace("T", " ").replace("+00:00", " UTC"),
         }
         listed = "".join(
             f"<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>"
             for name, value in facts.items()
         )
         return Html(
-            "<p>In a checkout of this commit, with its locked packages:</p>"
-            f"<pre><code>{escape(about['command'])}</code></pre>"
+            "<p>In a checkout of this commit, with its locked packages and the settings that"
+            " <code>results/run.json</code> lists, this runs everything again:</p>"
+            "<pre><code>snakemake --cores all</code></pre>"
             f'<dl class="facts bare">{listed}</dl>'
         )
 

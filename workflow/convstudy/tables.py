@@ -59,9 +59,9 @@ def run(results: Results) -> pd.DataFrame:
     )
     machine = f"{hardware['processor']}, {hardware['cores']} cores"
     rows = {
-        "Finished": about["created"].replace("T", " ")[:16] + " UTC",
-        "Device": about["device"],
-        "Machine": ", ".join([machine, *hardware.get("gpus", [])]),
+        "Run on": about["created"].replace("T", " ")[:16] + " UTC",
+        "Device": device(results),
+        "Machine": ", ".join([machine, *hardware["gpus"]]),
         "Backend": f"Keras {about['versions'].get('keras', '?')} on {about['backend']}",
         "Data": "synthetic images" if data["synthetic"] else data["origin"],
         "Training images": f"{used['train']:,} of {available['train']:,}",
@@ -73,6 +73,12 @@ def run(results: Results) -> pd.DataFrame:
         "Commit": "unknown" if not commit else commit[:12] + (" with changes" * about["dirty"]),
     }
     return pd.DataFrame(list(rows.items()), columns=["item", "value"])
+
+
+def device(results: Results) -> str:
+    """Name what the networks were trained on."""
+    asked, gpus = results.provenance["device"], results.provenance["hardware"]["gpus"]
+    return gpus[0] if asked != "cpu" and gpus else "CPU"
 
 
 def data(results: Results) -> pd.DataFrame:

@@ -1,0 +1,65 @@
+import json
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from convstudy.errors import UserError
+from convstudy.rendering import execute, to_html
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+
+def write_notebook(folder: Path, *cells) -> Path:
+    first = new_code_cell("value = 1", metadata={"tags": ["parameters"]})
+    kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    path = folder / "small.ipynb"
+    nbformat.write(new_notebook(cells=[first, *cells], metadata={"kernelspec": kernel}), path)
+    return path
+
+
+def output(notebook) -> str:
+    return notebook.cells[-1].outputs[0]["data"]["text/plain"]
+
+
+def test_the_kernel_is_this_python_whatever_the_user_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # A kernel of the same name that cannot start, where a user's kernels are.
+    theirs = tmp_path / "jupyter/kernels/python3"
+    theirs.mkdir(parents=True)
+    spec = {"argv": ["/nowhere/python"], "display_name": "theirs", "language": "python"}
+    (theirs / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    # And a start-up file that would change what the notebook sees.
+    startup = tmp_path / "ipython/profile_default/startup"
+    startup.mkdir(parents=True)
+    (startup / "00.py").write_text("import sys; sys.executable = 'changed'\n")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    notebook = write_notebook(tmp_path, new_code_cell("import sys; (sys.executable, value)"))
+    assert output(execute(notebook, {"value": 2})) == repr((sys.executable, 2))
+
+
+def test_a_failing_cell_is_named_in_one_line(tmp_path: Path):
+    notebook = write_notebook(tmp_path, new_code_cell("\n1 / 0\nprint('never')"))
+    with pytest.raises(UserError) as caught:
+        execute(notebook, {"value": 2})
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in ("small.ipynb", "1 / 0", "ZeroDivisionError", "division by zero"):
+        assert part in message
+
+
+@pytest.mark.parametrize("show_code", [True, False])
+def test_code_is_shown_only_where_it_is_asked_for(tmp_path: Path, root: Path, show_code: bool):
+    template = root / "workflow/notebooks/template/convstudy"
+    heading = new_markdown_cell("## A heading", id="place")
+    notebook = nbformat.read(
+        write_notebook(tmp_path, heading, new_code_cell("shown = 'maybe'")), as_version=4
+    )
+    html = to_html(notebook, template, "A <title>", show_code)
+    assert ("maybe" in html) == ('<details class="code">' in html) == show_code
+    # Parameters hold paths of this machine.
+    assert "value = 1" not in html
+    assert '<a href="#place">A heading</a>' in html
+    assert "A &lt;title&gt;" in html

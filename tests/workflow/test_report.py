@@ -1,0 +1,243 @@
+"""The report, rendered from sample results and opened in a real browser."""
+
+import base64
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from convstudy import claims, figures, plots, rendering, tables
+from convstudy.files import write_csv
+from convstudy.results import Results
+from sample_results import STUDIES, write_sample
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
+TITLE = "A report & its title"
+
+
+@dataclass
+class Rendered:
+    folder: Path
+    path: Path
+    text: str
+
+    @property
+    def page(self) -> BeautifulSoup:
+        return BeautifulSoup(self.text, "html.parser")
+
+
+def render(folder: Path, **sample) -> Rendered:
+    results = Results(write_sample(folder / "results", **sample))
+    tables.write_tables(results, results.folder / "tables")
+    write_csv(results.folder / "tables/claims.csv", claims.check(results))
+    figures.draw_figures(results, results.folder / "figures")
+    path = folder / "report.html"
+    rendering.render(
+        notebook=ROOT / "workflow/notebooks/report.ipynb",
+        template=ROOT / "workflow/notebooks/template/convstudy",
+        parameters={"results": str(results.folder), "captions": str(ROOT / "workflow/report")},
+        settings={"title": TITLE, "show_code": False},
+        executed=folder / "report.ipynb",
+        html=path,
+    )
+    return Rendered(folder, path, path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+    return render(tmp_path_factory.mktemp("real"))
+
+
+@pytest.fixture(scope="module")
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+    return render(tmp_path_factory.mktemp("synthetic"), synthetic=True, replicates=1)
+
+
+def test_the_notebook_source_has_no_outputs_and_a_parameters_cell():
+    notebook = json.loads((ROOT / "workflow/notebooks/report.ipynb").read_text(encoding="utf-8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+    tagged = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+
+
+def test_the_page_needs_nothing_else(real: Rendered):
+    page = real.page
+    assert not page.select("script, iframe, object, embed, link[rel=stylesheet]")
+    for element in page.select("[src], link[href]"):
+        assert (element.get("src") or element.get("href")).startswith("data:"), element.name
+    # Namespaces in embedded pictures are names, not addresses; style sheets load nothing.
+    assert not re.search(r"@import|url\((?!['\"]?data:)", real.text)
+    assert len(real.text) < 5e6
+
+
+def test_the_page_names_no_folder_of_this_machine(real: Rendered):
+    pictures = re.findall(r"base64,([A-Za-z0-9+/=]+)", real.text)
+    inside = [base64.b64decode(picture).decode("utf-8", "replace") for picture in pictures]
+    for text in (real.text, *inside):
+        assert str(real.folder) not in text
+        assert str(ROOT) not in text
+        assert str(Path.home()) + "/" not in text
+
+
+def test_every_figure_is_embedded_and_described(real: Rendered):
+    images = real.page.select("img")
+    assert len(images) == len(plots.figure_names(STUDIES))
+    for image in images:
+        assert image["src"].startswith("data:image/svg+xml;base64,")
+        assert len(image["alt"]) > 30
+    assert len({image["alt"] for image in images}) == len(images)
+    assert all(figure.figcaption.get_text(strip=True) for figure in real.page.select("figure"))
+
+
+def test_contents_lead_to_every_section(real: Rendered):
+    page = real.page
+    identifiers = [element["id"] for element in page.select("[id]")]
+    assert len(identifiers) == len(set(identifiers))
+    links = [link["href"] for link in page.select("nav a")]
+    headings = [heading.get_text() for heading in page.select("main h2")]
+    assert [link.get_text() for link in page.select("nav a")] == headings
+    assert len(headings) > 8
+    for link in links:
+        assert page.find(id=link.removeprefix("#")).h2, link
+
+
+def test_headings_language_and_title_are_in_order(real: Rendered):
+    page = real.page
+    assert page.html["lang"] == "en"
+    assert page.title.get_text() == page.h1.get_text() == TITLE
+    levels = [int(heading.name[1]) for heading in page.select("h1, h2, h3, h4")]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(later <= earlier + 1 for earlier, later in pairwise(levels))
+
+
+def test_wide_tables_scroll_in_a_box_of_their_own(real: Rendered):
+    tables_shown = real.page.select("table")
+    assert len(tables_shown) >= 8
+    for table in tables_shown:
+        box = table.parent
+        assert "scroll" in box["class"]
+        assert real.page.find(id=box["aria-labelledby"]).get_text()
+        widths = {
+            sum(int(cell.get("colspan", 1)) for cell in row.find_all(["td", "th"]))
+            for row in table.find_all("tr")
+        }
+        assert len(widths) == 1
+
+
+def test_all_claims_are_there_with_their_verdicts(real: Rendered):
+    judged = real.page.select(".card")
+    table = claims.check(Results(real.folder / "results"))
+    assert [card.select_one(".claim").get_text() for card in judged] == [
+        claim.replace(" %", "\u202f%") for claim in table["claim"]
+    ]
+    for card, verdict in zip(judged, table["verdict"], strict=True):
+        assert verdict in card.select_one(".pill").get_text()
+
+
+def test_a_real_run_has_no_banner_but_its_reductions(real: Rendered):
+    assert not real.page.select(".banner")
+    for reduction in Results(real.folder / "results").reductions:
+        assert html.escape(reduction) in real.text
+
+
+def test_a_synthetic_run_says_so_before_anything_else(synthetic: Rendered):
+    banner = synthetic.page.select_one("main .banner")
+    assert "Synthetic data" in banner.get_text()
+    assert Results(synthetic.folder / "results").fallbacks[0] in banner.get_text()
+    before = synthetic.text[synthetic.text.index("<main") : synthetic.text.index('banner"')]
+    assert "<p" not in before
+
+
+def test_numbers_in_tables_come_from_the_results(real: Rendered):
+    results = Results(real.folder / "results")
+    text = real.page.get_text(" ")
+    best = results.studies["penalised"].best
+    assert f"{best['objective'].iloc[0]:.4f}" in text
+    assert f"{results.counts['parameters'].iloc[0]:,}" in text
+    for row in tables.single_kind(results).itertuples():
+        assert f"{100 * row.mean:.2f}\u202f%" in text
+
+
+def browse(page: str, folder: Path) -> tuple[dict, str]:
+    """Open a page from a file, without a network: what it found of itself, and its messages."""
+    path = folder / "report.html"
+    path.write_text(page.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
+    flags = [
+        *("--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+        *("--disable-component-update", "--disable-sync", "--disable-extensions"),
+        *("--disable-features=NetworkTimeServiceQuerying", "--virtual-time-budget=10000"),
+        *("--enable-logging=stderr", "--log-level=0", "--window-size=390,900"),
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        f"--user-data-dir={folder / 'profile'}",
+    ]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        # Chromium's sandbox refuses to run as root.
+        flags.append("--no-sandbox")
+    run = subprocess.run(
+        [str(BROWSER), *flags, "--dump-dom", path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    found = re.search(r'data-probe="([^"]*)"', run.stdout)
+    assert found, run.stderr[-2000:]
+    return json.loads(html.unescape(found[1])), run.stderr
+
+
+PROBE = """
+<script>
+addEventListener("load", async () => {
+  const images = [...document.images];
+  const decoded = await Promise.allSettled(images.map((image) => image.decode()));
+  document.body.dataset.probe = JSON.stringify({
+    decoded: decoded.filter((one) => one.status === "fulfilled").length,
+    widths: images.map((image) => image.naturalWidth),
+    overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    requested: performance.getEntriesByType("resource")
+      .map((entry) => entry.name).filter((name) => !name.startsWith("data:")),
+  });
+});
+</script>
+"""
+CONSOLE = ":CONSOLE"
+needs_browser = pytest.mark.skipif(
+    BROWSER is None, reason="no Chromium on PATH: the report is not opened in a browser"
+)
+
+
+@needs_browser
+@pytest.mark.parametrize("kind", ["real", "synthetic"])
+def test_the_page_opens_in_a_browser_without_a_network(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+):
+    found, messages = browse(request.getfixturevalue(kind).text, tmp_path)
+    number = len(plots.figure_names(STUDIES))
+    assert found["decoded"] == number
+    assert len(found["widths"]) == number
+    assert min(found["widths"]) > 100
+    # On a narrow screen only the boxes scroll sideways, never the page.
+    assert found["overflow"] <= 0
+    assert found["requested"] == []
+    assert CONSOLE not in messages
+
+
+@needs_browser
+def test_a_page_that_asks_for_more_would_be_found_out(real: Rendered, tmp_path: Path):
+    address = "http://elsewhere.invalid/picture.png"
+    more = f"<img src='{address}'><p style='width: 2000px'>wide</p><script>oops()</script></main>"
+    found, messages = browse(real.text.replace("</main>", more), tmp_path)
+    assert found["requested"] == [address]
+    assert found["decoded"] == len(found["widths"]) - 1
+    assert found["overflow"] > 0
+    assert CONSOLE in messages
