@@ -1,0 +1,22 @@
+"""Check the worked examples, the identities and the grid."""
+
+from typing import Any
+
+from convstudy.examples import check_examples
+from convstudy.files import write_csv
+from convstudy.logs import job
+from convstudy.training import use_backend
+from convstudy.verification import check_grid, check_identities, require_all_passed
+
+snakemake: Any
+
+with job(snakemake):
+    use_backend(snakemake.params.backend, device="cpu")
+    tables = {
+        "examples": check_examples(),
+        "identities": check_identities(),
+        "grid": check_grid(),
+    }
+    for name, table in tables.items():
+        write_csv(snakemake.output[name], table)
+    require_all_passed(**tables)
