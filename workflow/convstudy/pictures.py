@@ -1,0 +1,218 @@
+"""A picture of each worked example: input, kernels and output as grids of numbers."""
+
+import textwrap
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convstudy.examples import Example, examples, products
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK, MUTED, LINE = "#1f2933", "#5f6b7a", "#c5ccd6"
+SEEN, RESULT = "#d6e8f5", "#f9d9c4"
+INCHES_A_CELL = 0.46
+# Cells between the grids of one group, and between groups.
+GAP, WIDE_GAP = 0.7, 2.2
+CHARACTERS_A_CELL = 5.2
+# Cells above the grids, for titles.
+HEAD = 1.7
+
+
+def draw_example(name: str) -> "Figure":
+    """Draw one worked example; the highlighted output's sum stands beneath.
+
+    Parameters
+    ----------
+    name : str
+        One of `convstudy.examples.examples`.
+    """
+    from matplotlib.figure import Figure
+
+    example = examples()[name]
+    groups = _groups(example)
+    heights = [_height(group) for _, group in groups]
+    widths = [_width(group) for _, group in groups]
+    tall, wide = max(heights), sum(widths) + WIDE_GAP * (len(groups) - 1)
+    wide = max(wide, 16)
+    lines = textwrap.wrap(_sum(example), int(CHARACTERS_A_CELL * wide))
+    below = 1.0 + 0.62 * len(lines)
+    figure = Figure(figsize=(INCHES_A_CELL * (wide + 0.6), INCHES_A_CELL * (tall + below + HEAD)))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(-0.3, wide + 0.3)
+    axes.set_ylim(tall + below, -HEAD)
+    axes.set_aspect("equal")
+    axes.axis("off")
+    left = 0.0
+    for number, ((title, group), height, width) in enumerate(
+        zip(groups, heights, widths, strict=True)
+    ):
+        top = (tall - height) / 2
+        axes.text(left, top - 0.95, title, color=INK, fontsize=10.5, fontweight="bold")
+        for row in group:
+            x, tallest = left, 0.0
+            for label, values, colours in row:
+                _draw_grid(axes, x, top, label, values, colours)
+                x += values.shape[1] + GAP
+                tallest = max(tallest, values.shape[0])
+            top += tallest + GAP + 0.35
+        if number + 1 < len(groups):
+            sign = "=" if number + 2 == len(groups) else "∗"
+            middle = left + width + WIDE_GAP / 2
+            axes.text(middle, tall / 2, sign, fontsize=20, color=MUTED, ha="center", va="center")
+        left += width + WIDE_GAP
+    for number, line in enumerate(lines):
+        axes.text(0, tall + 0.9 + 0.62 * number, line, fontsize=9.5, color=INK, va="center")
+    return figure
+
+
+# A grid is its label, its numbers, and a colour or None for each cell; a group is rows of grids.
+Grid = tuple[str, np.ndarray, np.ndarray]
+Group = list[list[Grid]]
+
+
+def _width(group: Group) -> float:
+    return max(sum(grid[1].shape[1] for grid in row) + GAP * (len(row) - 1) for row in group)
+
+
+def _height(group: Group) -> float:
+    rows = [max(grid[1].shape[0] for grid in row) for row in group]
+    return sum(rows) + (GAP + 0.35) * (len(rows) - 1)
+
+
+def _grid(label: str, values: np.ndarray, coloured: Callable[[int, int], str | None]) -> Grid:
+    colours = np.empty(values.shape, object)
+    for row, column in np.ndindex(values.shape):
+        colours[row, column] = coloured(row, column)
+    return label, values, colours
+
+
+def _groups(example: Example) -> list[tuple[str, Group]]:
+    """Lay out an example: input channels, kernels by input and output channel, output channels."""
+    image, output = example.image[0], example.output()[0]
+    row, column, channel = example.cell
+    kernel = example.kernels[0]
+    transposed = example.layer == "Conv2DTranspose"
+    depthwise = example.layer == "DepthwiseConv2D"
+    # Keras has output channels before input channels in the transposed kernel.
+    by_channel = kernel.swapaxes(2, 3) if transposed else kernel
+    tall, wide, sources, filters = by_channel.shape
+
+    def tap(y: int, x: int) -> tuple[int, int]:
+        return (row - y, column - x) if transposed else (y - row, x - column)
+
+    def is_seen(y: int, x: int) -> bool:
+        down, right = tap(y, x)
+        return 0 <= down < tall and 0 <= right < wide
+
+    taps = {tap(y, x) for y, x in np.ndindex(image.shape[:2]) if is_seen(y, x)}
+
+    def used(source: int, target: int) -> bool:
+        if depthwise:
+            return source == channel
+        return example.layer == "SeparableConv2D" or target == channel
+
+    inputs: Group = []
+    for source in range(image.shape[2]):
+        seen = any(used(source, target) for target in range(filters))
+        label = f"channel {source + 1}" if image.shape[2] > 1 else ""
+        colour = (lambda y, x: SEEN if is_seen(y, x) else None) if seen else (lambda y, x: None)
+        inputs.append([_grid(label, image[:, :, source], colour)])
+    kernels: Group = []
+    for source in range(sources):
+        grids = []
+        for target in range(filters):
+            label = f"{source + 1} → {(source if depthwise else target) + 1}"
+            if example.layer == "SeparableConv2D" or (sources == filters == 1):
+                label = ""
+            mark = used(source, target)
+            grids.append(
+                _grid(
+                    label,
+                    by_channel[:, :, source, target],
+                    lambda y, x, mark=mark: SEEN if mark and (y, x) in taps else None,
+                )
+            )
+        kernels.append(grids)
+    groups: list[tuple[str, Group]] = [("input", inputs)]
+    groups.append(("depthwise" if len(example.kernels) > 1 else "kernels", kernels))
+    if kernel.shape[2:] == (1, 1) and len(example.kernels) == 1:
+        groups[-1] = ("kernel", kernels)
+    if len(example.kernels) > 1:
+        pointwise = example.kernels[1][0, 0]
+        rows: Group = [
+            [
+                _grid(
+                    f"1 → {target + 1}",
+                    pointwise[:, target : target + 1],
+                    lambda y, x, target=target: SEEN if target == channel else None,
+                )
+            ]
+            for target in range(pointwise.shape[1])
+        ]
+        groups.append(("pointwise", rows))
+    outputs: Group = []
+    for target in range(output.shape[2]):
+        label = f"channel {target + 1}" if output.shape[2] > 1 else ""
+        outputs.append(
+            [
+                _grid(
+                    label,
+                    output[:, :, target],
+                    lambda y, x, target=target: RESULT if (y, x, target) == example.cell else None,
+                )
+            ]
+        )
+    groups.append(("output", outputs))
+    return groups
+
+
+def _draw_grid(
+    axes: Any, left: float, top: float, label: str, values: np.ndarray, colours: np.ndarray
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    for row, column in np.ndindex(values.shape):
+        colour = colours[row, column]
+        axes.add_patch(
+            Rectangle(
+                (left + column, top + row),
+                1,
+                1,
+                facecolor=colour or "white",
+                edgecolor=LINE,
+                lw=0.8,
+            )
+        )
+        axes.text(
+            left + column + 0.5,
+            top + row + 0.52,
+            _number(values[row, column]),
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            color=INK,
+            fontweight="bold" if colour == RESULT else "normal",
+        )
+    if label:
+        axes.text(left, top - 0.17, label, fontsize=7.5, color=MUTED)
+
+
+def _number(value: float) -> str:
+    return f"{round(float(value), 6):g}"
+
+
+def _sum(example: Example) -> str:
+    """Write out the sum of the highlighted cell."""
+    row, column, channel = example.cell
+    value = _number(example.output()[0, row, column, channel])
+    terms = [f"{_number(x)}×{_number(w)}" for x, w in products(example)]
+    channels = example.image.shape[3] if example.layer == "Conv2D" else 1
+    each = len(terms) // channels
+    parts = [" + ".join(terms[each * part : each * (part + 1)]) for part in range(channels)]
+    written = parts[0] if channels == 1 else " + ".join(f"({part})" for part in parts)
+    if len(example.kernels) > 1:
+        written = f"({written}) × {_number(example.kernels[1][0, 0, 0, channel])}"
+    return f"{value} = {written}"
