@@ -5,10 +5,13 @@ import io
 import logging
 import os
 import pickle
+import re
 import socket
 import tarfile
+import tempfile
 import threading
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,26 +88,35 @@ def load_arrays(folder: Path) -> Dataset:
     Raises
     ------
     UserError
-        If a file is missing or has another shape than the others say.
+        If a file is missing, damaged, or does not fit the others.
     """
+
+    def wrong(what: str) -> UserError:
+        return UserError(
+            f"{what}; make the arrays again: snakemake --cores all --forcerun prepare_dataset"
+        )
+
     arrays = {}
     for split in SPLITS:
         for what in ("images", "labels"):
             path = folder / f"{split}_{what}.npy"
             try:
                 arrays[f"{split}_{what}"] = np.load(path, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError) as error:
-                raise UserError(
-                    f"{path} cannot be read ({error}); make it again:"
-                    " snakemake --cores all --forcerun prepare_dataset"
-                ) from None
+            except (OSError, ValueError, EOFError) as error:
+                raise wrong(f"{path} cannot be read ({_first_line(error)})") from None
+            if arrays[f"{split}_{what}"].dtype != np.uint8:
+                raise wrong(f"{path} has {arrays[f'{split}_{what}'].dtype}, not uint8")
         images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
-        if images.shape != (len(labels), *SHAPE):
-            raise UserError(
-                f"{folder}: {len(labels)} {split} labels for images of shape {images.shape};"
-                " make them again: snakemake --cores all --forcerun prepare_dataset"
+        if labels.ndim != 1 or images.shape != (len(labels), *SHAPE):
+            raise wrong(
+                f"{folder} has {split} labels of shape {labels.shape} for images of shape"
+                f" {images.shape}"
             )
-    return Dataset(**arrays, digest=read_json(folder / "summary.json")["digest"])
+    path = folder / "summary.json"
+    try:
+        return Dataset(**arrays, digest=read_json(path)["digest"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise wrong(f"{path} cannot be read ({_first_line(error)})") from None
 
 
 def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) -> dict[str, Any]:
@@ -159,6 +171,8 @@ def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) ->
         "seed": settings["seed"],
         "digest": digest(used),
     }
+    # Until all is written, no summary says that the arrays are whole.
+    (folder / "summary.json").unlink(missing_ok=True)
     for name, array in used.items():
         with replacing(folder / f"{name}.npy") as temporary:
             np.save(temporary, array)
@@ -187,7 +201,7 @@ def find(settings: Mapping[str, Any], directory: str | None) -> tuple[Source, li
         "real": ["directory", "keras"],
         "auto": ["directory", "keras", "synthetic"],
     }[chosen]
-    passed_over = []
+    passed_over: list[str] = []
     for step in steps:
         try:
             if step == "directory":
@@ -270,6 +284,7 @@ def read_directory(directory: str | None) -> Source:
                 f"{folder} has no {split}-*.parquet; data.directory or CONVSTUDY_CIFAR10 must name"
                 " a folder with train-*.parquet and test-*.parquet"
             )
+        _require_all_parts(files)
         read = [_read_parquet(file) for file in files]
         images[split] = np.concatenate([one[0] for one in read])
         labels[split] = np.concatenate([one[1] for one in read])
@@ -280,6 +295,17 @@ def read_directory(directory: str | None) -> Source:
     return Source("directory", f"the folder {folder.name}", encoding, images, labels)
 
 
+def _require_all_parts(files: Sequence[Path]) -> None:
+    """Refuse files named ``train-00000-of-00002.parquet`` of which some are not there."""
+    totals = [re.search(r"-of-(\d+)$", file.stem) for file in files]
+    for file, total in zip(files, totals, strict=True):
+        if total and int(total[1]) != len(files):
+            raise UserError(
+                f"{file}: its name says that it is one of {int(total[1])} files, but"
+                f" {file.parent} has {len(files)} like it; fetch all, and nothing else, anew"
+            )
+
+
 def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
     """Read images, labels and the encoding of one file, or say what is wrong with it."""
     import pyarrow as pa
@@ -288,44 +314,61 @@ def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
     def wrong(what: str) -> UserError:
         return UserError(f"{path}: {what}; fetch the file again or set data.directory to another")
 
+    if not path.stat().st_size:
+        raise wrong("an empty file")
     try:
-        table = pq.read_table(path, columns=["img", "label"])
-        encoded = table.column("img").combine_chunks().field("bytes").to_pylist()
+        with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            missing = [name for name in ("img", "label") if name not in names]
+            if missing:
+                raise wrong(f"no column {' and no column '.join(missing)}, only {', '.join(names)}")
+            table = file.read(columns=["img", "label"])
+        encoded = [image and image.get("bytes") for image in table.column("img").to_pylist()]
         labels = table.column("label").to_pylist()
-    except (pa.ArrowException, OSError, KeyError, ValueError, AttributeError) as error:
-        raise wrong(f"no Parquet file with img (bytes) and label ({_first_line(error)})") from None
+    except AttributeError:
+        raise wrong("the column img has no field bytes with encoded images") from None
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise wrong(f"damaged or no Parquet file ({_first_line(error)})") from None
     if not labels:
         raise wrong("no rows")
     images = np.empty((len(labels), *SHAPE), np.uint8)
-    encoding = "png"
+    encodings = set()
     for row, (image, label) in enumerate(zip(encoded, labels, strict=True)):
         if type(label) is not int or not 0 <= label < len(CLASS_NAMES):
             raise wrong(f"row {row} has the label {label!r}, not one of 0 to 9")
         try:
-            images[row], kind = _decode(image)
+            images[row], encoding = _decode(image)
         except ValueError as error:
             raise wrong(f"row {row} has {error}") from None
-        if kind == "jpeg":
-            encoding = kind
-    return images, np.array(labels, np.uint8), encoding
+        encodings.add(encoding)
+    # One lossy image makes the whole lossy.
+    return images, np.array(labels, np.uint8), "jpeg" if "jpeg" in encodings else "png"
 
 
-def _decode(image: bytes | None) -> tuple[np.ndarray, str]:
+def _decode(image: Any) -> tuple[np.ndarray, str]:
     """Decode one image of 32x32 RGB pixels, or raise ValueError with the reason."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    kinds = [kind for start, kind in SIGNATURES.items() if image and image.startswith(start)]
-    if not image or not kinds:
+    kinds = [
+        kind
+        for start, kind in SIGNATURES.items()
+        if isinstance(image, bytes) and image.startswith(start)
+    ]
+    if not kinds:
         raise ValueError("no PNG or JPEG image")
     try:
-        with Image.open(io.BytesIO(image), formats=["PNG", "JPEG"]) as opened:
-            # The size stands in the head: a huge image is refused before it is decoded.
-            if opened.size != SHAPE[:2] or opened.mode != "RGB":
-                width, height = opened.size
-                raise ValueError(f"an image of {width}x{height} {opened.mode}, not 32x32 RGB")
-            return np.asarray(opened), kinds[0]
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            opened = Image.open(io.BytesIO(image), formats=["PNG", "JPEG"])
+        size, mode = opened.size, opened.mode
+        # The size stands in the head: a huge image is refused before it is decoded.
+        pixels = np.asarray(opened) if (*size, mode) == (*SHAPE[:2], "RGB") else None
+    except Exception as error:
+        # Decoders raise errors of many kinds on damaged bytes; all mean the same here.
         raise ValueError(f"an image that cannot be decoded ({_first_line(error)})") from None
+    if pixels is None:
+        raise ValueError(f"an image of {size[0]}x{size[1]} pixels, {mode}, not 32x32 RGB")
+    return pixels, kinds[0]
 
 
 def _first_line(error: BaseException) -> str:
@@ -370,28 +413,28 @@ def read_keras(timeout: float) -> Source:
     Parameters
     ----------
     timeout : float
-        Seconds after which a connection that says nothing is given up.
+        Seconds after which a server that says nothing is given up.
 
     Raises
     ------
     Unavailable
-        If the archive is not in the cache and cannot be downloaded.
-    UserError
-        If the cached archive is damaged.
+        If no whole archive is in the cache and it cannot be downloaded.
     """
-    cache = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
-    names = (f"{ARCHIVE_NAME}_archive", ARCHIVE_NAME, "cifar-10-python.tar.gz")
-    archive = next((cache / name for name in names if (cache / name).is_file()), None)
-    origin = "Keras's cache"
-    if archive is None:
-        archive = _download(cache, timeout)
-        origin = "Keras's download"
-    if _sha256(archive) != ARCHIVE_SHA256:
-        raise UserError(
-            f"{archive}: not CIFAR-10's archive or only a part of it (its SHA-256 is not"
-            f" {ARCHIVE_SHA256[:12]}...); delete it, and it is downloaded again"
-        )
-    return _read_archive(archive, origin)
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
+    cache = home / "datasets"
+    damaged = ""
+    # The names that Keras 3 and Keras 2 give it, and its own.
+    for name in (f"{ARCHIVE_NAME}_archive", "cifar-10-batches-py.tar.gz", "cifar-10-python.tar.gz"):
+        archive = cache / name
+        if archive.is_file():
+            if _sha256(archive) == ARCHIVE_SHA256:
+                return _read_archive(archive, "Keras's cache")
+            damaged += f"{archive} is damaged (its SHA-256 is not {ARCHIVE_SHA256[:12]}...); "
+            logger.warning("%s is damaged: downloading it anew", archive)
+    try:
+        return _read_archive(_download(cache, timeout), "Keras's download")
+    except Unavailable as reason:
+        raise Unavailable(f"{damaged}{reason}") from None
 
 
 def _sha256(path: Path) -> str:
@@ -400,40 +443,33 @@ def _sha256(path: Path) -> str:
 
 
 def _download(cache: Path, timeout: float) -> Path:
-    """Download the archive through Keras, giving up when nothing arrives for a while."""
-    finished: list[Path | Exception] = []
-
-    def fetch() -> None:
-        try:
-            import keras
-
-            path = keras.utils.get_file(
-                fname=f"{ARCHIVE_NAME}_archive",
-                origin=ARCHIVE_URL,
-                file_hash=ARCHIVE_SHA256,
-                cache_dir=str(cache.parent),
-                cache_subdir=cache.name,
-            )
-            finished.append(Path(path))
-        except Exception as error:
-            # Whatever goes wrong in a download, the data are not to be had from there.
-            finished.append(error)
-
+    """Download the archive through Keras into its cache, giving up when nothing arrives."""
     _require_answer(ARCHIVE_URL, timeout)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(timeout)
     try:
-        fetch()
+        import keras
+
+        cache.mkdir(parents=True, exist_ok=True)
+        # In a folder of its own, so that no half of an archive stands in the cache.
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as folder:
+            path = keras.utils.get_file(
+                fname="archive",
+                origin=ARCHIVE_URL,
+                file_hash=ARCHIVE_SHA256,
+                cache_dir=folder,
+                cache_subdir="",
+            )
+            return Path(path).replace(cache / f"{ARCHIVE_NAME}_archive")
+    except Exception as error:
+        # Whatever goes wrong, the images are not to be had from here.
+        raise Unavailable(f"Keras cannot download CIFAR-10 ({_first_line(error)})") from None
     finally:
         socket.setdefaulttimeout(before)
-    if isinstance(finished[0], Exception):
-        raise Unavailable(f"Keras could not download CIFAR-10 ({_first_line(finished[0])})")
-    return finished[0]
 
 
 def _require_answer(url: str, timeout: float) -> None:
     """Raise `Unavailable` unless a server answers in time, its name looked up included."""
-    import urllib.error
     import urllib.request
 
     answers: list[str] = []
@@ -443,16 +479,16 @@ def _require_answer(url: str, timeout: float) -> None:
             request = urllib.request.Request(url, method="HEAD")
             with urllib.request.urlopen(request, timeout=timeout):
                 answers.append("")
-        except (OSError, ValueError, urllib.error.URLError) as error:
+        except Exception as error:
             answers.append(_first_line(error))
 
     # Looking up a name has no time limit of its own; a thread that hangs there is left behind.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(timeout + 1)
+    thread.join(timeout)
     problem = answers[0] if answers else f"no answer in {timeout:g} s"
     if problem:
-        raise Unavailable(f"CIFAR-10 is not in Keras's cache and cannot be downloaded ({problem})")
+        raise Unavailable(f"Keras's cache lacks CIFAR-10, and {url} does not give it ({problem})")
 
 
 class _PlainUnpickler(pickle.Unpickler):

@@ -6,6 +6,8 @@ opposite). Telling the relation takes a layer that compares channels in space, s
 layers differ. Random wavelength, phase, colours, brightness, a plain disc and noise hide the class.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 CLASSES = 10
@@ -13,7 +15,7 @@ SIDE = 32
 BATCH = 2000
 
 
-def make(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def make(count: int, seed: int | Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Draw images, equally many of each class up to one, in random order.
 
     Parameters
@@ -49,7 +51,7 @@ def _draw(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     phase = per_image(0, 2 * np.pi)
     checkered = (texture == 4)[:, None, None]
 
-    def pattern(shift: np.ndarray) -> np.ndarray:
+    def pattern(shift: np.ndarray | np.floating) -> np.ndarray:
         stripes = np.sin(along + phase + shift)
         return np.where(checkered, stripes * np.sin(across + phase), stripes)
 

@@ -1,0 +1,63 @@
+import time
+
+import numpy as np
+import pytest
+from convstudy import synthetic
+
+
+def test_classes_are_equally_many():
+    images, labels = synthetic.make(205, seed=0)
+    assert images.shape == (205, 32, 32, 3)
+    assert images.dtype == labels.dtype == np.uint8
+    assert set(np.bincount(labels)) == {20, 21}
+
+
+def test_the_seed_decides_everything():
+    first, again, other = (synthetic.make(50, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
+    assert (first[0] != other[0]).mean() > 0.9
+
+
+def test_images_of_a_class_differ():
+    images, labels = synthetic.make(100, seed=0)
+    for label in range(10):
+        same = images[labels == label].astype(float)
+        assert np.abs(same[0] - same[1:]).mean(axis=(1, 2, 3)).min() > 10
+
+
+def test_brightness_and_colour_give_no_class_away():
+    images, labels = synthetic.make(4000, seed=0)
+    features = images.reshape(4000, -1, 3).mean(1)
+    centres = np.stack([features[:2000][labels[:2000] == label].mean(0) for label in range(10)])
+    guesses = np.linalg.norm(features[2000:, None] - centres, axis=-1).argmin(1)
+    assert (guesses == labels[2000:]).mean() < 0.15
+
+
+@pytest.mark.parametrize("texture", range(4))
+def test_stripes_run_in_the_direction_of_their_class(texture: int):
+    images, labels = synthetic.make(400, seed=0)
+    red = images[labels // 2 == texture, :, :, 0].astype(float)
+    spectrum = np.abs(np.fft.fft2(red - red.mean((1, 2), keepdims=True))).mean(0)
+    frequencies = np.fft.fftfreq(32)
+    y, x = np.meshgrid(frequencies, frequencies, indexing="ij")
+    band = (np.hypot(x, y) > 0.1) & (np.hypot(x, y) < 0.26)
+    # Twice the angle, since a direction and its opposite are one.
+    mean = (spectrum * band * np.exp(2j * np.arctan2(y, x))).sum()
+    apart = np.angle(mean * np.exp(-2j * texture * np.pi / 4)) / 2
+    assert abs(apart) < np.radians(10)
+
+
+def test_relation_of_red_and_blue_is_the_second_half_of_a_class():
+    images, labels = synthetic.make(1000, seed=0)
+    red, blue = (images[..., channel].astype(float).reshape(1000, -1) for channel in (0, 2))
+    red -= red.mean(1, keepdims=True)
+    blue -= blue.mean(1, keepdims=True)
+    opposite = (red * blue).mean(1) < 0
+    assert (opposite == labels % 2).mean() > 0.75
+
+
+def test_six_thousand_images_take_seconds():
+    start = time.process_time()
+    synthetic.make(6000, seed=0)
+    assert time.process_time() - start < 20
