@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
 from convstudy import training
 from convstudy.curves import Curve
 from convstudy.data import Dataset

@@ -31,13 +31,16 @@ def final_state(curve):
 
     [checkpoint] = curve.folder.glob("*.keras")
     arrays = {}
-    with zipfile.ZipFile(checkpoint) as packed, packed.open("model.weights.h5") as file:
-        with h5py.File(file) as weights:
-            weights.visititems(
-                lambda name, item: (
-                    arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-                )
+    with (
+        zipfile.ZipFile(checkpoint) as packed,
+        packed.open("model.weights.h5") as file,
+        h5py.File(file) as weights,
+    ):
+        weights.visititems(
+            lambda name, item: (
+                arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
             )
+        )
     return arrays
 
 

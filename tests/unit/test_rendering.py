@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from convstudy.errors import UserError
 from convstudy.rendering import execute, to_html
+from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 
@@ -48,6 +49,13 @@ def test_a_failing_cell_is_named_in_one_line(tmp_path: Path):
     assert "\n" not in message
     for part in ("small.ipynb", "1 / 0", "ZeroDivisionError", "division by zero"):
         assert part in message
+
+
+def test_a_kernel_that_dies_leaves_its_last_words(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    cell = "import os, sys; print('out of memory', file=sys.__stderr__, flush=True); os._exit(9)"
+    with pytest.raises(DeadKernelError):
+        execute(write_notebook(tmp_path, new_code_cell(cell)), {"value": 2})
+    assert "out of memory" in caplog.text
 
 
 @pytest.mark.parametrize("show_code", [True, False])

@@ -219,7 +219,7 @@ class Curve:
         while trainer.epoch < done:
             # The checkpoint was pruned or lost: the same epochs again give the same weights.
             trainer.train_epoch()
-        record = {**trainer.train_epoch(), "trained_for": trained_for}
+        record: dict[str, Any] = {**trainer.train_epoch(), "trained_for": trained_for}
         if not all(math.isfinite(record[field]) for field in ("loss", "test_loss")):
             reason = f"the loss is not finite in epoch {record['epoch']}"
             logger.warning("%s ends: %s", self.name, reason)

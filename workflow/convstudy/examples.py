@@ -54,12 +54,13 @@ class Example:
     @property
     def compute(self) -> Callable[..., np.ndarray]:
         """The layer's reference."""
-        return {
+        functions: dict[str, Callable[..., np.ndarray]] = {
             "Conv2D": reference.conv2d,
             "DepthwiseConv2D": reference.depthwise_conv2d,
             "SeparableConv2D": reference.separable_conv2d,
             "Conv2DTranspose": reference.conv2d_transpose,
-        }[self.layer]
+        }
+        return functions[self.layer]
 
     def output(self) -> np.ndarray:
         """Compute the example with the reference, (1, Y, X, channels)."""

@@ -51,9 +51,7 @@ def architecture(kinds: Sequence[str], width: float = 1.0, momentum: float = 0.9
         channels = max(1, round(full_channels * width))
         if stage > 1:
             layers.append(Layer(f"stage{stage}_pool", "AveragePooling2D", {"pool_size": 2}))
-        adjust = Layer(
-            f"stage{stage}_adjust", "Conv2D", {"filters": channels, "kernel_size": 1}
-        )
+        adjust = Layer(f"stage{stage}_adjust", "Conv2D", {"filters": channels, "kernel_size": 1})
         chosen = [
             KINDS[kind].layer(f"stage{stage}_layer{position}", channels)
             for position, kind in enumerate(kinds, start=1)

@@ -1,7 +1,6 @@
 """A picture of each worked example: input, kernels and output as grids of numbers."""
 
 import textwrap
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,11 +49,12 @@ def draw_example(name: str) -> "Figure":
         zip(groups, heights, widths, strict=True)
     ):
         top = (tall - height) / 2
+        colour = RESULT if title == "output" else SEEN
         axes.text(left, top - 0.95, title, color=INK, fontsize=10.5, fontweight="bold")
         for row in group:
             x, tallest = left, 0.0
-            for label, values, colours in row:
-                _draw_grid(axes, x, top, label, values, colours)
+            for label, values, marked in row:
+                _draw_grid(axes, x, top, label, values, marked, colour)
                 x += values.shape[1] + GAP
                 tallest = max(tallest, values.shape[0])
             top += tallest + GAP + 0.35
@@ -68,7 +68,7 @@ def draw_example(name: str) -> "Figure":
     return figure
 
 
-# A grid is its label, its numbers, and a colour or None for each cell; a group is rows of grids.
+# A grid is its label, its numbers, and which of them are marked; a group is rows of grids.
 Grid = tuple[str, np.ndarray, np.ndarray]
 Group = list[list[Grid]]
 
@@ -82,13 +82,6 @@ def _height(group: Group) -> float:
     return sum(rows) + (GAP + 0.35) * (len(rows) - 1)
 
 
-def _grid(label: str, values: np.ndarray, coloured: Callable[[int, int], str | None]) -> Grid:
-    colours = np.empty(values.shape, object)
-    for row, column in np.ndindex(values.shape):
-        colours[row, column] = coloured(row, column)
-    return label, values, colours
-
-
 def _groups(example: Example) -> list[tuple[str, Group]]:
     """Lay out an example: input channels, kernels by input and output channel, output channels."""
     image, output = example.image[0], example.output()[0]
@@ -96,123 +89,97 @@ def _groups(example: Example) -> list[tuple[str, Group]]:
     kernel = example.kernels[0]
     transposed = example.layer == "Conv2DTranspose"
     depthwise = example.layer == "DepthwiseConv2D"
+    separable = example.layer == "SeparableConv2D"
     # Keras has output channels before input channels in the transposed kernel.
     by_channel = kernel.swapaxes(2, 3) if transposed else kernel
     tall, wide, sources, filters = by_channel.shape
 
-    def tap(y: int, x: int) -> tuple[int, int]:
-        return (row - y, column - x) if transposed else (y - row, x - column)
-
-    def is_seen(y: int, x: int) -> bool:
-        down, right = tap(y, x)
-        return 0 <= down < tall and 0 <= right < wide
-
-    taps = {tap(y, x) for y, x in np.ndindex(image.shape[:2]) if is_seen(y, x)}
-
-    def used(source: int, target: int) -> bool:
-        if depthwise:
-            return source == channel
-        return example.layer == "SeparableConv2D" or target == channel
+    # Which input cells and which weights the highlighted output is made of.
+    cells, taps = np.zeros(image.shape[:2], bool), np.zeros((tall, wide), bool)
+    for y, x in np.ndindex(cells.shape):
+        down, right = (row - y, column - x) if transposed else (y - row, x - column)
+        if 0 <= down < tall and 0 <= right < wide:
+            cells[y, x] = taps[down, right] = True
 
     inputs: Group = []
     for source in range(image.shape[2]):
-        seen = any(used(source, target) for target in range(filters))
-        label = f"channel {source + 1}" if image.shape[2] > 1 else ""
-        colour = (lambda y, x: SEEN if is_seen(y, x) else None) if seen else (lambda y, x: None)
-        inputs.append([_grid(label, image[:, :, source], colour)])
+        seen = cells & (not depthwise or source == channel)
+        inputs.append([(_channel(source, image), image[:, :, source], seen)])
     kernels: Group = []
     for source in range(sources):
         grids = []
         for target in range(filters):
+            used = separable or (source if depthwise else target) == channel
             label = f"{source + 1} → {(source if depthwise else target) + 1}"
-            if example.layer == "SeparableConv2D" or (sources == filters == 1):
-                label = ""
-            mark = used(source, target)
-            grids.append(
-                _grid(
-                    label,
-                    by_channel[:, :, source, target],
-                    lambda y, x, mark=mark: SEEN if mark and (y, x) in taps else None,
-                )
-            )
+            plain = separable or sources == filters == 1
+            weights = by_channel[:, :, source, target]
+            grids.append(("" if plain else label, weights, taps & used))
         kernels.append(grids)
     groups: list[tuple[str, Group]] = [("input", inputs)]
-    groups.append(("depthwise" if len(example.kernels) > 1 else "kernels", kernels))
-    if kernel.shape[2:] == (1, 1) and len(example.kernels) == 1:
-        groups[-1] = ("kernel", kernels)
-    if len(example.kernels) > 1:
+    if separable:
         pointwise = example.kernels[1][0, 0]
-        rows: Group = [
-            [
-                _grid(
-                    f"1 → {target + 1}",
-                    pointwise[:, target : target + 1],
-                    lambda y, x, target=target: SEEN if target == channel else None,
-                )
-            ]
+        mixing: Group = [
+            [(f"1 → {target + 1}", pointwise[:, [target]], np.array([[target == channel]]))]
             for target in range(pointwise.shape[1])
         ]
-        groups.append(("pointwise", rows))
+        groups += [("depthwise", kernels), ("pointwise", mixing)]
+    else:
+        groups.append(("kernel" if sources == filters == 1 else "kernels", kernels))
     outputs: Group = []
     for target in range(output.shape[2]):
-        label = f"channel {target + 1}" if output.shape[2] > 1 else ""
-        outputs.append(
-            [
-                _grid(
-                    label,
-                    output[:, :, target],
-                    lambda y, x, target=target: RESULT if (y, x, target) == example.cell else None,
-                )
-            ]
-        )
-    groups.append(("output", outputs))
-    return groups
+        result = np.zeros(output.shape[:2], bool)
+        result[row, column] = target == channel
+        outputs.append([(_channel(target, output), output[:, :, target], result)])
+    return [*groups, ("output", outputs)]
+
+
+def _channel(number: int, array: np.ndarray) -> str:
+    """Label a channel where there are several."""
+    return f"channel {number + 1}" if array.shape[2] > 1 else ""
 
 
 def _draw_grid(
-    axes: Any, left: float, top: float, label: str, values: np.ndarray, colours: np.ndarray
+    axes: Any,
+    left: float,
+    top: float,
+    label: str,
+    values: np.ndarray,
+    marked: np.ndarray,
+    colour: str,
 ) -> None:
     from matplotlib.patches import Rectangle
 
     for row, column in np.ndindex(values.shape):
-        colour = colours[row, column]
-        axes.add_patch(
-            Rectangle(
-                (left + column, top + row),
-                1,
-                1,
-                facecolor=colour or "white",
-                edgecolor=LINE,
-                lw=0.8,
-            )
-        )
+        face = colour if marked[row, column] else "white"
+        corner = (left + column, top + row)
+        axes.add_patch(Rectangle(corner, 1, 1, facecolor=face, edgecolor=LINE, lw=0.8))
         axes.text(
             left + column + 0.5,
             top + row + 0.52,
-            _number(values[row, column]),
+            _number(float(values[row, column])),
             ha="center",
             va="center",
             fontsize=8.5,
             color=INK,
-            fontweight="bold" if colour == RESULT else "normal",
+            fontweight="bold" if face == RESULT else "normal",
         )
     if label:
         axes.text(left, top - 0.17, label, fontsize=7.5, color=MUTED)
 
 
 def _number(value: float) -> str:
-    return f"{round(float(value), 6):g}"
+    return f"{round(value, 6):g}"
 
 
 def _sum(example: Example) -> str:
     """Write out the sum of the highlighted cell."""
     row, column, channel = example.cell
-    value = _number(example.output()[0, row, column, channel])
+    value = _number(float(example.output()[0, row, column, channel]))
     terms = [f"{_number(x)}×{_number(w)}" for x, w in products(example)]
     channels = example.image.shape[3] if example.layer == "Conv2D" else 1
     each = len(terms) // channels
     parts = [" + ".join(terms[each * part : each * (part + 1)]) for part in range(channels)]
     written = parts[0] if channels == 1 else " + ".join(f"({part})" for part in parts)
     if len(example.kernels) > 1:
-        written = f"({written}) × {_number(example.kernels[1][0, 0, 0, channel])}"
+        written = f"({written}) × {_number(float(example.kernels[1][0, 0, 0, channel]))}"
     return f"{value} = {written}"

@@ -71,12 +71,17 @@ def commit(folder: Path) -> dict[str, Any]:
         ``commit`` and ``dirty``, both None where there is no git or no repository.
     """
     try:
-        asked = {"cwd": folder, "capture_output": True, "text": True, "check": True}
-        head = subprocess.run(["git", "rev-parse", "HEAD"], **asked).stdout.strip()
-        changed = subprocess.run(["git", "status", "--porcelain"], **asked).stdout.strip()
+        head = _git(folder, "rev-parse", "HEAD")
+        changed = _git(folder, "status", "--porcelain")
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}
     return {"commit": head, "dirty": bool(changed)}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    asked = ["git", *arguments]
+    done = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def code_digest(*modules: str) -> str:

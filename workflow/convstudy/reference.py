@@ -60,7 +60,7 @@ def conv2d(
     -------
     ndarray of float64, (batch, output Y, output X, M)
     """
-    image, kernel = np.float64(image), np.float64(kernel)
+    image, kernel = image.astype(np.float64), kernel.astype(np.float64)
     cells = {}
     for row, column, patch in _patches(image, kernel.shape[:2], stride, dilation, padding):
         products = patch[..., None] * kernel
@@ -89,7 +89,7 @@ def depthwise_conv2d(
     ndarray of float64, (batch, output Y, output X, N x depth multiplier)
         The filters of the first channel come first.
     """
-    image, kernel = np.float64(image), np.float64(kernel)
+    image, kernel = image.astype(np.float64), kernel.astype(np.float64)
     cells = {}
     for row, column, patch in _patches(image, kernel.shape[:2], stride, dilation, padding):
         products = patch[..., None] * kernel
@@ -138,7 +138,7 @@ def conv2d_transpose(
     -------
     ndarray of float64, (batch, output Y, output X, M)
     """
-    image, kernel = np.float64(image), np.float64(kernel)
+    image, kernel = image.astype(np.float64), kernel.astype(np.float64)
     batch, height, width, _ = image.shape
     tall, wide, filters, _ = kernel.shape
     # Where the kernel is shorter than the stride, the cells between are zero.

@@ -49,13 +49,15 @@ def execute(notebook: Path, parameters: Mapping[str, Any]) -> Any:
         def _where_there_is_support(self) -> str:
             return "auto"
 
+        def start_kernel(self, **arguments: Any) -> Any:
+            # The user's start-up files and the debugger's advice have no place in a report.
+            quiet = {"IPYTHONDIR": profile, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+            environment = {**os.environ, **quiet}
+            return super().start_kernel(**arguments, env=environment, stderr=messages)
+
     # papermill's own lines would repeat the workflow's.
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory() as profile:
-        # The user's start-up files and the debugger's advice have no place in a report.
-        quiet = {"IPYTHONDIR": profile, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-        before = {name: os.environ.get(name) for name in quiet}
-        os.environ.update(quiet)
+    with tempfile.TemporaryDirectory() as profile, open(f"{profile}/messages", "w+") as messages:
         try:
             return papermill.execute_notebook(
                 notebook,
@@ -72,12 +74,11 @@ def execute(notebook: Path, parameters: Mapping[str, Any]) -> Any:
                 f"cell {error.cell_index + 1} of {notebook.name} ({first.strip()}) failed:"
                 f" {error.ename}: {message}"
             ) from None
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+        except Exception:
+            # The kernel itself failed; what it said is all there is to go by.
+            messages.seek(0)
+            logger.error("the notebook's kernel: %s", messages.read().strip() or "no message")
+            raise
 
 
 def to_html(notebook: Any, template: Path, title: str, show_code: bool) -> str:

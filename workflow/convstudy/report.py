@@ -7,6 +7,7 @@ import pandas as pd
 
 from convstudy import claims, plots
 from convstudy.display import (
+    THIN,
     Column,
     Html,
     error,
@@ -61,15 +62,15 @@ _SHOWN: dict[str, tuple[str, dict[str, Column], tuple[tuple[str, int], ...]]] = 
         (),
     ),
     "single_kind": (
-        "Test accuracy of the single-kind networks",
+        "Test accuracy of the single-kind networks, mean over replicates",
         {
             "label": Column("Layer"),
             "parameters": Column("Parameters", whole),
             "replicates": Column("Replicates", whole),
-            "mean": Column("Best epoch, mean", percent),
-            "interval": Column("95 % interval", str),
-            "last": Column("Last epoch, mean", percent),
-            "article": Column("Article", percent),
+            "mean": Column("Best epoch", percent),
+            "interval": Column(f"95{THIN}% interval", str),
+            "last": Column("Last epoch", percent),
+            "article": Column("Best epoch", percent),
             "difference": Column("Difference, points", points),
         },
         (("", 1), ("This run", 5), ("Article", 2)),

@@ -396,7 +396,13 @@ def from_settings(name: str, params: Any, dataset: Dataset) -> Search:
 
     def make_curve(kinds: Sequence[str], replicate: int) -> Curve:
         return Curve(
-            state / "curves", kinds, replicate, params.model, params.training, params.epochs, dataset
+            state / "curves",
+            kinds,
+            replicate,
+            params.model,
+            params.training,
+            params.epochs,
+            dataset,
         )
 
     def parameters(kinds: Sequence[str]) -> int:

@@ -1,6 +1,4 @@
-"""The config: its defaults, its check against the schema and across keys, its distance from the
-article's scale.
-"""
+"""The config: defaults, checks against the schema and across keys, distance from the article."""
 
 import copy
 import difflib

@@ -169,7 +169,7 @@ def augment(images: np.ndarray, how: str, rng: np.random.Generator) -> np.ndarra
     if how == "none":
         return images
     count, height, width, _ = images.shape
-    flipped = rng.random(count) < 0.5
+    flipped = rng.integers(0, 2, count).astype(bool)
     images = np.where(flipped[:, None, None, None], images[:, :, ::-1], images)
     if how == "flip":
         return images

@@ -85,7 +85,7 @@ def _identities(rng: np.random.Generator) -> Iterator[tuple[str, str, float, flo
     )
     for padding, stride in itertools.product(("valid", "same"), (1, 2)):
         kernel = rng.normal(size=(k, k, n, m))
-        options = {"padding": padding, "strides": stride}
+        options: dict[str, Any] = {"padding": padding, "strides": stride}
         convolved = keras_layer("Conv2D", image, kernel, **options)
         other = rng.normal(size=convolved.shape)
         back = keras_layer("Conv2DTranspose", other, kernel, **options)
@@ -227,13 +227,15 @@ def _arrays(case: dict[str, Any], rng: np.random.Generator) -> tuple[np.ndarray,
 def _expected(case: dict[str, Any], image: np.ndarray, kernels: list[np.ndarray]) -> np.ndarray:
     """Compute a case with the reference."""
     if case["layer"] == "Conv2DTranspose":
-        return reference.conv2d_transpose(image, *kernels, case["stride"], case["padding"])
-    function: Callable[..., np.ndarray] = {
+        return reference.conv2d_transpose(image, kernels[0], case["stride"], case["padding"])
+    functions: dict[str, Callable[..., np.ndarray]] = {
         "Conv2D": reference.conv2d,
         "DepthwiseConv2D": reference.depthwise_conv2d,
         "SeparableConv2D": reference.separable_conv2d,
-    }[case["layer"]]
-    return function(image, *kernels, case["stride"], case["dilation"], case["padding"])
+    }
+    return functions[case["layer"]](
+        image, *kernels, case["stride"], case["dilation"], case["padding"]
+    )
 
 
 MUTATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -311,7 +313,9 @@ def require_all_passed(**tables: pd.DataFrame) -> None:
     for name, table in tables.items():
         what = [column for column in table if column not in ("tolerance", "passed")]
         for row in table.loc[~table["passed"], what].to_dict("records"):
-            described = ", ".join(f"{column} {value}" for column, value in row.items() if value != "")
+            described = ", ".join(
+                f"{column} {value}" for column, value in row.items() if value != ""
+            )
             failed.append(f"{name}: {described}")
         logger.info("%s: %d of %d checks passed", name, table["passed"].sum(), len(table))
     if failed:

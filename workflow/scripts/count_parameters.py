@@ -1,12 +1,8 @@
 """Count every model and its layers in closed form."""
 
-from typing import Any
-
 from convstudy import counts
 from convstudy.files import write_csv
 from convstudy.logs import job
-
-snakemake: Any
 
 with job(snakemake):
     write_csv(snakemake.output.models, counts.count_models(snakemake.params.width))

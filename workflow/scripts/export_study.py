@@ -1,14 +1,11 @@
 """Write a study's tables and copy Optuna's storage."""
 
 from pathlib import Path
-from typing import Any
 
 from convstudy.data import load_arrays
 from convstudy.files import write_csv, write_json
 from convstudy.logs import job
 from convstudy.search import best_trials, from_settings
-
-snakemake: Any
 
 with job(snakemake):
     output = snakemake.output

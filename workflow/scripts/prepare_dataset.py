@@ -1,12 +1,9 @@
 """Find CIFAR-10 and write it as arrays."""
 
 from pathlib import Path
-from typing import Any
 
 from convstudy.data import prepare
 from convstudy.logs import job
-
-snakemake: Any
 
 with job(snakemake):
     params = snakemake.params

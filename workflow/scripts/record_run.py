@@ -1,15 +1,11 @@
 """Record settings, reductions, code, versions and machine."""
 
 from pathlib import Path
-from typing import Any
 
 import yaml
-
 from convstudy import provenance, settings
 from convstudy.files import write_json
 from convstudy.logs import job
-
-snakemake: Any
 
 with job(snakemake):
     config = snakemake.params.config

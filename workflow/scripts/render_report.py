@@ -1,12 +1,9 @@
 """Execute the report's notebook and render it as HTML."""
 
 from pathlib import Path
-from typing import Any
 
 from convstudy.logs import job
 from convstudy.rendering import render
-
-snakemake: Any
 
 with job(snakemake):
     render(

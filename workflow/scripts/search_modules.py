@@ -1,14 +1,11 @@
 """Work on one study until its trials are used up."""
 
 from pathlib import Path
-from typing import Any
 
 from convstudy.data import load_arrays
 from convstudy.files import write_json
 from convstudy.logs import job
 from convstudy.search import from_settings
-
-snakemake: Any
 
 with job(snakemake):
     study, worker = snakemake.wildcards.study, int(snakemake.wildcards.worker)

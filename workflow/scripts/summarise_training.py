@@ -1,12 +1,8 @@
 """Collect the single-kind curves in two tables."""
 
-from typing import Any
-
 from convstudy.curves import tabulate
 from convstudy.files import read_json, write_csv
 from convstudy.logs import job
-
-snakemake: Any
 
 with job(snakemake):
     summary, curves = tabulate([read_json(path) for path in snakemake.input])

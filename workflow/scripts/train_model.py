@@ -1,15 +1,12 @@
 """Train one single-kind network and write its curve."""
 
 from pathlib import Path
-from typing import Any
 
 from convstudy import models
 from convstudy.curves import Curve
 from convstudy.data import load_arrays
 from convstudy.files import write_json
 from convstudy.logs import job
-
-snakemake: Any
 
 with job(snakemake):
     params, kind = snakemake.params, snakemake.wildcards.kind

@@ -1,13 +1,9 @@
 """Compare closed-form counts with Keras and with the article."""
 
-from typing import Any
-
 from convstudy import counts
 from convstudy.files import write_csv
 from convstudy.logs import job
 from convstudy.training import use_backend
-
-snakemake: Any
 
 with job(snakemake):
     use_backend(snakemake.params.backend, device="cpu")

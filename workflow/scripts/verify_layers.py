@@ -1,14 +1,10 @@
 """Check the worked examples, the identities and the grid."""
 
-from typing import Any
-
 from convstudy.examples import check_examples
 from convstudy.files import write_csv
 from convstudy.logs import job
 from convstudy.training import use_backend
 from convstudy.verification import check_grid, check_identities, require_all_passed
-
-snakemake: Any
 
 with job(snakemake):
     use_backend(snakemake.params.backend, device="cpu")

@@ -1,14 +1,11 @@
 """Write the report's tables, with the article's figures beside the run's."""
 
 from pathlib import Path
-from typing import Any
 
 from convstudy import claims, tables
 from convstudy.files import write_csv
 from convstudy.logs import job
 from convstudy.results import Results
-
-snakemake: Any
 
 with job(snakemake):
     results = Results(Path(snakemake.input.run).parent)
