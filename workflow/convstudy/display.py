@@ -139,12 +139,13 @@ def table(
             cells.append(f"<{tag}{scope}{_class(column)}>{_cell(row[name], column)}</{tag}>")
         body.append(f"<tr>{''.join(cells)}</tr>")
     grouped = f'<tr class="groups">{above}</tr>' if groups else ""
+    wide = ' class="wide"' if len(columns) > 7 else ""
     # The caption stands outside the box, where it is not cut off.
     name = "table-" + re.sub(r"\W+", "-", caption.lower()).strip("-")
     return Html(
         f'<p class="caption" id="{name}">{escape(caption)}</p>'
         f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{name}">'
-        f'<table aria-labelledby="{name}"><thead>{grouped}<tr>{heads}</tr></thead>'
+        f'<table{wide} aria-labelledby="{name}"><thead>{grouped}<tr>{heads}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 
