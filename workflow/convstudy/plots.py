@@ -4,9 +4,10 @@ A layer kind has the same colour in every figure. The colours are told apart wit
 colour vision, and no figure says something by colour alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from convstudy.files import replacing
 from convstudy.layers import KINDS
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+P = ParamSpec("P")
 EXAMPLES = (
     "conv2d_single",
     "conv2d_multi",
@@ -55,56 +57,63 @@ def colours() -> dict[str, str]:
     return {kind: PALETTE[number % len(PALETTE)] for number, kind in enumerate(KINDS)}
 
 
-def _style() -> None:
-    """Set the house style for the figures made from now on."""
-    import matplotlib as mpl
+def _style() -> dict[str, Any]:
+    """Give Matplotlib's settings of the house style."""
     import seaborn as sns
 
-    mpl.use("agg")
-    sns.set_theme(
-        context="notebook",
-        style="ticks",
-        palette=list(PALETTE),
-        font="DejaVu Sans",
-        rc={
-            "figure.dpi": 100,
-            "figure.constrained_layout.use": True,
-            "font.size": 10.5,
-            "axes.titlesize": 11,
-            "axes.titleweight": "bold",
-            "axes.titlelocation": "left",
-            "axes.labelsize": 10.5,
-            "axes.labelcolor": MUTED,
-            "axes.edgecolor": FAINT,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "axes.axisbelow": True,
-            "grid.color": "#e8ebf0",
-            "grid.linewidth": 0.8,
-            "text.color": INK,
-            "xtick.color": FAINT,
-            "ytick.color": FAINT,
-            "xtick.labelcolor": MUTED,
-            "ytick.labelcolor": MUTED,
-            "xtick.labelsize": 9.5,
-            "ytick.labelsize": 9.5,
-            "legend.fontsize": 9.5,
-            "legend.frameon": False,
-            "lines.linewidth": 1.8,
-            "svg.fonttype": "path",
-            # Equal figures have equal bytes.
-            "svg.hashsalt": "convstudy",
-        },
-    )
+    return {
+        **sns.axes_style("ticks"),
+        **sns.plotting_context("notebook"),
+        "font.family": ["DejaVu Sans"],
+        "font.size": 10.5,
+        "axes.titlesize": 11,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.labelsize": 10.5,
+        "axes.labelcolor": MUTED,
+        "axes.edgecolor": FAINT,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": "#e8ebf0",
+        "grid.linewidth": 0.8,
+        "text.color": INK,
+        "xtick.color": FAINT,
+        "ytick.color": FAINT,
+        "xtick.labelcolor": MUTED,
+        "ytick.labelcolor": MUTED,
+        "xtick.labelsize": 9.5,
+        "ytick.labelsize": 9.5,
+        "legend.fontsize": 9.5,
+        "legend.frameon": False,
+        "lines.linewidth": 1.8,
+        # Text as shapes looks the same everywhere.
+        "svg.fonttype": "path",
+        # Equal figures have equal bytes.
+        "svg.hashsalt": "convstudy",
+    }
+
+
+def _styled(draw: "Callable[P, Figure]") -> "Callable[P, Figure]":
+    """Let a function draw in the house style, and leave Matplotlib's settings as they were."""
+
+    @wraps(draw)
+    def styled(*arguments: "P.args", **named: "P.kwargs") -> "Figure":
+        import matplotlib as mpl
+
+        with mpl.rc_context(_style()):
+            return draw(*arguments, **named)
+
+    return styled
 
 
 def _figure(*shape: int, size: tuple[float, float], synthetic: bool, **arguments: Any) -> Any:
     """Make a figure and its axes, with a visible note if the data are synthetic."""
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
-    _style()
-    figure, axes = plt.subplots(*shape, figsize=size, **arguments)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(*shape, **arguments)
     if synthetic:
         figure.suptitle(
             "Synthetic data: accuracies say nothing about CIFAR-10",
@@ -137,6 +146,7 @@ def _line(label: str, **style: Any) -> Any:
     return Line2D([], [], label=label, **style)
 
 
+@_styled
 def learning_curves(
     curves: "pd.DataFrame", article: Mapping[str, float], synthetic: bool
 ) -> "Figure":
@@ -184,6 +194,7 @@ def learning_curves(
     return figure
 
 
+@_styled
 def single_kind(accuracies: "pd.DataFrame", synthetic: bool) -> "Figure":
     """Draw each kind's best test accuracy, its replicates and the article's figure.
 
@@ -233,6 +244,7 @@ def single_kind(accuracies: "pd.DataFrame", synthetic: bool) -> "Figure":
     return figure
 
 
+@_styled
 def counts(models: "pd.DataFrame", printed: Mapping[str, int]) -> "Figure":
     """Draw parameters and multiply-accumulates of the 27 modules.
 
@@ -305,6 +317,7 @@ def leading_kind(kinds: Sequence[str]) -> str:
     return most if list(kinds).count(most) > 1 else MIXED
 
 
+@_styled
 def parameters_accuracy(
     trials: "pd.DataFrame", front: "pd.DataFrame", article: "pd.DataFrame", synthetic: bool
 ) -> "Figure":
@@ -410,6 +423,7 @@ def _thin_out_minor_labels(axis: "Axes") -> None:
     axis.xaxis.set_minor_locator(LogLocator(base=10, subs=(2.0, 5.0)))
 
 
+@_styled
 def trial_history(trials: "pd.DataFrame", title: str, synthetic: bool) -> "Figure":
     """Draw a study's trials in their order, and the best completed objective so far.
 
@@ -453,6 +467,7 @@ def trial_history(trials: "pd.DataFrame", title: str, synthetic: bool) -> "Figur
     return figure
 
 
+@_styled
 def reuse(epochs: "pd.DataFrame", speed: "pd.DataFrame", synthetic: bool) -> "Figure":
     """Draw where each study's epochs came from, and how fast each kind trains.
 
@@ -530,17 +545,16 @@ def save(figure: "Figure", stem: str | Path) -> None:
     Parameters
     ----------
     figure : Figure
-        Closed afterwards.
+        Drawn by this module or another.
     stem : str or Path
         Path without suffix.
     """
     import matplotlib as mpl
-    import matplotlib.pyplot as plt
 
     # No dates and versions inside, so that equal figures are equal files.
     metadata: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "png": {"Software": None}}
-    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "convstudy"}):
+    # Ticks are made on drawing only, and so need the style here.
+    with mpl.rc_context(_style()):
         for suffix, about in metadata.items():
             with replacing(f"{stem}.{suffix}") as temporary:
                 figure.savefig(temporary, dpi=200, metadata=about, facecolor="white")
-    plt.close(figure)

@@ -3,6 +3,7 @@
 import copy
 import difflib
 import importlib.util
+import json
 import math
 import os
 import shutil
@@ -133,7 +134,7 @@ def _mistake(error: Any) -> str:
             " digits and _, a letter first; rename it, for example to my_study"
         )
     value = error.instance
-    shown = "null" if value is None else f"{value!r}"
+    shown = repr(value) if isinstance(value, str) else _text(value)
     fix = f"the default is {_text(allowed['default'])}" if "default" in allowed else "fill it in"
     if isinstance(value, str) and _number_in(value) is not None:
         # YAML 1.1 reads 1e-3 as text, as it has no point.
@@ -150,7 +151,8 @@ def _short(text: str) -> str:
 
 
 def _text(value: Any) -> str:
-    return {None: "null", True: "true", False: "false"}.get(value, str(value))
+    """Write a value as YAML does."""
+    return json.dumps(value) if value is None or isinstance(value, (bool, dict)) else str(value)
 
 
 def _number_in(text: str) -> float | None:

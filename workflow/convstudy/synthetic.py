@@ -1,9 +1,10 @@
 """Images of ten classes that need no download: a stand-in where CIFAR-10 cannot be had.
 
-A class is a pair: one of five textures (stripes in four directions, or a checkerboard) and one of
-two relations between colour channels (the texture's phase is the same in red and blue, or
-opposite). Telling the relation takes a layer that compares channels in space, so that the kinds of
-layers differ. Random wavelength, phase, colours, brightness, a plain disc and noise hide the class.
+A class is a pair: one of five textures (stripes across or down, a checkerboard upright or on its
+corner, rings) and one of two relations between colour channels (the texture's phase is about the
+same in red and blue, or about opposite). Telling the relation takes a layer that compares channels
+in space, so that the kinds of layers differ. Random wavelength, phase, tilt, colours, a plain disc
+and strong noise hide the class. Mirroring an image, or shifting it, does not change its class.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ import numpy as np
 CLASSES = 10
 SIDE = 32
 BATCH = 2000
+# Spread of the noise, of 255; chosen so that a few epochs neither fail nor finish.
+NOISE = 42
 
 
 def make(count: int, seed: int | Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -29,6 +32,7 @@ def make(count: int, seed: int | Sequence[int]) -> tuple[np.ndarray, np.ndarray]
     -------
     images : ndarray of uint8, (count, 32, 32, 3)
     labels : ndarray of uint8, (count,)
+        Twice the number of the texture, plus one where red and blue are opposite.
     """
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(count) % CLASSES).astype(np.uint8)
@@ -38,26 +42,25 @@ def make(count: int, seed: int | Sequence[int]) -> tuple[np.ndarray, np.ndarray]
 
 def _draw(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     count = len(labels)
-    texture, opposite = labels // 2, labels % 2
+    texture = (labels // 2)[:, None, None]
+    opposite = (labels % 2)[:, None, None].astype(np.float32)
 
     def per_image(low: float, high: float) -> np.ndarray:
         return rng.uniform(low, high, (count, 1, 1)).astype(np.float32)
 
     y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32)[:, None]
-    angle = (texture * np.pi / 4)[:, None, None].astype(np.float32) + per_image(-0.25, 0.25)
     frequency = 2 * np.pi / per_image(4, 9)
+    angle = np.array([90, 0, 0, 45, 0], np.float32)[texture] * np.pi / 180 + per_image(-0.25, 0.25)
     along = frequency * (x * np.cos(angle) + y * np.sin(angle))
     across = frequency * (y * np.cos(angle) - x * np.sin(angle))
-    phase = per_image(0, 2 * np.pi)
-    checkered = (texture == 4)[:, None, None]
+    outward = frequency * np.hypot(x - per_image(8, 24), y - per_image(8, 24))
+    position = np.where(texture == 4, outward, along) + per_image(0, 2 * np.pi)
+    checkered = (texture == 2) | (texture == 3)
+    factor = np.where(checkered, np.sin(across + per_image(0, 2 * np.pi)), np.float32(1))
 
-    def pattern(shift: np.ndarray | np.floating) -> np.ndarray:
-        stripes = np.sin(along + phase + shift)
-        return np.where(checkered, stripes * np.sin(across + phase), stripes)
-
-    same = per_image(-0.6, 0.6)
-    red, green = pattern(np.float32(0)), pattern(per_image(0, 2 * np.pi))
-    blue = pattern(same + np.pi * opposite[:, None, None].astype(np.float32))
+    red = factor * np.sin(position)
+    green = factor * np.sin(position + per_image(0, 2 * np.pi))
+    blue = factor * np.sin(position + per_image(-0.8, 0.8) + np.pi * opposite)
     strength = rng.uniform(18, 50, (count, 1, 1, 3)).astype(np.float32)
     middle = rng.uniform(80, 176, (count, 1, 1, 3)).astype(np.float32)
     images = middle + strength * np.stack([red, green, blue], axis=-1)
@@ -65,5 +68,5 @@ def _draw(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     disc = (x - per_image(0, SIDE)) ** 2 + (y - per_image(0, SIDE)) ** 2 < radius**2
     colour = rng.uniform(0, 255, (count, 1, 1, 3)).astype(np.float32)
     images = np.where(disc[..., None], colour, images)
-    images += rng.normal(0, 28, images.shape).astype(np.float32)
+    images += rng.normal(0, NOISE, images.shape).astype(np.float32)
     return np.clip(images, 0, 255).astype(np.uint8)

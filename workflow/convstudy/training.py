@@ -5,11 +5,13 @@ the order and augmentation of the images from both. A checkpoint therefore needs
 random generator, and a continued training gives the results of an uninterrupted one.
 """
 
+import contextlib
 import logging
 import os
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,17 +118,35 @@ def use_backend(name: str, device: str = "auto", threads: int = 1) -> str:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if name == "jax" and device == "cpu":
         os.environ["JAX_PLATFORMS"] = "cpu"
-    import keras
+    with _native_messages_to_log():
+        import keras
 
-    if keras.backend.backend() != name:
-        raise RuntimeError(f"Keras already runs on {keras.backend.backend()}, not on {name}")
-    gpus = _bind_backend(name, threads)
+        if keras.backend.backend() != name:
+            raise RuntimeError(f"Keras already runs on {keras.backend.backend()}, not on {name}")
+        gpus = _bind_backend(name, threads)
     if device == "gpu" and not gpus:
         raise UserError(
             f"training.device: gpu, but {name} sees no GPU on this machine;"
             " allowed are auto, cpu and gpu; set training.device: auto or install the gpu extra"
         )
     return gpus[0] if gpus else "cpu"
+
+
+@contextlib.contextmanager
+def _native_messages_to_log() -> Iterator[None]:
+    """Keep what native code writes to the terminal while it is loaded; it goes to debug lines."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            kept.seek(0)
+            for line in kept.read().decode(errors="replace").splitlines():
+                logger.debug("%s", line)
 
 
 def _bind_backend(name: str, threads: int) -> list[str]:
@@ -140,6 +160,7 @@ def _bind_backend(name: str, threads: int) -> list[str]:
             tf.config.threading.set_inter_op_parallelism_threads(threads)
             for gpu in gpus:
                 tf.config.experimental.set_memory_growth(gpu, True)
+            tf.config.list_logical_devices()
         except RuntimeError:
             # TensorFlow has begun to compute in this process and keeps what it was given then.
             logger.debug("TensorFlow runs already; its number of threads stays")

@@ -1,0 +1,228 @@
+import copy
+import math
+import re
+
+import pytest
+import yaml
+from convstudy import settings
+from convstudy.errors import UserError
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.fixture(autouse=True)
+def no_folder(monkeypatch):
+    monkeypatch.delenv("CONVSTUDY_CIFAR10", raising=False)
+
+
+@pytest.fixture(scope="module")
+def quick(root):
+    return yaml.safe_load((root / "config/config.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def article(root):
+    return yaml.safe_load((root / "config/article.yaml").read_text())
+
+
+def merged(base, changes):
+    return settings._merged(copy.deepcopy(base), copy.deepcopy(changes))
+
+
+def keys(part, prefix=""):
+    """Give the dotted keys of the schema that hold a value, NAME standing for a study."""
+    part = settings._resolved(part)
+    if isinstance(part.get("additionalProperties"), dict):
+        return keys(part["additionalProperties"], f"{prefix}NAME.")
+    if "properties" not in part:
+        return {prefix.rstrip(".")}
+    below = (keys(value, f"{prefix}{name}.") for name, value in part["properties"].items())
+    return set().union(*below)
+
+
+def leaves(config, prefix=""):
+    if not isinstance(config, dict):
+        return {prefix.rstrip("."): config}
+    found = {}
+    for name, value in config.items():
+        found |= leaves(value, f"{prefix}{name}.")
+    return found
+
+
+def test_the_default_config_writes_out_every_default(quick):
+    assert settings.validate({}) == settings.validate(quick)
+    shown = {re.sub(r"studies\.accuracy", "studies.NAME", key) for key in leaves(quick)}
+    assert {key for key in shown if "penalised" not in key} == keys(settings.schema())
+
+
+def test_every_key_of_the_config_has_a_comment(root):
+    lines = (root / "config/config.yaml").read_text().splitlines()
+    for before, line in zip(lines, lines[1:], strict=False):
+        name, _, value = line.strip().partition(":")
+        if value and not line.strip().startswith("#") and name not in ("title", "test_images"):
+            explained = before.strip().startswith("#") or "weight: 0.05" in line
+            assert explained, line
+
+
+def test_every_key_is_described_in_the_schema_and_in_the_readme(root):
+    readme = (root / "config/README.md").read_text()
+
+    def walk(part):
+        part = settings._resolved(part)
+        assert part["description"], part
+        for name, below in part.get("properties", {}).items():
+            assert f"`{name}`" in readme, name
+            assert {"type", "enum"} & settings._resolved(below).keys()
+            walk(below)
+
+    for name, part in settings.schema()["properties"].items():
+        assert f"`{name}`" in readme
+        walk(part)
+    walk(settings.schema()["$defs"]["study"])
+
+
+def test_the_articles_scale_has_no_reductions(quick, article):
+    full = settings.validate(merged(quick, article))
+    assert settings.reductions(full, article) == []
+    penalised = full["search"]["studies"]["penalised"]
+    assert penalised["penalty"] == {"weight": 0.05, "unit": 250000, "pruning": "article"}
+    assert penalised["trials"] == 50
+    assert full["data"]["source"] == "real"
+
+
+def test_the_quick_run_states_its_reductions(quick, article):
+    text = " ".join(settings.reductions(settings.validate(quick), article))
+    for number in ("0.25", "5,000 of 50,000", "1,000 of 10,000", "not 100", "not 50", "not 0.99"):
+        assert number in text
+
+
+def test_validating_changes_nothing_that_is_given(quick):
+    before = copy.deepcopy(quick)
+    settings.validate(quick)
+    assert quick == before
+
+
+def mistake(config, **arguments):
+    with pytest.raises(UserError) as caught:
+        settings.validate(config, **arguments)
+    return str(caught.value)
+
+
+MISTAKES = [
+    ({"model": {"width": -1}}, "model.width: -1, but allowed is a number at least 0.03125"),
+    ({"modle": {}}, "did you mean model?"),
+    ({"training": {"epochs": True}}, "training.epochs: true, but allowed is a whole number"),
+    ({"training": {"epochs": 2.5}}, "training.epochs: 2.5"),
+    ({"model": {"width": math.nan}}, "model.width: nan"),
+    ({"training": {"optimizer": {"learning_rate": "1e-3"}}}, "write learning_rate: 0.001"),
+    ({"data": None}, "data: null, but allowed is a section with keys"),
+    ({"data": {"source": "web"}}, "one of auto, real, directory, keras, synthetic"),
+    ({"search": {"studies": {}}}, "at least one study is needed"),
+    ({"search": {"studies": {"My study": {}}}}, "'My study' is no name for a study"),
+    ({"search": {"studies": {"a": {"penalty": {"unit": 0}}}}}, "search.studies.a.penalty.unit: 0"),
+    ({"data": {"train_images": 60000}}, "CIFAR-10 has 50,000"),
+    ({"data": {"test_images": 5}}, "data.test_images: 5"),
+    ({"training": {"batch_size": 6000}}, "there are 5,000 training images"),
+    (
+        {"training": {"optimizer": {"schedule": "cosine", "warmup_epochs": 5}}},
+        "a training or trial has 5 epochs",
+    ),
+    ({"training": {"optimizer": {"warmup_epochs": 1}}}, "a constant schedule has none"),
+    (
+        {"search": {"studies": {"a": {"trials": 3}}}},
+        "search.studies.a.sampler.startup_trials: 4, but the study has 3 trials",
+    ),
+    (
+        {"search": {"studies": {"a": {"pruner": {"startup_trials": 11}}}}},
+        "search.studies.a.pruner.startup_trials: 11",
+    ),
+    (
+        {"search": {"studies": {"a": {"pruner": {"warmup_steps": 5}}}}},
+        "so none would be pruned",
+    ),
+    ({"search": {"studies": {"a": {"workers": 11}}}}, "write at most 10"),
+    (
+        {"search": {"studies": {"a": {"workers": 2, "storage": "sqlite"}}}},
+        "SQLite is not safe for 2 workers",
+    ),
+    ({"data": {"source": "directory"}}, "no folder is given"),
+    ({"data": {"directory": "/nowhere"}}, "data.directory: /nowhere has no train-*.parquet"),
+]
+
+
+@pytest.mark.parametrize(("config", "line"), MISTAKES)
+def test_a_mistake_is_named_with_key_value_and_fix(config, line):
+    assert line in mistake(config, this_machine=False)
+
+
+def test_several_mistakes_have_a_line_each():
+    text = mistake({"model": {"width": 0}, "training": {"epochs": 0}})
+    assert len(text.splitlines()) == 3
+
+
+def test_the_environment_variable_is_checked(monkeypatch, tmp_path):
+    monkeypatch.setenv("CONVSTUDY_CIFAR10", str(tmp_path))
+    (tmp_path / "train-0.parquet").touch()
+    assert f"CONVSTUDY_CIFAR10: {tmp_path} has no test-*.parquet" in mistake({})
+    (tmp_path / "test-0.parquet").touch()
+    settings.validate({})
+
+
+def test_what_this_machine_lacks_is_a_mistake_only_here(monkeypatch):
+    monkeypatch.setattr(settings, "gpu_names", list)
+    monkeypatch.setattr(settings.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(settings.os, "cpu_count", lambda: 2)
+    for training, line in (
+        ({"backend": "jax"}, "run make setup EXTRA=jax"),
+        ({"precision": "mixed_float16"}, "is for GPUs, and this machine shows none"),
+        ({"device": "gpu"}, "write device: auto"),
+        ({"threads": 3}, "this machine has 2 cores"),
+    ):
+        assert line in mistake({"training": training})
+        settings.validate({"training": training}, this_machine=False)
+
+
+junk = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**9), 10**9),
+    st.floats(),
+    st.text(max_size=8),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=5), st.integers(), max_size=2),
+)
+
+
+@given(st.data())
+def test_whatever_is_written_is_accepted_or_refused_by_its_key(data):
+    config = settings.validate({}, this_machine=False)
+    part, path = config, []
+    while isinstance(part, dict) and part and (not path or data.draw(st.booleans())):
+        path.append(data.draw(st.sampled_from(sorted(part))))
+        parent, part = part, part[path[-1]]
+    action = data.draw(st.sampled_from(["replace", "delete", "add"]))
+    if action == "delete":
+        del parent[path[-1]]
+    elif action == "replace":
+        parent[path[-1]] = data.draw(junk)
+    else:
+        path[-1] = data.draw(st.text(max_size=8))
+        parent[path[-1]] = data.draw(junk)
+    try:
+        valid = settings.validate(config, this_machine=False)
+    except UserError as error:
+        assert path[-1] in str(error) or repr(path[-1]) in str(error)
+    else:
+        assert settings.validate(valid, this_machine=False) == valid
+
+
+def test_gpu_names_without_and_with_nvidia_smi(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    settings.gpu_names.cache_clear()
+    assert settings.gpu_names() == []
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1)'\n")
+    tool.chmod(0o755)
+    settings.gpu_names.cache_clear()
+    assert settings.gpu_names() == ["NVIDIA H100 80GB HBM3"]
+    settings.gpu_names.cache_clear()
