@@ -2,6 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -117,6 +118,12 @@ def test_modules_are_counted_without_the_single_kind_models(results: Results):
 )
 def test_leading_kind_is_that_of_most_layers(kinds: list[str], leading: str):
     assert plots.leading_kind(kinds) == leading
+
+
+def test_drawing_leaves_the_settings_of_others_alone(results: Results, tmp_path: Path):
+    before = dict(mpl.rcParams)
+    plots.save(plots.counts(results.counts, {}), tmp_path / "counts")
+    assert dict(mpl.rcParams) == before
 
 
 def test_saving_twice_gives_the_same_bytes_and_leaves_nothing_else(tmp_path: Path):
