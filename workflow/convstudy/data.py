@@ -480,7 +480,7 @@ def _require_answer(url: str, timeout: float) -> None:
             with urllib.request.urlopen(request, timeout=timeout):
                 answers.append("")
         except Exception as error:
-            answers.append(_first_line(error))
+            answers.append(_first_line(error).strip("<>"))
 
     # Looking up a name has no time limit of its own; a thread that hangs there is left behind.
     thread = threading.Thread(target=ask, daemon=True)
