@@ -100,7 +100,8 @@ def _training(
                     "epochs": epochs,
                     "seconds": 4.0 * epochs,
                     "images_per_second": {"conv": 470.0, "depthwise": 790.0}.get(kind, 820.0),
-                    "status": "complete",
+                    "device": "cpu",
+                    "status": "finished",
                     "reason": None,
                     "curve": f"{kind}-{replicate}",
                 }
@@ -180,12 +181,17 @@ def _study(
 def _verification(folder: Path, counted: pd.DataFrame) -> None:
     check = {"expected": 15.9, "actual": 15.9, "abs_error": 0.0, "tolerance": 1e-6, "passed": True}
     rows = [
-        {"example": name, "check": "first cell", **check}
+        {"example": name, "check": f"Keras float32 against {other}: row 1", **check}
         for name in ("conv2d_single", "conv2d_multi", "depthwise_k3", "separable", "transpose")
+        for other in ("print", "reference")
     ]
     write_csv(folder / "examples.csv", pd.DataFrame(rows))
-    write_csv(folder / "identities.csv", pd.DataFrame([{"check": "adjoint", **check}]))
-    write_csv(folder / "grid.csv", pd.DataFrame([{"check": "stride 2", **check}] * 4))
+    small = {"max_abs_error": 1e-14, "tolerance": 1e-12, "passed": True}
+    identity = {"identity": "transpose = adjoint of Conv2D", "check": "padding valid"}
+    write_csv(folder / "identities.csv", pd.DataFrame([{**identity, **small}]))
+    grid = [{"layer": "Conv2D", "stride": stride, "mutation": None, **small} for stride in (1, 2)]
+    mistake = {**grid[0], "mutation": "kernel flipped", "max_abs_error": 3.0}
+    write_csv(folder / "grid.csv", pd.DataFrame([*grid, mistake]))
     agreed = counted[["model", "parameters"]].assign(width=1.0, passed=True)
     write_csv(folder / "counts.csv", agreed)
 

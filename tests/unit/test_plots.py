@@ -39,7 +39,7 @@ def draw(results: Results, synthetic: bool) -> dict:
         "learning_curves": plots.learning_curves(results.curves, article, synthetic),
         "single_kind": plots.single_kind(rows, synthetic),
         "parameters_accuracy": plots.parameters_accuracy(
-            trials, tables.front(results), printed, synthetic
+            trials, tables.front(results), printed, True, synthetic
         ),
         "trials": plots.trial_history(study.trials, "penalised", synthetic),
         "reuse": plots.reuse(tables.studies(results), results.training, synthetic),
@@ -89,6 +89,18 @@ def test_real_data_stand_beside_the_article(results: Results):
         assert NOTE not in texts(figures[name]), name
 
 
+@pytest.mark.parametrize(("comparable", "panels"), [(True, 1), (False, 2)])
+def test_a_smaller_run_does_not_share_axes_with_the_article(
+    results: Results, comparable: bool, panels: int
+):
+    printed = tables.article_best(penalised=True)
+    trials = tables.all_trials(results)
+    figure = plots.parameters_accuracy(
+        trials, tables.front(results), printed, comparable, synthetic=False
+    )
+    assert len(figure.axes) == panels
+
+
 def test_a_study_whose_trials_all_failed_can_be_drawn(results: Results):
     trials = results.studies["accuracy"].trials.assign(
         state="FAIL", objective=np.nan, test_accuracy=np.nan
@@ -96,7 +108,7 @@ def test_a_study_whose_trials_all_failed_can_be_drawn(results: Results):
     figure = plots.trial_history(trials, "accuracy", synthetic=False)
     assert "failed" in texts(figure)
     none = trials.iloc[:0].assign(number=[], module=[])
-    assert plots.parameters_accuracy(trials, none, none, synthetic=False).axes
+    assert plots.parameters_accuracy(trials, none, none, comparable=True, synthetic=False).axes
 
 
 def test_modules_are_counted_without_the_single_kind_models(results: Results):

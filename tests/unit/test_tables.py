@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from convstudy import article, tables
 from convstudy.errors import UserError
+from convstudy.logs import duration
 from convstudy.results import Results, result_files, table_names
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +54,25 @@ def test_the_front_is_what_no_other_trial_beats(drawn: list[tuple[int, float]]):
         )
     }
     assert front == unbeaten
+
+
+def test_a_curve_that_several_trials_read_counts_once(results: Results):
+    everything = [results.training, *(study.trials for study in results.studies.values())]
+    longest: dict[str, float] = {}
+    for table in everything:
+        for row in table.itertuples():
+            longest[row.curve] = max(longest.get(row.curve, 0), row.seconds)
+    shown = tables.run(results).set_index("item").loc["Training time", "value"]
+    assert shown == duration(sum(longest.values()))
+    assert sum(longest.values()) < sum(table["seconds"].sum() for table in everything)
+
+
+def test_deliberate_mistakes_are_no_part_of_the_largest_error(results: Results):
+    table = tables.verification(results).set_index("check")
+    mistakes = table.loc["Deliberate mistakes that the same comparison finds"]
+    assert mistakes[["cases", "passed"]].tolist() == [1, 1]
+    assert pd.isna(mistakes["largest_error"])
+    assert table["largest_error"].max() < 1e-6
 
 
 def test_the_seven_printed_counts_are_met(results: Results):

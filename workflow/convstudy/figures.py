@@ -41,6 +41,7 @@ def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
         tables.all_trials(results),
         tables.front(results),
         printed,
+        not results.reductions,
         synthetic,
     )
     for name, study in results.studies.items():

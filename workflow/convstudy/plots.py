@@ -319,7 +319,11 @@ def leading_kind(kinds: Sequence[str]) -> str:
 
 @_styled
 def parameters_accuracy(
-    trials: "pd.DataFrame", front: "pd.DataFrame", article: "pd.DataFrame", synthetic: bool
+    trials: "pd.DataFrame",
+    front: "pd.DataFrame",
+    article: "pd.DataFrame",
+    comparable: bool,
+    synthetic: bool,
 ) -> "Figure":
     """Draw all trials by parameters and test accuracy, with the front that none beats.
 
@@ -333,10 +337,20 @@ def parameters_accuracy(
         ``parameters``, ``test_accuracy``.
     article : DataFrame
         The article's points, of width 1: ``parameters``, ``test_accuracy``.
+    comparable : bool
+        Whether this run is of the article's size; its points have a panel of their own otherwise.
     synthetic : bool
         Whether the images are made up.
     """
-    figure, axis = _figure(size=(7.6, 5.0), synthetic=synthetic)
+    # The legend has a line for each trial of the front.
+    height = 3.9 + 0.23 * max(len(front), len(KINDS) + 1)
+    shown = not synthetic and len(article) > 0
+    apart = shown and not comparable
+    ratios = (3, 2) if apart else (1,)
+    figure, axes = _figure(
+        1, len(ratios), size=(7.6, height), synthetic=synthetic, squeeze=False, width_ratios=ratios
+    )
+    axis, beside = axes[0][0], axes[0][-1]
     shades = {**colours(), MIXED: "#7b8794"}
     trials = trials[trials["test_accuracy"].notna()]
     modules = trials[list(POSITIONS)].to_numpy()
@@ -380,32 +394,37 @@ def parameters_accuracy(
         )
         label = row.module.replace("-", " · ")
         key.append(_line(label, marker=f"${row.number}$", color=INK, ms=7, ls=""))
-    if not synthetic and len(article):
-        axis.plot(
+    if shown:
+        beside.plot(
             article["parameters"], article["test_accuracy"], "D", ms=8, mfc="none", mec=INK, mew=1.2
         )
-    axis.set_xscale("log")
-    axis.set_xlabel("parameters (logarithmic)")
+    if apart:
+        axis.set_title("This run")
+        beside.set_title("The article")
     axis.set_ylabel("best test accuracy over epochs")
-    axis.xaxis.set_major_formatter(_short_number)
-    axis.xaxis.set_minor_formatter(_short_number)
-    axis.tick_params(axis="x", which="minor", labelsize=8)
-    _thin_out_minor_labels(axis)
-    _percent(axis.yaxis)
-    handles = [
-        _line(
-            f"mostly {KINDS[kind].label}" if kind in KINDS else kind, marker="o", color=shade, ls=""
-        )
-        for kind, shade in shades.items()
-    ]
-    handles += [
+    for one in axes[0]:
+        one.set_xscale("log")
+        one.set_xlabel("parameters (logarithmic)")
+        one.xaxis.set_major_formatter(_short_number)
+        one.xaxis.set_minor_formatter(_short_number)
+        one.tick_params(axis="x", which="minor", labelsize=8)
+        _thin_out_minor_labels(one)
+        _percent(one.yaxis)
+    labels = {kind: f"mostly {KINDS[kind].label}" for kind in KINDS} | {MIXED: MIXED}
+    hues = [_line(labels[kind], marker="o", color=hue, ls="") for kind, hue in shades.items()]
+    looks = [
         _line("completed", marker="o", color=MUTED, ls=""),
         _line("pruned or failed", marker="x", color=MUTED, ls=""),
         _line("front: none is better in both", color=INK, lw=1),
     ]
-    if not synthetic and len(article):
-        handles.append(_line("article (width 1)", marker="D", mfc="none", mec=INK, ls=""))
-    _legend_below(figure, [*handles, *key], 3)
+    if shown:
+        looks.append(_line("article (width 1)", marker="D", mfc="none", mec=INK, ls=""))
+    # A column each: matplotlib fills columns one after the other.
+    columns = [hues, looks, key]
+    rows = max(map(len, columns))
+    blank = _line("", ls="")
+    padded = [column + [blank] * (rows - len(column)) for column in columns]
+    _legend_below(figure, [line for column in padded for line in column], 3)
     return figure
 
 

@@ -16,6 +16,7 @@ from convstudy.logs import duration
 from convstudy.results import Results, Study
 
 POSITIONS = ("layer1", "layer2", "layer3")
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 # Two-sided 95 % of a normal distribution.
 NORMAL_95 = 1.959963984540054
 
@@ -54,31 +55,34 @@ def run(results: Results) -> pd.DataFrame:
     hardware = about["hardware"]
     used, available = data["used"], data["available"]
     commit = about["commit"]
-    seconds = results.training["seconds"].sum() + sum(
-        study.trials["seconds"].sum() for study in results.studies.values()
-    )
     machine = f"{hardware['processor']}, {hardware['cores']} cores"
     rows = {
         "Run on": about["created"].replace("T", " ")[:16] + " UTC",
-        "Device": device(results),
+        "Device": _device(results),
         "Machine": ", ".join([machine, *hardware["gpus"]]),
-        "Backend": f"Keras {about['versions'].get('keras', '?')} on {about['backend']}",
+        "Backend": f"Keras {about['versions']['keras']} on {BACKENDS[about['backend']]}",
         "Data": "synthetic images" if data["synthetic"] else data["origin"],
         "Training images": f"{used['train']:,} of {available['train']:,}",
         "Test images": f"{used['test']:,} of {available['test']:,}",
         "Network width": f"{results.run['config']['model']['width']:g}",
         "Single-kind trainings": f"{len(results.training)}",
         "Trials": ", ".join(f"{len(s.trials)} {name}" for name, s in results.studies.items()),
-        "Training time": f"{duration(seconds)}, counted per training and trial",
+        "Training time": duration(_trained_seconds(results)),
         "Commit": "unknown" if not commit else commit[:12] + (" with changes" * about["dirty"]),
     }
     return pd.DataFrame(list(rows.items()), columns=["item", "value"])
 
 
-def device(results: Results) -> str:
+def _device(results: Results) -> str:
     """Name what the networks were trained on."""
-    asked, gpus = results.provenance["device"], results.provenance["hardware"]["gpus"]
-    return gpus[0] if asked != "cpu" and gpus else "CPU"
+    return ", ".join(sorted(set(results.training["device"]))).replace("cpu", "CPU")
+
+
+def _trained_seconds(results: Results) -> float:
+    """Add up the seconds of all curves, each once, however many trials read it."""
+    tables = [results.training, *(study.trials for study in results.studies.values())]
+    curves = pd.concat([table[["curve", "seconds"]] for table in tables])
+    return float(curves.groupby("curve")["seconds"].max().sum())
 
 
 def data(results: Results) -> pd.DataFrame:
@@ -98,18 +102,29 @@ def data(results: Results) -> pd.DataFrame:
 
 def verification(results: Results) -> pd.DataFrame:
     """Sum up the checks: ``check``, ``cases``, ``passed``, ``largest_error`` (absolute)."""
-    labels = {
-        "examples": "Numbers that the article prints or states",
-        "identities": "Identities that the article claims",
-        "grid": "Keras against NumPy over many settings",
-        "counts": "Parameter counts, closed form against Keras",
+    examples, grid = results.verification["examples"], results.verification["grid"]
+    printed = against_print(examples)
+    mistaken = grid["mutation"].notna()
+    parts = {
+        "Printed or stated numbers against NumPy and Keras": examples[printed],
+        "Worked examples, Keras against NumPy": examples[~printed],
+        "Identities between layers": results.verification["identities"],
+        "Further settings, Keras against NumPy": grid[~mistaken],
+        "Deliberate mistakes that the same comparison finds": grid[mistaken],
+        "Parameter counts, closed form against Keras": results.verification["counts"],
     }
     rows = []
-    for name, label in labels.items():
-        table = results.verification[name]
-        error = table["abs_error"].max() if "abs_error" in table else None
+    for label, table in parts.items():
+        errors = [name for name in ("abs_error", "max_abs_error") if name in table]
+        small = errors and not table.equals(grid[mistaken])
+        error = table[errors[0]].max() if small else None
         rows.append((label, len(table), int(table["passed"].sum()), error))
     return pd.DataFrame(rows, columns=["check", "cases", "passed", "largest_error"])
+
+
+def against_print(examples: pd.DataFrame) -> pd.Series:
+    """Tell checks against the article's numbers from those of Keras against NumPy."""
+    return ~examples["check"].str.contains("against reference")
 
 
 def counts(results: Results) -> pd.DataFrame:
