@@ -3,6 +3,8 @@
 `snakemake --cores all` makes everything; config/README.md explains the settings.
 """
 
+from pathlib import Path
+
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
@@ -44,7 +46,9 @@ report: "workflow/report/workflow.rst"
 
 
 onsuccess:
-    print("\nMade: reports/report.html (open it in a browser), tables and figures in results/.")
+    if Path("reports/report.html").exists():
+        print("\nThe report: reports/report.html (any browser opens it).")
+    print("Tables, figures and curves: results/.")
 
 
 onerror:

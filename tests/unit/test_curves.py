@@ -75,6 +75,14 @@ def test_a_stored_curve_is_read_and_not_trained(undisturbed, monkeypatch):
     assert len(list(undisturbed.epochs(4))) == 4
 
 
+def test_whoever_stops_asking_lets_others_go_on(tmp_path, undisturbed):
+    first, second = (training_example.curve(tmp_path) for _ in range(2))
+    asking = first.epochs(4)
+    next(asking)
+    asking.close()
+    assert results(second.epochs(2)) == results(undisturbed.epochs(2))
+
+
 def test_a_lost_checkpoint_is_made_again_with_the_same_results(tmp_path, undisturbed):
     assert run_example(tmp_path, 2) == 0
     shorter = training_example.curve(tmp_path)

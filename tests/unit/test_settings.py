@@ -1,4 +1,5 @@
 import copy
+import itertools
 import math
 import re
 
@@ -57,7 +58,7 @@ def test_the_default_config_writes_out_every_default(quick):
 
 def test_every_key_of_the_config_has_a_comment(root):
     lines = (root / "config/config.yaml").read_text().splitlines()
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in itertools.pairwise(lines):
         name, _, value = line.strip().partition(":")
         if value and not line.strip().startswith("#") and name not in ("title", "test_images"):
             explained = before.strip().startswith("#") or "weight: 0.05" in line
@@ -211,9 +212,11 @@ def test_whatever_is_written_is_accepted_or_refused_by_its_key(data):
     try:
         valid = settings.validate(config, this_machine=False)
     except UserError as error:
-        assert path[-1] in str(error) or repr(path[-1]) in str(error)
+        line = str(error)
     else:
+        line = path[-1]
         assert settings.validate(valid, this_machine=False) == valid
+    assert path[-1] in line or repr(path[-1]) in line
 
 
 def test_gpu_names_without_and_with_nvidia_smi(monkeypatch, tmp_path):

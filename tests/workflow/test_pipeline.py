@@ -92,7 +92,7 @@ def project(root, tmp_path_factory):
 
 
 def test_a_run_makes_everything_and_says_so(project):
-    assert "Made: reports/report.html" in project.output
+    assert "The report: reports/report.html" in project.output
     report = (project.folder / "reports/report.html").read_text()
     assert "synthetic" in report
     assert len(project.table("training/summary.csv")) == 3

@@ -16,7 +16,7 @@ import logging
 import math
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,10 +132,11 @@ class Curve:
                 logger.warning("%s is damaged (%s): set aside as %s", path, error, aside.name)
         return {"identity": self.identity, "records": [], "ended": None, "checkpoint": None}
 
-    def epochs(self, last: int, trained_for: str = "") -> Iterator[dict[str, Any]]:
+    def epochs(self, last: int, trained_for: str = "") -> Generator[dict[str, Any], None, None]:
         """Give the records of epochs 1 to `last`, training those that the store lacks.
 
-        Several processes may ask at once: each epoch is trained by one of them.
+        Several processes may ask at once: one of them trains, until it stops asking, and the
+        others wait.
 
         Parameters
         ----------
@@ -151,18 +152,26 @@ class Curve:
             the loss stops being finite; `ended` then tells why.
         """
         records: list[dict[str, Any]] = []
-        for epoch in range(1, last + 1):
-            if len(records) < epoch:
-                state = self.read()
-                if len(state["records"]) < epoch and not state["ended"]:
-                    with lock(self.folder):
-                        state = self.read()
+        ours = lock(self.folder)
+        try:
+            for epoch in range(1, last + 1):
+                if len(records) < epoch:
+                    state = self.read()
+                    if len(state["records"]) < epoch and not state["ended"]:
+                        # Kept until the caller stops asking: to take turns would mean to load
+                        # the checkpoint at every turn.
+                        if not ours.is_locked:
+                            ours.acquire()
+                            state = self.read()
                         if len(state["records"]) < epoch and not state["ended"]:
                             state = self._train(state, trained_for)
-                records = state["records"]
-            if len(records) < epoch:
-                return
-            yield records[epoch - 1]
+                    records = state["records"]
+                if len(records) < epoch:
+                    return
+                yield records[epoch - 1]
+        finally:
+            self._trainer = None
+            ours.release()
 
     @property
     def ended(self) -> Ended | None:
@@ -213,9 +222,7 @@ class Curve:
         from convstudy.provenance import environment
 
         done = len(state["records"])
-        trainer = self._trainer
-        if trainer is None or trainer.epoch != done:
-            trainer = self._trainer = self._continue(state)
+        trainer = self._trainer = self._trainer or self._continue(state)
         while trainer.epoch < done:
             # The checkpoint was pruned or lost: the same epochs again give the same weights.
             trainer.train_epoch()

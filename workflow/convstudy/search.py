@@ -5,6 +5,7 @@ what is stored and from the trial's number, so that a study which was killed goe
 not been: a trial left running is continued under its own number.
 """
 
+import contextlib
 import logging
 import shutil
 import time
@@ -253,24 +254,28 @@ class Search:
         reported = set(study.get_trials(deepcopy=False)[trial.number].intermediate_values)
         best = 0.0
         epochs = 0
-        for record in curve.epochs(self.epochs, self._trial_name(trial.number)):
-            epochs = record["epoch"]
-            best = max(best, record["test_accuracy"])
-            logger.info(
-                "%s: trial %d of %d, %s, epoch %d of %d, test accuracy %.1f %%",
-                self.name,
-                trial.number + 1,
-                self.settings["trials"],
-                "-".join(kinds),
-                epochs,
-                self.epochs,
-                100 * record["test_accuracy"],
-            )
-            if epochs - 1 not in reported:
-                trial.report(1 - record["test_accuracy"] + in_pruning, step=epochs - 1)
-            if epochs < self.epochs and trial.should_prune():
-                study.tell(trial, state=TrialState.PRUNED)
-                return TrialState.PRUNED
+        # Closed as soon as the trial is pruned, so that nobody waits for the curve any longer.
+        with contextlib.closing(
+            curve.epochs(self.epochs, self._trial_name(trial.number))
+        ) as records:
+            for record in records:
+                epochs = record["epoch"]
+                best = max(best, record["test_accuracy"])
+                logger.info(
+                    "%s: trial %d of %d, %s, epoch %d of %d, test accuracy %.1f %%",
+                    self.name,
+                    trial.number + 1,
+                    self.settings["trials"],
+                    "-".join(kinds),
+                    epochs,
+                    self.epochs,
+                    100 * record["test_accuracy"],
+                )
+                if epochs - 1 not in reported:
+                    trial.report(1 - record["test_accuracy"] + in_pruning, step=epochs - 1)
+                if epochs < self.epochs and trial.should_prune():
+                    study.tell(trial, state=TrialState.PRUNED)
+                    return TrialState.PRUNED
         if epochs < self.epochs:
             ended = curve.ended
             trial.set_user_attr("reason", ended.reason if ended else "the curve ended early")
