@@ -24,9 +24,8 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-STUDIES = list(config["search"]["studies"])
 
-
+include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/verification.smk"
 include: "workflow/rules/counts.smk"

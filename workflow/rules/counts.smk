@@ -10,6 +10,8 @@ rule count_parameters:
         "results/logs/count_parameters.log",
     benchmark:
         "results/benchmarks/count_parameters.tsv"
+    conda:
+        "../../environment.yml"
     threads: 1
     resources:
         mem_mb=1000,

@@ -10,12 +10,6 @@ RESULTS = [f"results/{name}" for name in result_files(STUDIES)]
 CAPTIONS = sorted(str(path) for path in Path(workflow.basedir, "workflow/report").glob("*.rst"))
 
 
-def caption(figure):
-    """Name the caption's file of a figure: one for all examples, one for all studies."""
-    topic = figure.partition("_")[0]
-    return f"../report/{topic if topic in ('example', 'trials') else figure}.rst"
-
-
 rule record_run:
     """Record what produced these results: settings, reductions, code, versions and machine."""
     output:
@@ -23,6 +17,8 @@ rule record_run:
         provenance="results/provenance.json",
     log:
         "results/logs/record_run.log",
+    conda:
+        "../../environment.yml"
     threads: 1
     resources:
         mem_mb=500,
@@ -52,12 +48,14 @@ rule write_tables:
         "results/logs/write_tables.log",
     benchmark:
         "results/benchmarks/write_tables.tsv"
+    conda:
+        "../../environment.yml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
     params:
-        code=code_digest("article", "claims", "results", "tables"),
+        code=code_digest("article", "claims", "layers", "models", "results", "tables"),
     message:
         "Writing the tables"
     script:
@@ -84,12 +82,25 @@ rule plot_figures:
         "results/logs/plot_figures.log",
     benchmark:
         "results/benchmarks/plot_figures.tsv"
+    conda:
+        "../../environment.yml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
     params:
-        code=code_digest("article", "figures", "pictures", "plots", "results", "tables"),
+        code=code_digest(
+            "article",
+            "examples",
+            "figures",
+            "layers",
+            "models",
+            "pictures",
+            "plots",
+            "reference",
+            "results",
+            "tables",
+        ),
     message:
         "Drawing the figures"
     script:
@@ -117,6 +128,8 @@ rule render_report:
         "results/logs/render_report.log",
     benchmark:
         "results/benchmarks/render_report.tsv"
+    conda:
+        "../../environment.yml"
     threads: 1
     resources:
         mem_mb=2000,

@@ -6,20 +6,6 @@ wildcard_constraints:
     worker=r"\d+",
 
 
-def study_settings(wildcards):
-    """Give one study's part of the config."""
-    return config["search"]["studies"][wildcards.study]
-
-
-def study_workers(wildcards):
-    """Name the files of a study's workers, as many as its config asks for."""
-    return expand(
-        rules.search_modules.output,
-        worker=range(study_settings(wildcards)["workers"]),
-        allow_missing=True,
-    )
-
-
 rule search_modules:
     """Run one worker of a study until the study's trials are used up."""
     input:
@@ -30,6 +16,8 @@ rule search_modules:
         "results/logs/search_modules/{study}_{worker}.log",
     benchmark:
         "results/benchmarks/search_modules/{study}_{worker}.tsv"
+    conda:
+        "../../environment.yml"
     threads: config["training"]["threads"]
     resources:
         mem_mb=6000,
@@ -60,6 +48,8 @@ rule export_study:
         storage="results/search/{study}/study.optuna",
     log:
         "results/logs/export_study/{study}.log",
+    conda:
+        "../../environment.yml"
     threads: 1
     resources:
         mem_mb=1000,

@@ -18,6 +18,8 @@ rule train_model:
         "results/logs/train_model/{kind}_{replicate}.log",
     benchmark:
         "results/benchmarks/train_model/{kind}_{replicate}.tsv"
+    conda:
+        "../../environment.yml"
     threads: config["training"]["threads"]
     resources:
         mem_mb=6000,
@@ -46,6 +48,8 @@ rule summarise_training:
         curves="results/training/curves.csv",
     log:
         "results/logs/summarise_training.log",
+    conda:
+        "../../environment.yml"
     threads: 1
     resources:
         mem_mb=1000,

@@ -11,6 +11,8 @@ rule verify_layers:
         "results/logs/verify_layers.log",
     benchmark:
         "results/benchmarks/verify_layers.tsv"
+    conda:
+        "../../environment.yml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -32,6 +34,8 @@ rule verify_counts:
         "results/logs/verify_counts.log",
     benchmark:
         "results/benchmarks/verify_counts.tsv"
+    conda:
+        "../../environment.yml"
     threads: 1
     resources:
         mem_mb=4000,
