@@ -1,0 +1,47 @@
+"""The lock, environment.yml and pyproject.toml name the same packages."""
+
+import re
+import tomllib
+
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+
+def pins(text):
+    """Give the requirement lines of a lock, without their hashes."""
+    lines = re.findall(r"^[a-z0-9][^ ]*==.*$", text, re.MULTILINE)
+    return [Requirement(line.rstrip(" \\")) for line in lines]
+
+
+def test_the_conda_environment_installs_what_the_lock_pins(root):
+    environment = yaml.safe_load((root / "environment.yml").read_text())
+    [pip] = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
+    locked = pins((root / "requirements.lock").read_text())
+    assert len(locked) > 100
+    assert [Requirement(line) for line in pip[:-1]] == locked
+    assert pip[-1] == "--editable ."
+
+
+def test_every_locked_package_has_hashes_and_no_lock_names_an_index(root):
+    for lock in [root / "requirements.lock", *(root / "locks").glob("*.lock")]:
+        text = lock.read_text()
+        assert "://" not in text, lock
+        assert not re.search(r"^\s*-", text.replace("    --hash=", ""), re.MULTILINE), lock
+        blocks = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+        assert all("--hash=sha256:" in block for block in blocks), lock
+
+
+def test_the_lock_holds_every_direct_dependency_and_the_extras_too(root):
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    direct = project["project"]["dependencies"]
+    extras = project["project"]["optional-dependencies"]
+    for lock, extra in (("requirements.lock", "cpu"), *((f"locks/{n}.lock", n) for n in extras)):
+        if extra == "cpu" and lock != "requirements.lock":
+            continue
+        locked = {canonicalize_name(pin.name): pin for pin in pins((root / lock).read_text())}
+        for line in [*direct, *extras[extra]]:
+            wanted = Requirement(line)
+            pin = locked[canonicalize_name(wanted.name)]
+            [version] = [one.version for one in pin.specifier]
+            assert wanted.specifier.contains(version), (lock, line)

@@ -1,0 +1,56 @@
+import logging
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+from convstudy.errors import UserError
+from convstudy.logs import duration, job
+from convstudy.training import _native_messages_to_log
+
+
+def run(tmp_path, action):
+    snakemake = SimpleNamespace(log=tmp_path / "logs" / "rule.log", rule="some_rule")
+    with job(snakemake):
+        action()
+    return snakemake.log.read_text()
+
+
+def test_messages_go_to_log_and_terminal(tmp_path, capsys):
+    log = run(tmp_path, lambda: logging.getLogger("convstudy.x").info("epoch %d", 3))
+    assert "INFO epoch 3" in log
+    assert capsys.readouterr().err == "[some_rule] epoch 3\n"
+
+
+def test_a_users_mistake_is_one_line_and_status_1(tmp_path, capsys):
+    def fail():
+        raise UserError("data.source: web is not known")
+
+    with pytest.raises(SystemExit) as caught:
+        run(tmp_path, fail)
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "[some_rule] data.source: web is not known\n"
+    assert "Traceback" not in (tmp_path / "logs/rule.log").read_text()
+
+
+def test_an_unknown_error_keeps_its_traceback(tmp_path):
+    with pytest.raises(SystemExit):
+        run(tmp_path, lambda: 1 / 0)
+    assert "ZeroDivisionError" in (tmp_path / "logs/rule.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
+)
+def test_durations_are_for_people(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_native_messages_are_kept_from_the_terminal(capfd, caplog):
+    caplog.set_level(logging.DEBUG, logger="convstudy")
+    with _native_messages_to_log():
+        os.write(2, b"oneDNN is on\n")
+    print("after", file=sys.stderr)
+    assert capfd.readouterr().err == "after\n"
+    assert "oneDNN is on" in caplog.messages

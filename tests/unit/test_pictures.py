@@ -1,0 +1,41 @@
+import pytest
+from convstudy import examples, pictures, plots
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+@pytest.mark.parametrize("name", examples.examples())
+def test_every_number_of_an_example_is_drawn(name):
+    example = examples.examples()[name]
+    drawn = texts(pictures.draw_example(name))
+    for array in (example.image, *example.kernels, example.output()):
+        for value in array.ravel():
+            assert f"{round(float(value), 6):g}" in drawn
+
+
+def test_the_sum_is_written_out():
+    assert "8.2 = 0.1×7 + 0.2×8 + 0.3×9 + 0.4×1 + 0.5×2 + 0.6×3" in texts(
+        pictures.draw_example("transpose")
+    )
+    multi = " ".join(texts(pictures.draw_example("conv2d_multi")))
+    assert "598.5 = (0.1×1 + 0.3×7" in multi
+    assert "1.7×49) + (0.2×4 +" in multi
+
+
+@pytest.mark.parametrize("name", examples.examples())
+def test_exactly_one_output_and_its_inputs_are_marked(name):
+    faces = [patch.get_facecolor() for patch in pictures.draw_example(name).axes[0].patches]
+    from matplotlib.colors import to_rgba
+
+    example = examples.examples()[name]
+    assert faces.count(to_rgba(pictures.RESULT)) == 1
+    products = len(examples.products(example))
+    inputs = {"transpose": 6}.get(name, products)
+    pointwise = len(example.kernels) - 1
+    assert faces.count(to_rgba(pictures.SEEN)) == inputs + products + pointwise
+
+
+def test_the_report_shows_every_example():
+    assert set(plots.EXAMPLES) == set(examples.examples())
