@@ -174,7 +174,7 @@ class Report:
         if reductions:
             ways = "one way" if len(reductions) == 1 else f"{len(reductions)} ways"
             size = (
-                f"<details><summary>This run is smaller than the article's in {ways};"
+                f"<details open><summary>This run is smaller than the article's in {ways};"
                 f" what depends on training stays undecided</summary>{items(reductions)}</details>"
             )
         else:

@@ -350,7 +350,7 @@ def gpu_names() -> list[str]:
     return [line.partition(": ")[2].partition(" (UUID")[0] for line in lines]
 
 
-def reductions(config: Config, article: Config) -> list[str]:
+def reductions(config: Config, article: Config, used: Mapping[str, int]) -> list[str]:
     """Say in sentences in what a config falls short of the article's scale.
 
     Parameters
@@ -359,6 +359,8 @@ def reductions(config: Config, article: Config) -> list[str]:
         A validated config.
     article : mapping
         The overlay for the article's scale, as read from YAML.
+    used : mapping
+        Images that were used: ``train`` and ``test``. A folder may hold fewer than CIFAR-10 has.
     """
     theirs = _with_defaults(_merged(copy.deepcopy(_plain(config)), _plain(article)), schema())
     lines = []
@@ -369,10 +371,10 @@ def reductions(config: Config, article: Config) -> list[str]:
             f" {(width / full) ** 2:.2g} of its parameters."
         )
     for key, images in IMAGES.items():
-        used = config["data"][key]
-        if used is not None and used < images:
-            split = "training" if key.startswith("train") else "test"
-            lines.append(f"{used:,} of {images:,} {split} images are used.")
+        split = key.partition("_")[0]
+        if used[split] < images:
+            what = {"train": "training"}.get(split, split)
+            lines.append(f"{used[split]:,} of {images:,} {what} images are used.")
     for section, what in (("training", "A single-kind training"), ("search", "A trial")):
         epochs, most = config[section]["epochs"], theirs[section]["epochs"]
         if epochs < most:

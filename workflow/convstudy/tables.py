@@ -56,12 +56,13 @@ def run(results: Results) -> pd.DataFrame:
     used, available = data["used"], data["available"]
     commit = about["commit"]
     machine = f"{hardware['processor']}, {hardware['cores']} cores"
+    lossy = f" ({data['encoding'].upper()}, not the exact pixels)" if data["lossy"] else ""
     rows = {
         "Run on": about["created"].replace("T", " ")[:16] + " UTC",
         "Device": _device(results),
         "Machine": ", ".join([machine, *hardware["gpus"]]),
         "Backend": f"Keras {about['versions']['keras']} on {BACKENDS[about['backend']]}",
-        "Data": "synthetic images" if data["synthetic"] else data["origin"],
+        "Data": "synthetic images" if data["synthetic"] else data["origin"] + lossy,
         "Training images": f"{used['train']:,} of {available['train']:,}",
         "Test images": f"{used['test']:,} of {available['test']:,}",
         "Network width": f"{results.run['config']['model']['width']:g}",

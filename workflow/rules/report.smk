@@ -12,6 +12,8 @@ CAPTIONS = sorted(str(path) for path in Path(workflow.basedir, "workflow/report"
 
 rule record_run:
     """Record what produced these results: settings, reductions, code, versions and machine."""
+    input:
+        data=rules.prepare_dataset.output.summary,
     output:
         run="results/run.json",
         provenance="results/provenance.json",

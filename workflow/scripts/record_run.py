@@ -4,12 +4,13 @@ from pathlib import Path
 
 import yaml
 from convstudy import provenance, settings
-from convstudy.files import write_json
+from convstudy.files import read_json, write_json
 from convstudy.logs import job
 
 with job(snakemake):
     config = snakemake.params.config
     article = yaml.safe_load(Path(snakemake.params.article).read_text(encoding="utf-8"))
-    run = {"config": config, "reductions": settings.reductions(config, article)}
+    used = read_json(snakemake.input.data)["used"]
+    run = {"config": config, "reductions": settings.reductions(config, article, used)}
     write_json(snakemake.output.run, run)
     write_json(snakemake.output.provenance, provenance.describe(config))
