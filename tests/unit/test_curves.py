@@ -68,6 +68,9 @@ def test_the_example_learns_and_its_epochs_differ(undisturbed):
     records = undisturbed.read()["records"]
     assert records[-1]["loss"] < records[0]["loss"]
     assert len({record["loss"] for record in records}) == 4
+    # Of 60 test images and 160 training images, whole ones are right.
+    assert all((60 * record["test_accuracy"]).is_integer() for record in records)
+    assert all((160 * record["train_accuracy"]).is_integer() for record in records)
 
 
 def test_a_stored_curve_is_read_and_not_trained(undisturbed, monkeypatch):

@@ -289,9 +289,9 @@ class Trainer:
         return {
             "epoch": self.epoch,
             "loss": float(history["loss"][0]),
-            "train_accuracy": float(history["accuracy"][0]),
+            "train_accuracy": _fraction(history["accuracy"][0], len(order)),
             "test_loss": float(tested["loss"]),
-            "test_accuracy": float(tested["accuracy"]),
+            "test_accuracy": _fraction(tested["accuracy"], len(self.dataset.test_images)),
             "learning_rate": float(self.model.optimizer.learning_rate),
             "seconds": round(time.perf_counter() - began, 3),
             "images_per_second": round(len(order) / (trained - began), 1),
@@ -301,6 +301,11 @@ class Trainer:
         """Write weights, optimizer and network to a ``.keras`` file, whole or not at all."""
         with replacing(path) as temporary:
             self.model.save(temporary)
+
+
+def _fraction(accuracy: float, images: int) -> float:
+    """Undo the rounding to float32: an accuracy is a number of images over their number."""
+    return round(float(accuracy) * images) / images
 
 
 def _optimizer(recipe: Recipe, images: int) -> Any:
