@@ -150,24 +150,28 @@ def test_a_wrong_setting_stops_before_any_job(project):
     assert "rule " not in output
 
 
-def test_a_killed_run_goes_on_with_the_same_results(root, project, tmp_path):
-    killed = Project(root, tmp_path)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
+def test_a_stopped_run_goes_on_with_the_same_results(root, project, tmp_path, how):
+    stopped = Project(root, tmp_path)
     goal = "results/training/summary.csv"
-    process = killed.start(goal)
-    curves = killed.folder / "results/.state/curves"
+    process = stopped.start(goal)
+    curves = stopped.folder / "results/.state/curves"
     for _ in range(600):
         if list(curves.glob("*/curve.json")):
             break
         time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
+    os.killpg(process.pid, how)
     process.communicate()
-    assert not (killed.folder / goal).exists()
-    subprocess.run(killed.command("--unlock"), cwd=killed.folder, check=True, capture_output=True)
-    code, output = killed.run(goal)
+    assert not (stopped.folder / goal).exists()
+    if how == signal.SIGKILL:
+        # Snakemake itself had no time to unlock the folder.
+        command = stopped.command("--unlock")
+        subprocess.run(command, cwd=stopped.folder, check=True, capture_output=True)
+    code, output = stopped.run(goal)
     assert code == 0, output
     columns = ["kind", "parameters", "test_accuracy_best", "test_accuracy_last", "epochs", "curve"]
     expected = project.table("training/summary.csv")[columns]
-    pd.testing.assert_frame_equal(killed.table("training/summary.csv")[columns], expected)
+    pd.testing.assert_frame_equal(stopped.table("training/summary.csv")[columns], expected)
 
 
 def test_real_images(root, real_data, tmp_path):

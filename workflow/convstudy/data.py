@@ -189,7 +189,7 @@ def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) ->
 
 
 def find(settings: Mapping[str, Any], directory: str | None) -> tuple[Source, list[str]]:
-    """Read the first source that is to be had, and say what was passed over and why.
+    """Read the first source that is to be had; with synthetic images, say why it is no other.
 
     A folder that is given but damaged is an error; it is never passed over.
     """
@@ -205,9 +205,10 @@ def find(settings: Mapping[str, Any], directory: str | None) -> tuple[Source, li
     for step in steps:
         try:
             if step == "directory":
-                return read_directory(directory), passed_over
+                return read_directory(directory), []
             if step == "keras":
-                return read_keras(settings["download_timeout"]), passed_over
+                # The real images, of which no folder was asked for: nothing stands in.
+                return read_keras(settings["download_timeout"]), []
             return make_synthetic(settings), passed_over
         except Unavailable as reason:
             passed_over.append(str(reason))

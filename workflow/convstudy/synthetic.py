@@ -15,7 +15,7 @@ CLASSES = 10
 SIDE = 32
 BATCH = 2000
 # Spread of the noise, of 255; chosen so that a few epochs neither fail nor finish.
-NOISE = 42
+NOISE = 64
 
 
 def make(count: int, seed: int | Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +50,7 @@ def _draw(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32)[:, None]
     frequency = 2 * np.pi / per_image(4, 9)
-    angle = np.array([90, 0, 0, 45, 0], np.float32)[texture] * np.pi / 180 + per_image(-0.25, 0.25)
+    angle = np.array([90, 0, 0, 45, 0], np.float32)[texture] * np.pi / 180 + per_image(-0.35, 0.35)
     along = frequency * (x * np.cos(angle) + y * np.sin(angle))
     across = frequency * (y * np.cos(angle) - x * np.sin(angle))
     outward = frequency * np.hypot(x - per_image(8, 24), y - per_image(8, 24))
@@ -60,8 +60,8 @@ def _draw(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     red = factor * np.sin(position)
     green = factor * np.sin(position + per_image(0, 2 * np.pi))
-    blue = factor * np.sin(position + per_image(-0.8, 0.8) + np.pi * opposite)
-    strength = rng.uniform(18, 50, (count, 1, 1, 3)).astype(np.float32)
+    blue = factor * np.sin(position + per_image(-1.2, 1.2) + np.pi * opposite)
+    strength = rng.uniform(8, 40, (count, 1, 1, 3)).astype(np.float32)
     middle = rng.uniform(80, 176, (count, 1, 1, 3)).astype(np.float32)
     images = middle + strength * np.stack([red, green, blue], axis=-1)
     radius = per_image(3, 9)
