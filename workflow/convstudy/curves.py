@@ -247,7 +247,10 @@ class Curve:
         from convstudy.training import use_backend
 
         self._device = use_backend(
-            self.recipe.backend, self.training["device"], self.training["threads"]
+            self.recipe.backend,
+            self.training["device"],
+            self.training["threads"],
+            self.recipe.precision == "float64",
         )
         logger.info("%s trains on %s", self.name, self._device)
         checkpoint = self.folder / (state["checkpoint"] or "none")

@@ -87,7 +87,7 @@ class Recipe:
         )
 
 
-def use_backend(name: str, device: str = "auto", threads: int = 1) -> str:
+def use_backend(name: str, device: str = "auto", threads: int = 1, float64: bool = False) -> str:
     """Import Keras on a backend, bound to a number of CPU threads.
 
     Parameters
@@ -99,6 +99,8 @@ def use_backend(name: str, device: str = "auto", threads: int = 1) -> str:
     threads : int
         CPU threads. Their number is fixed by the settings and not by the machine, because sums
         that are split otherwise round otherwise.
+    float64 : bool
+        Whether double precision is needed, which JAX has only on demand.
 
     Returns
     -------
@@ -118,6 +120,8 @@ def use_backend(name: str, device: str = "auto", threads: int = 1) -> str:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if name == "jax" and device == "cpu":
         os.environ["JAX_PLATFORMS"] = "cpu"
+    if name == "jax" and float64:
+        os.environ["JAX_ENABLE_X64"] = "1"
     with _native_messages_to_log():
         import keras
 

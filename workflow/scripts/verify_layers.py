@@ -7,7 +7,7 @@ from convstudy.training import use_backend
 from convstudy.verification import check_grid, check_identities, require_all_passed
 
 with job(snakemake):
-    use_backend(snakemake.params.backend, device="cpu")
+    use_backend(snakemake.params.backend, device="cpu", float64=True)
     tables = {
         "examples": check_examples(),
         "identities": check_identities(),
