@@ -146,3 +146,13 @@ def test_every_file_read_is_declared(tmp_path: Path):
     declared = set(result_files(STUDIES))
     written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert declared == written
+
+
+def test_synthetic_accuracies_stand_beside_nothing(tmp_path: Path):
+    results = Results(write_sample(tmp_path / "results", synthetic=True))
+    tables.write_tables(results, tmp_path / "tables")
+    for path in (tmp_path / "tables").glob("*.csv"):
+        columns = pd.read_csv(path).columns
+        assert path.stem == "counts" or not any("article" in name for name in columns), path
+    # No row for the article's rank 7 either.
+    assert pd.read_csv(tmp_path / "tables/best_penalised.csv")["module"].notna().all()

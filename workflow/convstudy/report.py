@@ -210,7 +210,18 @@ class Report:
         if name == "single_kind":
             ends = zip(frame["low"], frame["high"], strict=True)
             frame = frame.assign(interval=[interval(low, high) for low, high in ends])
-        return table(frame, columns, caption, groups)
+        return self._shown(frame, columns, caption, groups)
+
+    def _shown(
+        self,
+        frame: pd.DataFrame,
+        columns: dict[str, Column],
+        caption: str,
+        groups: tuple[tuple[str, int], ...],
+    ) -> Html:
+        """Show a table; beside synthetic data it has no columns of the article, and no groups."""
+        there = {name: column for name, column in columns.items() if name in frame}
+        return table(frame, there, caption, groups if len(there) == len(columns) else ())
 
     def _best(self, study: str) -> Html:
         """Show a study's best trials; without a penalty, the objective is the test error."""
@@ -223,7 +234,7 @@ class Report:
         frame = self._read(f"best_{study}").astype({"rank": int})
         theirs = sum(name.startswith("article_") for name in shown)
         groups = (("", 1), ("This run", len(shown) - theirs - 1), ("Article", theirs))
-        return table(frame, shown, f"Best trials of the study “{study}”", groups)
+        return self._shown(frame, shown, f"Best trials of the study “{study}”", groups)
 
     def best(self) -> Html:
         """Show the best trials of every study."""

@@ -311,7 +311,14 @@ def write_tables(results: Results, folder: Path) -> None:
     folder : Path
         Where to write; the files are those of `convstudy.results.table_names`.
     """
-    for name, make in TABLES.items():
-        write_csv(folder / f"{name}.csv", make(results))
+    made = {name: make(results) for name, make in TABLES.items()}
     for name, study in results.studies.items():
-        write_csv(folder / f"best_{name}.csv", five_best(results, study))
+        made[f"best_{name}"] = five_best(results, study)
+    for name, table in made.items():
+        # Counts hold without CIFAR-10; accuracies on synthetic images compare with nothing.
+        if results.synthetic and name != "counts":
+            theirs = [column for column in table if column.startswith("article")]
+            table = table.drop(columns=[*theirs, "difference"], errors="ignore")
+            if name.startswith("best_"):
+                table = table.dropna(subset=["module"])
+        write_csv(folder / f"{name}.csv", table)
