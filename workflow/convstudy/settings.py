@@ -136,11 +136,10 @@ def _mistake(error: Any) -> str:
     value = error.instance
     shown = repr(value) if isinstance(value, str) else _text(value)
     fix = f"the default is {_text(allowed['default'])}" if "default" in allowed else "fill it in"
-    if isinstance(value, str) and _number_in(value) is not None:
+    number = _number_in(value) if isinstance(value, str) else None
+    if number is not None:
         # YAML 1.1 reads 1e-3 as text, as it has no point.
-        fix = f"write {key.rpartition('.')[2]}: {_number_in(value):g}"
-        if "e" in fix:
-            fix = f"write {key.rpartition('.')[2]}: {_number_in(value):f}".rstrip("0")
+        fix = f"write {key.rpartition('.')[2]}: {_plain_number(number)}, without quotes"
     elif value is None and allowed.get("type") == "object":
         fix = "remove the line or put keys below it"
     return f"{key}: {_short(shown)}, but allowed is {_allowed(allowed)}; {fix}"
@@ -161,6 +160,12 @@ def _number_in(text: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _plain_number(number: float) -> str:
+    """Write a number without an exponent, which YAML would need a point for."""
+    short = f"{number:g}"
+    return short if "e" not in short else f"{number:.12f}".rstrip("0").rstrip(".")
 
 
 def _allowed(part: dict[str, Any]) -> str:
