@@ -10,6 +10,8 @@ ROOT = Path(__file__).parents[1]
 
 # Must stand before anything imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# As in training: sums that are split among threads otherwise round otherwise.
+os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parent))
 
 

@@ -86,6 +86,26 @@ def test_whoever_stops_asking_lets_others_go_on(tmp_path, undisturbed):
     assert results(second.epochs(2)) == results(undisturbed.epochs(2))
 
 
+def test_a_schedule_goes_on_where_it_stood(tmp_path):
+    optimizer = {
+        **training_example.TRAINING["optimizer"],
+        "name": "sgd",
+        "momentum": 0.9,
+        "weight_decay": 0.001,
+        "schedule": "cosine",
+        "warmup_epochs": 1,
+    }
+    whole = training_example.curve(tmp_path / "whole", optimizer=optimizer)
+    expected = results(whole.epochs(4))
+    list(training_example.curve(tmp_path / "parts", optimizer=optimizer).epochs(2))
+    again = training_example.curve(tmp_path / "parts", optimizer=optimizer)
+    assert results(again.epochs(4)) == expected
+    rates = [record["learning_rate"] for record in expected]
+    assert rates[0] == pytest.approx(0.003)
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(0, abs=1e-9)
+
+
 def test_a_lost_checkpoint_is_made_again_with_the_same_results(tmp_path, undisturbed):
     assert run_example(tmp_path, 2) == 0
     shorter = training_example.curve(tmp_path)

@@ -167,7 +167,9 @@ def _bind_backend(name: str, threads: int) -> list[str]:
             tf.config.list_logical_devices()
         except RuntimeError:
             # TensorFlow has begun to compute in this process and keeps what it was given then.
-            logger.debug("TensorFlow runs already; its number of threads stays")
+            logger.warning(
+                "TensorFlow runs already and keeps its threads, so results may differ by rounding"
+            )
         return [tf.config.experimental.get_device_details(gpu)["device_name"] for gpu in gpus]
     if name == "jax":
         import jax
