@@ -31,7 +31,8 @@ class Project:
 
     def __init__(self, root: Path, folder: Path) -> None:
         self.folder = folder
-        shutil.copy(root / "Snakefile", folder)
+        for name in ("Snakefile", "environment.yml"):
+            shutil.copy(root / name, folder)
         for part in ("config", "workflow"):
             shutil.copytree(root / part, folder / part)
         (folder / "profiles").symlink_to("workflow/profiles")
