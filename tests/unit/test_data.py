@@ -191,6 +191,20 @@ def huge(folder: Path) -> None:
     one_row(bytes(image), folder)
 
 
+def absent(folder: Path) -> None:
+    """Leave a link to nothing, as a hub's cache does that was cleared in part."""
+    path = folder / "test-00000-of-00001.parquet"
+    path.unlink()
+    path.symlink_to(folder / "blob")
+
+
+def twice_the_column(folder: Path) -> None:
+    path = folder / "test-00000-of-00001.parquet"
+    images, labels = pq.read_table(path).columns
+    table = pa.Table.from_arrays([images, images, labels], ["img", "img", "label"])
+    pq.write_table(table, path)
+
+
 def lost_part(folder: Path) -> None:
     path = folder / "train-00000-of-00001.parquet"
     path.rename(folder / "train-00000-of-00002.parquet")
@@ -199,11 +213,13 @@ def lost_part(folder: Path) -> None:
 DAMAGES = {
     "no files of a split": (no_split, r"no test-\*\.parquet"),
     "a part is missing": (lost_part, "one of 2 files"),
+    "a link to nothing": (absent, "damaged or no Parquet file .*No such file"),
     "empty file": (empty, "an empty file"),
     "truncated file": (truncated, "damaged or no Parquet file"),
     "overwritten pages": (overwritten, "damaged or no Parquet file"),
     "a web page": (web_page, "damaged or no Parquet file"),
     "no column label": (no_label, "no column label, only img"),
+    "two columns img": (twice_the_column, "damaged or no Parquet file .*exists 2 times"),
     "images without a struct": (bare_images, "no field bytes"),
     "no rows": (no_rows, "no rows"),
     "label 10": (label_ten, "row 1 has the label 10, not one of 0 to 9"),
@@ -213,6 +229,10 @@ DAMAGES = {
     "half an image": (
         lambda folder: one_row(encoded(pixels(1)[0])[:900], folder),
         "row 1 has an image that cannot be decoded",
+    ),
+    "half a JPEG image": (
+        lambda folder: one_row(encoded(pixels(1)[0], "JPEG")[:900], folder),
+        "row 1 has an image that cannot be decoded .*truncated",
     ),
     "wrong size": (
         lambda folder: one_row(encoded(pixels(1)[0][:16]), folder),
@@ -246,10 +266,20 @@ class TestDamage:
 
     def test_a_full_set_has_equally_many_of_each_class(self):
         labels = np.repeat(np.arange(10), 1000)
-        data._require_balance(labels, "test", "here")
+        data._require_official_counts(labels, "test", "here")
         labels[0] = 5
         with pytest.raises(UserError, match=r"has 1000 a class; found 999, 1000, .*1001"):
-            data._require_balance(labels, "test", "here")
+            data._require_official_counts(labels, "test", "here")
+
+    def test_more_images_than_cifar10_has_are_refused(
+        self, parquet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(data, "OFFICIAL", {"train": 40, "test": 20})
+        whole = parquet / "train-00000-of-00001.parquet"
+        shutil.copy(whole, parquet / "train-copy.parquet")
+        whole.rename(parquet / "train-first.parquet")
+        with pytest.raises(UserError, match=r"80 train images .*CIFAR-10 has 40; remove files"):
+            prepare(tmp_path / "out", parquet)
 
     def test_a_failed_write_leaves_no_summary(
         self, parquet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -407,7 +437,7 @@ class TestKeras:
         self, archive: bytes, no_keras: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
         cached(no_keras).write_bytes(archive[:-10])
-        monkeypatch.setattr(tarfile, "open", lambda *_: pytest.fail("opened before it is checked"))
+        monkeypatch.setattr(tarfile, "open", lambda **_: pytest.fail("opened though damaged"))
         with pytest.raises(UserError, match=r"target_archive is damaged.*CONVSTUDY_CIFAR10"):
             prepare(tmp_path / "out", None, source="keras")
         assert cached(no_keras).exists()
@@ -445,10 +475,24 @@ class TestKeras:
             def __reduce__(self):
                 return Path.touch, (tmp_path / "run",)
 
-        (tmp_path / "archive").write_bytes(pack({"test_batch": pickle.dumps(Bomb())}))
+        content = pack({"test_batch": pickle.dumps(Bomb())})
         with pytest.raises(pickle.UnpicklingError, match="not allowed"):
-            data._read_archive(tmp_path / "archive", "a test")
+            data._read_archive(content, "a test")
         assert not (tmp_path / "run").exists()
+
+    def test_an_archive_that_cannot_be_read_is_named(
+        self, archive: bytes, no_keras: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        cached(no_keras).write_bytes(archive)
+
+        def denied(path: Path) -> bytes:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr(Path, "read_bytes", denied)
+        with pytest.raises(
+            data.Unavailable, match=r"target_archive cannot be read.*denied.*refused"
+        ):
+            data.read_keras(timeout=1)
 
 
 class TestHanging:
@@ -506,6 +550,11 @@ class TestFallback:
         assert "no folder is given" in folder
         assert "refused" in keras
 
+    def test_an_empty_name_is_no_folder(self, no_keras: Path, tmp_path: Path):
+        # As from CONVSTUDY_CIFAR10= in a shell.
+        settings = SETTINGS | {"train_images": 10, "test_images": 10}
+        assert data.prepare(settings, "", tmp_path)["source"] == "synthetic"
+
     def test_real_never_ends_at_synthetic_images(self, no_keras: Path, tmp_path: Path):
         with pytest.raises(UserError, match=r"no folder is given.*refused.*data\.directory"):
             prepare(tmp_path / "out", None, source="real")
@@ -539,6 +588,15 @@ class TestLoading:
         shutil.copy(folder / "test_labels.npy", folder / "train_labels.npy")
         with pytest.raises(UserError, match=r"train labels of shape \(20,\).*\(40, 32, 32, 3\)"):
             data.load_arrays(folder)
+
+    @pytest.mark.parametrize("name", ["train_images", "train_labels", "test_images", "test_labels"])
+    def test_a_changed_byte_is_found(self, name: str, folder: Path):
+        data.load_arrays(folder).verify()
+        changed = np.load(folder / f"{name}.npy")
+        changed.flat[-1] ^= 1
+        np.save(folder / f"{name}.npy", changed)
+        with pytest.raises(UserError, match=r"changed after they were written.*--forcerun"):
+            data.load_arrays(folder).verify()
 
     def test_pixels_are_bytes(self, folder: Path):
         np.save(folder / "train_images.npy", pixels(40) / 255)

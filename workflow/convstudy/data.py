@@ -56,8 +56,9 @@ class Dataset:
     train_images, test_images : ndarray of uint8, (images, 32, 32, 3)
     train_labels, test_labels : ndarray of uint8, (images,)
     digest : str
-        SHA-256 over the bytes of the four arrays: training images, training labels, test images,
-        test labels.
+        SHA-256 over the bytes of the four arrays, one after another: training images, training
+        labels, test images, test labels. A byte a channel or label, and the last axis runs
+        fastest: image, Y, X, channel (red, green, blue).
     """
 
     train_images: np.ndarray
@@ -65,6 +66,21 @@ class Dataset:
     test_images: np.ndarray
     test_labels: np.ndarray
     digest: str
+
+    def verify(self) -> None:
+        """Hash the arrays again, which reads all of them.
+
+        Raises
+        ------
+        UserError
+            If they are not those that the digest was made of.
+        """
+        found = digest(vars(self))
+        if found != self.digest:
+            raise _not_as_prepared(
+                f"the arrays' SHA-256 is {found[:12]}..., but the summary says"
+                f" {self.digest[:12]}...: they were changed after they were written"
+            )
 
 
 @dataclass(frozen=True)
@@ -82,6 +98,12 @@ class Unavailable(Exception):  # noqa: N818
     """A source that is not there, which is no mistake: another one may be."""
 
 
+def _not_as_prepared(what: str) -> UserError:
+    return UserError(
+        f"{what}; make the arrays again: snakemake --cores all --forcerun prepare_dataset"
+    )
+
+
 def load_arrays(folder: Path) -> Dataset:
     """Open what `prepare` wrote, without reading the images into memory.
 
@@ -90,12 +112,6 @@ def load_arrays(folder: Path) -> Dataset:
     UserError
         If a file is missing, damaged, or does not fit the others.
     """
-
-    def wrong(what: str) -> UserError:
-        return UserError(
-            f"{what}; make the arrays again: snakemake --cores all --forcerun prepare_dataset"
-        )
-
     arrays = {}
     for split in SPLITS:
         for what in ("images", "labels"):
@@ -103,12 +119,12 @@ def load_arrays(folder: Path) -> Dataset:
             try:
                 arrays[f"{split}_{what}"] = np.load(path, mmap_mode="r", allow_pickle=False)
             except (OSError, ValueError, EOFError) as error:
-                raise wrong(f"{path} cannot be read ({_first_line(error)})") from None
+                raise _not_as_prepared(f"{path} cannot be read ({_first_line(error)})") from None
             if arrays[f"{split}_{what}"].dtype != np.uint8:
-                raise wrong(f"{path} has {arrays[f'{split}_{what}'].dtype}, not uint8")
+                raise _not_as_prepared(f"{path} has {arrays[f'{split}_{what}'].dtype}, not uint8")
         images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
         if labels.ndim != 1 or images.shape != (len(labels), *SHAPE):
-            raise wrong(
+            raise _not_as_prepared(
                 f"{folder} has {split} labels of shape {labels.shape} for images of shape"
                 f" {images.shape}"
             )
@@ -116,7 +132,7 @@ def load_arrays(folder: Path) -> Dataset:
     try:
         return Dataset(**arrays, digest=read_json(path)["digest"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise wrong(f"{path} cannot be read ({_first_line(error)})") from None
+        raise _not_as_prepared(f"{path} cannot be read ({_first_line(error)})") from None
 
 
 def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) -> dict[str, Any]:
@@ -269,7 +285,8 @@ def read_directory(directory: str | None) -> Source:
     UserError
         If the folder or a file in it is not what it should be.
     """
-    if directory is None:
+    # An environment variable that is set to nothing gives an empty name.
+    if not directory:
         raise Unavailable("no folder is given (data.directory and CONVSTUDY_CIFAR10 are empty)")
     folder = Path(directory).expanduser()
     if not folder.is_dir():
@@ -290,10 +307,10 @@ def read_directory(directory: str | None) -> Source:
         images[split] = np.concatenate([one[0] for one in read])
         labels[split] = np.concatenate([one[1] for one in read])
         encodings |= {one[2] for one in read}
-        _require_balance(labels[split], split, str(folder))
+        _require_official_counts(labels[split], split, str(folder))
     # One lossy file makes the whole lossy.
     encoding = "jpeg" if "jpeg" in encodings else "png"
-    return Source("directory", f"the folder {folder.name}", encoding, images, labels)
+    return Source("directory", f"the folder {folder.resolve().name}", encoding, images, labels)
 
 
 def _require_all_parts(files: Sequence[Path]) -> None:
@@ -315,9 +332,9 @@ def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
     def wrong(what: str) -> UserError:
         return UserError(f"{path}: {what}; fetch the file again or set data.directory to another")
 
-    if not path.stat().st_size:
-        raise wrong("an empty file")
     try:
+        if not path.stat().st_size:
+            raise wrong("an empty file")
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
             missing = [name for name in ("img", "label") if name not in names]
@@ -328,7 +345,7 @@ def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
         labels = table.column("label").to_pylist()
     except AttributeError:
         raise wrong("the column img has no field bytes with encoded images") from None
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise wrong(f"damaged or no Parquet file ({_first_line(error)})") from None
     if not labels:
         raise wrong("no rows")
@@ -376,8 +393,13 @@ def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _require_balance(labels: np.ndarray, split: str, where: str) -> None:
-    """Refuse a full-sized split whose classes are not equally many, as the official ones are."""
+def _require_official_counts(labels: np.ndarray, split: str, where: str) -> None:
+    """Refuse more images than the official split has, and another mix of classes in all of it."""
+    if len(labels) > OFFICIAL[split]:
+        raise UserError(
+            f"{where}: {len(labels)} {split} images in {split}-*.parquet, but CIFAR-10 has"
+            f" {OFFICIAL[split]}; remove files that are there twice or in the wrong split"
+        )
     counts = np.bincount(labels, minlength=len(CLASS_NAMES))
     if len(labels) == OFFICIAL[split] and len(set(counts)) > 1:
         raise UserError(
@@ -428,19 +450,26 @@ def read_keras(timeout: float) -> Source:
     for name in (f"{ARCHIVE_NAME}_archive", "cifar-10-batches-py.tar.gz", "cifar-10-python.tar.gz"):
         archive = cache / name
         if archive.is_file():
-            if _sha256(archive) == ARCHIVE_SHA256:
-                return _read_archive(archive, "Keras's cache")
-            damaged += f"{archive} is damaged (its SHA-256 is not {ARCHIVE_SHA256[:12]}...); "
-            logger.warning("%s is damaged: downloading it anew", archive)
+            try:
+                return _read_archive(_checked(archive), "Keras's cache")
+            except Unavailable as reason:
+                damaged += f"{reason}; "
+                logger.warning("%s: downloading it anew", reason)
     try:
-        return _read_archive(_download(cache, timeout), "Keras's download")
+        return _read_archive(_checked(_download(cache, timeout)), "Keras's download")
     except Unavailable as reason:
         raise Unavailable(f"{damaged}{reason}") from None
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _checked(archive: Path) -> bytes:
+    """Read an archive into memory, so that what is unpickled is what was checked."""
+    try:
+        content = archive.read_bytes()
+    except OSError as error:
+        raise Unavailable(f"{archive} cannot be read ({_first_line(error)})") from None
+    if hashlib.sha256(content).hexdigest() != ARCHIVE_SHA256:
+        raise Unavailable(f"{archive} is damaged (its SHA-256 is not {ARCHIVE_SHA256[:12]}...)")
+    return content
 
 
 def _download(cache: Path, timeout: float) -> Path:
@@ -506,10 +535,10 @@ class _PlainUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
 
 
-def _read_archive(archive: Path, origin: str) -> Source:
+def _read_archive(content: bytes, origin: str) -> Source:
     """Read the batches of a checked archive without extracting it."""
     batches: dict[str, list[dict[bytes, Any]]] = {split: [] for split in SPLITS}
-    with tarfile.open(archive) as packed:
+    with tarfile.open(fileobj=io.BytesIO(content)) as packed:
         for member in sorted(packed.getmembers(), key=lambda one: one.name):
             split = {"data_batch": "train", "test_batch": "test"}.get(
                 Path(member.name).name.rstrip("_12345")
