@@ -9,6 +9,8 @@ from convstudy.search import from_settings
 
 with job(snakemake):
     study, worker = snakemake.wildcards.study, int(snakemake.wildcards.worker)
-    search = from_settings(study, snakemake.params, load_arrays(Path(snakemake.input.data).parent))
+    dataset = load_arrays(Path(snakemake.input.data).parent)
+    dataset.verify()
+    search = from_settings(study, snakemake.params, dataset)
     ended = search.work(worker)
     write_json(snakemake.output[0], {"study": study, "worker": worker, "trials_ended": ended})

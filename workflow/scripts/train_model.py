@@ -10,6 +10,8 @@ from convstudy.logs import job
 
 with job(snakemake):
     params, kind = snakemake.params, snakemake.wildcards.kind
+    dataset = load_arrays(Path(snakemake.input.data).parent)
+    dataset.verify()
     curve = Curve(
         Path(params.store),
         models.single_kind_models()[kind],
@@ -17,7 +19,7 @@ with job(snakemake):
         params.model,
         params.training,
         params.training["epochs"],
-        load_arrays(Path(snakemake.input.data).parent),
+        dataset,
     )
     curve.train(params.training["epochs"], trained_for="training")
     write_json(
