@@ -1,6 +1,8 @@
-"""A curve that is quick to train; run as a program, it dies where it is told to.
+"""A curve that is quick to train; run as a program, it sends itself a signal where it is told to.
 
-python training_example.py STORE EPOCHS [DIE_IN_EPOCH]
+python training_example.py STORE EPOCHS [SIGNAL EPOCH STEP]
+
+An epoch has ten steps; step 11 is the test after them.
 """
 
 import os
@@ -9,7 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from convstudy import training
+from convstudy import interruption, training
 from convstudy.curves import Curve
 from convstudy.data import Dataset
 
@@ -52,25 +54,48 @@ def curve(store: Path, replicate: int = 0, **changes: object) -> Curve:
     return Curve(store, KINDS, replicate, MODEL, settings, settings["epochs"], dataset())
 
 
-def _die_in(epoch: int) -> None:
-    """Let this process kill itself at the fifth step of an epoch."""
-    import keras
+def _signal_at(number: signal.Signals, epoch: int, step: int) -> None:
+    """Let this process send itself a signal in an epoch, when a step has been made."""
+    usual, usual_test = training._watch, training._watch_test
+    under_way = 0
 
-    def callback(images: int, batch_size: int) -> keras.callbacks.Callback:
-        class Deadly(keras.callbacks.Callback):
-            def on_epoch_begin(self, number: int, logs: object = None) -> None:
-                self.number = number + 1
+    def watch(model, part, steps):
+        callback = usual(model, part, steps)
+        begin, end = callback.on_epoch_begin, callback.on_train_batch_end
 
-            def on_train_batch_end(self, batch: int, logs: object = None) -> None:
-                if self.number == epoch and batch == 4:
-                    os.kill(os.getpid(), signal.SIGKILL)
+        def on_epoch_begin(index, logs=None):
+            nonlocal under_way
+            under_way = index + 1
+            begin(index, logs)
 
-        return Deadly()
+        def on_train_batch_end(batch, logs=None):
+            if (under_way, callback.steps_done + 1) == (epoch, step):
+                os.kill(os.getpid(), number)
+            end(batch, logs)
 
-    training._lines_within_an_epoch = callback
+        callback.on_epoch_begin, callback.on_train_batch_end = on_epoch_begin, on_train_batch_end
+        return callback
+
+    def watch_test(model):
+        callback = usual_test(model)
+        end = callback.on_test_batch_end
+
+        def on_test_batch_end(batch, logs=None):
+            if (under_way, 11) == (epoch, step):
+                os.kill(os.getpid(), number)
+            end(batch, logs)
+
+        callback.on_test_batch_end = on_test_batch_end
+        return callback
+
+    training._watch, training._watch_test = watch, watch_test
 
 
 if __name__ == "__main__":
+    interruption.listen()
     if len(sys.argv) > 3:
-        _die_in(int(sys.argv[3]))
-    curve(Path(sys.argv[1])).train(int(sys.argv[2]))
+        _signal_at(signal.Signals[sys.argv[3]], int(sys.argv[4]), int(sys.argv[5]))
+    try:
+        curve(Path(sys.argv[1])).train(int(sys.argv[2]))
+    except interruption.Interrupted as reason:
+        sys.exit(str(reason))

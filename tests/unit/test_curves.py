@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import training_example
 from convstudy import curves
+from convstudy.errors import UserError
 from convstudy.files import read_json
 
 EXAMPLE = Path(training_example.__file__)
@@ -20,8 +21,8 @@ def results(records):
     return [{field: record[field] for field in NOT_TIMES} for record in records]
 
 
-def run_example(store, epochs, *die_in):
-    command = [sys.executable, str(EXAMPLE), str(store), str(epochs), *map(str, die_in)]
+def run_example(store, epochs, *signal_at):
+    command = [sys.executable, str(EXAMPLE), str(store), str(epochs), *map(str, signal_at)]
     return subprocess.run(command, capture_output=True, text=True).returncode
 
 
@@ -29,7 +30,7 @@ def final_state(curve):
     """Read every array of a checkpoint: weights and the optimizer's variables."""
     import h5py
 
-    [checkpoint] = curve.folder.glob("*.keras")
+    [checkpoint] = curve.folder.glob("epoch-*.keras")
     arrays = {}
     with (
         zipfile.ZipFile(checkpoint) as packed,
@@ -52,16 +53,61 @@ def undisturbed(tmp_path_factory):
 
 
 def test_a_killed_training_goes_on_with_identical_results(tmp_path, undisturbed):
-    assert run_example(tmp_path, 4, 3) == -signal.SIGKILL
+    assert run_example(tmp_path, 4, "SIGKILL", 3, 5) == -signal.SIGKILL
     killed = training_example.curve(tmp_path)
     assert len(killed.read()["records"]) == 2
     assert run_example(tmp_path, 4) == 0
-    assert results(killed.read()["records"]) == results(undisturbed.read()["records"])
-    expected, actual = final_state(undisturbed), final_state(killed)
+    assert_identical(killed, undisturbed)
+
+
+def assert_identical(curve, undisturbed):
+    """Compare all records, times aside, and every array of the final checkpoint."""
+    assert results(curve.read()["records"]) == results(undisturbed.read()["records"])
+    expected, actual = final_state(undisturbed), final_state(curve)
     assert expected.keys() == actual.keys()
     assert any("optimizer" in name for name in actual)
     for name, array in expected.items():
         np.testing.assert_array_equal(actual[name], array, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "step"), [("SIGTERM", 1), ("SIGUSR1", 7), ("SIGINT", 10), ("SIGTERM", 11)]
+)
+def test_a_training_that_is_asked_to_stop_loses_no_step(tmp_path, undisturbed, name, step):
+    assert run_example(tmp_path, 4, name, 3, step) == 1
+    stopped = training_example.curve(tmp_path)
+    state = stopped.read()
+    assert len(state["records"]) == 2
+    assert state["part"]["steps"] == min(step, 10)
+    assert (stopped.folder / state["part"]["file"]).is_file()
+    assert run_example(tmp_path, 4) == 0
+    assert_identical(stopped, undisturbed)
+    assert stopped.read()["part"] is None
+
+
+def test_asked_to_stop_again_and_again(tmp_path, undisturbed):
+    for step in (2, 5, 8):
+        assert run_example(tmp_path, 4, "SIGTERM", 1, step) == 1
+    stopped = training_example.curve(tmp_path)
+    assert [path.name for path in stopped.folder.glob("*.keras")] == [
+        "epoch-0001-step-000008.keras"
+    ]
+    # What was stored of the epoch is lost, and the epoch is trained again.
+    (stopped.folder / "epoch-0001-step-000008.keras").write_bytes(b"damaged")
+    assert run_example(tmp_path, 4) == 0
+    assert_identical(stopped, undisturbed)
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_made_again(tmp_path, undisturbed, caplog):
+    assert run_example(tmp_path, 2) == 0
+    curve = training_example.curve(tmp_path)
+    [checkpoint] = curve.folder.glob("*.keras")
+    content = bytearray(checkpoint.read_bytes())
+    content[len(content) // 2] ^= 1
+    checkpoint.write_bytes(content)
+    assert results(curve.epochs(3)) == results(undisturbed.read()["records"][:3])
+    assert "does not have the SHA-256" in caplog.text
+    assert [path.read_bytes() for path in curve.folder.glob("damaged-*.keras")] == [content]
 
 
 def test_the_example_learns_and_its_epochs_differ(undisturbed):
@@ -120,8 +166,10 @@ def test_a_damaged_file_is_set_aside(tmp_path, damage):
     curve = training_example.curve(tmp_path)
     curve.folder.mkdir(parents=True)
     (curve.folder / "curve.json").write_text(damage)
-    assert curve.read()["records"] == []
-    assert [path.read_text() for path in curve.folder.glob("damaged-*.json")] == [damage]
+    with pytest.raises(UserError, match="is damaged"):
+        curve.read()
+    assert len(list(curve.epochs(1))) == 1
+    assert [path.read_text() for path in curve.folder.glob("damaged-*-curve.json")] == [damage]
 
 
 def work(store, epochs):

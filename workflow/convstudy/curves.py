@@ -2,7 +2,9 @@
 
 A curve is a folder ``NAME/`` with ``curve.json`` (what it is, one record an epoch) and the newest
 checkpoint, beside the lock ``NAME.lock``. ``curve.json`` is replaced last and names the checkpoint
-that belongs to it, so a process that dies loses at most the epoch under way.
+that belongs to it, so a process that dies loses at most the epoch under way. One that is asked to
+stop leaves a second checkpoint, within the epoch, and loses nothing. Both files are read only if
+they are as they were written; what is damaged is set aside and trained again.
 
 ``python -m convstudy.curves list`` shows a store and ``prune`` makes it smaller.
 """
@@ -22,28 +24,17 @@ from typing import TYPE_CHECKING, Any
 
 from convstudy import models
 from convstudy.data import Dataset
-from convstudy.files import read_json, write_json
+from convstudy.errors import UserError
+from convstudy.files import file_digest, read_sealed, write_sealed
+from convstudy.interruption import Interrupted
+from convstudy.locks import lock, wait
 from convstudy.logs import duration
-from convstudy.training import RECIPE, Recipe, Trainer
+from convstudy.training import RECIPE, PartOfEpoch, Recipe, Trainer
 
 if TYPE_CHECKING:
     import pandas as pd
 
 logger = logging.getLogger(__name__)
-
-
-def lock(path: Path) -> Any:
-    """Make the lock of a file or folder; the system frees it when its owner dies.
-
-    Raises
-    ------
-    NotImplementedError
-        On use, if the file system has no such locks.
-    """
-    from filelock import FileLock
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(f"{path}.lock", fallback_to_soft=False)
 
 
 def digest(value: Any) -> str:
@@ -114,23 +105,55 @@ class Curve:
         self._device = ""
 
     def read(self) -> dict[str, Any]:
-        """Read what the store knows: ``records``, ``ended`` and ``checkpoint``, all perhaps empty.
+        """Read what the store knows of the curve.
 
-        A file that cannot be read is set aside, and the curve is trained anew.
+        Returns
+        -------
+        dict
+            ``records``, ``ended`` (see `Ended`), ``checkpoint`` (after the last record) and
+            ``part`` (within the epoch after it): of each its file, length and SHA-256.
+
+        Raises
+        ------
+        UserError
+            If the file is damaged.
         """
-        path = self.folder / "curve.json"
-        with contextlib.suppress(FileNotFoundError):
-            try:
-                state = read_json(path)
-                epochs = [record["epoch"] for record in state["records"]]
-                if state["identity"] != self.identity or epochs != list(range(1, len(epochs) + 1)):
-                    raise ValueError("it does not describe this curve")
-                return state
-            except (ValueError, KeyError, TypeError) as error:
-                aside = path.with_name(f"damaged-{time.time_ns()}.json")
-                path.replace(aside)
-                logger.warning("%s is damaged (%s): set aside as %s", path, error, aside.name)
-        return {"identity": self.identity, "records": [], "ended": None, "checkpoint": None}
+        try:
+            return self._read()
+        except (ValueError, OSError) as error:
+            raise UserError(
+                f"{self.folder / 'curve.json'} is damaged ({error}); the workflow sets it aside"
+                " and trains the curve anew: snakemake --cores all --forcerun train_model"
+                " search_modules"
+            ) from None
+
+    def _read(self) -> dict[str, Any]:
+        """Read the curve's file, or raise ValueError with what is wrong with it."""
+        try:
+            state = read_sealed(self.folder / "curve.json")
+        except FileNotFoundError:
+            nothing: dict[str, Any] = {"ended": None, "checkpoint": None, "part": None}
+            return {"identity": self.identity, "records": [], **nothing}
+        if state.get("identity") != self.identity:
+            raise ValueError("it describes another curve")
+        return state
+
+    def _read_or_set_aside(self) -> dict[str, Any]:
+        """Read the curve's file, with the lock held; a damaged one makes way for a new one."""
+        try:
+            return self._read()
+        except ValueError as error:
+            aside = self._set_aside(self.folder / "curve.json")
+            logger.warning(
+                "%s: curve.json is damaged (%s): set aside as %s, and trained again from epoch 1",
+                self.name,
+                error,
+                aside.name,
+            )
+            return self._read()
+
+    def _set_aside(self, path: Path) -> Path:
+        return path.replace(path.with_name(f"damaged-{time.time_ns()}-{path.name}"))
 
     def epochs(self, last: int, trained_for: str = "") -> Generator[dict[str, Any], None, None]:
         """Give the records of epochs 1 to `last`, training those that the store lacks.
@@ -156,13 +179,14 @@ class Curve:
         try:
             for epoch in range(1, last + 1):
                 if len(records) < epoch:
-                    state = self.read()
-                    if len(state["records"]) < epoch and not state["ended"]:
+                    state = self._known_or_none()
+                    if state is None or (len(state["records"]) < epoch and not state["ended"]):
                         # Kept until the caller stops asking: to take turns would mean to load
                         # the checkpoint at every turn.
                         if not ours.is_locked:
-                            ours.acquire()
-                            state = self.read()
+                            wait(ours, f"the curve {self.name}")
+                            state = None
+                        state = state or self._read_or_set_aside()
                         if len(state["records"]) < epoch and not state["ended"]:
                             state = self._train(state, trained_for)
                     records = state["records"]
@@ -172,6 +196,12 @@ class Curve:
         finally:
             self._trainer = None
             ours.release()
+
+    def _known_or_none(self) -> dict[str, Any] | None:
+        """Read the curve's file; only who holds the lock may deal with a damaged one."""
+        with contextlib.suppress(ValueError):
+            return self._read()
+        return None
 
     @property
     def ended(self) -> Ended | None:
@@ -201,49 +231,101 @@ class Curve:
         Returns
         -------
         dict
-            ``curve`` (its name), ``seed``, ``replicate``, ``records``, ``device`` (of its newest
-            epoch), ``status`` (``finished`` or ``ended``) and ``reason``.
+            ``curve`` (its name), ``seed``, ``replicate``, ``records``, ``device`` (what trained
+            it; several, if it moved), ``status`` (``finished`` or ``ended``) and ``reason``.
+
+        Raises
+        ------
+        UserError
+            If the store has less than that.
         """
-        state = self.read()
-        records = state["records"][:last]
+        records = self.required(last)
         ended = self.ended if len(records) < last else None
         return {
             "curve": self.name,
             "replicate": self.replicate,
             "seed": self.seed,
-            "device": state["environment"]["device"],
+            "device": devices(records),
             "status": "finished" if len(records) == last else "ended",
             "reason": ended.reason if ended else None,
             "records": records,
         }
 
+    def required(self, last: int) -> list[dict[str, Any]]:
+        """Give the records up to epoch `last`, or up to where the curve ended.
+
+        Raises
+        ------
+        UserError
+            If the store has less than that.
+        """
+        state = self.read()
+        records = state["records"][:last]
+        if len(records) < last and not state["ended"]:
+            raise UserError(
+                f"{self.folder} has {len(records)} of {last} epochs, as the rest was lost; the"
+                " workflow trains it again: snakemake --cores all --forcerun train_model"
+                " search_modules"
+            )
+        return records
+
     def _train(self, state: dict[str, Any], trained_for: str) -> dict[str, Any]:
         """Train one epoch more, with the lock held, and store it."""
-        from convstudy.provenance import environment
-
         done = len(state["records"])
         trainer = self._trainer = self._trainer or self._continue(state)
-        while trainer.epoch < done:
-            # The checkpoint was pruned or lost: the same epochs again give the same weights.
-            trainer.train_epoch()
-        record: dict[str, Any] = {**trainer.train_epoch(), "trained_for": trained_for}
+        obsolete = [state["checkpoint"], state["part"]]
+        try:
+            while trainer.epoch < done:
+                # The checkpoint was pruned or lost: the same epochs again give the same weights.
+                trainer.train_epoch()
+            record: dict[str, Any] = {
+                **trainer.train_epoch(),
+                "trained_for": trained_for,
+                "device": self._device,
+            }
+        except Interrupted:
+            self._store_part(state, trainer)
+            raise
+        state["part"] = None
         if not all(math.isfinite(record[field]) for field in ("loss", "test_loss")):
             reason = f"the loss is not finite in epoch {record['epoch']}"
             logger.warning("%s ends: %s", self.name, reason)
             state["ended"] = {"reason": reason, "epoch": record["epoch"]}
         else:
-            old, new = state["checkpoint"], f"epoch-{record['epoch']:04d}.keras"
-            trainer.save(self.folder / new)
             state["records"].append(record)
-            state["checkpoint"] = new
-        state["environment"] = {"device": self._device, **environment(self.training)}
-        write_json(self.folder / "curve.json", state)
-        if state["ended"] is None and old not in (None, new):
-            (self.folder / old).unlink(missing_ok=True)
+            state["checkpoint"] = self._save(trainer, f"epoch-{record['epoch']:04d}.keras")
+        self._write(state, obsolete)
         return state
 
+    def _store_part(self, state: dict[str, Any], trainer: Trainer) -> None:
+        """Store what is done of the epoch under way."""
+        part = trainer.part
+        if trainer.epoch < len(state["records"]) or part is None or not math.isfinite(part.loss):
+            return
+        name = f"epoch-{trainer.epoch + 1:04d}-step-{part.steps:06d}.keras"
+        obsolete = [state["part"]]
+        state["part"] = {**self._save(trainer, name), **dataclasses.asdict(part)}
+        self._write(state, obsolete)
+
+    def _save(self, trainer: Trainer, name: str) -> dict[str, Any]:
+        """Write a checkpoint, and describe it so that damage shows."""
+        path = self.folder / name
+        trainer.save(path)
+        return {"file": name, "bytes": path.stat().st_size, "sha256": file_digest(path)}
+
+    def _write(self, state: dict[str, Any], obsolete: Sequence[dict[str, Any] | None]) -> None:
+        """Replace the curve's file, and only then remove the checkpoints it named before."""
+        from convstudy.provenance import environment
+
+        state["environment"] = {"device": self._device, **environment(self.training)}
+        write_sealed(self.folder / "curve.json", state)
+        kept = {one["file"] for one in (state["checkpoint"], state["part"]) if one}
+        for one in obsolete:
+            if one and one["file"] not in kept:
+                (self.folder / one["file"]).unlink(missing_ok=True)
+
     def _continue(self, state: dict[str, Any]) -> Trainer:
-        """Load the newest checkpoint, or start."""
+        """Load the newest checkpoint that is whole, or start."""
         from convstudy.training import use_backend
 
         self._device = use_backend(
@@ -253,22 +335,60 @@ class Curve:
             self.recipe.precision == "float64",
         )
         logger.info("%s trains on %s", self.name, self._device)
-        checkpoint = self.folder / (state["checkpoint"] or "none")
-        if checkpoint.is_file():
+        self._tidy(state)
+        for which in ("part", "checkpoint"):
+            checkpoint = state[which]
+            if checkpoint is None:
+                continue
+            path = self.folder / checkpoint["file"]
+            part = None
+            if which == "part":
+                fields = (field.name for field in dataclasses.fields(PartOfEpoch))
+                part = PartOfEpoch(**{field: checkpoint[field] for field in fields})
             try:
+                _require_whole(path, checkpoint)
                 return Trainer(
                     self.layers,
                     self.recipe,
                     self.seed,
                     self.dataset,
-                    checkpoint,
+                    path,
                     len(state["records"]),
+                    part,
                 )
+            except FileNotFoundError:
+                logger.warning("%s is missing: going back to what was stored before", path)
             except (OSError, ValueError, KeyError) as error:
-                logger.warning("%s is damaged (%s): training again from epoch 1", checkpoint, error)
-        elif state["records"]:
+                logger.warning(
+                    "%s is damaged (%s): set aside as %s, going back to what was stored before",
+                    path,
+                    error,
+                    self._set_aside(path).name,
+                )
+        if state["records"]:
             logger.warning("%s has no checkpoint: training again from epoch 1", self.name)
         return Trainer(self.layers, self.recipe, self.seed, self.dataset)
+
+    def _tidy(self, state: dict[str, Any]) -> None:
+        """Remove what a killed process left unfinished, with the lock held."""
+        named = {one["file"] for one in (state["checkpoint"], state["part"]) if one}
+        for path in [*self.folder.glob(".*"), *self.folder.glob("epoch-*.keras")]:
+            if path.name not in named:
+                path.unlink()
+
+
+def _require_whole(path: Path, described: dict[str, Any]) -> None:
+    """Raise ValueError unless a checkpoint is as it was written."""
+    size = path.stat().st_size
+    if size != described["bytes"]:
+        raise ValueError(f"it has {size} bytes, not {described['bytes']}")
+    if file_digest(path) != described["sha256"]:
+        raise ValueError("it does not have the SHA-256 that it was written with")
+
+
+def devices(records: Sequence[dict[str, Any]]) -> str:
+    """Name what trained these epochs: ``cpu``, a GPU's name, or several in order."""
+    return ", then ".join(dict.fromkeys(record["device"] for record in records))
 
 
 def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -298,6 +418,23 @@ def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
             else None
         ),
     }
+
+
+def load_description(path: str) -> dict[str, Any]:
+    """Read what a training job wrote of its curve.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged.
+    """
+    try:
+        return read_sealed(path)
+    except ValueError as error:
+        raise UserError(
+            f"{path} is damaged ({error}); make it again from the stored curve:"
+            f" snakemake --cores all --force {path}"
+        ) from None
 
 
 def tabulate(descriptions: Sequence[dict[str, Any]]) -> tuple["pd.DataFrame", "pd.DataFrame"]:
@@ -333,7 +470,12 @@ def stored(store: Path) -> list[dict[str, Any]]:
     """List the curves of a store, oldest first: name, epochs, best accuracy, bytes, age in days."""
     rows = []
     for path in sorted(store.glob("*/curve.json"), key=lambda one: one.stat().st_mtime):
-        summary = summarise(read_json(path)["records"])
+        try:
+            records = read_sealed(path)["records"]
+        except ValueError as error:
+            logger.warning("%s is damaged (%s)", path, error)
+            records = []
+        summary = summarise(records)
         rows.append(
             {
                 "name": path.parent.name,

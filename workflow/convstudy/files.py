@@ -1,6 +1,7 @@
 """Files that are either whole or absent."""
 
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
@@ -64,6 +65,41 @@ def write_json(path: str | Path, value: Any) -> None:
 def read_json(path: str | Path) -> Any:
     """Read a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def file_digest(path: str | Path) -> str:
+    """Hash a file: SHA-256, hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_sealed(path: str | Path, value: dict[str, Any]) -> None:
+    """Write `value` as JSON with ``sha256``, a digest of all the rest, whole or not at all."""
+    write_json(path, {**value, "sha256": _seal(value)})
+
+
+def read_sealed(path: str | Path) -> dict[str, Any]:
+    """Read what `write_sealed` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is not as it was written.
+    """
+    try:
+        value = read_json(path)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    if not isinstance(value, dict):
+        raise ValueError("it holds no mapping")
+    if value.pop("sha256", None) != _seal(value):
+        raise ValueError("its content does not have the SHA-256 that it states")
+    return value
+
+
+def _seal(value: dict[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_csv(path: str | Path, table: "pd.DataFrame") -> None:

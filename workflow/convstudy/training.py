@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from convstudy import models
+from convstudy import gpus, interruption, models
 from convstudy.data import Dataset
 from convstudy.errors import UserError
 from convstudy.files import replacing
@@ -105,7 +105,7 @@ def use_backend(name: str, device: str = "auto", threads: int = 1, float64: bool
     Returns
     -------
     str
-        What trains: a GPU's name, or ``cpu``.
+        What trains: a GPU's name, ``cpu``, or `gpus.NO_GPU`.
 
     Raises
     ------
@@ -127,13 +127,15 @@ def use_backend(name: str, device: str = "auto", threads: int = 1, float64: bool
 
         if keras.backend.backend() != name:
             raise RuntimeError(f"Keras already runs on {keras.backend.backend()}, not on {name}")
-        gpus = _bind_backend(name, threads)
-    if device == "gpu" and not gpus:
+        found = _bind_backend(name, threads)
+    if device == "gpu" and not found:
         raise UserError(
             f"training.device: gpu, but {name} sees no GPU on this machine;"
             " allowed are auto, cpu and gpu; set training.device: auto or install the gpu extra"
         )
-    return gpus[0] if gpus else "cpu"
+    if found:
+        return found[0]
+    return gpus.NO_GPU if gpus.wanted() and device != "cpu" else "cpu"
 
 
 @contextlib.contextmanager
@@ -158,19 +160,20 @@ def _bind_backend(name: str, threads: int) -> list[str]:
     if name == "tensorflow":
         import tensorflow as tf
 
-        gpus = tf.config.list_physical_devices("GPU")
+        cards = tf.config.list_physical_devices("GPU")
         try:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
-            for gpu in gpus:
-                tf.config.experimental.set_memory_growth(gpu, True)
+            for card in cards:
+                # Else TensorFlow takes all of the card's memory at its start.
+                tf.config.experimental.set_memory_growth(card, True)
             tf.config.list_logical_devices()
         except RuntimeError:
             # TensorFlow has begun to compute in this process and keeps what it was given then.
             logger.warning(
                 "TensorFlow runs already and keeps its threads, so results may differ by rounding"
             )
-        return [tf.config.experimental.get_device_details(gpu)["device_name"] for gpu in gpus]
+        return [tf.config.experimental.get_device_details(card)["device_name"] for card in cards]
     if name == "jax":
         import jax
 
@@ -208,6 +211,29 @@ def augment(images: np.ndarray, how: str, rng: np.random.Generator) -> np.ndarra
     return padded[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
+@dataclass
+class PartOfEpoch:
+    """What an interrupted epoch has behind it.
+
+    Attributes
+    ----------
+    steps : int
+        Steps done.
+    seconds : float
+        Time spent on them.
+    metrics : list of float
+        Totals and counts of the loss and the accuracy, in Keras's order.
+    loss, accuracy : float
+        What they amount to.
+    """
+
+    steps: int
+    seconds: float
+    metrics: list[float]
+    loss: float
+    accuracy: float
+
+
 class Trainer:
     """A network in training.
 
@@ -224,7 +250,9 @@ class Trainer:
     checkpoint : Path, optional
         Where to continue; without it, the network is new.
     epoch : int
-        Epochs that the checkpoint has behind it.
+        Whole epochs that the checkpoint has behind it.
+    part : PartOfEpoch, optional
+        What it has behind it of the next epoch.
     """
 
     def __init__(
@@ -235,6 +263,7 @@ class Trainer:
         dataset: Dataset,
         checkpoint: Path | None = None,
         epoch: int = 0,
+        part: PartOfEpoch | None = None,
     ) -> None:
         import keras
 
@@ -242,11 +271,17 @@ class Trainer:
         self.seed = seed
         self.dataset = dataset
         self.epoch = epoch
+        self.part = part
         # Frees the networks that this process trained before.
         keras.backend.clear_session()
         keras.config.set_dtype_policy(recipe.precision)
         if checkpoint is not None:
             self.model = keras.saving.load_model(checkpoint)
+            if part is not None:
+                # Makes the metrics' variables, into which `part` puts what they had gathered.
+                self.model.test_on_batch(
+                    np.asarray(dataset.test_images[:1]), np.asarray(dataset.test_labels[:1])
+                )
             return
         keras.utils.set_random_seed(seed)
         self.model = models.build(layers)
@@ -259,7 +294,7 @@ class Trainer:
         )
 
     def train_epoch(self) -> dict[str, float | int]:
-        """Train one epoch and test after it.
+        """Train one epoch, or what is left of it, and test after it.
 
         Returns
         -------
@@ -268,40 +303,75 @@ class Trainer:
             weights change), ``test_loss``, ``test_accuracy``, ``learning_rate`` (at the epoch's
             end), ``seconds`` (training and test) and ``images_per_second`` (training alone).
             Accuracies are fractions.
+
+        Raises
+        ------
+        Interrupted
+            If a stop is asked for: after the step under way, and `part` then says what is done.
         """
+        began = time.perf_counter()
+        before = self.part.seconds if self.part else 0.0
+        part = self._train_steps()
+        tested = self._test()
+        images = len(self.dataset.train_images)
+        self.epoch += 1
+        self.part = None
+        return {
+            "epoch": self.epoch,
+            "loss": part.loss,
+            "train_accuracy": _fraction(part.accuracy, images),
+            "test_loss": float(tested["loss"]),
+            "test_accuracy": _fraction(tested["accuracy"], len(self.dataset.test_images)),
+            "learning_rate": float(self.model.optimizer.learning_rate),
+            "seconds": round(time.perf_counter() - began + before, 3),
+            "images_per_second": round(images / part.seconds, 1),
+        }
+
+    def _train_steps(self) -> PartOfEpoch:
+        """Do the epoch's steps that are not done yet, and give what all amount to."""
+        began = time.perf_counter()
         rng = np.random.default_rng([self.seed, self.epoch])
         order = rng.permutation(len(self.dataset.train_images))
-        began = time.perf_counter()
         images = augment(self.dataset.train_images[order], self.recipe.augmentation, rng)
-        history = self.model.fit(
-            images,
-            np.asarray(self.dataset.train_labels[order]),
-            batch_size=self.recipe.batch_size,
-            epochs=self.epoch + 1,
-            initial_epoch=self.epoch,
-            shuffle=False,
-            verbose=0,
-            callbacks=[_lines_within_an_epoch(len(order), self.recipe.batch_size)],
-        ).history
-        trained = time.perf_counter()
+        labels = np.asarray(self.dataset.train_labels[order])
+        batch = self.recipe.batch_size
+        steps = -(-len(images) // batch)
+        part = self.part or PartOfEpoch(0, 0.0, [], 0.0, 0.0)
+        if part.steps < steps:
+            watch = _watch(self.model, part, steps)
+            history = self.model.fit(
+                images[part.steps * batch :],
+                labels[part.steps * batch :],
+                batch_size=batch,
+                epochs=self.epoch + 1,
+                initial_epoch=self.epoch,
+                shuffle=False,
+                verbose=0,
+                callbacks=[watch],
+            ).history
+            part = PartOfEpoch(
+                watch.steps_done,
+                part.seconds + time.perf_counter() - began,
+                [float(one.numpy()) for one in self.model.metrics_variables],
+                float(history["loss"][0]),
+                float(history["accuracy"][0]),
+            )
+        self.part = part
+        interruption.stop_if_asked(f"after step {part.steps} of {steps} in epoch {self.epoch + 1}")
+        return part
+
+    def _test(self) -> dict[str, float]:
+        """Test the network; a test that is interrupted is done again from its start."""
         tested = self.model.evaluate(
             np.asarray(self.dataset.test_images),
             np.asarray(self.dataset.test_labels),
             batch_size=max(self.recipe.batch_size, 250),
             verbose=0,
             return_dict=True,
+            callbacks=[_watch_test(self.model)],
         )
-        self.epoch += 1
-        return {
-            "epoch": self.epoch,
-            "loss": float(history["loss"][0]),
-            "train_accuracy": _fraction(history["accuracy"][0], len(order)),
-            "test_loss": float(tested["loss"]),
-            "test_accuracy": _fraction(tested["accuracy"], len(self.dataset.test_images)),
-            "learning_rate": float(self.model.optimizer.learning_rate),
-            "seconds": round(time.perf_counter() - began, 3),
-            "images_per_second": round(len(order) / (trained - began), 1),
-        }
+        interruption.stop_if_asked(f"in the test after epoch {self.epoch + 1}")
+        return tested
 
     def save(self, path: Path) -> None:
         """Write weights, optimizer and network to a ``.keras`` file, whole or not at all."""
@@ -336,17 +406,50 @@ def _optimizer(recipe: Recipe, images: int) -> Any:
     return getattr(keras.optimizers, classes[settings["name"]])(learning_rate=rate, **extra)
 
 
-def _lines_within_an_epoch(images: int, batch_size: int) -> Any:
-    """Make a callback that says how far a long epoch is."""
+def _watch(model: Any, part: PartOfEpoch, steps: int) -> Any:
+    """Make a callback that counts steps, says how far a long epoch is, and stops it if asked.
+
+    Parameters
+    ----------
+    model : keras.Model
+        What is trained.
+    part : PartOfEpoch
+        What was done of the epoch before.
+    steps : int
+        Steps of the whole epoch.
+    """
     import keras
 
-    last = time.perf_counter()
+    class Watch(keras.callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.steps_done = part.steps
+            self.said = time.perf_counter()
 
-    def say(batch: int, logs: Any) -> None:
-        nonlocal last
-        if time.perf_counter() - last > SECONDS_BETWEEN_LINES:
-            last = time.perf_counter()
-            done = min(images, (batch + 1) * batch_size)
-            logger.info("  within the epoch: %d of %d images", done, images)
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if part.steps:
+                # Keras has just set them to zero.
+                for variable, value in zip(model.metrics_variables, part.metrics, strict=True):
+                    variable.assign(value)
 
-    return keras.callbacks.LambdaCallback(on_train_batch_end=say)
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.steps_done += 1
+            if time.perf_counter() - self.said > SECONDS_BETWEEN_LINES:
+                self.said = time.perf_counter()
+                logger.info("  within the epoch: step %d of %d", self.steps_done, steps)
+            if interruption.asked():
+                model.stop_training = True
+
+    return Watch()
+
+
+def _watch_test(model: Any) -> Any:
+    """Make a callback that ends a test if a stop is asked for."""
+    import keras
+
+    class Watch(keras.callbacks.Callback):
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            if interruption.asked():
+                model.stop_evaluating = True
+
+    return Watch()
