@@ -20,8 +20,6 @@ from convstudy.search import Search
 SETTINGS: dict[str, Any] = {
     "trials": 14,
     "seed": 5,
-    "workers": 1,
-    "storage": "journal",
     "sampler": {
         "name": "tpe",
         "startup_trials": 4,
@@ -44,7 +42,7 @@ EPOCHS = 6
 class PaperCurve:
     """A curve whose accuracies follow from a hash of its name; stored in one JSON file."""
 
-    epochs_given = 0
+    epochs_trained = 0
     die_after: int | None = None
     seconds_an_epoch = 0.0
 
@@ -58,15 +56,18 @@ class PaperCurve:
     def read(self) -> dict[str, Any]:
         return read_json(self.path) if self.path.is_file() else {"records": []}
 
+    def required(self, last: int) -> list[dict[str, Any]]:
+        return self.read()["records"][:last]
+
     def epochs(self, last: int, trained_for: str = ""):
         hashed = hashlib.sha256(self.name.encode()).digest()
         final = 0.3 + 0.5 * hashed[0] / 255
         for epoch in range(1, last + 1):
-            if PaperCurve.epochs_given == PaperCurve.die_after:
-                os.kill(os.getpid(), signal.SIGKILL)
-            PaperCurve.epochs_given += 1
             state = self.read()
             if len(state["records"]) < epoch:
+                if PaperCurve.epochs_trained == PaperCurve.die_after:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                PaperCurve.epochs_trained += 1
                 time.sleep(PaperCurve.seconds_an_epoch)
                 accuracy = final * epoch / (epoch + 1) + hashed[epoch] / 255 / 50
                 state["records"].append(
@@ -79,22 +80,38 @@ class PaperCurve:
                         "seconds": 1.0,
                         "images_per_second": 1.0,
                         "trained_for": trained_for,
+                        "device": "cpu",
                     }
                 )
                 write_json(self.path, state)
             yield state["records"][epoch - 1]
 
 
-def search(folder: Path, store: Path | None = None, **changes: Any) -> Search:
+def search(
+    folder: Path,
+    store: Path | None = None,
+    *,
+    name: str = "penalised",
+    storage: str = "journal",
+    workers: int = 1,
+    **changes: Any,
+) -> Search:
     """Make the example's study, with changes to its settings."""
-    settings = {**SETTINGS, **changes}
     curves = store or folder / "curves"
-    name = settings.pop("name", "penalised")
 
     def make_curve(kinds: Sequence[str], replicate: int) -> PaperCurve:
         return PaperCurve(curves, kinds, replicate)
 
-    return Search(name, settings, EPOCHS, folder / "studies", make_curve, models.parameters)
+    return Search(
+        name,
+        {**SETTINGS, **changes},
+        EPOCHS,
+        workers,
+        storage,
+        folder / "studies",
+        make_curve,
+        models.parameters,
+    )
 
 
 if __name__ == "__main__":

@@ -147,9 +147,9 @@ MISTAKES = [
         {"search": {"studies": {"a": {"pruner": {"warmup_steps": 5}}}}},
         "so none would be pruned",
     ),
-    ({"search": {"studies": {"a": {"workers": 11}}}}, "write at most 10"),
+    ({"search": {"workers": 11}}, "write at most 10"),
     (
-        {"search": {"studies": {"a": {"workers": 2, "storage": "sqlite"}}}},
+        {"search": {"workers": 2, "storage": "sqlite"}},
         "SQLite is not safe for 2 workers",
     ),
     ({"data": {"source": "directory"}}, "no folder is given"),
@@ -176,7 +176,7 @@ def test_the_environment_variable_is_checked(monkeypatch, tmp_path):
 
 
 def test_what_this_machine_lacks_is_a_mistake_only_here(monkeypatch):
-    monkeypatch.setattr(settings, "gpu_names", list)
+    monkeypatch.setattr(settings.gpus, "names", list)
     monkeypatch.setattr(settings.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(settings.os, "cpu_count", lambda: 2)
     for training, line in (
@@ -223,15 +223,3 @@ def test_whatever_is_written_is_accepted_or_refused_by_its_key(data):
         line = path[-1]
         assert settings.validate(valid, this_machine=False) == valid
     assert path[-1] in line or repr(path[-1]) in line
-
-
-def test_gpu_names_without_and_with_nvidia_smi(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    settings.gpu_names.cache_clear()
-    assert settings.gpu_names() == []
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1)'\n")
-    tool.chmod(0o755)
-    settings.gpu_names.cache_clear()
-    assert settings.gpu_names() == ["NVIDIA H100 80GB HBM3"]
-    settings.gpu_names.cache_clear()

@@ -1,37 +1,35 @@
 """Optuna searches the modules by asking for learning curves, one epoch more at a time.
 
-A study lives in a folder with Optuna's own storage file. Everything about a trial is decided from
-what is stored and from the trial's number, so that a study which was killed goes on as if it had
-not been: a trial left running is continued under its own number.
+Everything about a trial is decided from what is stored and from the trial's number, so that a
+study which was killed goes on as if it had not been: a trial left running is continued under its
+own number, by its own worker's next start or by another worker.
 """
 
 import contextlib
 import logging
-import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pandas as pd
-from filelock import Timeout
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from convstudy import models
-from convstudy.curves import Curve, digest, lock, summarise
+from convstudy import interruption, models
+from convstudy.curves import Curve, devices, digest, summarise
 from convstudy.data import Dataset
-from convstudy.files import replacing
+from convstudy.errors import UserError
 from convstudy.layers import KINDS
+from convstudy.locks import waiting_for
 from convstudy.logs import duration
+from convstudy.storages import FileStore, PostgresStore
 
 logger = logging.getLogger(__name__)
 
 POSITIONS = tuple(f"layer{position}" for position in range(1, models.MODULE_LAYERS + 1))
-STORAGE_FILES = {"journal": "study.log", "sqlite": "study.db"}
 BEST_ROWS = 5
 
 MakeCurve = Callable[[Sequence[str], int], Curve]
@@ -94,20 +92,6 @@ def pruner(settings: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePrune
     )
 
 
-class _SystemLock:
-    """A journal's lock that the system frees when its owner dies."""
-
-    def __init__(self, path: Path) -> None:
-        self._lock = lock(path)
-
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
-
-
 class Search:
     """One study, which several processes may work on.
 
@@ -119,6 +103,10 @@ class Search:
         Its settings there.
     epochs : int
         Most epochs of a trial.
+    workers : int
+        Processes that work on it.
+    storage : str
+        ``journal``, ``sqlite`` or ``postgresql``.
     folder : Path
         The folder of all studies' states.
     make_curve : callable
@@ -132,6 +120,8 @@ class Search:
         name: str,
         settings: Mapping[str, Any],
         epochs: int,
+        workers: int,
+        storage: str,
         folder: Path,
         make_curve: MakeCurve,
         parameters: Callable[[Sequence[str]], int],
@@ -139,6 +129,7 @@ class Search:
         self.name = name
         self.settings = settings
         self.epochs = epochs
+        self.workers = workers
         self.make_curve = make_curve
         self.parameters = parameters
         self.penalty = Penalty(**settings["penalty"])
@@ -154,46 +145,60 @@ class Search:
         }
         self.key = digest(self.identity)
         self.folder = folder / f"{name}_{self.key}"
-        self.file = self.folder / STORAGE_FILES[settings["storage"]]
-
-    def _storage(self) -> BaseStorage:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if self.settings["storage"] == "sqlite":
-            return RDBStorage(f"sqlite:///{self.file}")
-        system_lock = _SystemLock(self.file)
-        system_lock.acquire()
-        try:
-            _drop_torn_line(self.file)
-        finally:
-            system_lock.release()
-        return JournalStorage(JournalFileBackend(str(self.file), system_lock))
+        self.store: FileStore | PostgresStore
+        if storage == "postgresql":
+            self.store = PostgresStore(f"{name}_{self.key}")
+        else:
+            self.store = FileStore(self.folder, storage, name)
 
     def study(self) -> optuna.Study:
-        """Open the study, or make it."""
+        """Open the study, or make it.
+
+        Raises
+        ------
+        UserError
+            If the study that is stored was made with other settings, or its storage is out of
+            order.
+        """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(
-            storage=self._storage(),
-            study_name=self.name,
+            storage=self.store.open(),
+            study_name=self.store.study_name,
             direction="minimize",
             load_if_exists=True,
             pruner=pruner(self.settings["pruner"], self.epochs),
         )
         if "settings" not in study.user_attrs:
             study.set_user_attr("settings", self.identity)
+        changes = differences(study.user_attrs["settings"], self.identity)
+        if changes:
+            raise UserError(
+                f"the study {self.store.study_name} was made with other settings:"
+                f" {'; '.join(changes)}; a study's trials cannot be mixed; set them back, or move"
+                f" {self.folder} away"
+            )
         return study
 
     def work(self, worker: int = 0) -> int:
         """Work on the study until its trials are used up, and count those that ended here.
 
         The number of trials is the study's, whoever works on it and however often it resumes.
+
+        Raises
+        ------
+        Interrupted
+            If a stop is asked for; the trial under way goes on with the next start.
         """
         began, ended = time.perf_counter(), 0
-        with lock(self.folder / f"worker-{worker}"), lock(self.folder / "claim"):
-            study = self.study()
-        with lock(self.folder / f"worker-{worker}"):
+        # The next start of the same worker waits until this one is gone.
+        with waiting_for(self.folder / f"worker-{worker}", f"worker {worker} of an earlier start"):
+            with self.store.claim():
+                study = self.study()
             while (trial := self._claim(study, worker)) is not None:
                 epochs_before = time.perf_counter()
-                state = self._run(study, trial)
+                with get_heartbeat_thread(trial._trial_id, study._storage):
+                    for _ in self.steps(study, trial):
+                        interruption.stop_if_asked(f"in trial {trial.number + 1}")
                 ended += 1
                 left = self.settings["trials"] - trial.number - 1
                 pace = (time.perf_counter() - began) / ended
@@ -202,22 +207,19 @@ class Search:
                     self.name,
                     trial.number + 1,
                     self.settings["trials"],
-                    state.name.lower(),
+                    study.get_trials(deepcopy=False)[trial.number].state.name.lower(),
                     duration(time.perf_counter() - epochs_before),
                     duration(left * pace),
                 )
+            self._train_what_was_lost(study)
         return ended
 
     def _claim(self, study: optuna.Study, worker: int) -> Trial | None:
-        """Take this worker's interrupted trial, or the next new one within the budget."""
-        with lock(self.folder / "claim"):
+        """Take an interrupted trial, or the next new one within the budget."""
+        interruption.stop_if_asked("between two trials")
+        with self.store.claim():
             trials = study.get_trials(deepcopy=False)
-            interrupted = [
-                trial
-                for trial in trials
-                if trial.state == TrialState.RUNNING
-                and self._is_dead(trial.user_attrs.get("worker", worker), worker)
-            ]
+            interrupted = self._interrupted(study, trials, worker)
             number = interrupted[0].number if interrupted else len(trials)
             if number >= self.settings["trials"]:
                 return None
@@ -232,20 +234,35 @@ class Search:
             kinds = _suggest(trial)
             if "replicate" not in trial.user_attrs:
                 trial.set_user_attr("replicate", _times_drawn(trials, number, kinds))
-            return trial
+            with get_heartbeat_thread(trial._trial_id, study._storage):
+                # The first sign of life, before anyone else can look for one.
+                return trial
 
-    def _is_dead(self, owner: int, worker: int) -> bool:
-        """Tell whether a running trial's owner is gone; `worker` holds its own lock and asks."""
-        if owner == worker:
-            return True
-        try:
-            with lock(self.folder / f"worker-{owner}").acquire(timeout=0):
-                return True
-        except Timeout:
-            return False
+    def _interrupted(
+        self, study: optuna.Study, trials: Sequence[FrozenTrial], worker: int
+    ) -> list[FrozenTrial]:
+        """List the running trials whose worker is gone; `worker` holds its own lock and asks."""
+        running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        # This worker's own; those of workers that are no longer asked for; of no worker: it died
+        # in the moment of claiming.
+        gone = [
+            trial
+            for trial in running
+            if not 0 <= trial.user_attrs.get("worker", -1) < self.workers
+            or trial.user_attrs["worker"] == worker
+        ]
+        others = [trial for trial in running if trial not in gone]
+        abandoned = self.store.abandoned(study, others) if others else set()
+        return [trial for trial in running if trial in gone or trial.number in abandoned]
 
-    def _run(self, study: optuna.Study, trial: Trial) -> TrialState:
-        """Ask for one epoch after another until the trial is pruned or has all of them."""
+    def steps(self, study: optuna.Study, trial: Trial) -> Generator[None, None, None]:
+        """Ask for one epoch after another until the trial is pruned or has all of them.
+
+        Yields
+        ------
+        None
+            After each epoch.
+        """
         kinds = _suggest(trial)
         penalty = self.penalty.of(self.parameters(kinds))
         in_pruning = penalty if self.penalty.pruning == "objective" else 0.0
@@ -274,15 +291,37 @@ class Search:
                 if epochs - 1 not in reported:
                     trial.report(1 - record["test_accuracy"] + in_pruning, step=epochs - 1)
                 if epochs < self.epochs and trial.should_prune():
-                    study.tell(trial, state=TrialState.PRUNED)
-                    return TrialState.PRUNED
+                    self._tell(study, trial, TrialState.PRUNED)
+                    return
+                yield
         if epochs < self.epochs:
             ended = curve.ended
             trial.set_user_attr("reason", ended.reason if ended else "the curve ended early")
-            study.tell(trial, state=TrialState.FAIL)
-            return TrialState.FAIL
-        study.tell(trial, 1 - best + penalty)
-        return TrialState.COMPLETE
+            self._tell(study, trial, TrialState.FAIL)
+        else:
+            self._tell(study, trial, TrialState.COMPLETE, 1 - best + penalty)
+
+    def _tell(
+        self, study: optuna.Study, trial: Trial, state: TrialState, value: float | None = None
+    ) -> None:
+        """End a trial, unless a worker that took this one for dead has done so."""
+        try:
+            study.tell(trial, value, state=state)
+        except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
+            if not study.get_trials(deepcopy=False)[trial.number].state.is_finished():
+                raise
+            logger.warning(
+                "%s: another worker has ended trial %d, too", self.name, trial.number + 1
+            )
+
+    def _train_what_was_lost(self, study: optuna.Study) -> None:
+        """Train again what the trials' curves have lost since, by damage or by pruning a store."""
+        for trial in study.get_trials(deepcopy=False)[: self.settings["trials"]]:
+            if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+                curve = self.make_curve(_drawn(trial), trial.user_attrs["replicate"])
+                last = len(trial.intermediate_values)
+                for _ in curve.epochs(last, self._trial_name(trial.number)):
+                    pass
 
     def _trial_name(self, number: int) -> str:
         return f"{self.name}_{self.key}/{number}"
@@ -299,14 +338,15 @@ class Search:
         summary : dict
             Settings and totals of the study.
         """
-        with lock(self.folder / "claim"):
+        with self.store.claim():
             study = self.study()
         trials, curves = [], []
         for trial in study.get_trials(deepcopy=False)[: self.settings["trials"]]:
-            kinds = [trial.params[position] for position in POSITIONS]
+            kinds = _drawn(trial)
             curve = self.make_curve(kinds, trial.user_attrs["replicate"])
-            records = curve.read()["records"][: len(trial.intermediate_values)]
+            records = curve.required(len(trial.intermediate_values))
             summary = summarise(records)
+            self._compare(trial, records)
             trained = sum(
                 record["trained_for"] == self._trial_name(trial.number) for record in records
             )
@@ -327,6 +367,7 @@ class Search:
                     "seconds": summary["seconds"],
                     "epochs_trained": trained,
                     "epochs_reused": len(records) - trained,
+                    "device": devices(records),
                     "reason": trial.user_attrs.get("reason"),
                     "curve": curve.name,
                 }
@@ -350,10 +391,25 @@ class Search:
         }
         return table, pd.DataFrame(curves), totals
 
+    def _compare(self, trial: FrozenTrial, records: Sequence[dict[str, Any]]) -> None:
+        """Warn if a trial was ended by another curve than the one that is stored."""
+        parameters = self.parameters(_drawn(trial))
+        best = max((record["test_accuracy"] for record in records), default=0.0)
+        expected = 1 - best + self.penalty.of(parameters)
+        if trial.state == TrialState.COMPLETE and abs(trial.value - expected) > 1e-9:
+            logger.warning(
+                "%s: trial %d ended with the objective %.6g, but its curve, which was trained again"
+                " since, gives %.6g",
+                self.name,
+                trial.number + 1,
+                trial.value,
+                expected,
+            )
+
     def copy_storage(self, path: Path) -> None:
         """Copy Optuna's storage file, which optuna-dashboard opens."""
-        with lock(self.folder / "claim"), replacing(path) as temporary:
-            shutil.copyfile(self.file, temporary)
+        with self.store.claim():
+            self.store.copy(self.study(), path)
 
 
 def best_trials(trials: pd.DataFrame, rows: int = BEST_ROWS) -> pd.DataFrame:
@@ -368,20 +424,28 @@ def _suggest(trial: Trial) -> tuple[str, ...]:
     return tuple(trial.suggest_categorical(position, list(KINDS)) for position in POSITIONS)
 
 
+def _drawn(trial: FrozenTrial) -> tuple[str, ...]:
+    """Give the layer kinds of a trial."""
+    return tuple(trial.params[position] for position in POSITIONS)
+
+
+def differences(stored: Any, wanted: Any, key: str = "") -> list[str]:
+    """Name the settings in which two studies differ, with both values."""
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        return [
+            line
+            for name in dict.fromkeys([*stored, *wanted])
+            for line in differences(
+                stored.get(name), wanted.get(name), f"{key}.{name}" if key else name
+            )
+        ]
+    return [] if stored == wanted else [f"{key} is {stored} there and {wanted} here"]
+
+
 def _times_drawn(trials: Sequence[FrozenTrial], number: int, kinds: Sequence[str]) -> int:
     """Count the trials before this one that drew the same combination."""
     drawn = dict(zip(POSITIONS, kinds, strict=True))
     return sum(trial.params == drawn for trial in trials if trial.number < number)
-
-
-def _drop_torn_line(journal: Path) -> None:
-    """Cut what a killed process left of a line at a journal's end."""
-    if not journal.is_file() or not (content := journal.read_bytes()) or content.endswith(b"\n"):
-        return
-    whole = content.rfind(b"\n") + 1
-    logger.warning("%s ended in half a line, which is cut off", journal)
-    with replacing(journal) as temporary:
-        temporary.write_bytes(content[:whole])
 
 
 def from_settings(name: str, params: Any, dataset: Dataset) -> Search:
@@ -392,8 +456,8 @@ def from_settings(name: str, params: Any, dataset: Dataset) -> Search:
     name : str
         The study's name in the config.
     params : object
-        With ``settings`` (the study's), ``epochs``, ``model``, ``training`` (the config's sections
-        of these names) and ``state`` (the folder of curves and studies).
+        With ``settings`` (the study's), ``epochs``, ``workers``, ``storage``, ``model``,
+        ``training`` (as in the config) and ``state`` (the folder of curves and studies).
     dataset : Dataset
         Images and labels.
     """
@@ -413,4 +477,13 @@ def from_settings(name: str, params: Any, dataset: Dataset) -> Search:
     def parameters(kinds: Sequence[str]) -> int:
         return models.parameters(kinds, params.model["width"])
 
-    return Search(name, params.settings, params.epochs, state / "studies", make_curve, parameters)
+    return Search(
+        name,
+        params.settings,
+        params.epochs,
+        params.workers,
+        params.storage,
+        state / "studies",
+        make_curve,
+        parameters,
+    )

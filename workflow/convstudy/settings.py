@@ -6,13 +6,12 @@ import importlib.util
 import json
 import math
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from convstudy import gpus
 from convstudy.errors import UserError
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
@@ -256,17 +255,28 @@ def _pruning_begins(config: Config) -> Iterator[str]:
 
 
 def _workers_fit(config: Config) -> Iterator[str]:
+    workers, storage = config["search"]["workers"], config["search"]["storage"]
     for key, study in _studies(config):
-        if study["workers"] > study["trials"]:
+        if workers > study["trials"]:
             yield (
-                f"{key}.workers: {study['workers']}, but the study has {study['trials']} trials;"
-                f" write at most {study['trials']}"
+                f"search.workers: {workers}, but {key} has {study['trials']} trials;"
+                f" write at most {study['trials']}, or raise {key}.trials"
             )
-        if study["storage"] == "sqlite" and study["workers"] > 1:
-            yield (
-                f"{key}.storage: sqlite, but SQLite is not safe for {study['workers']} workers;"
-                " write storage: journal, or workers: 1"
-            )
+    if storage == "sqlite" and workers > 1:
+        yield (
+            f"search.storage: sqlite, but SQLite is not safe for {workers} workers;"
+            " write storage: journal, or workers: 1"
+        )
+
+
+def _storage_is_named(config: Config) -> Iterator[str]:
+    if config["search"]["storage"] == "postgresql":
+        from convstudy.storages import postgres_url
+
+        try:
+            postgres_url()
+        except UserError as error:
+            yield str(error)
 
 
 def _folder_is_there(config: Config) -> Iterator[str]:
@@ -307,7 +317,7 @@ def _backend_is_installed(config: Config) -> Iterator[str]:
 def _gpu_is_there(config: Config) -> Iterator[str]:
     training = config["training"]
     asked = {"precision": training["precision"], "device": training["device"]}
-    no_gpu = training["device"] == "cpu" or not gpu_names()
+    no_gpu = training["device"] == "cpu" or not gpus.names()
     if no_gpu and asked["precision"].startswith("mixed"):
         yield (
             f"training.precision: {asked['precision']} is for GPUs, and"
@@ -338,21 +348,10 @@ RULES: tuple[Rule, ...] = (
     _startup_ends,
     _pruning_begins,
     _workers_fit,
+    _storage_is_named,
     _folder_is_there,
 )
 MACHINE_RULES: tuple[Rule, ...] = (_backend_is_installed, _gpu_is_there, _threads_fit)
-
-
-@cache
-def gpu_names() -> list[str]:
-    """Name the NVIDIA GPUs of this machine, without importing a backend."""
-    if shutil.which("nvidia-smi") is None:
-        return []
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
-    if listed.returncode != 0:
-        return []
-    lines = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
-    return [line.partition(": ")[2].partition(" (UUID")[0] for line in lines]
 
 
 def reductions(config: Config, article: Config, used: Mapping[str, int]) -> list[str]:

@@ -8,13 +8,13 @@ def study_settings(wildcards):
     return config["search"]["studies"][wildcards.study]
 
 
-def study_workers(wildcards):
-    """Name the files of a study's workers, as many as its config asks for."""
-    return expand(
-        rules.search_modules.output,
-        worker=range(study_settings(wildcards)["workers"]),
-        allow_missing=True,
-    )
+def growing(amount):
+    """Ask for `amount` at a job's first attempt, for twice as much at its second, and so on."""
+
+    def ask(wildcards, attempt):
+        return amount * attempt
+
+    return ask
 
 
 def caption(figure):

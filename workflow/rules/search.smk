@@ -20,15 +20,17 @@ rule search_modules:
         "../../environment.yml"
     threads: config["training"]["threads"]
     resources:
-        mem_mb=6000,
-        runtime=24 * 60,
+        mem_mb=growing(6000),
+        runtime=growing(24 * 60),
     params:
         state="results/.state",
         settings=study_settings,
         epochs=config["search"]["epochs"],
+        workers=config["search"]["workers"],
+        storage=config["search"]["storage"],
         model=config["model"],
         training=config["training"],
-        code=code_digest("layers", "models", "training", "curves", "search"),
+        code=code_digest("layers", "models", "training", "curves", "search", "storages"),
     message:
         "Searching modules: study {wildcards.study}, worker {wildcards.worker}"
     script:
@@ -38,7 +40,11 @@ rule search_modules:
 rule export_study:
     """Write a study's trials, their epochs and the five best, and copy Optuna's storage."""
     input:
-        workers=study_workers,
+        workers=expand(
+            rules.search_modules.output,
+            worker=range(config["search"]["workers"]),
+            allow_missing=True,
+        ),
         data=rules.prepare_dataset.output.summary,
     output:
         trials="results/search/{study}/trials.csv",
@@ -58,9 +64,11 @@ rule export_study:
         state="results/.state",
         settings=study_settings,
         epochs=config["search"]["epochs"],
+        workers=config["search"]["workers"],
+        storage=config["search"]["storage"],
         model=config["model"],
         training=config["training"],
-        code=code_digest("curves", "search"),
+        code=code_digest("curves", "search", "storages"),
     message:
         "Exporting study {wildcards.study}"
     script:

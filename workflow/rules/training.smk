@@ -22,8 +22,8 @@ rule train_model:
         "../../environment.yml"
     threads: config["training"]["threads"]
     resources:
-        mem_mb=6000,
-        runtime=24 * 60,
+        mem_mb=growing(6000),
+        runtime=growing(24 * 60),
     params:
         store="results/.state/curves",
         model=config["model"],
