@@ -3,12 +3,13 @@
 `snakemake --cores all` makes everything; config/README.md explains the settings.
 """
 
+import signal
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from convstudy import settings
+from convstudy import locks, settings
 from convstudy.errors import UserError
 from convstudy.provenance import code_digest
 
@@ -23,6 +24,11 @@ try:
     config = settings.validate(config, this_machine=not workflow.non_local_exec)
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+
+# SLURM's warning before a job's end goes to all of the job's processes. The script heeds it; the
+# Snakemake around it must outlive it.
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 include: "workflow/rules/common.smk"
@@ -42,6 +48,14 @@ localrules:
 
 
 report: "workflow/report/workflow.rst"
+
+
+onstart:
+    # In place of Snakemake's own lock (nolock in profiles/default), which outlives a killed run.
+    try:
+        workflow.claim = locks.claim_folder(Path(".snakemake"))
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 onsuccess:

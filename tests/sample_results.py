@@ -146,6 +146,7 @@ def _study(
                 "seconds": 4.0 * asked,
                 "epochs_trained": asked - reused,
                 "epochs_reused": reused,
+                "device": "cpu",
                 "reason": None,
                 "curve": f"{'-'.join(kinds)}-0",
             }

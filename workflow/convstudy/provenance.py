@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from convstudy import gpus
+
 PACKAGES = (
     "snakemake",
     "keras",
@@ -43,8 +45,6 @@ def versions() -> dict[str, str]:
 @cache
 def hardware() -> dict[str, Any]:
     """Describe the machine: system, processor, cores, GPUs. Its name is left out."""
-    from convstudy.settings import gpu_names
-
     processor = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
@@ -57,7 +57,7 @@ def hardware() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "processor": processor,
         "cores": os.cpu_count(),
-        "gpus": gpu_names(),
+        "gpus": gpus.names(),
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from convstudy.errors import UserError
 from convstudy.files import read_json
+from convstudy.gpus import NO_GPU
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +158,14 @@ class Results:
     @property
     def fallbacks(self) -> list[str]:
         """Sentences that say what was used in place of something that could not be had."""
-        return list(self.data["fallbacks"])
+        tables = [self.training, *(study.trials for study in self.studies.values())]
+        devices = [device for table in tables for device in table["device"].dropna()]
+        without = sum(NO_GPU in device for device in devices)
+        line = (
+            f"A GPU was asked for where there was none: the CPU did {without} of {len(devices)}"
+            " trainings and trials, in part or whole."
+        )
+        return [*self.data["fallbacks"], *([line] if without else [])]
 
     @property
     def test_images(self) -> int:

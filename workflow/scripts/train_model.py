@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from convstudy import models
+from convstudy import gpus, models
 from convstudy.curves import Curve
 from convstudy.data import load_arrays
-from convstudy.files import write_json
+from convstudy.files import write_sealed
 from convstudy.logs import job
 
-with job(snakemake):
+with job(snakemake, stoppable=True), gpus.lease(snakemake.resources):
     params, kind = snakemake.params, snakemake.wildcards.kind
     dataset = load_arrays(Path(snakemake.input.data).parent)
     dataset.verify()
@@ -22,7 +22,7 @@ with job(snakemake):
         dataset,
     )
     curve.train(params.training["epochs"], trained_for="training")
-    write_json(
+    write_sealed(
         snakemake.output[0],
         {
             "kind": kind,

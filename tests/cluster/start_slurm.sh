@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Installs and starts a SLURM of one node with two fake GPUs, from Debian's packages, as root.
+#   start_slurm.sh [CPUS]
+# The node says that it has that many CPUs (default 4), whatever the machine has.
+set -euo pipefail
+
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "SLURM needs root and Debian's packages here" >&2
+    exit 77
+fi
+cpus=${1:-4}
+node=$(hostname -s)
+
+if ! command -v slurmctld >/dev/null || ! command -v munged >/dev/null; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        slurmctld slurmd slurm-client munge
+fi
+
+# Device files alone make a GPU for the scheduler: jobs get CUDA_VISIBLE_DEVICES, and no card.
+for number in 0 1; do
+    [ -e "/dev/fake-gpu$number" ] || mknod "/dev/fake-gpu$number" c 1 3
+done
+
+# Jobs find the cluster through this folder alone: the executor drops SLURM_CONF.
+mkdir -p /etc/slurm /run/munge /var/log/slurm /var/spool/slurmctld /var/spool/slurmd
+cat >/etc/slurm/slurm.conf <<CONF
+ClusterName=test
+SlurmctldHost=$node(127.0.0.1)
+SlurmUser=root
+AuthType=auth/munge
+CredType=cred/munge
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+GresTypes=gpu
+AccountingStorageType=accounting_storage/none
+JobAcctGatherType=jobacct_gather/none
+StateSaveLocation=/var/spool/slurmctld
+SlurmdSpoolDir=/var/spool/slurmd
+SlurmctldLogFile=/var/log/slurm/slurmctld.log
+SlurmdLogFile=/var/log/slurm/slurmd.log
+SlurmctldPidFile=/run/slurmctld.pid
+SlurmdPidFile=/run/slurmd.pid
+# Quick decisions, for tests.
+SchedulerParameters=sched_interval=2,sched_min_interval=500000,batch_sched_delay=0
+MinJobAge=600
+KillWait=20
+OverTimeLimit=0
+ReturnToService=2
+NodeName=$node NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=64000 Gres=gpu:2 State=UNKNOWN
+PartitionName=main Nodes=$node Default=YES MaxTime=INFINITE State=UP
+CONF
+cat >/etc/slurm/gres.conf <<CONF
+NodeName=$node Name=gpu File=/dev/fake-gpu[0-1]
+CONF
+# The machine may have less than the node says.
+echo 'SlurmdParameters=config_overrides' >>/etc/slurm/slurm.conf
+
+[ -s /etc/munge/munge.key ] || dd if=/dev/urandom of=/etc/munge/munge.key bs=1024 count=1 status=none
+chown -R munge: /etc/munge /run/munge /var/log/munge /var/lib/munge
+chmod 400 /etc/munge/munge.key
+pgrep -x munged >/dev/null || runuser -u munge -- munged
+pgrep -x slurmctld >/dev/null || slurmctld -c
+pgrep -x slurmd >/dev/null || slurmd
+
+for _ in $(seq 60); do
+    if [ "$(sinfo --noheader --format=%t 2>/dev/null)" = idle ]; then
+        sinfo --Node --long
+        exit 0
+    fi
+    sleep 0.5
+done
+echo "SLURM did not start: see /var/log/slurm" >&2
+tail -n 20 /var/log/slurm/*.log >&2
+exit 1
