@@ -1,20 +1,22 @@
 """A study on curves that cost nothing; run as a program, it dies where it is told to.
 
-python search_example.py FOLDER STORAGE TRIALS [DIE_AFTER_EPOCHS]
+python search_example.py FOLDER STORAGE TRIALS [--worker N] [--workers N] [--die-after EPOCHS]
+                         [--seconds-an-epoch S]
 """
 
+import argparse
 import hashlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from convstudy import models
-from convstudy.curves import Ended
-from convstudy.files import read_json, write_json
+import training_example
+from convstudy import interruption, models
+from convstudy.curves import Curve
+from convstudy.files import write_text
 from convstudy.search import Search
 
 SETTINGS: dict[str, Any] = {
@@ -39,52 +41,69 @@ SETTINGS: dict[str, Any] = {
 EPOCHS = 6
 
 
-class PaperCurve:
-    """A curve whose accuracies follow from a hash of its name; stored in one JSON file."""
+class PaperCurve(Curve):
+    """A curve of the real store, whose accuracies follow from a hash of its name.
+
+    Each training of an epoch is noted in ``trained.log`` beside the store.
+    """
 
     epochs_trained = 0
     die_after: int | None = None
     seconds_an_epoch = 0.0
 
     def __init__(self, store: Path, kinds: Sequence[str], replicate: int) -> None:
-        self.kinds, self.replicate = tuple(kinds), replicate
-        self.name = f"{'-'.join(kinds)}_{replicate}"
-        self.identity = {"kinds": list(kinds)}
-        self.path = store / f"{self.name}.json"
-        self.ended: Ended | None = None
+        super().__init__(
+            store,
+            kinds,
+            replicate,
+            training_example.MODEL,
+            training_example.TRAINING,
+            EPOCHS,
+            training_example.DATASET,
+        )
+        self.store = store
 
-    def read(self) -> dict[str, Any]:
-        return read_json(self.path) if self.path.is_file() else {"records": []}
+    def _continue(self, state: dict[str, Any]) -> Any:
+        self._device = "paper"
+        self._tidy(state)
+        return PaperTrainer(self, len(state["records"]))
 
-    def required(self, last: int) -> list[dict[str, Any]]:
-        return self.read()["records"][:last]
 
-    def epochs(self, last: int, trained_for: str = ""):
-        hashed = hashlib.sha256(self.name.encode()).digest()
+class PaperTrainer:
+    """Stands in for a network in training."""
+
+    part = None
+
+    def __init__(self, curve: PaperCurve, epoch: int) -> None:
+        self.curve = curve
+        self.epoch = epoch
+
+    def train_epoch(self) -> dict[str, Any]:
+        if PaperCurve.epochs_trained == PaperCurve.die_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        PaperCurve.epochs_trained += 1
+        time.sleep(PaperCurve.seconds_an_epoch)
+        self.epoch += 1
+        interruption.stop_if_asked(f"in epoch {self.epoch}")
+        with (self.curve.store.parent / "trained.log").open("a") as log:
+            log.write(f"{self.curve.name} {self.epoch}\n")
+        hashed = hashlib.sha256("-".join(self.curve.kinds).encode()).digest()
+        hashed = bytes([hashed[0], *hashed[self.curve.replicate :]])
         final = 0.3 + 0.5 * hashed[0] / 255
-        for epoch in range(1, last + 1):
-            state = self.read()
-            if len(state["records"]) < epoch:
-                if PaperCurve.epochs_trained == PaperCurve.die_after:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                PaperCurve.epochs_trained += 1
-                time.sleep(PaperCurve.seconds_an_epoch)
-                accuracy = final * epoch / (epoch + 1) + hashed[epoch] / 255 / 50
-                state["records"].append(
-                    {
-                        "epoch": epoch,
-                        "loss": 1 - accuracy,
-                        "train_accuracy": accuracy,
-                        "test_loss": 1 - accuracy,
-                        "test_accuracy": accuracy,
-                        "seconds": 1.0,
-                        "images_per_second": 1.0,
-                        "trained_for": trained_for,
-                        "device": "cpu",
-                    }
-                )
-                write_json(self.path, state)
-            yield state["records"][epoch - 1]
+        accuracy = final * self.epoch / (self.epoch + 1) + hashed[self.epoch] / 255 / 50
+        return {
+            "epoch": self.epoch,
+            "loss": 1 - accuracy,
+            "train_accuracy": accuracy,
+            "test_loss": 1 - accuracy,
+            "test_accuracy": accuracy,
+            "learning_rate": 0.1,
+            "seconds": 1.0,
+            "images_per_second": 1.0,
+        }
+
+    def save(self, path: Path) -> None:
+        write_text(path, f"{self.epoch}")
 
 
 def search(
@@ -115,7 +134,18 @@ def search(
 
 
 if __name__ == "__main__":
-    folder, storage, trials = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    if len(sys.argv) > 4:
-        PaperCurve.die_after = int(sys.argv[4])
-    search(folder, storage=storage, trials=trials).work()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("storage")
+    parser.add_argument("trials", type=int)
+    parser.add_argument("--worker", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--die-after", type=int)
+    parser.add_argument("--seconds-an-epoch", type=float, default=0.0)
+    given = parser.parse_args()
+    PaperCurve.die_after = given.die_after
+    PaperCurve.seconds_an_epoch = given.seconds_an_epoch
+    interruption.listen()
+    search(given.folder, storage=given.storage, workers=given.workers, trials=given.trials).work(
+        given.worker
+    )

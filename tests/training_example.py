@@ -48,10 +48,13 @@ def dataset(train: int = 160, test: int = 60) -> Dataset:
     return Dataset(images[:train], labels[:train], images[train:], labels[train:], "test")
 
 
+DATASET = dataset()
+
+
 def curve(store: Path, replicate: int = 0, **changes: object) -> Curve:
     """Make the example's curve, with changes to the training settings."""
     settings = {**TRAINING, **changes}
-    return Curve(store, KINDS, replicate, MODEL, settings, settings["epochs"], dataset())
+    return Curve(store, KINDS, replicate, MODEL, settings, settings["epochs"], DATASET)
 
 
 def _signal_at(number: signal.Signals, epoch: int, step: int) -> None:

@@ -10,6 +10,13 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 fi
 cpus=${1:-4}
 node=$(hostname -s)
+mark='# Made by tests/cluster/start_slurm.sh'
+
+# A machine that belongs to a cluster is left alone.
+if [ -e /etc/slurm/slurm.conf ] && ! grep -q "^$mark" /etc/slurm/slurm.conf; then
+    echo "this machine has a SLURM of its own: /etc/slurm/slurm.conf" >&2
+    exit 77
+fi
 
 if ! command -v slurmctld >/dev/null || ! command -v munged >/dev/null; then
     apt-get update -qq
@@ -25,6 +32,7 @@ done
 # Jobs find the cluster through this folder alone: the executor drops SLURM_CONF.
 mkdir -p /etc/slurm /run/munge /var/log/slurm /var/spool/slurmctld /var/spool/slurmd
 cat >/etc/slurm/slurm.conf <<CONF
+$mark
 ClusterName=test
 SlurmctldHost=$node(127.0.0.1)
 SlurmUser=root
@@ -49,16 +57,16 @@ MinJobAge=600
 KillWait=20
 OverTimeLimit=0
 ReturnToService=2
+# The machine may have less than the node says.
+SlurmdParameters=config_overrides
 NodeName=$node NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=64000 Gres=gpu:2 State=UNKNOWN
 PartitionName=main Nodes=$node Default=YES MaxTime=INFINITE State=UP
 CONF
 cat >/etc/slurm/gres.conf <<CONF
 NodeName=$node Name=gpu File=/dev/fake-gpu[0-1]
 CONF
-# The machine may have less than the node says.
-echo 'SlurmdParameters=config_overrides' >>/etc/slurm/slurm.conf
-
 [ -s /etc/munge/munge.key ] || dd if=/dev/urandom of=/etc/munge/munge.key bs=1024 count=1 status=none
+
 chown -R munge: /etc/munge /run/munge /var/log/munge /var/lib/munge
 chmod 400 /etc/munge/munge.key
 pgrep -x munged >/dev/null || runuser -u munge -- munged

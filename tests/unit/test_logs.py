@@ -1,9 +1,11 @@
+import errno
 import logging
 import os
 import sys
 from types import SimpleNamespace
 
 import pytest
+from convstudy import interruption
 from convstudy.errors import UserError
 from convstudy.logs import duration, job
 from convstudy.training import _native_messages_to_log
@@ -37,6 +39,50 @@ def test_an_unknown_error_keeps_its_traceback(tmp_path):
     with pytest.raises(SystemExit):
         run(tmp_path, lambda: 1 / 0)
     assert "ZeroDivisionError" in (tmp_path / "logs/rule.log").read_text()
+
+
+def test_the_storages_password_is_in_no_log(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CONVSTUDY_STORAGE", "postgresql://u:se%2Fcret@h/d")
+
+    def fail():
+        logging.getLogger("convstudy").info("at %s", "postgresql://u:se%2Fcret@h/d")
+        raise RuntimeError("cannot log in with se/cret")
+
+    with pytest.raises(SystemExit):
+        run(tmp_path, fail)
+    for said in (capsys.readouterr().err, (tmp_path / "logs/rule.log").read_text()):
+        assert "cannot log in with ***" in said
+        assert "at postgresql://u:***@h/d" in said
+        assert "%2Fcret" not in said
+
+
+def test_what_the_system_refuses_is_one_line(tmp_path, capsys):
+    def fail():
+        raise OSError(errno.ENOSPC, "No space left on device", "results/x.csv")
+
+    with pytest.raises(SystemExit) as caught:
+        run(tmp_path, fail)
+    assert caught.value.code == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert "results/x.csv: No space left on device" in line
+    assert "df -h" in line
+
+
+def test_an_interruption_is_one_line_and_status_1(tmp_path, capsys):
+    def stop():
+        interruption.ask()
+        interruption.stop_if_asked("after step 3")
+
+    snakemake = SimpleNamespace(log=tmp_path / "rule.log", rule="some_rule")
+    try:
+        with pytest.raises(SystemExit) as caught, job(snakemake, stoppable=True):
+            stop()
+    finally:
+        interruption.forget()
+    assert caught.value.code == 1
+    assert "SIGTERM: stopped after step 3; the next start goes on from there" in (
+        capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

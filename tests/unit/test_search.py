@@ -1,3 +1,4 @@
+import math
 import multiprocessing
 import signal
 import subprocess
@@ -9,12 +10,11 @@ import pandas as pd
 import pytest
 import search_example
 from convstudy import models
-from convstudy.curves import Ended
 from convstudy.search import POSITIONS, Penalty, best_trials
 from convstudy.storages import _drop_torn_line
 from hypothesis import given
 from hypothesis import strategies as st
-from search_example import EPOCHS, PaperCurve, search
+from search_example import EPOCHS, PaperCurve, PaperTrainer, search
 
 EXAMPLE = Path(search_example.__file__)
 # Who trained an epoch first may change with a crash; what was found may not.
@@ -31,8 +31,9 @@ FOUND = [
 ]
 
 
-def run_example(folder, storage, trials, *die_after):
-    command = [sys.executable, EXAMPLE, folder, storage, trials, *die_after]
+def run_example(folder, storage, trials, die_after=None):
+    command = [sys.executable, EXAMPLE, folder, storage, trials]
+    command += [] if die_after is None else ["--die-after", die_after]
     return subprocess.run(list(map(str, command)), capture_output=True).returncode
 
 
@@ -142,15 +143,14 @@ def test_the_penalty_enters_pruning_only_if_asked(tmp_path):
 
 
 def test_a_curve_that_ends_fails_its_trial_and_the_study_goes_on(tmp_path, monkeypatch):
-    whole = PaperCurve.epochs
+    usual = PaperTrainer.train_epoch
 
-    def epochs(self, last, trained_for=""):
-        if self.kinds[0] == "conv":
-            self.ended = Ended("the loss is not finite in epoch 3", 3)
-            last = 2
-        yield from whole(self, last, trained_for)
+    def train_epoch(self):
+        record = usual(self)
+        diverges = self.curve.kinds[0] == "conv" and record["epoch"] == 3
+        return {**record, "loss": math.nan} if diverges else record
 
-    monkeypatch.setattr(PaperCurve, "epochs", epochs)
+    monkeypatch.setattr(PaperTrainer, "train_epoch", train_epoch)
     pruner = {**search_example.SETTINGS["pruner"], "name": "none"}
     study = search(tmp_path, pruner=pruner)
     study.work()

@@ -1,85 +1,13 @@
 """The whole workflow, on a tiny configuration."""
 
 import os
-import shutil
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from convstudy.files import read_json
-
-STUDY = {
-    "trials": 4,
-    "sampler": {"startup_trials": 2},
-    "pruner": {"startup_trials": 2, "warmup_steps": 0},
-}
-TINY = {
-    "data": {"source": "synthetic", "train_images": 200, "test_images": 100},
-    "model": {"width": 0.0625},
-    "training": {"epochs": 2, "batch_size": 50},
-    "search": {"epochs": 2, "studies": {"accuracy": STUDY, "penalised": STUDY}},
-}
-
-
-class Project:
-    """A copy of the workflow in a folder of its own."""
-
-    def __init__(self, root: Path, folder: Path) -> None:
-        self.folder = folder
-        for name in ("Snakefile", "environment.yml"):
-            shutil.copy(root / name, folder)
-        for part in ("config", "workflow"):
-            shutil.copytree(root / part, folder / part)
-        (folder / "profiles").symlink_to("workflow/profiles")
-
-    def command(self, *arguments: str, **config: dict) -> list[str]:
-        overlay = self.folder / "tiny.yaml"
-        overlay.write_text(yaml.safe_dump(merged(TINY, config)))
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-        return [*command, "--configfile", str(overlay)]
-
-    def start(self, *arguments: str, **config: dict) -> subprocess.Popen:
-        environment = dict(os.environ)
-        if config.get("data", {}).get("source") != "directory":
-            environment.pop("CONVSTUDY_CIFAR10", None)
-        return subprocess.Popen(
-            self.command(*arguments, **config),
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, *arguments: str, **config: dict) -> tuple[int, str]:
-        process = self.start(*arguments, **config)
-        output, _ = process.communicate()
-        return process.returncode, output
-
-    def jobs(self, **config: dict) -> set[str]:
-        """Name the rules that a run would execute."""
-        code, output = self.run("--dry-run", "--quiet", "host", **config)
-        assert code == 0, output
-        _, _, table = output.partition("Job stats:")
-        lines = [line.split() for line in table.partition("\n\n")[0].splitlines()]
-        return {line[0] for line in lines if len(line) == 2 and line[1].isdigit()} - {"total"}
-
-    def table(self, name: str) -> pd.DataFrame:
-        return pd.read_csv(self.folder / "results" / name)
-
-
-def merged(base: dict, changes: dict) -> dict:
-    result = dict(base)
-    for key, value in changes.items():
-        both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = merged(result[key], value) if both else value
-    return result
+from pipeline_example import Project
 
 
 @pytest.fixture(scope="module")
@@ -162,12 +90,8 @@ def test_a_stopped_run_goes_on_with_the_same_results(root, project, tmp_path, ho
             break
         time.sleep(0.1)
     os.killpg(process.pid, how)
-    process.communicate()
+    process.wait()
     assert not (stopped.folder / goal).exists()
-    if how == signal.SIGKILL:
-        # Snakemake itself had no time to unlock the folder.
-        command = stopped.command("--unlock")
-        subprocess.run(command, cwd=stopped.folder, check=True, capture_output=True)
     code, output = stopped.run(goal)
     assert code == 0, output
     columns = ["kind", "parameters", "test_accuracy_best", "test_accuracy_last", "epochs", "curve"]

@@ -147,7 +147,7 @@ class Search:
         self.folder = folder / f"{name}_{self.key}"
         self.store: FileStore | PostgresStore
         if storage == "postgresql":
-            self.store = PostgresStore(f"{name}_{self.key}")
+            self.store = PostgresStore(self.folder, name)
         else:
             self.store = FileStore(self.folder, storage, name)
 

@@ -8,8 +8,11 @@ import contextlib
 import hashlib
 import logging
 import os
+import secrets
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from convstudy.errors import UserError
-from convstudy.files import replacing
+from convstudy.files import replacing, write_text
 from convstudy.locks import is_free, lock
 
 logger = logging.getLogger(__name__)
@@ -89,8 +92,11 @@ class PostgresStore:
 
     Parameters
     ----------
+    folder : Path
+        The study's folder, which holds the study's number in the server's name for it: other
+        clones of this project may keep the same study beside it.
     name : str
-        The study's name there; other studies and other clones of this project may be beside it.
+        The study's name.
 
     Raises
     ------
@@ -98,9 +104,19 @@ class PostgresStore:
         If the URL is missing or malformed.
     """
 
-    def __init__(self, name: str) -> None:
-        self.study_name = name
+    def __init__(self, folder: Path, name: str) -> None:
         self.url = postgres_url()
+        self.folder = folder
+        self.name = name
+
+    @cached_property
+    def study_name(self) -> str:
+        """The study's name on the server: its name here and a random number."""
+        path = self.folder / "number.txt"
+        with lock(path):
+            if not path.is_file():
+                write_text(path, f"{secrets.token_hex(4)}\n")
+            return f"{self.name}_{path.read_text(encoding='utf-8').strip()}"
 
     @property
     def _engine_arguments(self) -> dict[str, Any]:
@@ -119,6 +135,8 @@ class PostgresStore:
 
     def open(self) -> BaseStorage:
         """Connect, and make Optuna's tables if they are not there."""
+        # Its heartbeat is used as `optimize` uses it, but `optimize` is not.
+        warnings.filterwarnings("ignore", message=".*[Hh]eartbeat", module="optuna")
         with self._plain_errors(), self._lock("tables"):
             return RDBStorage(
                 self.url.render_as_string(hide_password=False),

@@ -1,0 +1,83 @@
+"""Real services for the tests here: a SLURM of one node and PostgreSQL servers."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+HERE = Path(__file__).parent
+OPT_IN = "CONVSTUDY_TEST_CLUSTER"
+NOT_HERE = 77
+
+
+def _run_script(name: str, *arguments: str) -> None:
+    """Run a script that sets up a service, or skip if this machine cannot have it."""
+    if not os.environ.get(OPT_IN):
+        pytest.skip(f"{OPT_IN}=1 is not set: it lets the tests install and start {name}")
+    done = subprocess.run(
+        [HERE / f"start_{name}.sh", *arguments], stderr=subprocess.PIPE, text=True
+    )
+    if done.returncode == NOT_HERE:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def slurm() -> None:
+    """Start SLURM, with four CPUs and two fake GPUs; it goes on running."""
+    _run_script("slurm", "4")
+
+
+class Postgres:
+    """A server of its own.
+
+    Attributes
+    ----------
+    url : str
+        With user and password.
+    password : str
+        As it stands there, decoded.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.password = f"p:/@%{{{secrets.token_hex(8)}"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        quoted = quote(self.password, safe="")
+        self.url = f"postgresql://convstudy:{quoted}@127.0.0.1:{port}/postgres"
+        _run_script("postgres", str(folder), str(port), self.password)
+
+    def stop(self, how: str = "fast") -> None:
+        subprocess.run([self.folder / "stop", how], check=True)
+
+    def start(self) -> None:
+        subprocess.run([self.folder / "start"], check=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    # Not below pytest's own folder, which only its owner may enter.
+    folder = Path(tempfile.mkdtemp(prefix="convstudy-postgres-"))
+    folder.chmod(0o711)
+    try:
+        server = Postgres(folder / "server")
+        yield server
+        server.stop("immediate")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres(postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch) -> Postgres:
+    """Let CONVSTUDY_STORAGE name a running server."""
+    monkeypatch.setenv("CONVSTUDY_STORAGE", postgres_server.url)
+    return postgres_server

@@ -1,0 +1,202 @@
+"""Several workers, one study: in PostgreSQL, and in a journal beside it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import pytest
+import search_example
+from convstudy import storages
+from convstudy.errors import UserError
+from pipeline_example import Project
+from search_example import search
+
+FOUND = ["number", "state", "layer1", "layer2", "layer3", "replicate", "epochs", "objective"]
+
+
+def start_worker(folder, storage, trials, worker, workers, seconds=0.02, **environment):
+    command = [sys.executable, search_example.__file__, folder, storage, trials]
+    command += ["--worker", worker, "--workers", workers, "--seconds-an-epoch", seconds]
+    return subprocess.Popen(
+        list(map(str, command)),
+        env={**os.environ, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(workers):
+    for worker in workers:
+        _, said = worker.communicate()
+        assert worker.returncode == 0, said
+
+
+def wait_for_epochs(folder, number):
+    """Wait until so many epochs are trained."""
+    log = folder / "trained.log"
+    for _ in range(600):
+        if log.is_file() and log.read_text().count("\n") >= number:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"fewer than {number} epochs in 30 s")
+
+
+def epochs_trained(folder):
+    return Counter((folder / "trained.log").read_text().split("\n")[:-1])
+
+
+def assert_exact(folder, storage, trials, workers, kills=0):
+    """Check that the budget is used exactly, nothing runs on, and nothing was trained twice.
+
+    A worker that is killed has trained one epoch in vain at most.
+    """
+    table, _, summary = search(folder, storage=storage, trials=trials, workers=workers).export()
+    assert list(table["number"]) == list(range(trials))
+    assert set(summary["states"]) <= {"COMPLETE", "PRUNED"}
+    assert sum(times - 1 for times in epochs_trained(folder).values()) <= kills
+    return table
+
+
+@pytest.mark.fault(
+    "None: four workers on one study, twice over",
+    where="tests/search_example.py",
+    lost="nothing",
+)
+@pytest.mark.parametrize("storage", ["postgresql", "journal"])
+def test_four_workers_use_the_budget_exactly(tmp_path, postgres, storage):
+    for repeat in range(2):
+        folder = tmp_path / str(repeat)
+        folder.mkdir()
+        finish([start_worker(folder, storage, 24, number, 4) for number in range(4)])
+        assert_exact(folder, storage, 24, 4)
+        # The same again adds nothing; a larger budget adds what it is larger by.
+        finish([start_worker(folder, storage, 24, number, 4) for number in range(4)])
+        assert_exact(folder, storage, 24, 4)
+    finish([start_worker(folder, storage, 30, number, 4) for number in range(4)])
+    table = assert_exact(folder, storage, 30, 4)
+    study = search(folder, storage=storage, trials=30).study()
+    assert len({trial.user_attrs["worker"] for trial in study.get_trials()}) > 1
+    assert table["number"].max() == 29
+
+
+def test_one_worker_finds_the_same_in_every_storage(tmp_path, postgres):
+    tables = {}
+    for storage in ("journal", "postgresql"):
+        (tmp_path / storage).mkdir()
+        study = search(tmp_path / storage, storage=storage)
+        study.work()
+        tables[storage] = study.export()[0]
+    pd.testing.assert_frame_equal(tables["journal"], tables["postgresql"])
+
+
+@pytest.mark.fault(
+    "SIGKILL of one of four workers, again and again",
+    where="while it trains a trial's epoch",
+    lost="the epoch under way",
+)
+@pytest.mark.parametrize("storage", ["postgresql", "journal"])
+def test_killed_workers_are_started_again(tmp_path, postgres, storage):
+    workers = [start_worker(tmp_path, storage, 24, number, 4, 0.05) for number in range(4)]
+    for kill in range(6):
+        wait_for_epochs(tmp_path, 8 * (kill + 1))
+        number = kill % 4
+        workers[number].kill()
+        workers[number].communicate()
+        workers[number] = start_worker(tmp_path, storage, 24, number, 4, 0.05)
+    finish(workers)
+    assert_exact(tmp_path, storage, 24, 4, kills=6)
+
+
+@pytest.mark.fault(
+    "SIGKILL of a worker that is not started again",
+    where="while it trains a trial's epoch, on PostgreSQL",
+    lost="the epoch under way, and the grace period until its heartbeat counts as silent",
+)
+def test_a_silent_workers_trial_is_taken_over(tmp_path, postgres, monkeypatch):
+    dead = start_worker(tmp_path, "postgresql", 6, 1, 2, 0.5)
+    wait_for_epochs(tmp_path, 1)
+    dead.kill()
+    dead.communicate()
+    mine = search(tmp_path, storage="postgresql", trials=6, workers=2)
+    running = [t.number for t in mine.study().get_trials() if t.state.name == "RUNNING"]
+    assert len(running) == 1
+    # Within the grace period it counts as alive.
+    assert mine.store.abandoned(mine.study(), mine.study().get_trials()) == set()
+    mine.work(worker=0)
+    states = [trial.state.name for trial in mine.study().get_trials()]
+    assert states.count("RUNNING") == 1
+    monkeypatch.setattr(storages, "GRACE_SECONDS", 1)
+    time.sleep(2)
+    later = search(tmp_path, storage="postgresql", trials=6, workers=2)
+    later.work(worker=0)
+    assert_exact(tmp_path, "postgresql", 6, 2, kills=1)
+
+
+@pytest.mark.fault(
+    "PostgreSQL restarted",
+    where="while four workers search",
+    lost="nothing, or the workers end with one line and go on when started again",
+)
+def test_the_server_restarts(tmp_path, postgres):
+    workers = [start_worker(tmp_path, "postgresql", 24, number, 4, 0.1) for number in range(4)]
+    wait_for_epochs(tmp_path, 3)
+    postgres.stop("immediate")
+    time.sleep(1)
+    postgres.start()
+    for worker in workers:
+        worker.communicate()
+    finish([start_worker(tmp_path, "postgresql", 24, number, 4) for number in range(4)])
+    assert_exact(tmp_path, "postgresql", 24, 4)
+
+
+def test_a_server_that_is_not_there_is_one_line(tmp_path, postgres, monkeypatch):
+    monkeypatch.setenv("CONVSTUDY_STORAGE", "postgresql://someone:hidden@127.0.0.1:1/nothing")
+    with pytest.raises(UserError, match="does not answer") as caught:
+        search(tmp_path, storage="postgresql").study()
+    assert "hidden" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "hidden", "postgresql://u:hidden@host:port/name", "mysql://u:hidden@h/n", "postgresql:"],
+)
+def test_a_wrong_url_is_not_repeated(monkeypatch, url):
+    monkeypatch.setenv("CONVSTUDY_STORAGE", url)
+    with pytest.raises(UserError, match="allowed is postgresql://USER@HOST/DATABASE") as caught:
+        storages.postgres_url()
+    assert "hidden" not in str(caught.value)
+
+
+def test_the_pipeline_keeps_the_password_to_itself(root, tmp_path, postgres):
+    """Run both studies on PostgreSQL with two workers each, and look into every file."""
+    project = Project(root, tmp_path / "project")
+    code, output = project.run(search={"workers": 2, "storage": "postgresql"})
+    assert code == 0, output
+    secrets = {postgres.password, postgres.url.partition("convstudy:")[2].partition("@")[0]}
+    for path in [path for path in project.folder.rglob("*") if path.is_file()]:
+        text = path.read_bytes().decode(errors="replace")
+        assert not any(secret in text for secret in secrets), path
+    # The exported storage needs no server.
+    for study in ("accuracy", "penalised"):
+        backend = optuna.storages.journal.JournalFileBackend(
+            str(project.folder / f"results/search/{study}/study.optuna")
+        )
+        [found] = optuna.get_all_study_summaries(optuna.storages.JournalStorage(backend))
+        assert found.n_trials == 4
+
+
+def test_a_stopped_worker_ends_in_time(tmp_path, postgres):
+    worker = start_worker(tmp_path, "postgresql", 24, 0, 1, 0.2)
+    wait_for_epochs(tmp_path, 3)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=20) != 0
+    finish([start_worker(tmp_path, "postgresql", 24, 0, 1, 0)])
+    assert_exact(tmp_path, "postgresql", 24, 1)
+    assert Path(tmp_path / "trained.log").exists()

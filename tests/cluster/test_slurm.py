@@ -1,0 +1,391 @@
+"""The workflow on a real SLURM: whole, and with everything that goes wrong on clusters."""
+
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from convstudy.files import read_json
+from pipeline_example import TINY, Project, merged
+
+SLURM = (
+    "--profile",
+    "workflow/profiles/slurm",
+    # The profile's numbers are for real clusters, which have more patience.
+    "--slurm-init-seconds-before-status-checks",
+    "3",
+    "--seconds-between-status-checks",
+    "2",
+    "--latency-wait",
+    "10",
+)
+# Long enough to be interrupted within an epoch.
+LONGER = merged(
+    TINY,
+    {
+        "data": {"train_images": 3000},
+        "training": {"epochs": 6},
+        "search": {"epochs": 3},
+    },
+)
+NOT_TIMES = ("epoch", "loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate")
+FOUND = ["number", "state", "layer1", "layer2", "layer3", "replicate", "epochs", "objective"]
+
+
+def goals() -> list[str]:
+    return [
+        "results/training/summary.csv",
+        *(f"results/search/{study}/study.json" for study in ("accuracy", "penalised")),
+    ]
+
+
+def curves(project: Project) -> dict[str, list[dict]]:
+    """Give all records of the store, times aside."""
+    return {
+        path.parent.name: [
+            {key: record[key] for key in NOT_TIMES} for record in read_json(path)["records"]
+        ]
+        for path in (project.folder / "results/.state/curves").glob("*/curve.json")
+    }
+
+
+@dataclass
+class Job:
+    """A job as SLURM describes it."""
+
+    number: str
+    rule: str
+    state: str
+    gpu: str
+    restarts: int
+
+
+def queue() -> list[Job]:
+    """Ask SLURM for all jobs that it remembers."""
+    text = subprocess.run(
+        ["scontrol", "--details", "--oneliner", "show", "job"], capture_output=True, text=True
+    ).stdout
+    jobs = []
+    for line in text.splitlines():
+        fields = dict(re.findall(r"(\w+)=(\S*)", line))
+        if "Comment" in fields:
+            rule = fields["Comment"].removeprefix("rule_").replace("_wildcards", "")
+            card = re.search(r"GRES=gpu:\d\(IDX:([\d,-]+)\)", line)
+            restarts = int(fields.get("Restarts", 0))
+            jobs.append(
+                Job(fields["JobId"], rule, fields["JobState"], card[1] if card else "", restarts)
+            )
+    return jobs
+
+
+def processes(project: Project, log: str) -> list[int]:
+    """Find the processes that run a rule's script and write a log of this project."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (folder / "cmdline").read_bytes().split(b"\0")
+            opened = [str(path.readlink()) for path in (folder / "fd").iterdir()]
+        except OSError:
+            continue
+        if b"python" in arguments[0] and str(project.folder / log) in opened:
+            found.append(int(folder.name))
+    return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def empty_queue(slurm):
+    """Leave no job behind."""
+    yield
+    subprocess.run(["scancel", "--user", "root"])
+
+
+@pytest.fixture(scope="module")
+def undisturbed(root, tmp_path_factory):
+    """Run what is disturbed below once in peace, on this machine."""
+    project = Project(root, tmp_path_factory.mktemp("undisturbed"), tiny=LONGER)
+    code, output = project.run(*goals())
+    assert code == 0, output
+    return project
+
+
+def assert_same(project: Project, undisturbed: Project) -> None:
+    """Compare every curve and both studies; no trial is left running."""
+    assert curves(project) == curves(undisturbed)
+    columns = ["kind", "test_accuracy_best", "epochs", "status"]
+    name = "training/summary.csv"
+    pd.testing.assert_frame_equal(project.table(name)[columns], undisturbed.table(name)[columns])
+    for study in ("accuracy", "penalised"):
+        name = f"search/{study}/trials.csv"
+        pd.testing.assert_frame_equal(project.table(name)[FOUND], undisturbed.table(name)[FOUND])
+        summary = read_json(project.folder / f"results/search/{study}/study.json")
+        assert summary["trials"] == summary["budget"]
+        assert "RUNNING" not in summary["states"]
+
+
+def test_the_whole_workflow_from_start_to_report(root, tmp_path, slurm):
+    """Two workers a study; whoever asked for a GPU has one, and nobody else."""
+    project = Project(root, tmp_path / "project", SLURM)
+    process = project.start(search={"workers": 2})
+    seen: dict[str, Job] = {}
+    while process.poll() is None:
+        now = [job for job in queue() if job.state == "RUNNING"]
+        cards = [job.gpu for job in now if job.gpu]
+        assert len(cards) == len(set(cards)), now
+        seen |= {job.rule: job for job in now}
+        time.sleep(0.5)
+    output = project.said()
+    assert process.returncode == 0, output
+    assert "has been submitted with SLURM jobid" in output
+    assert (project.folder / "reports/report.html").is_file()
+    with_gpu = {rule for rule, job in seen.items() if job.gpu}
+    assert {rule for rule in seen if rule.startswith(("train_model", "search_modules"))} == with_gpu
+    assert len(with_gpu) >= 5
+    log = (project.folder / "results/logs/train_model/conv_0.log").read_text()
+    assert re.search(r"uses GPU [01]\n", log)
+    # These GPUs compute nothing, and the results say so.
+    assert set(project.table("training/summary.csv")["device"]) == {"cpu, in place of a GPU"}
+    assert (
+        "A GPU was asked for where there was none"
+        in (project.folder / "reports/report.html").read_text()
+    )
+    for study in ("accuracy", "penalised"):
+        summary = read_json(project.folder / f"results/search/{study}/study.json")
+        assert summary["trials"] == 4
+
+
+@dataclass
+class Fault:
+    """A disturbance of one job, once it has stored some epochs.
+
+    Attributes
+    ----------
+    rule, wildcards : str
+        The job's.
+    strike : callable
+        Takes the job and the process that runs its script.
+    """
+
+    rule: str
+    wildcards: str
+    strike: Callable[[Job, int], None]
+    struck: bool = False
+
+    @property
+    def job(self) -> str:
+        """The job's comment in SLURM."""
+        return f"{self.rule}_{self.wildcards}"
+
+    @property
+    def log(self) -> str:
+        """The job's own log."""
+        return f"results/logs/{self.rule}/{self.wildcards}.log"
+
+
+def command(*arguments: str) -> None:
+    subprocess.run(arguments, check=True)
+
+
+def send(name: str, script: int) -> None:
+    command("kill", f"-{name}", str(script))
+
+
+def send_job(name: str, job: Job) -> None:
+    """Cancel a job (TERM), or warn it as SLURM does before its time is over (USR1)."""
+    command("scancel", *([] if name == "TERM" else [f"--signal={name}"]), job.number)
+
+
+def requeue(job: Job, script: int) -> None:
+    command("scontrol", "requeue", job.number)
+    # SLURM waits two minutes before it starts such a job again, unless it is told not to.
+    for _ in range(120):
+        time.sleep(0.5)
+        [state] = [one.state for one in queue() if one.number == job.number]
+        if state == "PENDING":
+            command("scontrol", "update", f"JobId={job.number}", "StartTime=now")
+            return
+    pytest.fail("the job did not come back into the queue")
+
+
+def restart_slurmctld() -> None:
+    command("pkill", "-x", "slurmctld")
+    while subprocess.run(["pgrep", "-x", "slurmctld"], capture_output=True).returncode == 0:
+        time.sleep(0.1)
+    time.sleep(3)
+    command("slurmctld")
+
+
+@pytest.fixture(scope="module")
+def disturbed(root, tmp_path_factory, undisturbed):
+    """Run the same on SLURM, with a fault in every job that trains."""
+    project = Project(root, tmp_path_factory.mktemp("disturbed"), SLURM, LONGER)
+    project.faults = {
+        "limit": Fault("train_model", "conv_0", lambda _, script: send("STOP", script)),
+        "scancel": Fault("train_model", "depthwise_0", lambda job, _: send_job("TERM", job)),
+        "requeue": Fault("train_model", "separable_0", requeue),
+        "kill": Fault("search_modules", "accuracy_0", lambda _, script: send("KILL", script)),
+        "warning": Fault("search_modules", "penalised_0", lambda job, _: send_job("USR1", job)),
+    }
+    before = {job.number for job in queue()}
+    # A minute is the least that SLURM knows; the profile's own warning would come before it.
+    limit = ("--set-resources", "train_model:runtime=1*attempt", "train_model:slurm_extra=''")
+    process = project.start(*goals(), *limit)
+    restarted = False
+    while process.poll() is None:
+        for job in queue():
+            for fault in project.faults.values():
+                mine = job.rule == fault.job and job.number not in before
+                if (
+                    mine
+                    and job.state == "RUNNING"
+                    and not fault.struck
+                    and has_epochs(project, fault.log, 2)
+                ):
+                    [script] = processes(project, fault.log)
+                    fault.struck = True
+                    fault.strike(job, script)
+        if not restarted and sum(fault.struck for fault in project.faults.values()) >= 3:
+            restarted = True
+            restart_slurmctld()
+        time.sleep(0.1)
+    project.restarted = restarted
+    project.jobs_of_run = [job for job in queue() if job.number not in before]
+    assert process.returncode == 0, project.said()
+    return project
+
+
+def has_epochs(project: Project, log: str, number: int) -> bool:
+    path = project.folder / log
+    return path.is_file() and path.read_text().count(", test accuracy") >= number
+
+
+def assert_struck(project: Project, which: str) -> list[Job]:
+    """Check that a fault took place, and give the jobs that its rule took."""
+    fault = project.faults[which]
+    assert fault.struck, project.said()
+    return [job for job in project.jobs_of_run if job.rule == fault.job]
+
+
+@pytest.mark.fault("`scancel` of a training", where="after its second epoch", lost="nothing")
+def test_scancel_of_a_training(disturbed, undisturbed):
+    jobs = assert_struck(disturbed, "scancel")
+    assert [job.state for job in jobs] == ["CANCELLED", "COMPLETED"]
+    assert_same(disturbed, undisturbed)
+
+
+@pytest.mark.fault(
+    "`scontrol requeue` of a training, as preemption does",
+    where="after its second epoch",
+    lost="nothing",
+)
+def test_requeue_of_a_training(disturbed, undisturbed):
+    [job] = assert_struck(disturbed, "requeue")
+    assert (job.state, job.restarts) == ("COMPLETED", 1)
+    assert_same(disturbed, undisturbed)
+
+
+@pytest.mark.fault(
+    "A training exceeds its time limit (it hangs: SIGSTOP)",
+    where="after its second epoch",
+    lost="nothing",
+)
+def test_a_job_that_exceeds_its_time_limit(disturbed, undisturbed):
+    jobs = assert_struck(disturbed, "limit")
+    assert [job.state for job in jobs] == ["TIMEOUT", "COMPLETED"]
+    assert_same(disturbed, undisturbed)
+
+
+@pytest.mark.fault(
+    "SIGKILL of a search worker", where="within a trial's epoch", lost="the epoch under way"
+)
+def test_sigkill_of_a_search_worker(disturbed, undisturbed):
+    jobs = assert_struck(disturbed, "kill")
+    assert [job.state for job in jobs] == ["FAILED", "COMPLETED"]
+    assert_same(disturbed, undisturbed)
+
+
+@pytest.mark.fault(
+    "SIGUSR1 to a search worker, SLURM's warning before the limit",
+    where="within a trial's epoch",
+    lost="nothing",
+)
+def test_slurms_warning_to_a_search_worker(disturbed, undisturbed):
+    jobs = assert_struck(disturbed, "warning")
+    assert [job.state for job in jobs] == ["FAILED", "COMPLETED"]
+    assert_same(disturbed, undisturbed)
+
+
+@pytest.mark.fault(
+    "slurmctld down for three seconds and restarted", where="while jobs run", lost="nothing"
+)
+def test_slurmctld_restarted(disturbed, undisturbed):
+    assert disturbed.restarted
+    assert_same(disturbed, undisturbed)
+
+
+@pytest.mark.fault(
+    "SIGKILL of Snakemake, and the same command again at once",
+    where="while its jobs run on the cluster",
+    lost="nothing: the old jobs finish, and the new ones wait for them",
+)
+def test_sigkill_of_snakemake(root, tmp_path, undisturbed):
+    project = Project(root, tmp_path / "project", SLURM, LONGER)
+    process = project.start(*goals())
+    for _ in range(1200):
+        if len(curves(project)) >= 2:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    code, output = project.run(*goals())
+    assert code == 0, output
+    assert_same(project, undisturbed)
+
+
+@pytest.mark.fault(
+    "Ctrl-C on Snakemake",
+    where="while its jobs run on the cluster",
+    lost="nothing: its jobs are cancelled, and the next run goes on",
+)
+def test_ctrl_c_cancels_the_jobs(root, tmp_path, undisturbed):
+    project = Project(root, tmp_path / "project", SLURM, LONGER)
+    before = {job.number for job in queue()}
+    process = project.start(*goals())
+    for _ in range(1200):
+        if curves(project):
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    for _ in range(60):
+        mine = [job for job in queue() if job.number not in before]
+        if not any(job.state in ("RUNNING", "PENDING", "COMPLETING") for job in mine):
+            break
+        time.sleep(0.5)
+    assert mine
+    assert {job.state for job in mine} <= {"CANCELLED", "COMPLETED", "FAILED"}
+    code, output = project.run(*goals())
+    assert code == 0, output
+    assert_same(project, undisturbed)
+
+
+def test_a_gres_and_arrays(root, tmp_path, slurm):
+    """Ask for the GPU in the other form, and submit the trainings as one array."""
+    project = Project(root, tmp_path / "project", SLURM)
+    profile = project.folder / "workflow/profiles/slurm/config.yaml"
+    text = profile.read_text()
+    text = text.replace("    gpu: 1\n", "    gres: gpu:1\n")
+    profile.write_text(text.replace("# slurm-array-jobs:", "slurm-array-jobs:"))
+    before = {job.number for job in queue()}
+    code, output = project.run("results/training/summary.csv")
+    assert code == 0, output
+    for kind in ("conv", "depthwise", "separable"):
+        log = (project.folder / f"results/logs/train_model/{kind}_0.log").read_text()
+        assert re.search(r"uses GPU [01]\n", log)
+    assert set(project.table("training/summary.csv")["device"]) == {"cpu, in place of a GPU"}
+    trainings = [job for job in queue() if job.number not in before and "train" in job.rule]
+    assert len(trainings) >= 3

@@ -1,0 +1,103 @@
+"""A copy of the workflow in a folder of its own, on a tiny configuration."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+STUDY = {
+    "trials": 4,
+    "sampler": {"startup_trials": 2},
+    "pruner": {"startup_trials": 2, "warmup_steps": 0},
+}
+TINY = {
+    "data": {"source": "synthetic", "train_images": 200, "test_images": 100},
+    "model": {"width": 0.0625},
+    "training": {"epochs": 2, "batch_size": 50},
+    "search": {"epochs": 2, "studies": {"accuracy": STUDY, "penalised": STUDY}},
+}
+
+
+class Project:
+    """A copy of the workflow in a folder of its own.
+
+    Parameters
+    ----------
+    root : Path
+        The project.
+    folder : Path
+        Where the copy goes.
+    where : list of str
+        Snakemake's arguments that say where the jobs run.
+    tiny : dict
+        The config's overlay.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        folder: Path,
+        where: tuple[str, ...] = ("--cores", "2"),
+        tiny: dict[str, Any] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.where = where
+        self.tiny = tiny or TINY
+        folder.mkdir(exist_ok=True)
+        for name in ("Snakefile", "environment.yml"):
+            shutil.copy(root / name, folder)
+        for part in ("config", "workflow"):
+            shutil.copytree(root / part, folder / part)
+        (folder / "profiles").symlink_to("workflow/profiles")
+
+    def command(self, *arguments: str, **config: dict) -> list[str]:
+        overlay = self.folder / "tiny.yaml"
+        overlay.write_text(yaml.safe_dump(merged(self.tiny, config)))
+        command = [sys.executable, "-m", "snakemake", *self.where, *arguments]
+        return [*command, "--configfile", str(overlay)]
+
+    def start(self, *arguments: str, **config: dict) -> subprocess.Popen:
+        environment = dict(os.environ)
+        if config.get("data", {}).get("source") != "directory":
+            environment.pop("CONVSTUDY_CIFAR10", None)
+        with (self.folder / "output.txt").open("w") as output:
+            return subprocess.Popen(
+                self.command(*arguments, **config),
+                cwd=self.folder,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def run(self, *arguments: str, **config: dict) -> tuple[int, str]:
+        code = self.start(*arguments, **config).wait()
+        return code, self.said()
+
+    def said(self) -> str:
+        """Give what the last run has printed so far."""
+        return (self.folder / "output.txt").read_text()
+
+    def jobs(self, **config: dict) -> set[str]:
+        """Name the rules that a run would execute."""
+        code, output = self.run("--dry-run", "--quiet", "host", **config)
+        assert code == 0, output
+        _, _, table = output.partition("Job stats:")
+        lines = [line.split() for line in table.partition("\n\n")[0].splitlines()]
+        return {line[0] for line in lines if len(line) == 2 and line[1].isdigit()} - {"total"}
+
+    def table(self, name: str) -> pd.DataFrame:
+        return pd.read_csv(self.folder / "results" / name)
+
+
+def merged(base: dict, changes: dict) -> dict:
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
