@@ -4,7 +4,12 @@ import os
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile("convstudy", deadline=None)
+hypothesis.settings.load_profile("convstudy")
 
 ROOT = Path(__file__).parents[1]
 

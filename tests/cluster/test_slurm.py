@@ -327,23 +327,52 @@ def test_slurmctld_restarted(disturbed, undisturbed):
     assert_same(disturbed, undisturbed)
 
 
+def wait_for_epochs(project: Project, number: int) -> None:
+    """Wait until the store has so many epochs."""
+    for _ in range(1200):
+        if sum(map(len, curves(project).values())) >= number:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"fewer than {number} epochs in two minutes")
+
+
+def unfinished(before: set[str]) -> list[Job]:
+    """List the jobs since then that run or wait."""
+    ended = ("CANCELLED", "COMPLETED", "FAILED", "TIMEOUT")
+    return [job for job in queue() if job.number not in before and job.state not in ended]
+
+
+@pytest.fixture(scope="module")
+def restarted(root, tmp_path_factory, undisturbed):
+    """Kill Snakemake, start it again, interrupt it, and start it again."""
+    project = Project(root, tmp_path_factory.mktemp("restarted"), SLURM, LONGER)
+    process = project.start(*goals())
+    wait_for_epochs(project, 2)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    project.left_by_kill = len(unfinished(set()))
+    before = {job.number for job in queue()}
+    process = project.start(*goals())
+    wait_for_epochs(project, 12)
+    process.send_signal(signal.SIGINT)
+    project.code_after_ctrl_c = process.wait(timeout=60)
+    deadline = time.monotonic() + 60
+    while unfinished(before) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    project.left_by_ctrl_c = unfinished(before)
+    code, output = project.run(*goals())
+    assert code == 0, output
+    return project
+
+
 @pytest.mark.fault(
     "SIGKILL of Snakemake, and the same command again at once",
     where="while its jobs run on the cluster",
-    lost="nothing: the old jobs finish, and the new ones wait for them",
+    lost="nothing: the old jobs go on, and the new ones wait for them",
 )
-def test_sigkill_of_snakemake(root, tmp_path, undisturbed):
-    project = Project(root, tmp_path / "project", SLURM, LONGER)
-    process = project.start(*goals())
-    for _ in range(1200):
-        if len(curves(project)) >= 2:
-            break
-        time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    code, output = project.run(*goals())
-    assert code == 0, output
-    assert_same(project, undisturbed)
+def test_sigkill_of_snakemake(restarted, undisturbed):
+    assert restarted.left_by_kill > 0
+    assert_same(restarted, undisturbed)
 
 
 @pytest.mark.fault(
@@ -351,26 +380,10 @@ def test_sigkill_of_snakemake(root, tmp_path, undisturbed):
     where="while its jobs run on the cluster",
     lost="nothing: its jobs are cancelled, and the next run goes on",
 )
-def test_ctrl_c_cancels_the_jobs(root, tmp_path, undisturbed):
-    project = Project(root, tmp_path / "project", SLURM, LONGER)
-    before = {job.number for job in queue()}
-    process = project.start(*goals())
-    for _ in range(1200):
-        if curves(project):
-            break
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    process.wait(timeout=60)
-    for _ in range(60):
-        mine = [job for job in queue() if job.number not in before]
-        if not any(job.state in ("RUNNING", "PENDING", "COMPLETING") for job in mine):
-            break
-        time.sleep(0.5)
-    assert mine
-    assert {job.state for job in mine} <= {"CANCELLED", "COMPLETED", "FAILED"}
-    code, output = project.run(*goals())
-    assert code == 0, output
-    assert_same(project, undisturbed)
+def test_ctrl_c_cancels_the_jobs(restarted, undisturbed):
+    assert restarted.code_after_ctrl_c != 0
+    assert restarted.left_by_ctrl_c == []
+    assert_same(restarted, undisturbed)
 
 
 def test_a_gres_and_arrays(root, tmp_path, slurm):

@@ -1,0 +1,152 @@
+import itertools
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from convstudy import gpus, interruption, training
+
+LEASE = """
+import sys, time
+from convstudy import gpus
+from convstudy.interruption import listen
+listen()
+with gpus.lease({"gpu": 1}) as gpu:
+    print(gpu, time.monotonic(), flush=True)
+    time.sleep(float(sys.argv[1]))
+    print(gpu, time.monotonic(), flush=True)
+"""
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """Make a machine's GPUs: give their number, and nvidia-smi shows them."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    # Leases are kept below the folder for temporary files.
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(gpus.tempfile, "tempdir", None)
+    for variable in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "SLURM_JOB_ID"):
+        # Set first, so that what a lease changes is put back.
+        monkeypatch.setenv(variable, "")
+        monkeypatch.delenv(variable)
+
+    def show(number):
+        lines = [f"GPU {n}: NVIDIA H100 80GB HBM3 (UUID: GPU-{n}{n})" for n in range(number)]
+        tool = tools / "nvidia-smi"
+        tool.write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines))
+        tool.chmod(0o755)
+        gpus.found.cache_clear()
+
+    yield show
+    gpus.found.cache_clear()
+    gpus._wanted = False
+
+
+def start(seconds):
+    command = [sys.executable, "-c", LEASE, str(seconds)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_gpus_are_named(machine):
+    machine(2)
+    assert gpus.names() == ["NVIDIA H100 80GB HBM3"] * 2
+    assert gpus.visible() == ["GPU-00", "GPU-11"]
+
+
+def test_a_machine_without_nvidia_smi_has_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    gpus.found.cache_clear()
+    assert gpus.names() == []
+    gpus.found.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("resources", "asks"),
+    [({}, False), ({"gpu": 0}, False), ({"gpu": 1}, True), ({"gres": "gpu:a100:1"}, True)],
+)
+def test_both_forms_ask_for_a_gpu(resources, asks):
+    assert gpus.asked_for(resources) is asks
+
+
+def test_two_jobs_never_hold_one_gpu(machine):
+    machine(2)
+    jobs = [start(0.6) for _ in range(5)]
+    spans = []
+    for job in jobs:
+        output, said = job.communicate()
+        assert job.returncode == 0, said
+        (gpu, begin), (_, end) = (line.split() for line in output.splitlines())
+        spans.append((gpu, float(begin), float(end)))
+    assert {gpu for gpu, _, _ in spans} == {"GPU-00", "GPU-11"}
+    for gpu in ("GPU-00", "GPU-11"):
+        held = sorted((begin, end) for name, begin, end in spans if name == gpu)
+        assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(held))
+
+
+@pytest.mark.fault(
+    "SIGKILL of a job that holds a GPU", where="tests/unit/test_gpus.py", lost="nothing"
+)
+def test_a_killed_jobs_gpu_is_free(machine):
+    machine(1)
+    holder = start(60)
+    assert holder.stdout.readline().startswith("GPU-00 ")
+    waiting = start(0)
+    time.sleep(1.5)
+    assert waiting.poll() is None
+    holder.kill()
+    holder.communicate()
+    output, _ = waiting.communicate(timeout=20)
+    assert output.startswith("GPU-00 ")
+
+
+def test_a_job_that_waits_can_be_stopped(machine):
+    machine(1)
+    holder, waiting = start(60), None
+    try:
+        holder.stdout.readline()
+        waiting = start(0)
+        time.sleep(1.5)
+        waiting.terminate()
+        _, said = waiting.communicate(timeout=20)
+        assert "Interrupted: SIGTERM: stopped while it waited for a GPU" in said
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def test_a_lease_hides_the_other_gpus_and_heeds_what_is_allowed(machine, monkeypatch):
+    machine(4)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    with gpus.lease({"gpu": 1}) as first:
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == first == "2"
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-22,3")
+        # The same card under its other name is taken.
+        with gpus.lease({"gpu": 1}) as second:
+            assert second == "3"
+        assert gpus.wanted()
+
+
+def test_cards_of_unknown_name_are_those_of_their_job(machine, monkeypatch):
+    """Two jobs of a cluster may both call their own card 0."""
+    machine(0)
+    names = set()
+    for job in ("17", "18"):
+        monkeypatch.setenv("SLURM_JOB_ID", job)
+        names.add(gpus._card("0"))
+    assert len(names) == 2
+
+
+@pytest.mark.fault("No GPU where one is asked for", where="tests/unit/test_gpus.py", lost="nothing")
+def test_without_a_gpu_the_cpu_works_and_says_so(machine, caplog):
+    machine(0)
+    with gpus.lease({"gpu": 1}) as gpu:
+        assert gpu is None
+        assert "this machine shows none" in caplog.text
+        assert training.use_backend("tensorflow") == "cpu, in place of a GPU"
+        assert training.use_backend("tensorflow", device="cpu") == "cpu"
+    with gpus.lease({}):
+        assert training.use_backend("tensorflow") == "cpu"
+    assert not interruption.asked()

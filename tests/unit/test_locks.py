@@ -1,0 +1,99 @@
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from convstudy import interruption, locks
+from convstudy.errors import UserError
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from convstudy import locks
+kept = getattr(locks, sys.argv[1])(Path(sys.argv[2]))
+if sys.argv[1] == "lock":
+    kept.acquire()
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def hold():
+    """Let another process hold a lock; it is killed in the end."""
+    started = []
+
+    def begin(function, path):
+        command = [sys.executable, "-c", HOLD, function, str(path)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def test_a_lock_is_free_as_soon_as_its_owner_is_killed(tmp_path, hold):
+    path = tmp_path / "thing"
+    holder = hold("lock", path)
+    assert not locks.is_free(path)
+    holder.kill()
+    holder.communicate()
+    assert locks.is_free(path)
+
+
+def test_who_waits_says_for_what_and_gets_the_lock(tmp_path, hold, caplog):
+    caplog.set_level("INFO", logger="convstudy")
+    path = tmp_path / "thing"
+    holder = hold("lock", path)
+    subprocess.Popen(["sh", "-c", f"sleep 0.7; kill -9 {holder.pid}"])
+    began = time.monotonic()
+    with locks.waiting_for(path, "the thing"):
+        assert time.monotonic() - began > 0.5
+    assert caplog.messages == ["waiting for the thing, which another process holds"]
+
+
+def test_waiting_ends_when_a_stop_is_asked_for(tmp_path, hold):
+    path = tmp_path / "thing"
+    hold("lock", path)
+    interruption.listen()
+    try:
+        interruption.ask()
+        with (
+            pytest.raises(interruption.Interrupted, match="while it waited for the thing"),
+            locks.waiting_for(path, "the thing"),
+        ):
+            pass
+    finally:
+        interruption.forget()
+
+
+@pytest.mark.fault(
+    "Two runs of the workflow started in one folder",
+    where="the second one's start",
+    lost="nothing: the second one ends with one line",
+)
+def test_a_folder_is_claimed_by_one_run(tmp_path, hold):
+    owner = hold("claim_folder", tmp_path)
+    with pytest.raises(UserError, match=rf"another run is at work .*process {owner.pid} on "):
+        locks.claim_folder(tmp_path)
+    owner.kill()
+    owner.communicate()
+    locks.claim_folder(tmp_path).release()
+
+
+def test_a_second_ctrl_c_stops_at_once():
+    interruption.listen()
+    try:
+        signal.raise_signal(signal.SIGINT)
+        assert interruption.asked()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        interruption.forget()
+    assert not interruption.asked()

@@ -1,0 +1,219 @@
+"""What the system does to a run: disks, folders, clocks, damage."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from datetime import datetime
+
+import pytest
+from convstudy.files import read_json
+from pipeline_example import Project
+
+GOAL = "results/training/curves/conv_0.json"
+SUMMARY = "results/training/summary.csv"
+TIMES = {"seconds", "images_per_second"}
+
+
+def records(project):
+    """Give what is exported of the curve, times aside."""
+    return [
+        {key: value for key, value in record.items() if key not in TIMES}
+        for record in read_json(project.folder / GOAL)["records"]
+    ]
+
+
+def curve_file(project):
+    [path] = (project.folder / "results/.state/curves").glob("conv-conv_*/curve.json")
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(root, tmp_path_factory):
+    """Train the three networks."""
+    project = Project(root, tmp_path_factory.mktemp("finished"))
+    code, output = project.run(SUMMARY)
+    assert code == 0, output
+    return project
+
+
+@pytest.fixture
+def project(root, tmp_path, finished):
+    """Copy the finished run."""
+    project = Project(root, tmp_path / "project")
+    for folder in ("results", ".snakemake"):
+        shutil.copytree(finished.folder / folder, project.folder / folder, symlinks=True)
+    return project
+
+
+@contextlib.contextmanager
+def mounted(folder, options):
+    """Mount a file system of memory, or skip."""
+    folder.mkdir(exist_ok=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "none", folder], capture_output=True, text=True
+    )
+    if done.returncode:
+        pytest.skip(f"no right to mount a small disk here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def remount(folder, options):
+    subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True)
+
+
+@pytest.mark.fault("The disk is full", where="when a checkpoint is written", lost="the epoch")
+def test_a_full_disk(root, tmp_path, finished):
+    project = Project(root, tmp_path / "project")
+    results = project.folder / "results"
+    with mounted(results, "size=1000k"):
+        code, output = project.run(GOAL)
+        assert code != 0
+        assert "[train_model] No space left on device; no file was left half-written" in output
+        assert "Traceback" not in output
+        assert not (project.folder / GOAL).exists()
+        assert not list((results / ".state/curves").rglob("*.keras"))
+        remount(results, "size=50m")
+        code, output = project.run(GOAL)
+        assert code == 0, output
+        assert records(project) == records(finished)
+
+
+@pytest.mark.fault("The results folder is read-only", where="at the start", lost="nothing")
+def test_a_read_only_folder(root, tmp_path):
+    project = Project(root, tmp_path / "project")
+    results = project.folder / "results"
+    with mounted(results, "size=10m"):
+        remount(results, "ro")
+        code, output = project.run(GOAL)
+        assert code != 0
+        assert "Read-only file system: 'results/data'" in output
+        assert "Traceback" not in output
+
+
+@pytest.mark.fault("The folder of CIFAR-10 vanishes", where="after a finished run", lost="nothing")
+def test_a_vanished_data_folder(project, tmp_path):
+    gone = tmp_path / "gone"
+    before = curve_file(project).read_bytes()
+    code, output = project.run(GOAL, data={"source": "directory", "directory": str(gone)})
+    assert code != 0
+    assert f"data.directory: {gone} has no train-*.parquet" in output
+    assert "Traceback" not in output
+    assert curve_file(project).read_bytes() == before
+
+
+@pytest.mark.fault(
+    "The prepared arrays vanish",
+    where="before a training",
+    lost="nothing: the line says how they are made again",
+)
+def test_vanished_arrays(project, finished):
+    (project.folder / "results/data/train_images.npy").unlink()
+    (project.folder / GOAL).unlink()
+    code, output = project.run(GOAL)
+    assert code != 0
+    assert "make the arrays again: snakemake --cores all --forcerun prepare_dataset" in output
+    assert "Traceback" not in output
+    code, output = project.run(GOAL, "--forcerun", "prepare_dataset")
+    assert code == 0, output
+    assert records(project) == records(finished)
+
+
+@pytest.mark.fault(
+    "The clock jumps: files are of the year 2035 and of 1990",
+    where="before a run",
+    lost="nothing: no curve is trained again",
+)
+@pytest.mark.parametrize("year", [1990, 2035])
+def test_a_clock_that_jumps(project, finished, year):
+    moment = datetime(year, 1, 1).timestamp()
+    for path in (project.folder / "results").rglob("*"):
+        if path.name != "conv_0.json":
+            os.utime(path, (moment, moment))
+    before = read_json(curve_file(project))["records"]
+    code, output = project.run(GOAL)
+    assert code == 0, output
+    assert read_json(curve_file(project))["records"] == before
+    assert records(project) == records(finished)
+
+
+@pytest.mark.fault(
+    "One bit of a stored curve changes", where="in curve.json", lost="the curve: trained again"
+)
+def test_a_damaged_curve_is_set_aside_and_trained_again(project, finished):
+    path = curve_file(project)
+    content = bytearray(path.read_bytes())
+    digit = content.index(b'"test_accuracy": 0.') + len('"test_accuracy": 0.')
+    content[digit] ^= 1
+    path.write_bytes(content)
+    code, output = project.run(GOAL, "--force")
+    assert code == 0, output
+    assert "curve.json is damaged (its content does not have the SHA-256" in output
+    assert [one.read_bytes() for one in path.parent.glob("damaged-*")] == [bytes(content)]
+    assert records(project) == records(finished)
+
+
+@pytest.mark.fault(
+    "One bit of a training's result changes",
+    where="in results/training/curves",
+    lost="nothing: the line says how it is made again",
+)
+def test_a_damaged_result_is_not_read(project):
+    path = project.folder / GOAL
+    path.write_text(path.read_text().replace('"replicate": 0', '"replicate": 7'))
+    code, output = project.run(SUMMARY, "--forcerun", "summarise_training")
+    assert code != 0
+    assert f"{GOAL} is damaged" in output
+    assert "Traceback" not in output
+    code, output = project.run(GOAL, "--force")
+    assert code == 0, output
+    code, output = project.run(SUMMARY)
+    assert code == 0, output
+    assert set(project.table("training/summary.csv")["replicate"]) == {0}
+
+
+@pytest.mark.fault(
+    "A second run is started in the same folder",
+    where="while the first one works",
+    lost="nothing: the second one ends with one line",
+)
+def test_two_runs_in_one_folder(root, tmp_path):
+    project = Project(root, tmp_path / "project")
+    first = project.start(GOAL)
+    for _ in range(300):
+        if (project.folder / ".snakemake/run.owner").exists():
+            break
+        time.sleep(0.1)
+    second = subprocess.run(
+        project.command(GOAL), cwd=project.folder, capture_output=True, text=True
+    )
+    assert second.returncode != 0
+    assert f"another run is at work in {project.folder} (process {first.pid} on" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert first.wait() == 0, project.said()
+
+
+def test_the_gpu_profile_gives_each_job_a_gpu_of_its_own(root, tmp_path, monkeypatch):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    tool = tools / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'GPU 0: A (UUID: GPU-a)'\necho 'GPU 1: A (UUID: GPU-b)'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    where = ("--profile", "workflow/profiles/gpu", "--resources", "gpu=2", "--cores", "4")
+    project = Project(root, tmp_path / "project", where)
+    code, output = project.run(SUMMARY)
+    assert code == 0, output
+    used = [
+        (project.folder / f"results/logs/train_model/{kind}_0.log").read_text().split("uses GPU ")
+        for kind in ("conv", "depthwise", "separable")
+    ]
+    assert {text[1][:5] for text in used} == {"GPU-a", "GPU-b"}
+    # TensorFlow finds nothing to compute on behind these names.
+    assert set(project.table("training/summary.csv")["device"]) == {"cpu, in place of a GPU"}
