@@ -65,7 +65,7 @@ def assert_exact(folder, storage, trials, workers, kills=0):
 
 @pytest.mark.fault(
     "None: four workers on one study, twice over",
-    where="tests/search_example.py",
+    where="PostgreSQL and journal",
     lost="nothing",
 )
 @pytest.mark.parametrize("storage", ["postgresql", "journal"])

@@ -52,6 +52,9 @@ def undisturbed(tmp_path_factory):
     return training_example.curve(store)
 
 
+@pytest.mark.fault(
+    "SIGKILL of a training", where="within an epoch, with augmentation", lost="the epoch under way"
+)
 def test_a_killed_training_goes_on_with_identical_results(tmp_path, undisturbed):
     assert run_example(tmp_path, 4, "SIGKILL", 3, 5) == -signal.SIGKILL
     killed = training_example.curve(tmp_path)
@@ -70,6 +73,11 @@ def assert_identical(curve, undisturbed):
         np.testing.assert_array_equal(actual[name], array, err_msg=name)
 
 
+@pytest.mark.fault(
+    "SIGTERM, SIGUSR1 or Ctrl-C to a training",
+    where="after its first, a middle, its last step, in the test after them",
+    lost="nothing, not a step",
+)
 @pytest.mark.parametrize(
     ("name", "step"), [("SIGTERM", 1), ("SIGUSR1", 7), ("SIGINT", 10), ("SIGTERM", 11)]
 )
@@ -85,6 +93,11 @@ def test_a_training_that_is_asked_to_stop_loses_no_step(tmp_path, undisturbed, n
     assert stopped.read()["part"] is None
 
 
+@pytest.mark.fault(
+    "SIGTERM to a training three times in one epoch, then damage to what it stored",
+    where="within its first epoch",
+    lost="the epoch under way",
+)
 def test_asked_to_stop_again_and_again(tmp_path, undisturbed):
     for step in (2, 5, 8):
         assert run_example(tmp_path, 4, "SIGTERM", 1, step) == 1
@@ -98,6 +111,11 @@ def test_asked_to_stop_again_and_again(tmp_path, undisturbed):
     assert_identical(stopped, undisturbed)
 
 
+@pytest.mark.fault(
+    "One bit of a checkpoint changes",
+    where="in a .keras file",
+    lost="time: the epochs before are trained again",
+)
 def test_a_damaged_checkpoint_is_set_aside_and_made_again(tmp_path, undisturbed, caplog):
     assert run_example(tmp_path, 2) == 0
     curve = training_example.curve(tmp_path)
@@ -152,6 +170,11 @@ def test_a_schedule_goes_on_where_it_stood(tmp_path):
     assert rates[-1] == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.fault(
+    "A checkpoint is deleted",
+    where="in the store",
+    lost="time: the epochs before are trained again",
+)
 def test_a_lost_checkpoint_is_made_again_with_the_same_results(tmp_path, undisturbed):
     assert run_example(tmp_path, 2) == 0
     shorter = training_example.curve(tmp_path)
@@ -176,6 +199,11 @@ def work(store, epochs):
     list(training_example.curve(store).epochs(epochs, str(multiprocessing.current_process().pid)))
 
 
+@pytest.mark.fault(
+    "Two processes ask for one curve",
+    where="in the store",
+    lost="nothing: one trains, the other waits",
+)
 def test_two_processes_train_each_epoch_once(tmp_path, undisturbed):
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=work, args=(tmp_path, 3)) for _ in range(2)]
@@ -188,6 +216,11 @@ def test_two_processes_train_each_epoch_once(tmp_path, undisturbed):
     assert results(records) == results(undisturbed.read()["records"][:3])
 
 
+@pytest.mark.fault(
+    "The loss becomes infinite",
+    where="within an epoch",
+    lost="nothing: the curve ends, with its reason",
+)
 def test_a_loss_that_is_not_finite_ends_the_curve(tmp_path):
     optimizer = {**training_example.TRAINING["optimizer"], "name": "sgd", "learning_rate": 1e30}
     curve = training_example.curve(tmp_path, optimizer=optimizer)

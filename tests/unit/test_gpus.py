@@ -86,9 +86,7 @@ def test_two_jobs_never_hold_one_gpu(machine):
         assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(held))
 
 
-@pytest.mark.fault(
-    "SIGKILL of a job that holds a GPU", where="tests/unit/test_gpus.py", lost="nothing"
-)
+@pytest.mark.fault("SIGKILL of a job that holds a GPU", where="on one machine", lost="nothing")
 def test_a_killed_jobs_gpu_is_free(machine):
     machine(1)
     holder = start(60)
@@ -139,7 +137,11 @@ def test_cards_of_unknown_name_are_those_of_their_job(machine, monkeypatch):
     assert len(names) == 2
 
 
-@pytest.mark.fault("No GPU where one is asked for", where="tests/unit/test_gpus.py", lost="nothing")
+@pytest.mark.fault(
+    "No GPU where one is asked for",
+    where="at a job's start",
+    lost="nothing: the CPU works, and results and report say so",
+)
 def test_without_a_gpu_the_cpu_works_and_says_so(machine, caplog):
     machine(0)
     with gpus.lease({"gpu": 1}) as gpu:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import search_example
 from convstudy import models
+from convstudy.errors import UserError
 from convstudy.search import POSITIONS, Penalty, best_trials
 from convstudy.storages import _drop_torn_line
 from hypothesis import given
@@ -74,6 +75,11 @@ def test_the_same_seed_gives_the_same_trials_and_another_seed_others(tmp_path, u
     assert not other.export()[0][list(POSITIONS)].equals(undisturbed[0][list(POSITIONS)])
 
 
+@pytest.mark.fault(
+    "SIGKILL of a search",
+    where="before the first, the ninth and a late epoch; journal and SQLite",
+    lost="the epoch under way",
+)
 @pytest.mark.parametrize("storage", ["journal", "sqlite"])
 @pytest.mark.parametrize("die_after", [0, 8, 23])
 def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path, undisturbed, storage, die_after):
@@ -87,6 +93,11 @@ def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path, undisturbed, sto
     pd.testing.assert_frame_equal(trials[FOUND], undisturbed[0][FOUND].assign())
 
 
+@pytest.mark.fault(
+    "SIGKILL of a search after every fifth epoch",
+    where="in its trials",
+    lost="the epochs under way",
+)
 def test_killed_again_and_again(tmp_path, undisturbed):
     kills = 0
     while (code := run_example(tmp_path, "journal", 14, 5)) != 0:
@@ -181,6 +192,11 @@ def test_two_workers_use_the_budget_once(tmp_path):
     assert owners == {0, 1}
 
 
+@pytest.mark.fault(
+    "SIGKILL of a worker that is not started again",
+    where="in a trial, on a journal",
+    lost="the epoch under way",
+)
 def test_a_dead_workers_trial_is_taken_over_by_another(tmp_path):
     assert run_example(tmp_path, "journal", 14, 8) == -signal.SIGKILL
     study = search(tmp_path)
@@ -188,6 +204,7 @@ def test_a_dead_workers_trial_is_taken_over_by_another(tmp_path):
     assert set(study.export()[2]["states"]) == {"COMPLETE", "PRUNED"}
 
 
+@pytest.mark.fault("A journal ends in half a line", where="in study.log", lost="the half line")
 def test_a_journal_that_ends_in_half_a_line_is_repaired(tmp_path, undisturbed):
     study = search(tmp_path, trials=5)
     study.work()
@@ -197,6 +214,38 @@ def test_a_journal_that_ends_in_half_a_line_is_repaired(tmp_path, undisturbed):
     longer.work()
     assert longer.store.file.read_bytes().startswith(whole)
     pd.testing.assert_frame_equal(longer.export()[0][FOUND], undisturbed[0][FOUND])
+
+
+@pytest.mark.fault(
+    "The config's sampler differs from the study's", where="in a study's storage", lost="nothing"
+)
+def test_a_study_made_with_other_settings_is_refused_with_the_difference(tmp_path):
+    study = search(tmp_path, trials=5)
+    study.work()
+    sampler = {**search_example.SETTINGS["sampler"], "startup_trials": 2}
+    other = search(tmp_path, trials=5, sampler=sampler)
+    assert other.folder != study.folder
+    # As if somebody had moved the one study to where the other is looked for.
+    study.folder.rename(other.folder)
+    with pytest.raises(UserError, match=r"sampler\.startup_trials is 4 there and 2 here;"):
+        other.work()
+    assert len(search(tmp_path, trials=5).study().get_trials()) == 0
+
+
+def test_an_unfinished_study_is_not_exported(tmp_path):
+    search(tmp_path, trials=5).work()
+    with pytest.raises(UserError, match="has 5 of 14 trials"):
+        search(tmp_path).export()
+
+
+def test_curves_that_were_lost_are_trained_again(tmp_path, undisturbed):
+    search(tmp_path).work()
+    for path in (tmp_path / "curves").glob("*/curve.json"):
+        path.unlink()
+    with pytest.raises(UserError, match="as the rest was lost"):
+        search(tmp_path).export()
+    assert search(tmp_path).work() == 0
+    pd.testing.assert_frame_equal(search(tmp_path).export()[0][FOUND], undisturbed[0][FOUND])
 
 
 def test_a_journal_without_a_torn_line_is_left_alone(tmp_path):

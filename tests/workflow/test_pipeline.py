@@ -79,6 +79,11 @@ def test_a_wrong_setting_stops_before_any_job(project):
     assert "rule " not in output
 
 
+@pytest.mark.fault(
+    "Ctrl-C or SIGKILL of Snakemake and all its jobs",
+    where="while networks are trained, on one machine",
+    lost="the epochs under way",
+)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
 def test_a_stopped_run_goes_on_with_the_same_results(root, project, tmp_path, how):
     stopped = Project(root, tmp_path)

@@ -118,7 +118,8 @@ def load_arrays(folder: Path) -> Dataset:
             path = folder / f"{split}_{what}.npy"
             try:
                 arrays[f"{split}_{what}"] = np.load(path, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
+            except Exception as error:
+                # NumPy reads a damaged head as Python, which fails in many ways.
                 raise _not_as_prepared(f"{path} cannot be read ({_first_line(error)})") from None
             if arrays[f"{split}_{what}"].dtype != np.uint8:
                 raise _not_as_prepared(f"{path} has {arrays[f'{split}_{what}'].dtype}, not uint8")
@@ -335,7 +336,8 @@ def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
     try:
         if not path.stat().st_size:
             raise wrong("an empty file")
-        with pq.ParquetFile(path) as file:
+        # Files that hold checksums are checked against them.
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             names = file.schema_arrow.names
             missing = [name for name in ("img", "label") if name not in names]
             if missing:

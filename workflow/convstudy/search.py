@@ -211,7 +211,7 @@ class Search:
                     duration(time.perf_counter() - epochs_before),
                     duration(left * pace),
                 )
-            self._train_what_was_lost(study)
+            self._train_what_was_lost(study, worker)
         return ended
 
     def _claim(self, study: optuna.Study, worker: int) -> Trial | None:
@@ -314,11 +314,12 @@ class Search:
                 "%s: another worker has ended trial %d, too", self.name, trial.number + 1
             )
 
-    def _train_what_was_lost(self, study: optuna.Study) -> None:
-        """Train again what the trials' curves have lost since, by damage or by pruning a store."""
-        for trial in study.get_trials(deepcopy=False)[: self.settings["trials"]]:
+    def _train_what_was_lost(self, study: optuna.Study, worker: int) -> None:
+        """Train again what this worker's share of curves has lost, by damage or by pruning."""
+        trials = study.get_trials(deepcopy=False)[: self.settings["trials"]]
+        for trial in trials[worker :: self.workers]:
             if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
-                curve = self.make_curve(_drawn(trial), trial.user_attrs["replicate"])
+                curve = self._curve_of(trial)
                 last = len(trial.intermediate_values)
                 for _ in curve.epochs(last, self._trial_name(trial.number)):
                     pass
@@ -337,13 +338,26 @@ class Search:
             A row a trial's epoch.
         summary : dict
             Settings and totals of the study.
+
+        Raises
+        ------
+        UserError
+            If trials or epochs are missing.
         """
         with self.store.claim():
             study = self.study()
+        stored = study.get_trials(deepcopy=False)[: self.settings["trials"]]
+        ended = sum(trial.state.is_finished() for trial in stored)
+        if ended < self.settings["trials"]:
+            raise UserError(
+                f"the study {self.name} has {ended} of {self.settings['trials']} trials, the rest"
+                " was lost; the workflow makes them: snakemake --cores all --forcerun"
+                " search_modules"
+            )
         trials, curves = [], []
-        for trial in study.get_trials(deepcopy=False)[: self.settings["trials"]]:
-            kinds = _drawn(trial)
-            curve = self.make_curve(kinds, trial.user_attrs["replicate"])
+        for trial in stored:
+            curve = self._curve_of(trial)
+            kinds = curve.kinds
             records = curve.required(len(trial.intermediate_values))
             summary = summarise(records)
             self._compare(trial, records)
@@ -390,6 +404,17 @@ class Search:
             "epochs_reused": int(table["epochs_reused"].sum()),
         }
         return table, pd.DataFrame(curves), totals
+
+    def _curve_of(self, trial: FrozenTrial) -> Curve:
+        """Give the curve that a claimed trial asks for."""
+        replicate = trial.user_attrs.get("replicate")
+        if set(trial.params) != set(POSITIONS) or type(replicate) is not int:
+            raise UserError(
+                f"the study {self.name}: its trial {trial.number} has lost what it drew, so its"
+                f" storage is damaged; rename {self.folder}: the study then starts again, with the"
+                " curves that are there"
+            )
+        return self.make_curve(_drawn(trial), replicate)
 
     def _compare(self, trial: FrozenTrial, records: Sequence[dict[str, Any]]) -> None:
         """Warn if a trial was ended by another curve than the one that is stored."""

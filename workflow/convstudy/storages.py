@@ -6,6 +6,7 @@ CONVSTUDY_STORAGE, never from the config, so that no result, log or report can r
 
 import contextlib
 import hashlib
+import json
 import logging
 import os
 import secrets
@@ -59,10 +60,13 @@ class FileStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.kind == "sqlite":
             return RDBStorage(f"sqlite:///{self.file}")
-        with lock(self.file):
-            _drop_torn_line(self.file)
         try:
+            with lock(self.file):
+                _drop_torn_line(self.file)
+                _require_lines(self.file)
             return JournalStorage(JournalFileBackend(str(self.file), _SystemLock(self.file)))
+        except OSError:
+            raise
         except Exception as error:
             # Replaying damaged lines fails in many ways; all mean the same here.
             aside = self.file.with_name(f"damaged-{self.file.name}")
@@ -229,6 +233,14 @@ class _SystemLock:
 
     def release(self) -> None:
         self._lock.release()
+
+
+def _require_lines(journal: Path) -> None:
+    """Raise ValueError unless each line of a journal is a JSON mapping."""
+    if journal.is_file():
+        for number, line in enumerate(journal.read_bytes().splitlines(), 1):
+            if not isinstance(json.loads(line), dict):
+                raise ValueError(f"line {number} holds no mapping")
 
 
 def _drop_torn_line(journal: Path) -> None:
