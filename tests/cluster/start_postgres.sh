@@ -4,6 +4,8 @@
 #   start_postgres.sh FOLDER PORT PASSWORD
 # Stop it with: FOLDER/stop
 set -euo pipefail
+# Another script may be installing at the same time.
+apt_get() { flock /tmp/convstudy-apt.lock apt-get "$@" >/dev/null; }
 folder=$1 port=$2 password=$3
 
 find_binaries() { dirname "$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | tail -n 1)"; }
@@ -13,8 +15,12 @@ if [ ! -x "$binaries/initdb" ]; then
         echo "PostgreSQL is not installed, and installing it needs root and Debian's packages" >&2
         exit 77
     fi
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql
+    # The package's own server is not wanted.
+    mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] ||
+        echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+    apt_get update -qq
+    DEBIAN_FRONTEND=noninteractive apt_get install -y -qq --no-install-recommends postgresql
     binaries=$(find_binaries)
 fi
 

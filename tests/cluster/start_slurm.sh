@@ -3,6 +3,8 @@
 #   start_slurm.sh [CPUS]
 # The node says that it has that many CPUs (default 4), whatever the machine has.
 set -euo pipefail
+# Another script may be installing at the same time.
+apt_get() { flock /tmp/convstudy-apt.lock apt-get "$@" >/dev/null; }
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "SLURM needs root and Debian's packages here" >&2
@@ -19,8 +21,8 @@ if [ -e /etc/slurm/slurm.conf ] && ! grep -q "^$mark" /etc/slurm/slurm.conf; the
 fi
 
 if ! command -v slurmctld >/dev/null || ! command -v munged >/dev/null; then
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    apt_get update -qq
+    DEBIAN_FRONTEND=noninteractive apt_get install -y -qq --no-install-recommends \
         slurmctld slurmd slurm-client munge
 fi
 

@@ -52,14 +52,16 @@ class Penalty:
         return self.weight * parameters / self.unit
 
 
-def sampler(settings: Mapping[str, Any], seed: int, trial: int) -> optuna.samplers.BaseSampler:
+def sampler(
+    settings: Mapping[str, Any], seed: int, trial: int, space: Mapping[str, Sequence[str]]
+) -> optuna.samplers.BaseSampler:
     """Make the sampler of one trial; all arguments that change its choices are given.
 
     A seeded sampler repeats its start in a new process, so each trial has its own seed: a resumed
     study then draws what it would have drawn. The grid's order is one for the whole study.
     """
     if settings["name"] == "grid":
-        return optuna.samplers.GridSampler({name: list(KINDS) for name in POSITIONS}, seed=seed)
+        return optuna.samplers.GridSampler(space, seed=seed)
     seed = seed * 10_000 + trial
     if settings["name"] == "random":
         return optuna.samplers.RandomSampler(seed=seed)
@@ -113,7 +115,15 @@ class Search:
         Gives the curve of layer kinds and a replicate.
     parameters : callable
         Gives the number of parameters of layer kinds, at the trained width.
+
+    Attributes
+    ----------
+    positions, kinds : sequence of str
+        What is drawn: one of the layer kinds for each position of the module.
     """
+
+    positions: Sequence[str] = POSITIONS
+    kinds: Sequence[str] = tuple(KINDS)
 
     def __init__(
         self,
@@ -141,7 +151,7 @@ class Search:
             "penalty": dict(settings["penalty"]),
             "seed": settings["seed"],
             "epochs": epochs,
-            "curves": make_curve((next(iter(KINDS)),), 0).identity,
+            "curves": make_curve((self.kinds[0],), 0).identity,
         }
         self.key = digest(self.identity)
         self.folder = folder / f"{name}_{self.key}"
@@ -223,7 +233,9 @@ class Search:
             number = interrupted[0].number if interrupted else len(trials)
             if number >= self.settings["trials"]:
                 return None
-            study.sampler = sampler(self.settings["sampler"], self.settings["seed"], number)
+            study.sampler = sampler(
+                self.settings["sampler"], self.settings["seed"], number, self._space()
+            )
             if interrupted:
                 logger.info("%s: trial %d was interrupted and goes on", self.name, number + 1)
                 # Optuna has no public way back to a trial that is under way.
@@ -231,9 +243,9 @@ class Search:
             else:
                 trial = study.ask()
             trial.set_user_attr("worker", worker)
-            kinds = _suggest(trial)
+            kinds = self._suggest(trial)
             if "replicate" not in trial.user_attrs:
-                trial.set_user_attr("replicate", _times_drawn(trials, number, kinds))
+                trial.set_user_attr("replicate", self._times_drawn(trials, number, kinds))
             with get_heartbeat_thread(trial._trial_id, study._storage):
                 # The first sign of life, before anyone else can look for one.
                 return trial
@@ -263,7 +275,7 @@ class Search:
         None
             After each epoch.
         """
-        kinds = _suggest(trial)
+        kinds = self._suggest(trial)
         penalty = self.penalty.of(self.parameters(kinds))
         in_pruning = penalty if self.penalty.pruning == "objective" else 0.0
         curve = self.make_curve(kinds, trial.user_attrs["replicate"])
@@ -324,6 +336,25 @@ class Search:
                 for _ in curve.epochs(last, self._trial_name(trial.number)):
                     pass
 
+    def _space(self) -> dict[str, list[str]]:
+        """Give what can be drawn for each position."""
+        return {position: list(self.kinds) for position in self.positions}
+
+    def _suggest(self, trial: Trial) -> tuple[str, ...]:
+        """Draw the layer kinds, or give those drawn before."""
+        return tuple(
+            trial.suggest_categorical(position, kinds) for position, kinds in self._space().items()
+        )
+
+    def _drawn(self, trial: FrozenTrial) -> tuple[str, ...]:
+        """Give the layer kinds of a trial."""
+        return tuple(trial.params[position] for position in self.positions)
+
+    def _times_drawn(self, trials: Sequence[FrozenTrial], number: int, kinds: Sequence[str]) -> int:
+        """Count the trials before this one that drew the same combination."""
+        drawn = dict(zip(self.positions, kinds, strict=True))
+        return sum(trial.params == drawn for trial in trials if trial.number < number)
+
     def _trial_name(self, number: int) -> str:
         return f"{self.name}_{self.key}/{number}"
 
@@ -365,7 +396,7 @@ class Search:
                 record["trained_for"] == self._trial_name(trial.number) for record in records
             )
             parameters = self.parameters(kinds)
-            drawn = {**dict(zip(POSITIONS, kinds, strict=True)), "replicate": curve.replicate}
+            drawn = {**dict(zip(self.positions, kinds, strict=True)), "replicate": curve.replicate}
             trials.append(
                 {
                     "number": trial.number,
@@ -398,7 +429,7 @@ class Search:
             "budget": self.settings["trials"],
             "trials": len(table),
             "states": table["state"].value_counts().sort_index().to_dict(),
-            "combinations": len(table[list(POSITIONS)].drop_duplicates()),
+            "combinations": len(table[list(self.positions)].drop_duplicates()),
             "epochs_asked": int(table["epochs"].sum()),
             "epochs_trained": int(table["epochs_trained"].sum()),
             "epochs_reused": int(table["epochs_reused"].sum()),
@@ -408,17 +439,17 @@ class Search:
     def _curve_of(self, trial: FrozenTrial) -> Curve:
         """Give the curve that a claimed trial asks for."""
         replicate = trial.user_attrs.get("replicate")
-        if set(trial.params) != set(POSITIONS) or type(replicate) is not int:
+        if set(trial.params) != set(self.positions) or type(replicate) is not int:
             raise UserError(
                 f"the study {self.name}: its trial {trial.number} has lost what it drew, so its"
                 f" storage is damaged; rename {self.folder}: the study then starts again, with the"
                 " curves that are there"
             )
-        return self.make_curve(_drawn(trial), replicate)
+        return self.make_curve(self._drawn(trial), replicate)
 
     def _compare(self, trial: FrozenTrial, records: Sequence[dict[str, Any]]) -> None:
         """Warn if a trial was ended by another curve than the one that is stored."""
-        parameters = self.parameters(_drawn(trial))
+        parameters = self.parameters(self._drawn(trial))
         best = max((record["test_accuracy"] for record in records), default=0.0)
         expected = 1 - best + self.penalty.of(parameters)
         if trial.state == TrialState.COMPLETE and abs(trial.value - expected) > 1e-9:
@@ -444,16 +475,6 @@ def best_trials(trials: pd.DataFrame, rows: int = BEST_ROWS) -> pd.DataFrame:
     return best[["rank", *POSITIONS, "objective", "parameters", "test_accuracy", "number"]]
 
 
-def _suggest(trial: Trial) -> tuple[str, ...]:
-    """Draw the layer kinds, or give those drawn before."""
-    return tuple(trial.suggest_categorical(position, list(KINDS)) for position in POSITIONS)
-
-
-def _drawn(trial: FrozenTrial) -> tuple[str, ...]:
-    """Give the layer kinds of a trial."""
-    return tuple(trial.params[position] for position in POSITIONS)
-
-
 def differences(stored: Any, wanted: Any, key: str = "") -> list[str]:
     """Name the settings in which two studies differ, with both values."""
     if isinstance(stored, dict) and isinstance(wanted, dict):
@@ -465,12 +486,6 @@ def differences(stored: Any, wanted: Any, key: str = "") -> list[str]:
             )
         ]
     return [] if stored == wanted else [f"{key} is {stored} there and {wanted} here"]
-
-
-def _times_drawn(trials: Sequence[FrozenTrial], number: int, kinds: Sequence[str]) -> int:
-    """Count the trials before this one that drew the same combination."""
-    drawn = dict(zip(POSITIONS, kinds, strict=True))
-    return sum(trial.params == drawn for trial in trials if trial.number < number)
 
 
 def from_settings(name: str, params: Any, dataset: Dataset) -> Search:

@@ -224,7 +224,12 @@ class MemoryStore:
 
 
 def simulate(
-    settings: Mapping[str, Any], epochs: int, workers: int, world: World
+    settings: Mapping[str, Any],
+    epochs: int,
+    workers: int,
+    world: World,
+    kinds: Sequence[str] = Search.kinds,
+    layers: int = len(POSITIONS),
 ) -> dict[str, Any]:
     """Run a study to its end and say what it took.
 
@@ -238,13 +243,18 @@ def simulate(
         Simulated workers, a GPU each.
     world : World
         Costs and curves.
+    kinds : sequence of str
+        What each layer of a module may be.
+    layers : int
+        Layers of a module.
 
     Returns
     -------
     dict
-        ``hours``, and the shares of the workers' time for ``training``, ``set_up``, ``claiming``
-        and ``curve_waiting`` (the rest is start, reports, and idling at the end); ``epochs`` that
-        were trained; ``best``, the lowest objective, and ``found_at``, the hours until then.
+        ``workers``; ``hours``; the shares of the workers' time for ``training``, ``set_up``,
+        ``claiming`` and ``curve_waiting`` (the rest is start, storing, and idling at the end);
+        ``epochs`` that were trained; ``trials`` and the share ``pruned``; ``best``, the lowest
+        objective.
     """
     from optuna.trial import TrialState
 
@@ -263,6 +273,8 @@ def simulate(
             make_curve,
             lambda kinds: 0,
         )
+        search.kinds = tuple(kinds)
+        search.positions = tuple(f"layer{position + 1}" for position in range(layers))
         store = MemoryStore(world)
         search.store = store  # type: ignore[assignment]
 
@@ -289,7 +301,7 @@ def simulate(
 
 
 def replayed(
-    recorded: "pd.DataFrame", epochs: int, positions: int = len(POSITIONS)
+    recorded: "pd.DataFrame", epochs: int
 ) -> Callable[[Sequence[str], int], Sequence[float]]:
     """Make curves of any module and length out of recorded ones.
 
