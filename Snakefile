@@ -53,7 +53,7 @@ report: "workflow/report/workflow.rst"
 onstart:
     # In place of Snakemake's own lock (nolock in profiles/default), which outlives a killed run.
     try:
-        workflow.claim = locks.claim_folder(Path(".snakemake"))
+        locks.claim_folder(Path(".snakemake"))
     except UserError as error:
         raise WorkflowError(str(error)) from None
 

@@ -119,7 +119,7 @@ def measure() -> Iterator[dict[str, Any]]:
             yield row(f"a checkpoint at width 1, {kind} (weights and Adam's two)", [size], "MB")
         storages = ["journal", *(["postgresql"] if os.environ.get("CONVSTUDY_STORAGE") else [])]
         for storage in storages:
-            for trials in (50, 500, 2000):
+            for trials in (50, 500):
                 claims, reports = measure_storage(folder / f"{storage}{trials}", storage, trials)
                 yield row(f"a claim in {storage}, after {trials:,} trials", claims)
                 yield row(f"a report and a look at pruning in {storage}, after as many", reports)

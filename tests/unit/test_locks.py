@@ -11,9 +11,11 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from convstudy import locks
-kept = getattr(locks, sys.argv[1])(Path(sys.argv[2]))
 if sys.argv[1] == "lock":
+    kept = locks.lock(Path(sys.argv[2]))
     kept.acquire()
+else:
+    locks.claim_folder(Path(sys.argv[2]))
 print("held", flush=True)
 time.sleep(60)
 """
@@ -84,7 +86,8 @@ def test_a_folder_is_claimed_by_one_run(tmp_path, hold):
         locks.claim_folder(tmp_path)
     owner.kill()
     owner.communicate()
-    locks.claim_folder(tmp_path).release()
+    locks.claim_folder(tmp_path)
+    locks._claims.pop().release()
 
 
 def test_a_second_ctrl_c_stops_at_once():

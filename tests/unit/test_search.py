@@ -290,6 +290,16 @@ def test_the_storage_file_holds_the_study_with_all_its_settings(tmp_path):
     assert settings["pruner"] == search_example.SETTINGS["pruner"]
 
 
+def test_a_grid_has_all_modules_and_may_go_on(tmp_path):
+    grid = {**search_example.SETTINGS["sampler"], "name": "grid"}
+    study = search(tmp_path, trials=29, sampler=grid)
+    study.work()
+    trials, _, summary = study.export()
+    assert summary["combinations"] == 27
+    assert trials["replicate"].tolist()[:27] == [0] * 27
+    assert len(trials) == 29
+
+
 def test_best_trials_are_ranked_by_objective(undisturbed):
     best = best_trials(undisturbed[0])
     done = undisturbed[0].query("state == 'COMPLETE'")

@@ -13,6 +13,9 @@ from convstudy.errors import UserError
 
 logger = logging.getLogger(__name__)
 
+# A lock ends with its object.
+_claims: list[Any] = []
+
 
 def lock(path: Path) -> Any:
     """Make the lock of a file or folder, ``PATH.lock``.
@@ -72,13 +75,8 @@ def waiting_for(path: Path, what: str) -> Iterator[None]:
         ours.release()
 
 
-def claim_folder(folder: Path) -> Any:
+def claim_folder(folder: Path) -> None:
     """Keep other runs of the workflow out of a folder for as long as this process lives.
-
-    Returns
-    -------
-    object
-        To be kept: the claim ends with it.
 
     Raises
     ------
@@ -97,4 +95,4 @@ def claim_folder(folder: Path) -> Any:
             " is allowed; wait for it, stop it, or use another clone"
         ) from None
     owner.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
-    return ours
+    _claims.append(ours)

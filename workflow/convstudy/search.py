@@ -61,7 +61,7 @@ def sampler(
     study then draws what it would have drawn. The grid's order is one for the whole study.
     """
     if settings["name"] == "grid":
-        return optuna.samplers.GridSampler(space, seed=seed)
+        return _Grid(space, seed=seed)
     seed = seed * 10_000 + trial
     if settings["name"] == "random":
         return optuna.samplers.RandomSampler(seed=seed)
@@ -73,6 +73,19 @@ def sampler(
         group=False,
         seed=seed,
     )
+
+
+class _Grid(optuna.samplers.GridSampler):
+    """A grid that leaves it to the budget when a study ends; beyond its points it repeats some."""
+
+    def after_trial(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Do nothing: Optuna's own grid asks `optimize` to stop, which is not used here."""
 
 
 def pruner(settings: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePruner:
