@@ -9,7 +9,8 @@ import optuna
 import pandas as pd
 import pytest
 import search_example
-from convstudy import models
+from convstudy import locks, models, storages
+from convstudy import search as search_module
 from convstudy.errors import UserError
 from convstudy.search import POSITIONS, Penalty, best_trials
 from convstudy.storages import _drop_torn_line
@@ -190,6 +191,24 @@ def test_two_workers_use_the_budget_once(tmp_path):
     assert set(summary["states"]) <= {"COMPLETE", "PRUNED"}
     owners = {trial.user_attrs["worker"] for trial in search(tmp_path).study().get_trials()}
     assert owners == {0, 1}
+
+
+@pytest.mark.fault(
+    "Two machines work on one journal", where="at a worker's first claim", lost="nothing: one line"
+)
+def test_a_journal_is_not_shared_between_machines(tmp_path, monkeypatch):
+    first = search(tmp_path, workers=2)
+    with locks.lock(first.folder / "worker-0"):
+        study = first.study()
+        first._claim(study, 0)
+        monkeypatch.setattr(search_module, "this_machine", lambda: "elsewhere")
+        monkeypatch.setattr(storages, "this_machine", lambda: "elsewhere")
+        with pytest.raises(UserError, match="journal is for workers on one machine"):
+            search(tmp_path, workers=2).work(worker=1)
+    # A worker that is gone is no reason: its trial goes on here.
+    other = search(tmp_path, workers=2)
+    other.work(worker=1)
+    assert other.export()[2]["trials"] == 14
 
 
 @pytest.mark.fault(

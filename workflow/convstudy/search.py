@@ -25,7 +25,7 @@ from convstudy.errors import UserError
 from convstudy.layers import KINDS
 from convstudy.locks import waiting_for
 from convstudy.logs import duration
-from convstudy.storages import FileStore, PostgresStore
+from convstudy.storages import FileStore, PostgresStore, this_machine
 
 logger = logging.getLogger(__name__)
 
@@ -256,6 +256,7 @@ class Search:
             else:
                 trial = study.ask()
             trial.set_user_attr("worker", worker)
+            trial.set_user_attr("machine", this_machine())
             kinds = self._suggest(trial)
             if "replicate" not in trial.user_attrs:
                 trial.set_user_attr("replicate", self._times_drawn(trials, number, kinds))
@@ -278,6 +279,7 @@ class Search:
         ]
         others = [trial for trial in running if trial not in gone]
         abandoned = self.store.abandoned(study, others) if others else set()
+        self.store.accept([trial for trial in others if trial.number not in abandoned])
         return [trial for trial in running if trial in gone or trial.number in abandoned]
 
     def steps(self, study: optuna.Study, trial: Trial) -> Generator[None, None, None]:

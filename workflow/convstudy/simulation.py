@@ -222,6 +222,9 @@ class MemoryStore:
         """Give no trial: simulated workers do not die."""
         return set()
 
+    def accept(self, others: Sequence[Any]) -> None:
+        """Work beside all."""
+
 
 def simulate(
     settings: Mapping[str, Any],

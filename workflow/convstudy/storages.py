@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -34,6 +35,11 @@ URL_EXAMPLE = "postgresql://USER@HOST/DATABASE"
 HEARTBEAT_SECONDS = 30
 GRACE_SECONDS = 120
 FILES = {"journal": "study.log", "sqlite": "study.db"}
+
+
+def this_machine() -> str:
+    """Tell this machine from others, without its name."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
 class FileStore:
@@ -84,6 +90,21 @@ class FileStore:
         owners = {trial.user_attrs["worker"] for trial in running}
         gone = {owner for owner in owners if is_free(self.folder / f"worker-{owner}")}
         return {trial.number for trial in running if trial.user_attrs["worker"] in gone}
+
+    def accept(self, others: Sequence[FrozenTrial]) -> None:
+        """Refuse to work beside workers on other machines.
+
+        Raises
+        ------
+        UserError
+            If a trial of the other workers runs elsewhere.
+        """
+        if any(trial.user_attrs.get("machine") != this_machine() for trial in others):
+            raise UserError(
+                f"search.storage: {self.kind} is for workers on one machine, but this study's are"
+                " on several; write storage: postgresql, or search.workers: 1, or keep the jobs on"
+                " one node (slurm_extra: \"'--nodelist=NODE'\" in the profile)"
+            )
 
     def copy(self, study: optuna.Study, path: Path) -> None:
         """Copy the file, which optuna-dashboard opens."""
@@ -158,6 +179,9 @@ class PostgresStore:
         # As Optuna's own `optimize` asks, which is not used here.
         silent = set(study._storage._get_stale_trial_ids(study._study_id))
         return {trial.number for trial in running if trial._trial_id in silent}
+
+    def accept(self, others: Sequence[FrozenTrial]) -> None:
+        """Work beside workers wherever they are."""
 
     def copy(self, study: optuna.Study, path: Path) -> None:
         """Copy the study to a journal file, which optuna-dashboard opens."""
