@@ -267,6 +267,23 @@ def test_curves_that_were_lost_are_trained_again(tmp_path, undisturbed):
     pd.testing.assert_frame_equal(search(tmp_path).export()[0][FOUND], undisturbed[0][FOUND])
 
 
+@pytest.mark.fault(
+    "A curve's file is damaged while it is trained",
+    where="between two epochs",
+    lost="the epochs before: trained again",
+)
+def test_a_curve_that_is_damaged_under_way_is_trained_from_its_start(tmp_path):
+    curve = PaperCurve(tmp_path / "curves", ("conv",) * 3, 0)
+    accuracies = []
+    for record in curve.epochs(EPOCHS):
+        accuracies.append(record["test_accuracy"])
+        if record["epoch"] == 3:
+            (curve.folder / "curve.json").write_text("{")
+    records = curve.read()["records"]
+    assert [record["epoch"] for record in records] == list(range(1, EPOCHS + 1))
+    assert [record["test_accuracy"] for record in records] == accuracies
+
+
 def test_a_journal_without_a_torn_line_is_left_alone(tmp_path):
     journal = tmp_path / "study.log"
     _drop_torn_line(journal)

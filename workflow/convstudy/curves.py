@@ -187,7 +187,7 @@ class Curve:
                             wait(ours, f"the curve {self.name}")
                             state = None
                         state = state or self._read_or_set_aside()
-                        if len(state["records"]) < epoch and not state["ended"]:
+                        while len(state["records"]) < epoch and not state["ended"]:
                             state = self._train(state, trained_for)
                     records = state["records"]
                 if len(records) < epoch:
@@ -272,7 +272,10 @@ class Curve:
     def _train(self, state: dict[str, Any], trained_for: str) -> dict[str, Any]:
         """Train one epoch more, with the lock held, and store it."""
         done = len(state["records"])
-        trainer = self._trainer = self._trainer or self._continue(state)
+        if self._trainer is None or self._trainer.epoch > done:
+            # At the start, or when what was stored has been lost meanwhile.
+            self._trainer = self._continue(state)
+        trainer = self._trainer
         obsolete = [state["checkpoint"], state["part"]]
         try:
             while trainer.epoch < done:
