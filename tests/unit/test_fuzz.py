@@ -122,7 +122,7 @@ def stored(tmp_path_factory):
 @pytest.mark.fault(
     "2,000 damaged files of curves", where="in curve.json", lost="the curve: trained again"
 )
-def test_curve_files(stored):
+def test_curve_files(stored, caplog):
     rng = random.Random(2)
     _, curve = stored
     path = curve.folder / "curve.json"
@@ -138,7 +138,7 @@ def test_curve_files(stored):
                 refused += one_line(error)
         assert refused > 1500
         # Whoever asks for epochs gets those of an undamaged curve.
-        logging.getLogger("convstudy").setLevel(logging.ERROR)
+        caplog.set_level(logging.ERROR, logger="convstudy")
         for _ in range(100):
             path.write_bytes(mutated(content, rng))
             [*records] = curve.epochs(EPOCHS)

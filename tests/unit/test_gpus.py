@@ -144,6 +144,7 @@ def test_cards_of_unknown_name_are_those_of_their_job(machine, monkeypatch):
 )
 def test_without_a_gpu_the_cpu_works_and_says_so(machine, caplog):
     machine(0)
+    caplog.set_level("WARNING", logger="convstudy")
     with gpus.lease({"gpu": 1}) as gpu:
         assert gpu is None
         assert "this machine shows none" in caplog.text

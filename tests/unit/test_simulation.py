@@ -9,8 +9,8 @@ NOTHING = Costs(start=0, set_up=0, epoch=10, report=0, claim=0)
 
 
 @pytest.fixture(autouse=True)
-def quiet():
-    logging.getLogger("convstudy").setLevel(logging.WARNING)
+def quiet(caplog):
+    caplog.set_level(logging.WARNING, logger="convstudy")
 
 
 def accuracies(kinds, replicate):
