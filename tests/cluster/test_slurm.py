@@ -232,9 +232,12 @@ def disturbed(root, tmp_path_factory, undisturbed):
         "warning": Fault("search_modules", "penalised_0", lambda job, _: send_job("USR1", job)),
     }
     before = {job.number for job in queue()}
-    # A minute is the least that SLURM knows; the profile's own warning would come before it.
-    limit = ("--set-resources", "train_model:runtime=1*attempt", "train_model:slurm_extra=''")
-    process = project.start(*goals(), *limit)
+    # A minute is the least that SLURM knows; the profile's warning would come before the start.
+    profile = project.folder / "workflow/profiles/slurm/config.yaml"
+    text = profile.read_text().replace("    runtime: 240 * attempt\n", "    runtime: 1 * attempt\n")
+    lines = [line for line in text.splitlines() if not line.startswith("    slurm_extra:")]
+    profile.write_text("\n".join(lines) + "\n")
+    process = project.start(*goals())
     restarted = False
     while process.poll() is None:
         for job in queue():
@@ -275,6 +278,8 @@ def assert_struck(project: Project, which: str) -> list[Job]:
 def test_scancel_of_a_training(disturbed, undisturbed):
     jobs = assert_struck(disturbed, "scancel")
     assert [job.state for job in jobs] == ["CANCELLED", "COMPLETED"]
+    assert f"SLURM-job '{jobs[0].number}' failed, SLURM status is: 'CANCELLED'" in disturbed.said()
+    assert "log: results/logs/train_model/depthwise_0.log" in disturbed.said()
     assert_same(disturbed, undisturbed)
 
 
@@ -296,6 +301,7 @@ def test_requeue_of_a_training(disturbed, undisturbed):
 )
 def test_a_job_that_exceeds_its_time_limit(disturbed, undisturbed):
     jobs = assert_struck(disturbed, "limit")
+    assert "SLURM status is: 'TIMEOUT'" in disturbed.said()
     assert [job.state for job in jobs] == ["TIMEOUT", "COMPLETED"]
     assert_same(disturbed, undisturbed)
 
