@@ -26,6 +26,14 @@ def run_example(store, epochs, *signal_at):
     return subprocess.run(command, capture_output=True, text=True).returncode
 
 
+def test_who_goes_on_says_from_where(tmp_path, caplog):
+    caplog.set_level("INFO", logger="convstudy")
+    assert run_example(tmp_path, 4, "SIGTERM", 2, 7) == 1
+    next(training_example.curve(tmp_path).epochs(2))
+    list(training_example.curve(tmp_path).epochs(2))
+    assert "goes on after epoch 1, step 7 of epoch 2" in caplog.text
+
+
 def final_state(curve):
     """Read every array of a checkpoint: weights and the optimizer's variables."""
     import h5py

@@ -350,7 +350,7 @@ class Curve:
                 part = PartOfEpoch(**{field: checkpoint[field] for field in fields})
             try:
                 _require_whole(path, checkpoint)
-                return Trainer(
+                trainer = Trainer(
                     self.layers,
                     self.recipe,
                     self.seed,
@@ -359,6 +359,9 @@ class Curve:
                     len(state["records"]),
                     part,
                 )
+                within = f", step {part.steps} of epoch {trainer.epoch + 1}" if part else ""
+                logger.info("%s goes on after epoch %d%s", self.name, trainer.epoch, within)
+                return trainer
             except FileNotFoundError:
                 logger.warning("%s is missing: going back to what was stored before", path)
             except (OSError, ValueError, KeyError) as error:
