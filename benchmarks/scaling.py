@@ -78,7 +78,7 @@ def measure() -> Iterator[dict[str, Any]]:
     yield repeated("Snakemake reads the workflow (a cluster job does so twice)", snakemake)
     imports = "from convstudy import search, data, gpus, logs"
     yield repeated("a search job's imports, Optuna among them", command(python, "-c", imports))
-    backend = "from convstudy.training import use_backend; use_backend('tensorflow', 'cpu')"
+    backend = "from convstudy.engine import use_backend; use_backend('tensorflow', 'cpu')"
     yield repeated("TensorFlow's import", command(python, "-c", backend))
 
     chosen = config()

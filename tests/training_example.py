@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from convstudy import interruption, training
+from convstudy import interruption
 from convstudy.curves import Curve
 from convstudy.data import Dataset
+from convstudy.engine import Engine
+from convstudy.training import Trainer
 
 MODEL = {"width": 0.125, "batch_normalization_momentum": 0.9}
 TRAINING = {
@@ -32,6 +34,7 @@ TRAINING = {
     "augmentation": "flip_and_shift",
     "backend": "tensorflow",
     "device": "cpu",
+    "jit_compile": "auto",
     "precision": "float32",
     "threads": 1,
 }
@@ -59,39 +62,28 @@ def curve(store: Path, replicate: int = 0, **changes: object) -> Curve:
 
 def _signal_at(number: signal.Signals, epoch: int, step: int) -> None:
     """Let this process send itself a signal in an epoch, when a step has been made."""
-    usual, usual_test = training._watch, training._watch_test
-    under_way = 0
+    usual, train, test = Trainer.train_epoch, Engine.train, Engine.test
+    under_way = steps_before = 0
 
-    def watch(model, part, steps):
-        callback = usual(model, part, steps)
-        begin, end = callback.on_epoch_begin, callback.on_train_batch_end
+    def train_epoch(self):
+        nonlocal under_way, steps_before
+        under_way = self.epoch + 1
+        steps_before = self.part.steps if self.part else 0
+        return usual(self)
 
-        def on_epoch_begin(index, logs=None):
-            nonlocal under_way
-            under_way = index + 1
-            begin(index, logs)
-
-        def on_train_batch_end(batch, logs=None):
-            if (under_way, callback.steps_done + 1) == (epoch, step):
+    def watched_train(self, order, moves):
+        for done, totals in enumerate(train(self, order, moves), start=steps_before + 1):
+            if (under_way, done) == (epoch, step):
                 os.kill(os.getpid(), number)
-            end(batch, logs)
+            yield totals
 
-        callback.on_epoch_begin, callback.on_train_batch_end = on_epoch_begin, on_train_batch_end
-        return callback
-
-    def watch_test(model):
-        callback = usual_test(model)
-        end = callback.on_test_batch_end
-
-        def on_test_batch_end(batch, logs=None):
+    def watched_test(self):
+        for totals in test(self):
             if (under_way, 11) == (epoch, step):
                 os.kill(os.getpid(), number)
-            end(batch, logs)
+            yield totals
 
-        callback.on_test_batch_end = on_test_batch_end
-        return callback
-
-    training._watch, training._watch_test = watch, watch_test
+    Trainer.train_epoch, Engine.train, Engine.test = train_epoch, watched_train, watched_test
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import sys
 import time
 
 import pytest
-from convstudy import gpus, interruption, training
+from convstudy import engine, gpus, interruption
 
 LEASE = """
 import sys, time
@@ -148,8 +148,8 @@ def test_without_a_gpu_the_cpu_works_and_says_so(machine, caplog):
     with gpus.lease({"gpu": 1}) as gpu:
         assert gpu is None
         assert "this machine shows none" in caplog.text
-        assert training.use_backend("tensorflow") == "cpu, in place of a GPU"
-        assert training.use_backend("tensorflow", device="cpu") == "cpu"
+        assert engine.use_backend("tensorflow") == "cpu, in place of a GPU"
+        assert engine.use_backend("tensorflow", device="cpu") == "cpu"
     with gpus.lease({}):
-        assert training.use_backend("tensorflow") == "cpu"
+        assert engine.use_backend("tensorflow") == "cpu"
     assert not interruption.asked()

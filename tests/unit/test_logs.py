@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 from convstudy import interruption
+from convstudy.engine import _native_messages_to_log
 from convstudy.errors import UserError
 from convstudy.logs import duration, job
-from convstudy.training import _native_messages_to_log
 
 
 def run(tmp_path, action):

@@ -329,7 +329,7 @@ class Curve:
 
     def _continue(self, state: dict[str, Any]) -> Trainer:
         """Load the newest checkpoint that is whole, or start."""
-        from convstudy.training import use_backend
+        from convstudy.engine import use_backend
 
         self._device = use_backend(
             self.recipe.backend,
@@ -337,8 +337,13 @@ class Curve:
             self.training["threads"],
             self.recipe.precision == "float64",
         )
-        logger.info("%s trains on %s", self.name, self._device)
         self._tidy(state)
+        trainer = self._newest(state)
+        logger.info("%s trains on %s (%s)", self.name, self._device, trainer.engine.choices)
+        return trainer
+
+    def _newest(self, state: dict[str, Any]) -> Trainer:
+        """Make a trainer of the newest checkpoint that is whole, or a new one."""
         for which in ("part", "checkpoint"):
             checkpoint = state[which]
             if checkpoint is None:
@@ -358,6 +363,7 @@ class Curve:
                     path,
                     len(state["records"]),
                     part,
+                    jit_compile=self.training["jit_compile"],
                 )
                 within = f", step {part.steps} of epoch {trainer.epoch + 1}" if part else ""
                 logger.info("%s goes on after epoch %d%s", self.name, trainer.epoch, within)
@@ -373,7 +379,13 @@ class Curve:
                 )
         if state["records"]:
             logger.warning("%s has no checkpoint: training again from epoch 1", self.name)
-        return Trainer(self.layers, self.recipe, self.seed, self.dataset)
+        return Trainer(
+            self.layers,
+            self.recipe,
+            self.seed,
+            self.dataset,
+            jit_compile=self.training["jit_compile"],
+        )
 
     def _tidy(self, state: dict[str, Any]) -> None:
         """Remove what a killed process left unfinished, with the lock held."""

@@ -30,7 +30,9 @@ rule search_modules:
         storage=config["search"]["storage"],
         model=config["model"],
         training=config["training"],
-        code=code_digest("layers", "models", "training", "curves", "search", "storages"),
+        code=code_digest(
+            "layers", "engine", "models", "training", "curves", "search", "storages"
+        ),
     message:
         "Searching modules: study {wildcards.study}, worker {wildcards.worker}"
     script:

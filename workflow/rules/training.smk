@@ -28,7 +28,7 @@ rule train_model:
         store="results/.state/curves",
         model=config["model"],
         training=config["training"],
-        code=code_digest("layers", "models", "training", "curves"),
+        code=code_digest("layers", "engine", "models", "training", "curves"),
     message:
         "Training the {wildcards.kind} network, replicate {wildcards.replicate}"
     script:

@@ -1,9 +1,9 @@
 """Check the worked examples, the identities and the grid."""
 
+from convstudy.engine import use_backend
 from convstudy.examples import check_examples
 from convstudy.files import write_csv
 from convstudy.logs import job
-from convstudy.training import use_backend
 from convstudy.verification import check_grid, check_identities, require_all_passed
 
 with job(snakemake):

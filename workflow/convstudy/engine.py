@@ -1,0 +1,545 @@
+"""The engine: a Keras model's training and test steps, compiled for the machine at hand.
+
+The only place in which backends differ. Keras's own layers, loss and optimizers define what is
+computed; the engine decides how, and its choices change results by rounding alone:
+
+- A call does a number of steps: one on a CPU, so that a stop is heard between two of them and the
+  images stay where they are, in memory-mapped arrays; all of an epoch on a GPU, on images that
+  stay on the GPU, so that nothing waits for the host.
+- BatchNormalization uses the backend's fused kernel, where there is one: Keras computes the
+  moments, the scaling and their gradients in some ten passes over the activations.
+"""
+
+import contextlib
+import functools
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from convstudy import gpus
+from convstudy.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+# How far an image is shifted at most, in pixels.
+REACH = 4
+TEST_BATCH_SIZE = 250
+
+
+class Totals(NamedTuple):
+    """What a call of the engine adds up to: its steps, its images' losses, those that are right."""
+
+    steps: int
+    loss: float
+    correct: int
+
+
+def use_backend(name: str, device: str = "auto", threads: int = 1, float64: bool = False) -> str:
+    """Import Keras on a backend, bound to a number of CPU threads.
+
+    Parameters
+    ----------
+    name : str
+        ``tensorflow``, ``jax`` or ``torch``.
+    device : str
+        ``cpu`` hides GPUs, ``gpu`` requires one, ``auto`` takes one if there is one.
+    threads : int
+        CPU threads. Their number is fixed by the settings and not by the machine, because sums
+        that are split otherwise round otherwise.
+    float64 : bool
+        Whether double precision is needed, which JAX has only on demand.
+
+    Returns
+    -------
+    str
+        What trains: a GPU's name, ``cpu``, or `gpus.NO_GPU`.
+
+    Raises
+    ------
+    UserError
+        If `device` is ``gpu`` and the backend sees none.
+    RuntimeError
+        If Keras already runs on another backend in this process.
+    """
+    os.environ["KERAS_BACKEND"] = name
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Off by default on processors without AVX-512, where it is faster, too (docs/performance.md).
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if device == "cpu" and "tensorflow" not in sys.modules:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if name == "jax" and device == "cpu":
+        os.environ["JAX_PLATFORMS"] = "cpu"
+    if name == "jax" and float64:
+        os.environ["JAX_ENABLE_X64"] = "1"
+    with _native_messages_to_log():
+        import keras
+
+        if keras.backend.backend() != name:
+            raise RuntimeError(f"Keras already runs on {keras.backend.backend()}, not on {name}")
+        _bind_backend(name, threads)
+        found = gpu_names()
+    if device == "gpu" and not found:
+        raise UserError(
+            f"training.device: gpu, but {name} sees no GPU on this machine;"
+            " allowed are auto, cpu and gpu; set training.device: auto or install the gpu extra"
+        )
+    if found:
+        return found[0]
+    return gpus.NO_GPU if gpus.wanted() and device != "cpu" else "cpu"
+
+
+@contextlib.contextmanager
+def _native_messages_to_log() -> Iterator[None]:
+    """Keep what native code writes to the terminal while it is loaded; it goes to debug lines."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            kept.seek(0)
+            for line in kept.read().decode(errors="replace").splitlines():
+                logger.debug("%s", line)
+
+
+def _bind_backend(name: str, threads: int) -> None:
+    """Set a backend's threads, and let its memory on a GPU grow with need."""
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        # It warns that a step is compiled more than once: once for each network, as it should be.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+            for card in tf.config.list_physical_devices("GPU"):
+                # Else TensorFlow takes all of the card's memory at its start.
+                tf.config.experimental.set_memory_growth(card, True)
+            tf.config.list_logical_devices()
+        except RuntimeError:
+            # TensorFlow has begun to compute in this process and keeps what it was given then.
+            logger.warning(
+                "TensorFlow runs already and keeps its threads, so results may differ by rounding"
+            )
+    elif name == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def gpu_names() -> list[str]:
+    """Name the GPUs that Keras's backend sees."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        cards = tf.config.list_physical_devices("GPU")
+        return [tf.config.experimental.get_device_details(card)["device_name"] for card in cards]
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return [one.device_kind for one in jax.devices() if one.platform == "gpu"]
+    import torch
+
+    return [torch.cuda.get_device_name(one) for one in range(torch.cuda.device_count())]
+
+
+def draw_moves(how: str, images: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw each image's augmentation.
+
+    Parameters
+    ----------
+    how : str
+        ``none``, ``flip`` (left-right, by chance) or ``flip_and_shift`` (and by up to four pixels
+        in both directions).
+    images : int
+        How many.
+    rng : numpy.random.Generator
+        Where the choices come from.
+
+    Returns
+    -------
+    ndarray of int32, (images, 3)
+        Whether the image is flipped, and by how many pixels it moves up and left.
+    """
+    moves = np.zeros((images, 3), np.int32)
+    if how != "none":
+        moves[:, 0] = rng.integers(0, 2, images)
+    if how == "flip_and_shift":
+        moves[:, 1:] = rng.integers(-REACH, REACH + 1, (2, images)).T
+    return moves
+
+
+def move(images: Any, moves: Any) -> Any:
+    """Flip images left-right and shift them, zeros moving in.
+
+    Parameters
+    ----------
+    images : tensor, (images, Y, X, channels)
+        Left as they are.
+    moves : tensor of int32, (images, 3)
+        See `draw_moves`.
+    """
+    from keras import ops
+
+    height, width, channels = images.shape[1:]
+    flip, up, left = (moves[:, one, None, None] for one in range(3))
+    rows = ops.arange(height)[None, :, None] + up
+    columns = ops.arange(width)[None, None, :] + left
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    columns = ops.where(flip == 1, width - 1 - columns, columns)
+    image = ops.arange(ops.shape(images)[0])[:, None, None]
+    pixels = ops.where(inside, (image * height + rows) * width + columns, 0)
+    moved = ops.take(ops.reshape(images, (-1, channels)), pixels, axis=0)
+    return ops.where(inside[..., None], moved, ops.zeros_like(moved))
+
+
+class Engine:
+    """A compiled model with the images that it is trained and tested on.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled, with its optimizer; from images, (batch, Y, X, channels), to probabilities.
+    dataset : Dataset
+        Images and labels.
+    batch_size : int
+        Images a training step; an epoch's last step may have fewer.
+    augmentation : str
+        See `draw_moves`.
+    jit_compile : bool or str
+        Whether a compiler fuses operations: XLA in TensorFlow (``auto``: on a GPU), TorchInductor
+        in PyTorch (``auto``: no). JAX always does.
+    resident : bool, optional
+        Whether images stay on the device and a call does all steps; by default, on a GPU.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        dataset: Any,
+        batch_size: int,
+        augmentation: str,
+        jit_compile: bool | str = "auto",
+        resident: bool | None = None,
+    ) -> None:
+        import keras
+
+        gpu = bool(gpu_names())
+        backend = keras.backend.backend()
+        self.resident = gpu if resident is None else resident
+        if jit_compile == "auto":
+            # XLA on a CPU makes a depthwise layer some fifty times slower (docs/performance.md).
+            jit_compile = gpu and backend == "tensorflow"
+        self.batch_size = batch_size
+        fuse_normalisation(model)
+        model.optimizer.build(model.trainable_variables)
+        compiled = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[backend]
+        self._train, self._test = compiled(model, augmentation != "none", bool(jit_compile))
+        place: Callable[[Any], Any] = np.asarray
+        if self.resident:
+            place = keras.ops.convert_to_tensor
+        self.choices = ", ".join(
+            [
+                backend,
+                f"oneDNN {'on' if os.environ.get('TF_ENABLE_ONEDNN_OPTS') == '1' else 'off'}",
+                f"just-in-time compiler {'on' if jit_compile or backend == 'jax' else 'off'}",
+                f"{'an epoch' if self.resident else 'a step'} a call",
+            ]
+        )
+        self.train_data = place(dataset.train_images), place(dataset.train_labels)
+        self.test_data = place(dataset.test_images), place(dataset.test_labels)
+
+    def train(self, order: np.ndarray, moves: np.ndarray) -> Iterator[Totals]:
+        """Train on images in this order, moved so, and give each call's totals.
+
+        Parameters
+        ----------
+        order : ndarray of int, (images,)
+            Numbers of the training images.
+        moves : ndarray of int32, (images, 3)
+            See `draw_moves`.
+        """
+        return self._calls(self._train, self.train_data, order, moves, self.batch_size)
+
+    def test(self) -> Iterator[Totals]:
+        """Test on all test images, and give each call's totals."""
+        order = np.arange(len(self.test_data[1]))
+        moves = np.zeros((len(order), 3), np.int32)
+        batch = max(self.batch_size, TEST_BATCH_SIZE)
+        return self._calls(self._test, self.test_data, order, moves, batch)
+
+    def _calls(
+        self,
+        function: Callable[..., Any],
+        data: tuple[Any, Any],
+        order: np.ndarray,
+        moves: np.ndarray,
+        batch: int,
+    ) -> Iterator[Totals]:
+        """Call a compiled function on all whole batches and then the rest, or on each in turn."""
+        last = len(order)
+        bounds = [0, last // batch * batch] if self.resident else list(range(0, last, batch))
+        for start, end in pairwise([*bounds, last]):
+            if start == end:
+                continue
+            size = min(batch, end - start)
+            steps = (end - start) // size
+            chosen = order[start:end].astype(np.int32)
+            images, labels = data
+            if not self.resident:
+                images, labels = images[chosen], labels[chosen]
+                chosen = np.arange(size, dtype=np.int32)
+            loss, correct = function(
+                images,
+                labels,
+                chosen.reshape(steps, size),
+                moves[start:end].reshape(steps, size, 3),
+            )
+            yield Totals(steps, float(loss), int(correct))
+
+
+def _batch(images: Any, labels: Any, order: Any, moves: Any | None) -> tuple[Any, Any]:
+    """Take the images and labels of a step, the images moved."""
+    from keras import ops
+
+    images = ops.take(images, order, axis=0)
+    labels = ops.cast(ops.take(labels, order, axis=0), "int32")
+    return (images if moves is None else move(images, moves)), labels
+
+
+def _losses_and_correct(probabilities: Any, labels: Any) -> tuple[Any, Any]:
+    """Add up the cross-entropy of a batch, and count the images that are right."""
+    from keras import ops
+
+    losses = ops.sparse_categorical_crossentropy(labels, probabilities)
+    right = ops.cast(ops.argmax(probabilities, axis=-1), "int32") == labels
+    return ops.sum(losses), ops.sum(ops.cast(right, "int32"))
+
+
+def _tensorflow(model: Any, moved: bool, jit: bool) -> tuple[Callable[..., Any], ...]:
+    """Compile a model's training and test steps in TensorFlow: a graph with a loop over steps."""
+    import tensorflow as tf
+
+    def compiled(step: Callable[..., Any]) -> Callable[..., Any]:
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8),
+                tf.TensorSpec((None,), tf.uint8),
+                tf.TensorSpec((None, None), tf.int32),
+                tf.TensorSpec((None, None, 3), tf.int32),
+            ],
+            jit_compile=jit,
+            autograph=False,
+        )
+        def run(images: Any, labels: Any, order: Any, moves: Any) -> Any:
+            def body(number: Any, loss: Any, correct: Any) -> tuple[Any, ...]:
+                more = step(images, labels, order[number], moves[number])
+                return number + 1, loss + more[0], correct + more[1]
+
+            steps = tf.shape(order)[0]
+            _, loss, correct = tf.while_loop(
+                lambda number, loss, correct: number < steps,
+                body,
+                (tf.constant(0), tf.constant(0.0), tf.constant(0)),
+                # One step needs the weights of the one before.
+                parallel_iterations=1,
+            )
+            return loss, correct
+
+        return run
+
+    def train(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
+        images, labels = _batch(images, labels, order, moves if moved else None)
+        with tf.GradientTape() as tape:
+            loss, correct = _losses_and_correct(model(images, training=True), labels)
+            mean = loss / tf.cast(tf.shape(labels)[0], loss.dtype)
+            scaled = model.optimizer.scale_loss(mean)
+        gradients = tape.gradient(scaled, model.trainable_variables)
+        model.optimizer.apply(gradients, model.trainable_variables)
+        return loss, correct
+
+    def test(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
+        images, labels = _batch(images, labels, order, None)
+        return _losses_and_correct(model(images, training=False), labels)
+
+    return compiled(train), compiled(test)
+
+
+def _jax(model: Any, moved: bool, jit: bool) -> tuple[Callable[..., Any], ...]:
+    """Compile a model's training and test steps in JAX: a scan over steps, on explicit state."""
+    import jax
+    import keras
+
+    optimizer = model.optimizer
+
+    def loss_of(trainable: Any, fixed: Any, optimized: Any, images: Any, labels: Any) -> Any:
+        probabilities, fixed = model.stateless_call(trainable, fixed, images, training=True)
+        loss, correct = _losses_and_correct(probabilities, labels)
+        # The scale of the loss is one of the optimizer's variables.
+        known = zip(optimizer.variables, optimized, strict=True)
+        with keras.StatelessScope(state_mapping=list(known)):
+            scaled = optimizer.scale_loss(loss / len(labels))
+        return scaled, (loss, correct, fixed)
+
+    gradient = jax.value_and_grad(loss_of, has_aux=True)
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def train(state: Any, images: Any, labels: Any, order: Any, moves: Any) -> Any:
+        def step(state: Any, chosen: Any) -> Any:
+            trainable, fixed, optimized = state
+            batch = _batch(images, labels, chosen[0], chosen[1] if moved else None)
+            (_, (loss, correct, fixed)), gradients = gradient(trainable, fixed, optimized, *batch)
+            trainable, optimized = optimizer.stateless_apply(optimized, gradients, trainable)
+            return (trainable, fixed, optimized), (loss, correct)
+
+        state, (losses, corrects) = jax.lax.scan(step, state, (order, moves))
+        return state, (losses.sum(), corrects.sum())
+
+    @jax.jit
+    def test(state: Any, images: Any, labels: Any, order: Any) -> Any:
+        def step(carry: None, chosen: Any) -> Any:
+            batch, truth = _batch(images, labels, chosen, None)
+            probabilities, _ = model.stateless_call(state[0], state[1], batch, training=False)
+            return carry, _losses_and_correct(probabilities, truth)
+
+        _, (losses, corrects) = jax.lax.scan(step, None, order)
+        return losses.sum(), corrects.sum()
+
+    variables = (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        optimizer.variables,
+    )
+
+    def state() -> Any:
+        return tuple([one.value for one in group] for group in variables)
+
+    def run_train(images: Any, labels: Any, order: Any, moves: Any) -> Any:
+        values, totals = train(state(), images, labels, order, moves)
+        for group, new in zip(variables, values, strict=True):
+            for one, value in zip(group, new, strict=True):
+                one.assign(value)
+        return totals
+
+    def run_test(images: Any, labels: Any, order: Any, moves: Any) -> Any:
+        return test(state(), images, labels, order)
+
+    return run_train, run_test
+
+
+def _torch(model: Any, moved: bool, jit: bool) -> tuple[Callable[..., Any], ...]:
+    """Prepare a model's training and test steps in PyTorch: a loop that reads nothing back."""
+    import torch
+    from keras import ops
+
+    variables = model.trainable_variables
+
+    def train(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
+        images, labels = _batch(images, labels, order, moves if moved else None)
+        loss, correct = _losses_and_correct(model(images, training=True), labels)
+        scaled = model.optimizer.scale_loss(loss / len(labels))
+        gradients = torch.autograd.grad(scaled, [one.value for one in variables])
+        with torch.no_grad():
+            model.optimizer.apply(gradients, variables)
+        return loss.detach(), correct
+
+    @torch.no_grad()
+    def test(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
+        images, labels = _batch(images, labels, order, None)
+        return _losses_and_correct(model(images, training=False), labels)
+
+    def looped(step: Callable[..., Any]) -> Callable[..., Any]:
+        step = torch.compile(step) if jit else step
+
+        def run(*arrays: Any) -> tuple[Any, Any]:
+            images, labels, order, moves = map(ops.convert_to_tensor, arrays)
+            totals = [step(images, labels, *chosen) for chosen in zip(order, moves, strict=True)]
+            losses, corrects = zip(*totals, strict=True)
+            return sum(losses), sum(corrects)
+
+        return run
+
+    return looped(train), looped(test)
+
+
+def fuse_normalisation(model: Any) -> None:
+    """Let a model's BatchNormalization use the backend's fused kernel for training.
+
+    The layers stay Keras's own, so that a checkpoint loads anywhere. JAX has no such kernel, since
+    XLA fuses Keras's operations itself.
+    """
+    import keras
+
+    kernel = {"tensorflow": _tensorflow_moments, "torch": _torch_moments}.get(
+        keras.backend.backend()
+    )
+    for layer in model.layers:
+        if kernel and isinstance(layer, keras.layers.BatchNormalization):
+            layer.call = functools.partial(_normalise, layer, layer.call, kernel)
+
+
+def _normalise(
+    layer: Any,
+    usual: Callable[..., Any],
+    kernel: Callable[..., Any],
+    inputs: Any,
+    training: bool | None = None,
+    mask: Any = None,
+) -> Any:
+    """Normalise a batch and update the moving averages, as Keras's BatchNormalization does."""
+    import keras
+
+    # The kernels have no float64; a test uses moving averages, which Keras does in one pass.
+    if not training or keras.backend.standardize_dtype(inputs.dtype) == "float64":
+        return usual(inputs, training=training, mask=mask)
+    outputs, mean, variance = kernel(inputs, layer.gamma, layer.beta, layer.epsilon)
+    for moving, new in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+        moving.assign(moving * layer.momentum + new * (1 - layer.momentum))
+    return outputs
+
+
+def _tensorflow_moments(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, ...]:
+    """Normalise with TensorFlow's kernel, and give the moments."""
+    import tensorflow as tf
+
+    outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=inputs,
+        scale=gamma,
+        offset=beta,
+        mean=[],
+        variance=[],
+        epsilon=epsilon,
+        is_training=True,
+    )
+    # The kernel's variance is an estimate for the population; Keras averages the batch's own.
+    count = tf.cast(tf.size(inputs) / tf.size(mean), variance.dtype)
+    return outputs, mean, variance * (count - 1) / count
+
+
+def _torch_moments(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, ...]:
+    """Normalise with PyTorch's kernel, and give the moments."""
+    import torch
+
+    outputs, mean, inverse = torch.native_batch_norm(
+        # A view: channels come second by name, and last in memory.
+        inputs.movedim(-1, 1),
+        gamma.value,
+        beta.value,
+        None,
+        None,
+        True,
+        0.0,
+        epsilon,
+    )
+    return outputs.movedim(1, -1), mean.detach(), inverse.detach() ** -2 - epsilon
