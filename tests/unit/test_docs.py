@@ -1,6 +1,7 @@
-import importlib.util
+import importlib
 
 import fault_table
+import pytest
 
 
 def test_the_table_of_faults_is_that_of_the_tests():
@@ -9,11 +10,10 @@ def test_the_table_of_faults_is_that_of_the_tests():
     assert len(list(fault_table.faults())) > 20
 
 
-def test_the_tables_of_scaling_are_those_of_their_files(root):
-    place = root / "benchmarks/scaling.py"
-    spec = importlib.util.spec_from_file_location("scaling", place)
-    scaling = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(scaling)
-    text = scaling.DOCUMENT.read_text(encoding="utf-8")
-    assert text == scaling.rendered(), "run: python benchmarks/scaling.py render"
-    assert text.count("| the article's study |") == 3
+@pytest.mark.parametrize("name", ["scaling", "performance"])
+def test_a_documents_tables_are_those_of_its_files(root, monkeypatch, name):
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    benchmark = importlib.import_module(name)
+    text = benchmark.DOCUMENT.read_text(encoding="utf-8")
+    assert text == benchmark.rendered(), f"run: python benchmarks/{name}.py render"
+    assert text.count("\n| --- |") >= 2

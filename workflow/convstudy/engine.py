@@ -6,8 +6,9 @@ computed; the engine decides how, and its choices change results by rounding alo
 - A call does a number of steps: one on a CPU, so that a stop is heard between two of them and the
   images stay where they are, in memory-mapped arrays; all of an epoch on a GPU, on images that
   stay on the GPU, so that nothing waits for the host.
-- BatchNormalization uses the backend's fused kernel, where there is one: Keras computes the
-  moments, the scaling and their gradients in some ten passes over the activations.
+- In training, BatchNormalization uses the backend's fused kernel, where there is one: Keras
+  computes the moments, the scaling and their gradients in some ten passes over the activations.
+- In training with TensorFlow on a CPU, 1x1 convolutions are products of matrices.
 """
 
 import contextlib
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 # How far an image is shifted at most, in pixels.
 REACH = 4
 TEST_BATCH_SIZE = 250
+# Images stay on a GPU if they take no more than this; CIFAR-10 takes 0.18 GB.
+RESIDENT_BYTES = 4e9
 
 
 class Totals(NamedTuple):
@@ -221,7 +224,8 @@ class Engine:
         Whether a compiler fuses operations: XLA in TensorFlow (``auto``: on a GPU), TorchInductor
         in PyTorch (``auto``: no). JAX always does.
     resident : bool, optional
-        Whether images stay on the device and a call does all steps; by default, on a GPU.
+        Whether images stay on the device and a call does all steps; by default, on a GPU, if
+        they are not too many (`RESIDENT_BYTES`).
     """
 
     def __init__(
@@ -237,12 +241,12 @@ class Engine:
 
         gpu = bool(gpu_names())
         backend = keras.backend.backend()
-        self.resident = gpu if resident is None else resident
+        small = dataset.train_images.nbytes + dataset.test_images.nbytes <= RESIDENT_BYTES
+        self.resident = gpu and small if resident is None else resident
         if jit_compile == "auto":
             # XLA on a CPU makes a depthwise layer some fifty times slower (docs/performance.md).
             jit_compile = gpu and backend == "tensorflow"
         self.batch_size = batch_size
-        fuse_normalisation(model)
         model.optimizer.build(model.trainable_variables)
         compiled = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[backend]
         self._train, self._test = compiled(model, augmentation != "none", bool(jit_compile))
@@ -361,7 +365,7 @@ def _tensorflow(model: Any, moved: bool, jit: bool) -> tuple[Callable[..., Any],
 
     def train(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
         images, labels = _batch(images, labels, order, moves if moved else None)
-        with tf.GradientTape() as tape:
+        with training_kernels(model), tf.GradientTape() as tape:
             loss, correct = _losses_and_correct(model(images, training=True), labels)
             mean = loss / tf.cast(tf.shape(labels)[0], loss.dtype)
             scaled = model.optimizer.scale_loss(mean)
@@ -447,7 +451,8 @@ def _torch(model: Any, moved: bool, jit: bool) -> tuple[Callable[..., Any], ...]
 
     def train(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
         images, labels = _batch(images, labels, order, moves if moved else None)
-        loss, correct = _losses_and_correct(model(images, training=True), labels)
+        with training_kernels(model):
+            loss, correct = _losses_and_correct(model(images, training=True), labels)
         scaled = model.optimizer.scale_loss(loss / len(labels))
         gradients = torch.autograd.grad(scaled, [one.value for one in variables])
         with torch.no_grad():
@@ -473,36 +478,38 @@ def _torch(model: Any, moved: bool, jit: bool) -> tuple[Callable[..., Any], ...]
     return looped(train), looped(test)
 
 
-def fuse_normalisation(model: Any) -> None:
-    """Let a model's BatchNormalization use the backend's fused kernel for training.
+@contextlib.contextmanager
+def training_kernels(model: Any) -> Iterator[None]:
+    """Let a model's layers use faster kernels than Keras's while a training step is made.
 
-    The layers stay Keras's own, so that a checkpoint loads anywhere. JAX has no such kernel, since
+    The layers stay Keras's own, so that a checkpoint loads anywhere. JAX needs none of this, since
     XLA fuses Keras's operations itself.
     """
     import keras
 
-    kernel = {"tensorflow": _tensorflow_moments, "torch": _torch_moments}.get(
-        keras.backend.backend()
-    )
+    backend = keras.backend.backend()
+    normalise = {"tensorflow": _tensorflow_moments, "torch": _torch_moments}.get(backend)
+    changed = []
     for layer in model.layers:
-        if kernel and isinstance(layer, keras.layers.BatchNormalization):
-            layer.call = functools.partial(_normalise, layer, layer.call, kernel)
+        # The kernels that normalise have no float64.
+        if isinstance(layer, keras.layers.BatchNormalization):
+            if normalise and layer.compute_dtype != "float64":
+                layer.call = functools.partial(_normalise, layer, normalise)
+                changed.append(layer)
+        elif backend == "tensorflow" and not gpu_names() and _is_pointwise(layer):
+            layer.call = functools.partial(_convolve_pointwise, layer)
+            changed.append(layer)
+    try:
+        yield
+    finally:
+        for layer in changed:
+            del layer.call
 
 
 def _normalise(
-    layer: Any,
-    usual: Callable[..., Any],
-    kernel: Callable[..., Any],
-    inputs: Any,
-    training: bool | None = None,
-    mask: Any = None,
+    layer: Any, kernel: Callable[..., Any], inputs: Any, training: bool = True, mask: Any = None
 ) -> Any:
     """Normalise a batch and update the moving averages, as Keras's BatchNormalization does."""
-    import keras
-
-    # The kernels have no float64; a test uses moving averages, which Keras does in one pass.
-    if not training or keras.backend.standardize_dtype(inputs.dtype) == "float64":
-        return usual(inputs, training=training, mask=mask)
     outputs, mean, variance = kernel(inputs, layer.gamma, layer.beta, layer.epsilon)
     for moving, new in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
         moving.assign(moving * layer.momentum + new * (1 - layer.momentum))
@@ -543,3 +550,35 @@ def _torch_moments(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[
         epsilon,
     )
     return outputs.movedim(1, -1), mean.detach(), inverse.detach() ** -2 - epsilon
+
+
+def _is_pointwise(layer: Any) -> bool:
+    """Tell whether a layer is, or ends in, a 1x1 convolution that `_convolve_pointwise` can do."""
+    import keras
+
+    if not getattr(layer, "use_bias", False):
+        return False
+    if type(layer) is keras.layers.SeparableConv2D:
+        return bool(layer.padding == "same" and layer.strides == layer.dilation_rate == (1, 1))
+    return (
+        type(layer) is keras.layers.Conv2D
+        and layer.kernel_size == layer.strides == (1, 1)
+        and layer.groups == 1
+    )
+
+
+def _convolve_pointwise(layer: Any, inputs: Any) -> Any:
+    """Do a 1x1 convolution as a product of matrices, whose gradients TensorFlow has faster."""
+    import tensorflow as tf
+
+    if hasattr(layer, "depthwise_kernel"):
+        depthwise = tf.convert_to_tensor(layer.depthwise_kernel)
+        inputs = tf.nn.depthwise_conv2d(inputs, depthwise, (1, 1, 1, 1), "SAME")
+        kernel = layer.pointwise_kernel
+    else:
+        kernel = layer.kernel
+    channels, filters = kernel.shape[-2:]
+    matrix = tf.reshape(kernel, (channels, filters))
+    outputs = tf.matmul(tf.reshape(inputs, (-1, channels)), matrix)
+    outputs = tf.reshape(outputs, (-1, *inputs.shape[1:3], filters))
+    return layer.activation(outputs + tf.convert_to_tensor(layer.bias))

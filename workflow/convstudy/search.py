@@ -299,14 +299,13 @@ class Search:
         best = 0.0
         epochs = 0
         # Closed as soon as the trial is pruned, so that nobody waits for the curve any longer.
-        with contextlib.closing(
-            curve.epochs(self.epochs, self._trial_name(trial.number))
-        ) as records:
+        name = self._trial_name(trial.number)
+        with contextlib.closing(curve.epochs(self.epochs, name)) as records:
             for record in records:
                 epochs = record["epoch"]
                 best = max(best, record["test_accuracy"])
                 logger.info(
-                    "%s: trial %d of %d, %s, epoch %d of %d, test accuracy %.1f %%",
+                    "%s: trial %d of %d, %s, epoch %d of %d, test accuracy %.1f %%, %s",
                     self.name,
                     trial.number + 1,
                     self.settings["trials"],
@@ -314,6 +313,9 @@ class Search:
                     epochs,
                     self.epochs,
                     100 * record["test_accuracy"],
+                    f"{record['images_per_second']:,.0f} images/s"
+                    if record["trained_for"] == name
+                    else "from the store",
                 )
                 if epochs - 1 not in reported:
                     trial.report(1 - record["test_accuracy"] + in_pruning, step=epochs - 1)

@@ -192,7 +192,8 @@ class ReplayedCurve:
                     world.seconds_trained += seconds
                     world.clock.sleep(seconds + costs.report)
                     world.trained[self.name] = epoch
-                yield {"epoch": epoch, "test_accuracy": accuracies[epoch - 1]}
+                accuracy = accuracies[epoch - 1]
+                yield {"epoch": epoch, "test_accuracy": accuracy, "trained_for": "replay"}
 
 
 class MemoryStore:

@@ -8,6 +8,14 @@ def study_settings(wildcards):
     return config["search"]["studies"][wildcards.study]
 
 
+def first_study_first(wildcards):
+    """Start the first study before the trainings, and the others after them.
+
+    A study that starts later finds what they share in the store, and need not wait for it.
+    """
+    return 2 if wildcards.study == STUDIES[0] else 0
+
+
 def growing(amount):
     """Ask for `amount` at a job's first attempt, for twice as much at its second, and so on."""
 

@@ -16,6 +16,7 @@ rule search_modules:
         "results/logs/search_modules/{study}_{worker}.log",
     benchmark:
         "results/benchmarks/search_modules/{study}_{worker}.tsv"
+    priority: first_study_first
     conda:
         "../../environment.yml"
     threads: config["training"]["threads"]
@@ -30,9 +31,7 @@ rule search_modules:
         storage=config["search"]["storage"],
         model=config["model"],
         training=config["training"],
-        code=code_digest(
-            "layers", "engine", "models", "training", "curves", "search", "storages"
-        ),
+        code=code_digest("layers", "engine", "models", "training", "curves", "search", "storages"),
     message:
         "Searching modules: study {wildcards.study}, worker {wildcards.worker}"
     script:

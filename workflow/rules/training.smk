@@ -18,6 +18,7 @@ rule train_model:
         "results/logs/train_model/{kind}_{replicate}.log",
     benchmark:
         "results/benchmarks/train_model/{kind}_{replicate}.tsv"
+    priority: 1
     conda:
         "../../environment.yml"
     threads: config["training"]["threads"]
