@@ -14,11 +14,11 @@ LOCK := $(if $(EXTRA),locks/$(EXTRA).lock,requirements.lock)
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help setup report test lint format lock clean
+.PHONY: help setup report test benchmark lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## install everything into .venv (once, or after the lock changed)
 
@@ -28,6 +28,9 @@ report: $(READY) ## run the study and make reports/report.html
 
 test: $(READY) ## run the tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest
+
+benchmark: $(READY) ## measure speed and write docs/performance.md (EXTRA=torch: with the peer)
+	$(BIN)/python benchmarks/performance.py throughput choices seeds growth run render
 
 lint: $(READY) ## check format, style and types
 	$(BIN)/ruff check .

@@ -26,12 +26,11 @@ from convstudy import data, models, settings
 from convstudy.curves import Curve
 from convstudy.files import write_csv, write_text
 from convstudy.layers import KINDS
-from convstudy.provenance import commit, hardware, now, versions
 from convstudy.search import Search
 from convstudy.simulation import Costs, ReplayedCurve, World, replayed, simulate
 from convstudy.training import Trainer
+from document import ROOT, machine, markdown, with_parts
 
-ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs/scaling"
 DOCUMENT = ROOT / "docs/scaling.md"
 REPEATS = 5
@@ -204,23 +203,6 @@ def simulated() -> Iterator[dict[str, Any]]:
             yield {"study": study, "epoch_seconds": epoch, **result}
 
 
-def machine() -> str:
-    """Say where and with what something was measured, in a line."""
-    about, found = hardware(), versions()
-    where = commit(ROOT)
-    return (
-        f"{now()[:10]}, {about['processor']}, {about['cores']} cores, Python {found['python']},"
-        f" Keras {found['keras']}, Optuna {found['optuna']}, Snakemake {found['snakemake']},"
-        f" commit {str(where['commit'])[:7]}"
-    )
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """Write a table as Markdown."""
-    rows = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
 def rendered() -> str:
     """Give the document with the tables of today's files."""
     measured = pd.read_csv(FOLDER / "costs.csv")
@@ -244,17 +226,12 @@ def rendered() -> str:
             "best error": [f"{best:.4f}" for best in result["best"]],
         }
     )
-    text = DOCUMENT.read_text(encoding="utf-8")
     machine_line = (FOLDER / "machine.txt").read_text(encoding="utf-8").strip()
     parts = {
         "costs": f"Measured: {machine_line}.\n\n{markdown(measured[['what', 'value', 'range']])}",
         "simulated": markdown(shown),
     }
-    for name, table in parts.items():
-        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        before, _, rest = text.partition(begin)
-        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
-    return text
+    return with_parts(DOCUMENT.read_text(encoding="utf-8"), parts)
 
 
 def main() -> None:
@@ -266,7 +243,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     if chosen.what == "measure":
         write_csv(FOLDER / "costs.csv", pd.DataFrame(measure()))
-        write_text(FOLDER / "machine.txt", machine() + "\n")
+        write_text(FOLDER / "machine.txt", machine("keras", "optuna", "snakemake") + "\n")
     elif chosen.what == "simulate":
         write_csv(FOLDER / "simulated.csv", pd.DataFrame(simulated()))
     else:

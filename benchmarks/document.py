@@ -1,0 +1,47 @@
+"""What the benchmarks share: where they were run, and tables in a document."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from convstudy.provenance import commit, hardware, now, versions
+
+ROOT = Path(__file__).parents[1]
+
+
+def machine(*packages: str) -> str:
+    """Say where and with what something was measured, in a line."""
+    about, found = hardware(), versions()
+    gpu = f", {', '.join(about['gpus'])}" if about["gpus"] else ""
+    names = ["python", *packages]
+    used = ", ".join(f"{name} {found[name]}" for name in names if name in found)
+    where = commit(ROOT)
+    changed = " with changes" if where["dirty"] else ""
+    return (
+        f"{now()[:10]}, {about['processor']}, {about['cores']} cores{gpu}, {used},"
+        f" commit {str(where['commit'])[:7]}{changed}"
+    )
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """Write a table as Markdown."""
+    rows = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def with_parts(text: str, parts: Mapping[str, str]) -> str:
+    """Put each part between its marks in a document.
+
+    Raises
+    ------
+    ValueError
+        If the document lacks a part's marks.
+    """
+    for name, part in parts.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            raise ValueError(f"the document has no marks for {name}")
+        text = f"{before}{begin}\n{part}\n{end}{after}"
+    return text

@@ -1,0 +1,97 @@
+"""The peer: the same networks, plainly and well written in PyTorch.
+
+Channels last in memory; on a GPU bfloat16 with float32 weights, and ``torch.compile``. It shares
+nothing with the project but the description of a network.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from convstudy.layers import Layer
+from torch import nn
+
+
+def _module(layer: Layer, channels: int) -> tuple[nn.Module, int]:
+    """Make a layer from its description, and say how many channels come out of it."""
+    arguments = layer.arguments
+    size = arguments.get("kernel_size", 1)
+    out = arguments.get("filters", channels)
+    if layer.type == "Conv2D":
+        return nn.Conv2d(channels, out, size, padding="same"), out
+    if layer.type == "DepthwiseConv2D":
+        return nn.Conv2d(channels, channels, size, padding="same", groups=channels), channels
+    if layer.type == "SeparableConv2D":
+        # The bias comes once, after the pointwise part.
+        depthwise = nn.Conv2d(channels, channels, size, padding="same", groups=channels, bias=False)
+        return nn.Sequential(depthwise, nn.Conv2d(channels, out, 1)), out
+    if layer.type == "BatchNormalization":
+        # PyTorch's momentum is the new value's share, Keras's the old one's.
+        return nn.BatchNorm2d(channels, eps=1e-3, momentum=1 - arguments["momentum"]), channels
+    if layer.type == "ReLU":
+        return nn.ReLU(inplace=True), channels
+    if layer.type == "AveragePooling2D":
+        return nn.AvgPool2d(arguments["pool_size"]), channels
+    if layer.type == "GlobalAveragePooling2D":
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), channels
+    if layer.type == "Dense":
+        return nn.Linear(channels, arguments["units"]), arguments["units"]
+    raise ValueError(f"no peer of {layer.type}")
+
+
+class Peer:
+    """A network with its optimizer, Adam.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        The network; softmax is a part of the loss here.
+    batch_size : int
+        Images a training step.
+    images, labels : ndarray
+        What it is trained and tested on.
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer], batch_size: int, images: np.ndarray, labels: np.ndarray
+    ) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.gpu = self.device.type == "cuda"
+        modules, channels = [], images.shape[-1]
+        for layer in layers:
+            if layer.type != "Rescaling":
+                module, channels = _module(layer, channels)
+                modules.append(module)
+        network = nn.Sequential(*modules).to(self.device, memory_format=torch.channels_last)
+        self.network: Any = torch.compile(network) if self.gpu else network
+        self.optimizer = torch.optim.Adam(network.parameters(), eps=1e-7, fused=True)
+        self.batch_size = batch_size
+        # NHWC in memory, NCHW by name: channels last.
+        self.images = torch.from_numpy(images).to(self.device).movedim(-1, 1)
+        self.labels = torch.from_numpy(labels).long().to(self.device)
+
+    def _loss(self, chosen: torch.Tensor) -> torch.Tensor:
+        images = self.images[chosen].float().div_(255)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.gpu):
+            outputs = self.network(images.contiguous(memory_format=torch.channels_last))
+        return nn.functional.cross_entropy(outputs.float(), self.labels[chosen], reduction="sum")
+
+    def train(self) -> float:
+        """Train an epoch, and give its mean loss."""
+        self.network.train()
+        total = torch.zeros((), device=self.device)
+        for chosen in torch.randperm(len(self.labels), device=self.device).split(self.batch_size):
+            loss = self._loss(chosen)
+            self.optimizer.zero_grad(set_to_none=True)
+            (loss / len(chosen)).backward()
+            self.optimizer.step()
+            total += loss.detach()
+        return float(total) / len(self.labels)
+
+    @torch.no_grad()
+    def test(self, batch_size: int) -> float:
+        """Test on all images, and give the mean loss."""
+        self.network.eval()
+        chosen = torch.arange(len(self.labels), device=self.device)
+        return float(sum(map(self._loss, chosen.split(batch_size)))) / len(self.labels)

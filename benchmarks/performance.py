@@ -1,0 +1,656 @@
+"""How fast training is, and how fast it could be: measured here, and put into docs/performance.md.
+
+python benchmarks/performance.py throughput   the project, Keras's fit, PyTorch and the roofline
+python benchmarks/performance.py choices      what the engine chooses, and what it leaves out
+python benchmarks/performance.py seeds        accuracies of the engine and of fit, five seeds each
+python benchmarks/performance.py growth       time against epochs, images, width and trials
+python benchmarks/performance.py run          where a finished run's time and memory went
+python benchmarks/performance.py render       plots, and tables in docs/performance.md
+
+Each writes docs/performance/NAME.csv. PyTorch takes part where it is installed
+(make setup EXTRA=torch). Leave the machine alone meanwhile.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import logging
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from convstudy import data, engine, models, settings
+from convstudy.data import Dataset
+from convstudy.engine import TEST_BATCH_SIZE, Engine, draw_moves, use_backend
+from convstudy.files import write_csv, write_text
+from convstudy.layers import KINDS, Layer
+from document import ROOT, machine, markdown, with_parts
+
+FOLDER = ROOT / "docs/performance"
+DOCUMENT = ROOT / "docs/performance.md"
+CORES = os.cpu_count() or 1
+BATCH = 64
+REPEATS = 5
+SEEDS = 5
+# Images of a measurement: seconds each, so that its beginning and end do not count.
+IMAGES = {0.25: 2560, 1.0: 384}
+PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "torch", "jax", "numpy")
+
+
+def config() -> dict[str, Any]:
+    """Give the quick run's settings."""
+    text = (ROOT / "config/config.yaml").read_text(encoding="utf-8")
+    return settings.validate(yaml.safe_load(text), this_machine=False)
+
+
+def noise(images: int) -> Dataset:
+    """Make images of noise: how fast they are trained on does not depend on what they show."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (images, *models.INPUT_SHAPE), dtype=np.uint8)
+    labels = rng.integers(0, models.CLASSES, images, dtype=np.uint8)
+    return Dataset(pixels, labels, pixels, labels, "noise")
+
+
+# What competes. Each has `train` and `test`, which pass over all images once.
+
+
+class Project:
+    """The project's engine."""
+
+    def __init__(
+        self, layers: Sequence[Layer], dataset: Dataset, kernels: str = "", **how: Any
+    ) -> None:
+        if kernels == "Keras's":
+            engine.training_kernels = lambda model: contextlib.nullcontext()
+        elif kernels == "pointwise Keras's":
+            engine._is_pointwise = lambda layer: False
+        self.images = len(dataset.train_images)
+        self.engine = Engine(compiled(layers), dataset, BATCH, "none", **how)
+
+    def train(self) -> None:
+        """Train an epoch."""
+        rng = np.random.default_rng(0)
+        order = rng.permutation(self.images)
+        for _ in self.engine.train(order, draw_moves("none", self.images, rng)):
+            pass
+
+    def test(self) -> None:
+        """Test on all images."""
+        for _ in self.engine.test():
+            pass
+
+
+class Fit:
+    """Keras's fit and evaluate, as the article uses them."""
+
+    def __init__(self, layers: Sequence[Layer], dataset: Dataset) -> None:
+        self.model = compiled(layers)
+        self.data = dataset.train_images, dataset.train_labels
+
+    def train(self) -> None:
+        """Train an epoch."""
+        self.model.fit(*self.data, batch_size=BATCH, verbose=0)
+
+    def test(self) -> None:
+        """Test on all images."""
+        self.model.evaluate(*self.data, batch_size=TEST_BATCH_SIZE, verbose=0)
+
+
+class PyTorch:
+    """The peer."""
+
+    def __init__(self, layers: Sequence[Layer], dataset: Dataset) -> None:
+        from peer import Peer
+
+        self.peer = Peer(layers, BATCH, dataset.train_images, dataset.train_labels)
+
+    def train(self) -> None:
+        """Train an epoch."""
+        self.peer.train()
+
+    def test(self) -> None:
+        """Test on all images."""
+        self.peer.test(TEST_BATCH_SIZE)
+
+
+class Roofline:
+    """No network: the time that its products and its traffic would take at the measured speeds."""
+
+    def __init__(self, layers: Sequence[Layer], dataset: Dataset) -> None:
+        self.layers = layers
+
+    def limit(self, training: bool) -> float:
+        """Give images/s, a layer taking as long as its products or its traffic, if that is more."""
+        counted = models.costs(self.layers)
+        shapes = [models.INPUT_SHAPE, *(cost.output_shape for cost in counted)]
+        widest = max(int(np.prod(shape)) for shape in shapes)
+        products, copied = matrix_speed(), copy_speed(4 * BATCH * widest)
+        seconds = 0.0
+        for layer, cost, shape in zip(self.layers, counted, shapes[:-1], strict=True):
+            took, gave = int(np.prod(shape)), int(np.prod(cost.output_shape))
+            # Floats read and written: the input twice and the output once, and their gradients
+            # once each. Normalisation and ReLU, fused, are one such layer, the convolution's
+            # output their input; in a test they are a part of the convolution.
+            passes = 3 * took + 2 * gave if training else took + gave
+            if layer.type == "ReLU" or (layer.type == "BatchNormalization" and not training):
+                passes = 0
+            seconds += max((6 if training else 2) * cost.macs / products, 4 * passes / copied)
+        return 1 / seconds
+
+
+def compiled(layers: Sequence[Layer]) -> Any:
+    """Make a Keras model with Adam."""
+    model = models.build(layers)
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def fastest(action: Any) -> float:
+    """Give the least seconds of ten."""
+    took = []
+    for _ in range(10):
+        began = time.perf_counter()
+        action()
+        took.append(time.perf_counter() - began)
+    return min(took)
+
+
+def matrix_speed() -> float:
+    """Measure floating-point operations a second in a product of float32 matrices."""
+    import tensorflow as tf
+
+    size = 2048 if not tf.config.list_physical_devices("GPU") else 8192
+    one = tf.random.normal((size, size))
+    return 2 * size**3 / fastest(lambda: tf.reduce_sum(tf.matmul(one, one)[0]).numpy())
+
+
+def copy_speed(size: int) -> float:
+    """Measure bytes a second, read and written, in copying arrays as large as an activation."""
+    source, target = np.ones(size // 8), np.zeros(size // 8)
+    return 2 * size / fastest(lambda: np.copyto(target, source))
+
+
+# One process for each competitor and place, which stays and is asked in turn.
+
+
+def work(connection: Connection, name: str, threads: int, how: dict[str, Any]) -> None:
+    """Be a worker: make networks, train and test them as asked, and tell the seconds."""
+    backend = how.pop("backend", "tensorflow")
+    if name == "PyTorch":
+        import torch
+
+        torch.set_num_threads(threads)
+    elif name == "fit":
+        # As it comes: the engine's choices are not made for it.
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    else:
+        use_backend(backend, "auto", threads)
+    with contextlib.suppress(EOFError):
+        serve(connection, name, how)
+
+
+def serve(connection: Connection, name: str, how: dict[str, Any]) -> None:
+    """Answer requests until nobody asks."""
+    kept: Any = None
+    while True:
+        request, *arguments = connection.recv()
+        began = time.perf_counter()
+        if request == "make":
+            layers, images = arguments
+            if name != "PyTorch":
+                import keras
+
+                keras.backend.clear_session()
+            dataset = noise(images)
+            began = time.perf_counter()
+            kept = COMPETITORS[name](layers, dataset, **how)
+        elif name == "roofline":
+            connection.send(images / kept.limit(training=request == "train"))
+            continue
+        else:
+            getattr(kept, request)()
+        connection.send(time.perf_counter() - began)
+
+
+COMPETITORS: dict[str, Any] = {
+    "project": Project,
+    "fit": Fit,
+    "PyTorch": PyTorch,
+    "roofline": Roofline,
+}
+
+
+class Workers:
+    """Workers side by side that do the same, as trainings of one study do."""
+
+    def __init__(self, name: str, threads: int, processes: int, **how: Any) -> None:
+        self.about = {"engine": name, "processes": processes, "threads": threads}
+        context = multiprocessing.get_context("spawn")
+        self.connections = []
+        for _ in range(processes):
+            ours, theirs = context.Pipe()
+            context.Process(target=work, args=(theirs, name, threads, how), daemon=True).start()
+            self.connections.append(ours)
+
+    def ask(self, *request: Any) -> list[float]:
+        """Let all do something at the same time, and give the seconds of each."""
+        for one in self.connections:
+            one.send(request)
+        return [one.recv() for one in self.connections]
+
+
+def competition(
+    workers: Sequence[Workers], kinds: Iterable[str], width: float, images: int, repeats: int
+) -> Iterator[dict[str, Any]]:
+    """Let all workers train and test the single-kind networks in turn, a row a measurement."""
+    for kind in kinds:
+        layers = models.architecture(models.single_kind_models()[kind], width, 0.9)
+        which = {"kind": kind, "width": width}
+        for one in workers:
+            # The first epoch makes the network's functions; the second one shows their speed.
+            made = max(one.ask("make", layers, images))
+            first = made + max(one.ask("train")) + max(one.ask("test"))
+            usual = max(one.ask("train")) + max(one.ask("test"))
+            if one.about["engine"] != "roofline":
+                row = {**which, **one.about, "what": "set-up", "repeat": 0}
+                yield {**row, "value": round(max(first - usual, 0), 2), "unit": "s"}
+        for repeat, what, one in (
+            (repeat, what, one)
+            for repeat in range(repeats)
+            for what in ("train", "test")
+            for one in workers
+        ):
+            rate = sum(images / seconds for seconds in one.ask(what))
+            row = {**which, **one.about, "what": what, "repeat": repeat}
+            yield {**row, "value": round(rate, 1), "unit": "images/s"}
+        print(kind, width, flush=True)
+
+
+def throughput() -> pd.DataFrame:
+    """Measure the project and its peers, at one thread, all threads, and side by side."""
+    places = [(1, 1), (CORES, 1), (max(CORES // 2, 1), 2)]
+    names = [one for one in COMPETITORS if one != "PyTorch" or installed("torch")]
+    workers = [
+        Workers(name, threads, processes)
+        for threads, processes in dict.fromkeys(places)
+        for name in names
+    ]
+    return pd.DataFrame(
+        row
+        for width, images in IMAGES.items()
+        for row in competition(workers, KINDS, width, images, REPEATS)
+    )
+
+
+def installed(package: str) -> bool:
+    """Tell whether a package is there."""
+    return importlib.util.find_spec(package) is not None
+
+
+def choices() -> pd.DataFrame:
+    """Measure what the engine chooses against what it could choose: one thread, narrow networks."""
+    plans: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
+        "as chosen": ({}, {}),
+        "oneDNN off": ({"TF_ENABLE_ONEDNN_OPTS": "0"}, {}),
+        "XLA on": ({}, {"jit_compile": True}),
+        "1×1 convolutions as Keras has them": ({}, {"kernels": "pointwise Keras's"}),
+        "BatchNormalization likewise": ({}, {"kernels": "Keras's"}),
+        "images resident, an epoch a call": ({}, {"resident": True}),
+    }
+    for backend, label in (("torch", "PyTorch as Keras's backend"), ("jax", "JAX likewise")):
+        if installed(backend):
+            plans[label] = {}, {"backend": backend}
+    workers = []
+    for label, (variables, how) in plans.items():
+        os.environ.update(variables)
+        workers.append(Workers("project", 1, 1, **how))
+        workers[-1].about["engine"] = label
+        for key in variables:
+            del os.environ[key]
+    return pd.DataFrame(competition(workers, KINDS, 0.25, 640, REPEATS))
+
+
+# Whether the engine's speed costs accuracy.
+
+
+def fit_curve(kinds: Sequence[str], seed: int, dataset: Dataset, training: dict[str, Any]) -> float:
+    """Train by fit as long as the quick run does, and give the last test accuracy."""
+    import keras
+
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    model = compiled(models.architecture(kinds, 0.25, 0.9))
+    for epoch in range(training["epochs"]):
+        order = np.random.default_rng([seed, epoch]).permutation(len(dataset.train_labels))
+        images, labels = dataset.train_images[order], dataset.train_labels[order]
+        model.fit(images, labels, batch_size=training["batch_size"], shuffle=False, verbose=0)
+    tested = model.evaluate(dataset.test_images, dataset.test_labels, verbose=0, return_dict=True)
+    return float(tested["accuracy"])
+
+
+def seeds() -> pd.DataFrame:
+    """Train the single-kind networks of the quick run by fit and by the engine, five seeds each."""
+    from convstudy.training import Recipe, Trainer
+
+    chosen = config()
+    training = chosen["training"]
+    use_backend("tensorflow", "auto", training["threads"])
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        data.prepare(chosen["data"], os.environ.get("CONVSTUDY_CIFAR10"), Path(name))
+        dataset = data.load_arrays(Path(name))
+        for kind, kinds in models.single_kind_models().items():
+            for seed in range(SEEDS):
+                recipe = Recipe.from_settings(training, training["epochs"])
+                layers = models.architecture(kinds, 0.25, 0.9)
+                trainer = Trainer(layers, recipe, seed, dataset)
+                records = [trainer.train_epoch() for _ in range(training["epochs"])]
+                row = {"kind": kind, "seed": seed, "engine": records[-1]["test_accuracy"]}
+                row["fit"] = fit_curve(kinds, seed, dataset, training)
+                print(row, flush=True)
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+# How time grows.
+
+
+def growth() -> pd.DataFrame:
+    """Measure time against epochs, images, width and trials, each alone."""
+    from convstudy.search import Search
+    from convstudy.simulation import Costs, ReplayedCurve, World
+
+    workers = Workers("project", 1, 1)
+    rows: list[dict[str, Any]] = []
+
+    def train(kind: str, width: float, images: int) -> None:
+        layers = models.architecture(models.single_kind_models()[kind], width, 0.9)
+        workers.ask("make", layers, images)
+        workers.ask("train")
+
+    def row(against: str, what: str, amount: float, seconds: float) -> None:
+        rows.append({"against": against, "of": what, "amount": amount, "seconds": seconds})
+        print(rows[-1], flush=True)
+
+    for kind in KINDS:
+        train(kind, 0.25, 2560)
+        passed = 0.0
+        for epoch in range(1, 17):
+            passed += workers.ask("train")[0]
+            if epoch in (1, 2, 4, 8, 16):
+                row("epochs of 2,560 images", kind, epoch, passed)
+        for images in (640, 1280, 2560, 5120, 10240):
+            train(kind, 0.25, images)
+            row("images", kind, images, min(workers.ask("train")[0] for _ in range(3)))
+        for width in (0.125, 0.25, 0.5, 1.0, 2.0):
+            train(kind, width, 320)
+            row("width", kind, width, min(workers.ask("train")[0] for _ in range(3)))
+    for trials in (10, 30, 100, 300, 1000):
+        # Curves that take no time: what is left is Optuna and the journal.
+        world = World(Costs(0, 0, 0, 0, 0), lambda kinds, replicate: [0.5] * 3, lambda kinds: 1.0)
+        study = config()["search"]["studies"]["accuracy"]
+        with tempfile.TemporaryDirectory() as name:
+            search = Search(
+                "growth",
+                {**study, "trials": trials},
+                3,
+                1,
+                "journal",
+                Path(name),
+                lambda kinds, replicate, world=world: ReplayedCurve(world, kinds, replicate),
+                lambda kinds: 0,
+            )
+            began = time.perf_counter()
+            world.clock.run([lambda search=search: search.work() and None])
+            row("trials of no length", "Optuna and journal", trials, time.perf_counter() - began)
+    return pd.DataFrame(rows)
+
+
+# Where a run's time went.
+
+
+def run() -> pd.DataFrame:
+    """Read a finished run of the workflow in this folder: seconds and memory of each rule."""
+    rows = []
+    for path in sorted((ROOT / "results/benchmarks").rglob("*.tsv")):
+        table = pd.read_csv(path, sep="\t")
+        name = path.relative_to(ROOT / "results/benchmarks").with_suffix("")
+        rows.append(
+            {
+                "job": str(name),
+                "seconds": round(float(table["s"].iloc[0]), 1),
+                "peak_memory_mb": float(table["max_pss"].iloc[0]),
+            }
+        )
+    if not rows:
+        raise SystemExit("no finished run in results/benchmarks: make report, then once again")
+    jobs = pd.DataFrame(rows)
+    epochs = [
+        record["seconds"]
+        for path in (ROOT / "results/.state/curves").glob("*/curve.json")
+        for record in json.loads(path.read_text(encoding="utf-8"))["records"]
+    ]
+    total = {"job": "training and testing, of all", "seconds": round(sum(epochs), 1)}
+    return pd.concat([jobs, pd.DataFrame([total])], ignore_index=True)
+
+
+# What is made of it.
+
+KIND_ORDER = list(KINDS)
+
+
+def place(row: Any) -> str:
+    """Say on what a measurement ran."""
+    threads = f"{row.threads} thread{'s' if row.threads > 1 else ''}"
+    return f"{row.processes} × {threads}" if row.processes > 1 else threads
+
+
+def throughput_table(table: pd.DataFrame, what: str) -> pd.DataFrame:
+    """Give medians and spreads, a row a kind, width and place, a column a competitor."""
+    chosen = table[table["what"] == what]
+    rows = []
+    for (width, kind), part in chosen.groupby(["width", "kind"], sort=False):
+        for where, measured in part.groupby("place", sort=False):
+            by_engine = measured.groupby("engine")["value"]
+            median, least, most = by_engine.median(), by_engine.min(), by_engine.max()
+            row = {"width": width, "kind": kind, "on": where}
+            for name in COMPETITORS:
+                if name == "roofline" and name in median:
+                    row[name] = f"{median[name]:,.0f}"
+                elif name in median:
+                    row[name] = f"{median[name]:,.0f} ({least[name]:,.0f} to {most[name]:,.0f})"
+            for name, heading in (("fit", "× fit"), ("PyTorch", "× PyTorch")):
+                if name in median:
+                    row[heading] = f"{median['project'] / median[name]:.2f}"
+            if "roofline" in median:
+                row["of roofline"] = f"{median['project'] / median['roofline']:.0%}"
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def read(name: str) -> pd.DataFrame:
+    """Read what was measured."""
+    return pd.read_csv(FOLDER / f"{name}.csv")
+
+
+def draw(table: pd.DataFrame) -> None:
+    """Draw training's images a second."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import seaborn as sns
+
+    trained = table[table["what"] == "train"]
+    grid = sns.catplot(
+        trained,
+        kind="bar",
+        x="kind",
+        y="value",
+        hue="engine",
+        row="width",
+        col="place",
+        sharey="row",
+        estimator="median",
+        errorbar=("pi", 100),
+        palette="colorblind",
+        height=2.6,
+        aspect=1.3,
+    )
+    grid.set_axis_labels("", "images/s in training")
+    grid.set_titles("width {row_name}, {col_name}")
+    grid.figure.savefig(FOLDER / "throughput.png", dpi=120, bbox_inches="tight")
+
+
+def draw_growth(table: pd.DataFrame) -> None:
+    """Draw time against each amount, both on logarithmic axes: a straight line of slope one."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import seaborn as sns
+
+    grid = sns.relplot(
+        table,
+        kind="line",
+        x="amount",
+        y="seconds",
+        hue="of",
+        style="of",
+        markers=True,
+        dashes=False,
+        col="against",
+        col_wrap=2,
+        palette="colorblind",
+        height=2.8,
+        aspect=1.3,
+        facet_kws={"sharex": False, "sharey": False},
+    )
+    grid.set(xscale="log", yscale="log")
+    grid.set_titles("{col_name}")
+    grid.set_axis_labels("", "seconds")
+    for axis in grid.axes.flat:
+        # A line of slope one through the first point of the lowest line.
+        points = [line.get_xydata() for line in axis.lines if len(line.get_xydata()) > 1]
+        if points:
+            x, y = min((one[0] for one in points), key=lambda one: one[1])
+            last = max(one[-1][0] for one in points)
+            axis.plot([x, last], [y, y * last / x], color="0.6", linewidth=1, linestyle=":")
+    grid.figure.savefig(FOLDER / "growth.png", dpi=120, bbox_inches="tight")
+
+
+def slopes(table: pd.DataFrame) -> pd.DataFrame:
+    """Give by which power of the amount time grows, from its first to its last point."""
+    rows = []
+    for (against, of), part in table.groupby(["against", "of"], sort=False):
+        first, last = part.iloc[0], part.iloc[-1]
+        longer, more = last["seconds"] / first["seconds"], last["amount"] / first["amount"]
+        rows.append(
+            {
+                "time of": of,
+                "against": against,
+                "from": f"{first['amount']:,g}: {first['seconds']:.3g} s",
+                "to": f"{last['amount']:,g}: {last['seconds']:.3g} s",
+                "amount to the power of": f"{np.log(longer) / np.log(more):.2f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def seeds_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Compare accuracies: means, standard deviations, the difference and its standard error."""
+    rows = []
+    for kind, part in table.groupby("kind", sort=False):
+        ours, theirs = part["engine"], part["fit"]
+        error = np.sqrt((ours.var() + theirs.var()) / len(part))
+        rows.append(
+            {
+                "kind": kind,
+                "engine": f"{ours.mean():.1%} ± {ours.std():.1%}",
+                "fit": f"{theirs.mean():.1%} ± {theirs.std():.1%}",
+                "difference, points": f"{100 * (ours.mean() - theirs.mean()):+.1f}",
+                "its standard error": f"{100 * error:.1f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def choices_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Give the medians of training and evaluation, a row a choice."""
+    rates = table[table["what"] != "set-up"]
+    medians = rates.pivot_table("value", "engine", ["what", "kind"], "median", sort=False)
+    shown = pd.DataFrame({"choice": medians.index})
+    for what in ("train", "test"):
+        for kind in KIND_ORDER:
+            shown[f"{what}, {kind}"] = [f"{value:,.0f}" for value in medians[what, kind]]
+    set_up = table[table["what"] == "set-up"].groupby("engine")["value"].median()
+    shown["set-up"] = [f"{set_up[name]:.1f} s" for name in medians.index]
+    return shown
+
+
+def read_throughput() -> pd.DataFrame:
+    """Read the throughput, with a column for what it was measured on."""
+    measured = read("throughput")
+    measured["place"] = [place(row) for row in measured.itertuples()]
+    return measured
+
+
+def rendered() -> str:
+    """Give the document with the tables of today's files."""
+    measured = read_throughput()
+    set_up = measured[(measured["what"] == "set-up") & (measured["processes"] == 1)]
+    set_up = set_up.pivot_table("value", ["width", "kind"], "engine", "median", sort=False)
+    set_up = set_up.map("{:.1f} s".format).reset_index()
+
+    def of(name: str, *tables: pd.DataFrame) -> str:
+        where = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").strip()
+        return "\n\n".join([f"Measured: {where}.", *map(markdown, tables)])
+
+    parts = {
+        "training": of("throughput", throughput_table(measured, "train")),
+        "evaluation": of("throughput", throughput_table(measured, "test")),
+        "set-up": of("throughput", set_up),
+        "choices": of("choices", choices_table(read("choices"))),
+        "seeds": of("seeds", seeds_table(read("seeds"))),
+        "growth": of("growth", slopes(read("growth"))),
+        "run": of("run", read("run")),
+    }
+    return with_parts(DOCUMENT.read_text(encoding="utf-8"), parts)
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    measurements = {
+        "throughput": throughput,
+        "choices": choices,
+        "seeds": seeds,
+        "growth": growth,
+        "run": run,
+    }
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=[*measurements, "render"], nargs="+")
+    chosen = parser.parse_args()
+    logging.getLogger("convstudy").setLevel(logging.WARNING)
+    FOLDER.mkdir(exist_ok=True)
+    for what in chosen.what:
+        if what == "render":
+            draw(read_throughput())
+            draw_growth(read("growth"))
+            write_text(DOCUMENT, rendered())
+            continue
+        write_csv(FOLDER / f"{what}.csv", measurements[what]())
+        write_text(FOLDER / f"{what}.txt", machine(*PACKAGES) + "\n")
+
+
+if __name__ == "__main__":
+    main()
