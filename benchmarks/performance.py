@@ -4,7 +4,7 @@ python benchmarks/performance.py throughput   the project, Keras's fit, PyTorch 
 python benchmarks/performance.py choices      what the engine chooses, and what it leaves out
 python benchmarks/performance.py seeds        accuracies of the engine and of fit, five seeds each
 python benchmarks/performance.py growth       time against epochs, images, width and trials
-python benchmarks/performance.py run          where a finished run's time and memory went
+python benchmarks/performance.py run          where the quick run's time and memory go
 python benchmarks/performance.py render       plots, and tables in docs/performance.md
 
 Each writes docs/performance/NAME.csv. PyTorch takes part where it is installed
@@ -18,6 +18,8 @@ import json
 import logging
 import multiprocessing
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -319,7 +321,7 @@ def choices() -> pd.DataFrame:
         workers[-1].about["engine"] = label
         for key in variables:
             del os.environ[key]
-    return pd.DataFrame(competition(workers, KINDS, 0.25, 640, REPEATS))
+    return pd.DataFrame(competition(workers, KINDS, 0.25, 320, REPEATS))
 
 
 # Whether the engine's speed costs accuracy.
@@ -422,28 +424,57 @@ def growth() -> pd.DataFrame:
 
 
 def run() -> pd.DataFrame:
-    """Read a finished run of the workflow in this folder: seconds and memory of each rule."""
-    rows = []
-    for path in sorted((ROOT / "results/benchmarks").rglob("*.tsv")):
-        table = pd.read_csv(path, sep="\t")
-        name = path.relative_to(ROOT / "results/benchmarks").with_suffix("")
-        rows.append(
-            {
-                "job": str(name),
-                "seconds": round(float(table["s"].iloc[0]), 1),
-                "peak_memory_mb": float(table["max_pss"].iloc[0]),
-            }
+    """Do the quick run in a fresh clone, and say where its time and memory went, a row a figure."""
+    rows: list[dict[str, Any]] = []
+
+    def row(what: str, value: float, unit: str = "s") -> None:
+        rows.append({"what": what, "value": round(value, 3), "unit": unit})
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "convstudy"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+
+        def snakemake(*arguments: str) -> float:
+            began = time.perf_counter()
+            command = [sys.executable, "-m", "snakemake", "--cores", "all", *arguments]
+            subprocess.run(command, cwd=folder, check=True, capture_output=True)
+            return time.perf_counter() - began
+
+        article = ("--dry-run", "--configfile", "config/article.yaml")
+        dag = min(snakemake(*article) for _ in range(3))
+        wall = snakemake()
+        again = min(snakemake() for _ in range(3))
+        results = folder / "results"
+        jobs = []
+        for path in sorted((results / "benchmarks").rglob("*.tsv")):
+            measured = pd.read_csv(path, sep="\t").iloc[0]
+            which = path.relative_to(results / "benchmarks").with_suffix("").as_posix()
+            jobs.append((which, float(measured["s"]), float(measured["max_pss"])))
+        epochs = sum(
+            record["seconds"]
+            for path in (results / ".state/curves").glob("*/curve.json")
+            for record in json.loads(path.read_text(encoding="utf-8"))["records"]
         )
-    if not rows:
-        raise SystemExit("no finished run in results/benchmarks: make report, then once again")
-    jobs = pd.DataFrame(rows)
-    epochs = [
-        record["seconds"]
-        for path in (ROOT / "results/.state/curves").glob("*/curve.json")
-        for record in json.loads(path.read_text(encoding="utf-8"))["records"]
-    ]
-    total = {"job": "training and testing, of all", "seconds": round(sum(epochs), 1)}
-    return pd.concat([jobs, pd.DataFrame([total])], ignore_index=True)
+        row("the quick run, from a clone to its report", wall)
+        row("training and testing, of all jobs", epochs)
+        row("their share of all cores' time", 100 * epochs / (wall * CORES), "%")
+        row("their share of the time of the jobs that train", 100 * epochs / training(jobs), "%")
+        row("the same command again, with nothing to do", again)
+        row("the article's configuration, read and planned", dag)
+        for path in sorted((results / "search").glob("*/study.json")):
+            study = json.loads(path.read_text(encoding="utf-8"))
+            trained, reused = study["epochs_trained"], study["epochs_reused"]
+            of = f"study {path.parent.name}: epochs trained, of {trained + reused} asked for"
+            row(of, trained, "epochs")
+        for which, seconds, memory in jobs:
+            row(which, seconds)
+            row(f"{which}, peak memory", memory, "MB")
+    return pd.DataFrame(rows)
+
+
+def training(jobs: Sequence[tuple[str, float, float]]) -> float:
+    """Add up the seconds of the jobs that train."""
+    return sum(seconds for which, seconds, _ in jobs if which.startswith(("train_", "search_")))
 
 
 # What is made of it.
@@ -598,6 +629,12 @@ def choices_table(table: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
+def run_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Give the figures with their units."""
+    values = [f"{row.value:,.3g} {row.unit}" for row in table.itertuples()]
+    return pd.DataFrame({"what": table["what"], "": values})
+
+
 def read_throughput() -> pd.DataFrame:
     """Read the throughput, with a column for what it was measured on."""
     measured = read("throughput")
@@ -623,7 +660,7 @@ def rendered() -> str:
         "choices": of("choices", choices_table(read("choices"))),
         "seeds": of("seeds", seeds_table(read("seeds"))),
         "growth": of("growth", slopes(read("growth"))),
-        "run": of("run", read("run")),
+        "run": of("run", run_table(read("run"))),
     }
     return with_parts(DOCUMENT.read_text(encoding="utf-8"), parts)
 
