@@ -82,15 +82,12 @@ def verify(trained_width: float) -> pd.DataFrame:
         ``trainable_closed_form``, ``trainable_weights``, ``article`` (where it prints the count),
         ``passed``.
     """
-    import keras
-
     printed = article.parameter_counts()
     rows = []
     for width in dict.fromkeys((1.0, trained_width)):
         for name, kinds in all_models().items():
             layers = models.architecture(kinds, width)
             counted = models.total(models.costs(layers))
-            keras.backend.clear_session()
             built = models.build(layers)
             row = {
                 "model": name,
