@@ -13,6 +13,7 @@ computed; the engine decides how, and its choices change results by rounding alo
 
 import contextlib
 import functools
+import gc
 import logging
 import os
 import sys
@@ -87,6 +88,9 @@ def use_backend(name: str, device: str = "auto", threads: int = 1, float64: bool
             raise RuntimeError(f"Keras already runs on {keras.backend.backend()}, not on {name}")
         _bind_backend(name, threads)
         found = gpu_names()
+    # What the imports made lives as long as the process: the collector of garbage, which runs
+    # between two networks, need not go through it each time.
+    gc.freeze()
     if device == "gpu" and not found:
         raise UserError(
             f"training.device: gpu, but {name} sees no GPU on this machine;"
