@@ -536,9 +536,25 @@ def draw(table: pd.DataFrame) -> None:
         height=2.6,
         aspect=1.3,
     )
+    # A ratio has the same height everywhere.
+    grid.set(yscale="log")
+    plain_ticks(grid, "y")
     grid.set_axis_labels("", "images/s in training")
+    grid.legend.set_title("")
     grid.set_titles("width {row_name}, {col_name}")
     grid.figure.savefig(FOLDER / "throughput.png", dpi=120, bbox_inches="tight")
+
+
+def plain_ticks(grid: Any, axes: str) -> None:
+    """Label powers of ten, and between them where there is room, as plain numbers."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    for one in grid.axes.flat:
+        for name in axes:
+            axis = getattr(one, f"{name}axis")
+            axis.set_major_locator(LogLocator(subs=(1, 3)))
+            axis.set_major_formatter("{x:,g}")
+            axis.set_minor_formatter(NullFormatter())
 
 
 def draw_growth(table: pd.DataFrame) -> None:
@@ -565,8 +581,10 @@ def draw_growth(table: pd.DataFrame) -> None:
         facet_kws={"sharex": False, "sharey": False},
     )
     grid.set(xscale="log", yscale="log")
+    plain_ticks(grid, "xy")
     grid.set_titles("{col_name}")
     grid.set_axis_labels("", "seconds")
+    grid.legend.set_title("")
     for axis in grid.axes.flat:
         # A line of slope one through the first point of the lowest line.
         points = [line.get_xydata() for line in axis.lines if len(line.get_xydata()) > 1]
@@ -628,7 +646,12 @@ def choices_table(table: pd.DataFrame) -> pd.DataFrame:
 
 def run_table(table: pd.DataFrame) -> pd.DataFrame:
     """Give the figures with their units."""
-    values = [f"{row.value:,.3g} {row.unit}" for row in table.itertuples()]
+    # A job of less than a second ends before its memory has been looked at.
+    table = table[(table["unit"] != "MB") | (table["value"] > 20)]
+    values = [
+        f"{row.value:,.0f} {row.unit}" if row.value >= 100 else f"{row.value:.3g} {row.unit}"
+        for row in table.itertuples()
+    ]
     return pd.DataFrame({"what": table["what"], "": values})
 
 
