@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from convstudy import data, engine, models, settings
+from convstudy import data, engine, gpus, models, settings
 from convstudy.data import Dataset
 from convstudy.engine import TEST_BATCH_SIZE, Engine, draw_moves, use_backend
 from convstudy.files import write_csv, write_text
@@ -40,11 +40,14 @@ from document import ROOT, machine, markdown, with_parts
 FOLDER = ROOT / "docs/performance"
 DOCUMENT = ROOT / "docs/performance.md"
 CORES = os.cpu_count() or 1
-BATCH = 64
+GPU = bool(gpus.names())
+BATCH = 512 if GPU else 64
+# Of an activation: bfloat16, or float32.
+FLOAT_BYTES = 2 if GPU else 4
 REPEATS = 5
 SEEDS = 5
 # Images of a measurement: seconds each, so that its beginning and end do not count.
-IMAGES = {0.25: 2560, 1.0: 384}
+IMAGES = {0.25: 51200, 1.0: 51200} if GPU else {0.25: 2560, 1.0: 384}
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "torch", "jax", "numpy")
 
 
@@ -135,7 +138,7 @@ class Roofline:
         counted = models.costs(self.layers)
         shapes = [models.INPUT_SHAPE, *(cost.output_shape for cost in counted)]
         widest = max(int(np.prod(shape)) for shape in shapes)
-        products, copied = matrix_speed(), copy_speed(4 * BATCH * widest)
+        products, copied = matrix_speed(), copy_speed(FLOAT_BYTES * BATCH * widest)
         seconds = 0.0
         for layer, cost, shape in zip(self.layers, counted, shapes[:-1], strict=True):
             took, gave = int(np.prod(shape)), int(np.prod(cost.output_shape))
@@ -145,7 +148,9 @@ class Roofline:
             passes = 3 * took + 2 * gave if training else took + gave
             if layer.type == "ReLU" or (layer.type == "BatchNormalization" and not training):
                 passes = 0
-            seconds += max((6 if training else 2) * cost.macs / products, 4 * passes / copied)
+            seconds += max(
+                (6 if training else 2) * cost.macs / products, FLOAT_BYTES * passes / copied
+            )
         return 1 / seconds
 
 
@@ -154,6 +159,10 @@ def compiled(layers: Sequence[Layer]) -> Any:
     model = models.build(layers)
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
+
+
+# On a GPU many are in flight before the host waits for the last.
+PRODUCTS = 20 if GPU else 1
 
 
 def fastest(action: Any) -> float:
@@ -167,18 +176,38 @@ def fastest(action: Any) -> float:
 
 
 def matrix_speed() -> float:
-    """Measure floating-point operations a second in a product of float32 matrices."""
-    import tensorflow as tf
+    """Measure floating-point operations a second in a product of matrices, in bfloat16 on a GPU."""
+    from keras import ops
 
-    size = 2048 if not tf.config.list_physical_devices("GPU") else 8192
-    one = tf.random.normal((size, size))
-    return 2 * size**3 / fastest(lambda: tf.reduce_sum(tf.matmul(one, one)[0]).numpy())
+    size = 8192 if GPU else 2048
+    matrix = ops.ones((size, size), "bfloat16" if GPU else "float32")
+
+    def multiply() -> None:
+        product = matrix
+        for _ in range(PRODUCTS):
+            product = ops.matmul(matrix, product)
+        ops.convert_to_numpy(product[0, 0])
+
+    return PRODUCTS * 2 * size**3 / fastest(multiply)
 
 
 def copy_speed(size: int) -> float:
     """Measure bytes a second, read and written, in copying arrays as large as an activation."""
-    source, target = np.ones(size // 8), np.zeros(size // 8)
-    return 2 * size / fastest(lambda: np.copyto(target, source))
+    from keras import ops
+
+    if not GPU:
+        source, target = np.ones(size // 8), np.zeros(size // 8)
+        return 2 * size / fastest(lambda: np.copyto(target, source))
+    # A GPU's caches hold no activation of a batch as large as it needs.
+    array = ops.ones((2**28,), "float32")
+
+    def copy() -> None:
+        copied = array
+        for _ in range(PRODUCTS):
+            copied = copied * 1.5
+        ops.convert_to_numpy(copied[0])
+
+    return PRODUCTS * 2 * 4 * 2**28 / fastest(copy)
 
 
 # One process for each competitor and place, which stays and is asked in turn.
@@ -186,12 +215,12 @@ def copy_speed(size: int) -> float:
 
 def work(connection: Connection, name: str, threads: int, how: dict[str, Any]) -> None:
     """Be a worker: make networks, train and test them as asked, and tell the seconds."""
-    backend = how.pop("backend", "tensorflow")
+    backend = how.pop("backend", "tensorflow" if installed("tensorflow") else "jax")
     if name == "PyTorch":
         import torch
 
         torch.set_num_threads(threads)
-    elif name == "fit":
+    elif name == "fit" and backend == "tensorflow":
         # As it comes: the engine's choices are not made for it.
         import tensorflow as tf
 
@@ -199,6 +228,10 @@ def work(connection: Connection, name: str, threads: int, how: dict[str, Any]) -
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     else:
         use_backend(backend, "auto", threads)
+        if GPU and name == "project":
+            import keras
+
+            keras.config.set_dtype_policy("mixed_bfloat16")
     with contextlib.suppress(EOFError):
         serve(connection, name, how)
 
@@ -282,7 +315,8 @@ def competition(
 
 def throughput() -> pd.DataFrame:
     """Measure the project and its peers, at one thread, all threads, and side by side."""
-    places = [(1, 1), (CORES, 1), (max(CORES // 2, 1), 2)]
+    # On a GPU: one network, and two side by side.
+    places = [(1, 1), (1, 2)] if GPU else [(1, 1), (CORES, 1), (max(CORES // 2, 1), 2)]
     names = [one for one in COMPETITORS if one != "PyTorch" or installed("torch")]
     workers = [
         Workers(name, threads, processes)

@@ -89,8 +89,9 @@ def use_backend(name: str, device: str = "auto", threads: int = 1, float64: bool
         _bind_backend(name, threads)
         found = gpu_names()
     # What the imports made lives as long as the process: the collector of garbage, which runs
-    # between two networks, need not go through it each time.
-    gc.freeze()
+    # between two networks, need not go through it each time. Networks must not be kept like that.
+    if not gc.get_freeze_count():
+        gc.freeze()
     if device == "gpu" and not found:
         raise UserError(
             f"training.device: gpu, but {name} sees no GPU on this machine;"
