@@ -137,7 +137,7 @@ MISTAKES = [
     ({"training": {"optimizer": {"warmup_epochs": 1}}}, "a constant schedule has none"),
     (
         {"search": {"studies": {"a": {"trials": 3}}}},
-        "search.studies.a.sampler.startup_trials: 4, but the study has 3 trials",
+        "search.studies.a.sampler.startup_trials: 5, but the study has 3 trials",
     ),
     (
         {"search": {"studies": {"a": {"pruner": {"startup_trials": 11}}}}},
