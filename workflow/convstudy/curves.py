@@ -12,6 +12,7 @@ they are as they were written; what is damaged is set aside and trained again.
 import argparse
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import logging
@@ -344,6 +345,14 @@ class Curve:
 
     def _newest(self, state: dict[str, Any]) -> Trainer:
         """Make a trainer of the newest checkpoint that is whole, or a new one."""
+        make = functools.partial(
+            Trainer,
+            self.layers,
+            self.recipe,
+            self.seed,
+            self.dataset,
+            jit_compile=self.training["jit_compile"],
+        )
         for which in ("part", "checkpoint"):
             checkpoint = state[which]
             if checkpoint is None:
@@ -355,16 +364,7 @@ class Curve:
                 part = PartOfEpoch(**{field: checkpoint[field] for field in fields})
             try:
                 _require_whole(path, checkpoint)
-                trainer = Trainer(
-                    self.layers,
-                    self.recipe,
-                    self.seed,
-                    self.dataset,
-                    path,
-                    len(state["records"]),
-                    part,
-                    jit_compile=self.training["jit_compile"],
-                )
+                trainer = make(checkpoint=path, epoch=len(state["records"]), part=part)
                 within = f", step {part.steps} of epoch {trainer.epoch + 1}" if part else ""
                 logger.info("%s goes on after epoch %d%s", self.name, trainer.epoch, within)
                 return trainer
@@ -379,13 +379,7 @@ class Curve:
                 )
         if state["records"]:
             logger.warning("%s has no checkpoint: training again from epoch 1", self.name)
-        return Trainer(
-            self.layers,
-            self.recipe,
-            self.seed,
-            self.dataset,
-            jit_compile=self.training["jit_compile"],
-        )
+        return make()
 
     def _tidy(self, state: dict[str, Any]) -> None:
         """Remove what a killed process left unfinished, with the lock held."""
