@@ -1,12 +1,21 @@
-"""What the benchmarks share: where they were run, and tables in a document."""
+"""What the benchmarks share: settings, where they were run, and tables in a document."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import yaml
+from convstudy import settings
 from convstudy.provenance import commit, hardware, now, versions
 
 ROOT = Path(__file__).parents[1]
+
+
+def config() -> dict[str, Any]:
+    """Give the quick run's settings."""
+    text = (ROOT / "config/config.yaml").read_text(encoding="utf-8")
+    return settings.validate(yaml.safe_load(text), this_machine=False)
 
 
 def machine(*packages: str) -> str:

@@ -29,13 +29,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
-from convstudy import data, engine, gpus, models, settings
+from convstudy import data, engine, gpus, models
 from convstudy.data import Dataset
 from convstudy.engine import TEST_BATCH_SIZE, Engine, draw_moves, use_backend
 from convstudy.files import write_csv, write_text
 from convstudy.layers import KINDS, Layer
-from document import ROOT, machine, markdown, with_parts
+from document import ROOT, config, machine, markdown, with_parts
 
 FOLDER = ROOT / "docs/performance"
 DOCUMENT = ROOT / "docs/performance.md"
@@ -49,12 +48,6 @@ SEEDS = 5
 # Images of a measurement: seconds each, so that its beginning and end do not count.
 IMAGES = {0.25: 51200, 1.0: 51200} if GPU else {0.25: 2560, 1.0: 384}
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "torch", "jax", "numpy")
-
-
-def config() -> dict[str, Any]:
-    """Give the quick run's settings."""
-    text = (ROOT / "config/config.yaml").read_text(encoding="utf-8")
-    return settings.validate(yaml.safe_load(text), this_machine=False)
 
 
 def noise(images: int) -> Dataset:
@@ -241,7 +234,6 @@ def serve(connection: Connection, name: str, how: dict[str, Any]) -> None:
     kept: Any = None
     while True:
         request, *arguments = connection.recv()
-        began = time.perf_counter()
         if request == "make":
             layers, images = arguments
             if name != "PyTorch":
@@ -255,6 +247,7 @@ def serve(connection: Connection, name: str, how: dict[str, Any]) -> None:
             connection.send(images / kept.limit(training=request == "train"))
             continue
         else:
+            began = time.perf_counter()
             getattr(kept, request)()
         connection.send(time.perf_counter() - began)
 
@@ -510,8 +503,6 @@ def run() -> pd.DataFrame:
 
 # What is made of it.
 
-KIND_ORDER = list(KINDS)
-
 
 def place(row: Any) -> str:
     """Say on what a measurement ran."""
@@ -547,13 +538,19 @@ def read(name: str) -> pd.DataFrame:
     return pd.read_csv(FOLDER / f"{name}.csv")
 
 
-def draw(table: pd.DataFrame) -> None:
-    """Draw training's images a second."""
+def seaborn() -> Any:
+    """Import seaborn, to draw into files alone."""
     import matplotlib as mpl
 
     mpl.use("agg")
     import seaborn as sns
 
+    return sns
+
+
+def draw(table: pd.DataFrame) -> None:
+    """Draw training's images a second."""
+    sns = seaborn()
     trained = table[table["what"] == "train"]
     grid = sns.catplot(
         trained,
@@ -593,11 +590,7 @@ def plain_ticks(grid: Any, axes: str) -> None:
 
 def draw_growth(table: pd.DataFrame) -> None:
     """Draw time against each amount, both on logarithmic axes: a straight line of slope one."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    import seaborn as sns
-
+    sns = seaborn()
     grid = sns.relplot(
         table,
         kind="line",
@@ -671,7 +664,7 @@ def choices_table(table: pd.DataFrame) -> pd.DataFrame:
     medians = rates.pivot_table("value", "engine", ["what", "kind"], "median", sort=False)
     shown = pd.DataFrame({"choice": medians.index})
     for what in ("train", "test"):
-        for kind in KIND_ORDER:
+        for kind in KINDS:
             shown[f"{what}, {kind}"] = [f"{value:,.0f}" for value in medians[what, kind]]
     set_up = table[table["what"] == "set-up"].groupby("engine")["value"].median()
     shown["set-up"] = [f"{set_up[name]:.1f} s" for name in medians.index]

@@ -22,25 +22,19 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from convstudy import data, models, settings
+from convstudy import data, models
 from convstudy.curves import Curve
 from convstudy.files import write_csv, write_text
 from convstudy.layers import KINDS
 from convstudy.search import Search
 from convstudy.simulation import Costs, ReplayedCurve, World, replayed, simulate
 from convstudy.training import Trainer
-from document import ROOT, machine, markdown, with_parts
+from document import ROOT, config, machine, markdown, with_parts
 
 FOLDER = ROOT / "docs/scaling"
 DOCUMENT = ROOT / "docs/scaling.md"
 REPEATS = 5
 EPOCHS = 100
-
-
-def config() -> dict[str, Any]:
-    """Give the quick run's settings."""
-    text = (ROOT / "config/config.yaml").read_text(encoding="utf-8")
-    return settings.validate(yaml.safe_load(text), this_machine=False)
 
 
 def timed(action: Callable[[], Any]) -> float:
