@@ -55,7 +55,7 @@ def noise(images: int) -> Dataset:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (images, *models.INPUT_SHAPE), dtype=np.uint8)
     labels = rng.integers(0, models.CLASSES, images, dtype=np.uint8)
-    return Dataset(pixels, labels, pixels, labels, "noise")
+    return Dataset(pixels, labels, pixels[:0], labels[:0], pixels, labels, "noise")
 
 
 # What competes. Each has `train` and `test`, which pass over all images once.

@@ -59,7 +59,7 @@ def by_fit(model: Any) -> list[float]:
 
 def by_engine(model: Any, resident: bool, jit_compile: bool) -> list[float]:
     """Do the same by the engine."""
-    made = engine.Engine(model, DATASET, BATCH, "none", jit_compile, resident)
+    made = engine.Engine(model, DATASET, BATCH, "none", 0.0, jit_compile, resident)
     trained = list(made.train(ORDER, np.zeros((len(ORDER), 3), np.int32)))
     tested = list(made.test())
     assert [one.steps for one in trained] == [1, 1]
@@ -67,7 +67,7 @@ def by_engine(model: Any, resident: bool, jit_compile: bool) -> list[float]:
         sum(one.loss for one in trained) / len(ORDER),
         sum(one.correct for one in trained),
         sum(one.loss for one in tested) / len(DATASET.test_labels),
-        sum(one.correct for one in tested),
+        sum(int(one.right.sum()) for one in tested),
     ]
 
 

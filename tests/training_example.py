@@ -32,6 +32,7 @@ TRAINING = {
         "momentum": 0.0,
     },
     "augmentation": "flip_and_shift",
+    "label_smoothing": 0.1,
     "backend": "tensorflow",
     "device": "cpu",
     "jit_compile": "auto",
@@ -41,14 +42,21 @@ TRAINING = {
 KINDS = ("conv", "depthwise", "separable")
 
 
-def dataset(train: int = 160, test: int = 60) -> Dataset:
+def dataset(train: int = 160, test: int = 60, validation: int = 40) -> Dataset:
     """Make images whose class is the position of a bright band in noise."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 120, (train + test, 32, 32, 3), dtype=np.uint8)
-    labels = np.arange(train + test, dtype=np.uint8) % 10
+    ends = train, train + test, train + test + validation
+    images = rng.integers(0, 120, (ends[-1], 32, 32, 3), dtype=np.uint8)
+    labels = np.arange(ends[-1], dtype=np.uint8) % 10
     for image, label in zip(images, labels, strict=True):
         image[3 * label : 3 * label + 4] += 100
-    return Dataset(images[:train], labels[:train], images[train:], labels[train:], "test")
+    splits = np.split(images, ends[:-1]), np.split(labels, ends[:-1])
+    arrays = {
+        f"{split}_{what}": array
+        for what, parts in zip(("images", "labels"), splits, strict=True)
+        for split, array in zip(("train", "test", "validation"), parts, strict=True)
+    }
+    return Dataset(**arrays, digest="test")
 
 
 DATASET = dataset()
@@ -77,8 +85,8 @@ def _signal_at(number: signal.Signals, epoch: int, step: int) -> None:
                 os.kill(os.getpid(), number)
             yield totals
 
-    def watched_test(self):
-        for totals in test(self):
+    def watched_test(self, split):
+        for totals in test(self, split):
             if (under_way, 11) == (epoch, step):
                 os.kill(os.getpid(), number)
             yield totals

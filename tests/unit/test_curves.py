@@ -12,9 +12,20 @@ import training_example
 from convstudy import curves
 from convstudy.errors import UserError
 from convstudy.files import read_json
+from convstudy.training import unpack
 
 EXAMPLE = Path(training_example.__file__)
-NOT_TIMES = ("epoch", "loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate")
+NOT_TIMES = (
+    "epoch",
+    "loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "test_right",
+    "learning_rate",
+)
 
 
 def results(records):
@@ -309,3 +320,24 @@ def test_the_json_beside_a_curve_says_what_it_is(undisturbed):
     assert state["identity"]["seed"] == 3
     assert state["environment"]["device"] == "cpu"
     assert "tensorflow" in json.dumps(state["environment"]["versions"])
+
+
+def test_an_epoch_can_be_chosen_without_the_test_images(undisturbed):
+    records = undisturbed.read()["records"]
+    summary = curves.summarise(records)
+    validation = [record["validation_accuracy"] for record in records]
+    assert summary["validated_epoch"] == np.argmax(validation) + 1
+    chosen = records[summary["validated_epoch"] - 1]
+    assert summary["test_accuracy_validated"] == chosen["test_accuracy"]
+    without = [
+        {key: value for key, value in record.items() if not key.startswith("validation")}
+        for record in records
+    ]
+    assert curves.summarise(without)["validated_epoch"] is None
+    assert curves.summarise(without)["test_accuracy_validated"] is None
+
+
+def test_which_test_images_were_right_is_stored(undisturbed):
+    for record in undisturbed.read()["records"]:
+        right = unpack(record["test_right"], 60)
+        assert right.mean() == record["test_accuracy"]

@@ -28,6 +28,7 @@ from PIL import Image
 SETTINGS = {
     "source": "auto",
     "train_images": None,
+    "validation_images": 0,
     "test_images": None,
     "seed": 0,
     "download_timeout": 1,
@@ -95,7 +96,8 @@ class TestDirectory:
             False,
             False,
         )
-        assert summary["available"] == summary["used"] == {"train": 40, "test": 20}
+        assert summary["available"] == {"train": 40, "test": 20}
+        assert summary["used"] == {"train": 40, "validation": 0, "test": 20}
         assert summary["fallbacks"] == []
         assert read_json(tmp_path / "out" / "summary.json") == summary
 
@@ -335,6 +337,37 @@ class TestSubset:
         digests = {prepare(tmp_path, parquet, seed=seed)["digest"] for seed in range(3)}
         assert len(digests) == 1
 
+    @pytest.mark.parametrize("train_images", [20, None])
+    def test_validation_images_are_held_out(
+        self, train_images: int | None, parquet: Path, tmp_path: Path
+    ):
+        without = prepare(tmp_path / "without", parquet, train_images=20)
+        settings = {"train_images": train_images, "validation_images": 10}
+        summary = prepare(tmp_path / "with", parquet, **settings)
+        assert summary["used"] == {"train": train_images or 30, "validation": 10, "test": 20}
+        assert summary["digest"] != without["digest"]
+        dataset = data.load_arrays(tmp_path / "with")
+        assert list(np.bincount(dataset.validation_labels)) == [1] * 10
+        images = np.concatenate([dataset.train_images, dataset.validation_images])
+        assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(images)
+        if train_images:
+            # Those for training are the same, whether others are held out or not.
+            kept = data.load_arrays(tmp_path / "without").train_images
+            np.testing.assert_array_equal(dataset.train_images, kept)
+
+    @pytest.mark.parametrize("settings", [{"train_images": 35}, {"validation_images": 40}])
+    def test_some_images_must_be_left_to_train_on(
+        self, settings: dict, parquet: Path, tmp_path: Path
+    ):
+        message = r"data\.train_images: .* has \d+ train images beside \d+ for validation"
+        with pytest.raises(UserError, match=message):
+            prepare(tmp_path / "out", parquet, **{"validation_images": 6, **settings})
+
+    def test_synthetic_images_are_held_out_too(self, tmp_path: Path):
+        settings = {"source": "synthetic", "train_images": 30, "validation_images": 10}
+        summary = prepare(tmp_path, None, test_images=10, **settings)
+        assert summary["used"] == {"train": 30, "validation": 10, "test": 10}
+
     @pytest.mark.parametrize(("split", "available"), [("train", 40), ("test", 20)])
     def test_more_than_there_are_is_an_error(
         self, split: str, available: int, parquet: Path, tmp_path: Path
@@ -544,7 +577,7 @@ class TestFallback:
             summary = prepare(tmp_path, None, train_images=30, test_images=20)
         assert (summary["source"], summary["encoding"]) == ("synthetic", "procedural")
         assert summary["synthetic"]
-        assert summary["used"] == {"train": 30, "test": 20}
+        assert summary["used"] == {"train": 30, "validation": 0, "test": 20}
         assert [record.message for record in caplog.records] == summary["fallbacks"]
         folder, keras = summary["fallbacks"]
         assert "no folder is given" in folder

@@ -34,6 +34,18 @@ def test_the_engine_computes_what_fit_computes(backend):
         np.testing.assert_allclose(line["results"], line["expected"], rtol=1e-3, err_msg=line)
 
 
+def test_smoothed_labels_are_spread_over_all_classes():
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.ones(10), 6).astype("float32")
+    labels = rng.integers(0, 10, 6).astype("int32")
+    targets = np.full((6, 10), 0.02)
+    targets[np.arange(6), labels] += 0.8
+    expected = -(targets * np.log(probabilities)).sum()
+    loss, right = engine._loss_and_right(probabilities, labels, 0.2)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_array_equal(right, probabilities.argmax(axis=1) == labels)
+
+
 def moved_by_hand(image, flip, up, left):
     """Move one image, pixel by pixel."""
     height, width, _ = image.shape

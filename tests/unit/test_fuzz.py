@@ -227,7 +227,8 @@ def test_parquet_files(parquet):
 def test_prepared_arrays(tmp_path):
     rng = random.Random(5)
     made = {"source": "synthetic", "train_images": 30, "test_images": 10, "seed": 0}
-    data.prepare({**made, "download_timeout": 1}, None, tmp_path)
+    made |= {"validation_images": 10, "download_timeout": 1}
+    data.prepare(made, None, tmp_path)
     good = data.load_arrays(tmp_path)
     arrays = {name: np.array(value) for name, value in vars(good).items() if name != "digest"}
     refused = 0

@@ -37,6 +37,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# What tables of curves show of a record; a run without validation images leaves their cells empty.
+MEASURED = (
+    "epoch",
+    "loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "learning_rate",
+    "seconds",
+    "images_per_second",
+)
+
 
 def digest(value: Any) -> str:
     """Hash plain data: the SHA-256 of its JSON with sorted keys, first 12 hexadecimal digits."""
@@ -409,18 +423,22 @@ def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``test_accuracy_best``, ``best_epoch``, ``test_accuracy_last``, ``train_accuracy_last``,
-        ``epochs``, ``seconds``, ``images_per_second`` (median over epochs, since the first one
-        also compiles). Without records all but ``epochs`` and ``seconds`` are None.
+        ``test_accuracy_best`` (of ``best_epoch``), ``test_accuracy_last``, ``validated_epoch`` (the
+        one with the best validation accuracy) and ``test_accuracy_validated`` (there),
+        ``train_accuracy_last``, ``epochs``, ``seconds``, ``images_per_second`` (median over epochs,
+        since the first one also compiles). Of equally good epochs the first one counts. None
+        where there are no records, or no validation images; ``epochs`` and ``seconds`` are then 0.
     """
     import numpy as np
 
-    accuracies = [record["test_accuracy"] for record in records]
-    best = max(range(len(records)), key=accuracies.__getitem__) if records else None
+    best = best_epoch(records, "test_accuracy")
+    validated = best_epoch(records, "validation_accuracy")
     return {
-        "test_accuracy_best": None if best is None else accuracies[best],
-        "best_epoch": None if best is None else best + 1,
-        "test_accuracy_last": accuracies[-1] if records else None,
+        "test_accuracy_best": best and records[best - 1]["test_accuracy"],
+        "best_epoch": best,
+        "test_accuracy_last": records[-1]["test_accuracy"] if records else None,
+        "validated_epoch": validated,
+        "test_accuracy_validated": validated and records[validated - 1]["test_accuracy"],
         "train_accuracy_last": records[-1]["train_accuracy"] if records else None,
         "epochs": len(records),
         "seconds": round(sum(record["seconds"] for record in records), 3),
@@ -430,6 +448,12 @@ def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
             else None
         ),
     }
+
+
+def best_epoch(records: Sequence[dict[str, Any]], field: str) -> int | None:
+    """Give the first epoch with the highest value of a field; None where no record has it."""
+    values = [record[field] for record in records if field in record]
+    return values.index(max(values)) + 1 if values else None
 
 
 def load_description(path: str) -> dict[str, Any]:
@@ -473,9 +497,7 @@ def tabulate(descriptions: Sequence[dict[str, Any]]) -> tuple["pd.DataFrame", "p
         )
         for record in one["records"]:
             curves.append({**which, **record})
-    columns = ["kind", "replicate", "epoch", "loss", "train_accuracy", "test_loss"]
-    columns += ["test_accuracy", "learning_rate", "seconds", "images_per_second"]
-    return pd.DataFrame(summary), pd.DataFrame(curves, columns=columns)
+    return pd.DataFrame(summary), pd.DataFrame(curves, columns=["kind", "replicate", *MEASURED])
 
 
 def stored(store: Path) -> list[dict[str, Any]]:

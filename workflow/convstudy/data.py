@@ -35,7 +35,9 @@ CLASS_NAMES = (
     "ship",
     "truck",
 )
+# As they come, and as they are used: validation images are held out from those for training.
 SPLITS = ("train", "test")
+USED_SPLITS = ("train", "validation", "test")
 # Images in the whole data set (Krizhevsky, 2009), equally many of each class.
 OFFICIAL = {"train": 50_000, "test": 10_000}
 SHAPE = (32, 32, 3)
@@ -53,16 +55,19 @@ class Dataset:
 
     Attributes
     ----------
-    train_images, test_images : ndarray of uint8, (images, 32, 32, 3)
-    train_labels, test_labels : ndarray of uint8, (images,)
+    train_images, validation_images, test_images : ndarray of uint8, (images, 32, 32, 3)
+        Validation images are held out from the official training images; there may be none.
+    train_labels, validation_labels, test_labels : ndarray of uint8, (images,)
     digest : str
-        SHA-256 over the bytes of the four arrays, one after another: training images, training
-        labels, test images, test labels. A byte a channel or label, and the last axis runs
-        fastest: image, Y, X, channel (red, green, blue).
+        SHA-256 over the bytes of the arrays, one after another: training images, training
+        labels, test images, test labels, validation images, validation labels. A byte a channel or
+        label, and the last axis runs fastest: image, Y, X, channel (red, green, blue).
     """
 
     train_images: np.ndarray
     train_labels: np.ndarray
+    validation_images: np.ndarray
+    validation_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
     digest: str
@@ -113,7 +118,7 @@ def load_arrays(folder: Path) -> Dataset:
         If a file is missing, damaged, or does not fit the others.
     """
     arrays = {}
-    for split in SPLITS:
+    for split in USED_SPLITS:
         for what in ("images", "labels"):
             path = folder / f"{split}_{what}.npy"
             try:
@@ -162,19 +167,12 @@ def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) ->
 
     source, fallbacks = find(settings, directory)
     used, counts = {}, []
-    for split in SPLITS:
-        wanted = settings[f"{split}_images"]
-        labels = source.labels[split]
-        if wanted is not None and wanted > len(labels):
-            raise UserError(
-                f"data.{split}_images: {wanted}, but {source.origin} has {len(labels)} {split}"
-                f" images; write at most {len(labels)}, or null for all"
-            )
-        chosen = stratified(labels, wanted, [settings["seed"], SPLITS.index(split)])
-        used[f"{split}_images"] = source.images[split][chosen]
-        used[f"{split}_labels"] = labels[chosen]
-        for label, name in enumerate(CLASS_NAMES):
-            number = int((labels[chosen] == label).sum())
+    for split, chosen in draw(source, settings).items():
+        official = "test" if split == "test" else "train"
+        used[f"{split}_images"] = source.images[official][chosen]
+        used[f"{split}_labels"] = source.labels[official][chosen]
+        for label, name in enumerate(CLASS_NAMES if len(chosen) else ()):
+            number = int((used[f"{split}_labels"] == label).sum())
             counts.append({"split": split, "label": label, "name": name, "images": number})
     summary = {
         "source": source.name,
@@ -184,7 +182,7 @@ def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) ->
         "synthetic": source.name == "synthetic",
         "fallbacks": fallbacks,
         "available": {split: len(source.labels[split]) for split in SPLITS},
-        "used": {split: len(used[f"{split}_labels"]) for split in SPLITS},
+        "used": {split: len(used[f"{split}_labels"]) for split in USED_SPLITS},
         "seed": settings["seed"],
         "digest": digest(used),
     }
@@ -196,13 +194,49 @@ def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) ->
     write_csv(folder / "classes.csv", pd.DataFrame(counts))
     write_json(folder / "summary.json", summary)
     logger.info(
-        "%d training and %d test images from %s%s",
-        summary["used"]["train"],
-        summary["used"]["test"],
+        "%d training, %d validation and %d test images from %s%s",
+        *summary["used"].values(),
         source.origin,
         ", stored with losses (JPEG)" if summary["lossy"] else "",
     )
     return summary
+
+
+def draw(source: Source, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Draw the images that are used, equal shares of the classes.
+
+    Returns
+    -------
+    dict of str to ndarray of int
+        Positions for each of `USED_SPLITS`, ascending; those for training and validation are of
+        the official training images, and no image is in both.
+
+    Raises
+    ------
+    UserError
+        If there are fewer images than are asked for.
+    """
+    wanted = {split: settings[f"{split}_images"] for split in USED_SPLITS}
+    for split in SPLITS:
+        held_out = wanted["validation"] if split == "train" else 0
+        most = len(source.labels[split]) - held_out
+        if wanted[split] is None:
+            wanted[split] = most
+        if not 0 < wanted[split] <= most:
+            beside = f" beside {held_out} for validation" if held_out else ""
+            raise UserError(
+                f"data.{split}_images: {settings[f'{split}_images']}, but {source.origin} has"
+                f" {most} {split} images{beside}; write at most {most}, or null for all"
+            )
+    labels = source.labels["train"]
+    train = stratified(labels, wanted["train"], [settings["seed"], 0])
+    others = np.setdiff1d(np.arange(len(labels)), train)
+    held = stratified(labels[others], wanted["validation"], [settings["seed"], 2])
+    return {
+        "train": train,
+        "validation": others[held],
+        "test": stratified(source.labels["test"], wanted["test"], [settings["seed"], 1]),
+    }
 
 
 def find(settings: Mapping[str, Any], directory: str | None) -> tuple[Source, list[str]]:
@@ -240,8 +274,10 @@ def find(settings: Mapping[str, Any], directory: str | None) -> tuple[Source, li
 def digest(arrays: Mapping[str, np.ndarray]) -> str:
     """Hash images and labels: SHA-256 of their bytes, in the order that `Dataset` gives."""
     hashed = hashlib.sha256()
-    for name in ("train_images", "train_labels", "test_images", "test_labels"):
-        hashed.update(np.ascontiguousarray(arrays[name], dtype=np.uint8).tobytes())
+    for split in ("train", "test", "validation"):
+        for what in ("images", "labels"):
+            array = np.ascontiguousarray(arrays[f"{split}_{what}"], dtype=np.uint8)
+            hashed.update(array.tobytes())
     return hashed.hexdigest()
 
 
@@ -414,10 +450,11 @@ def make_synthetic(settings: Mapping[str, Any]) -> Source:
     """Draw synthetic images, as many as the settings ask for, or as CIFAR-10 has."""
     from convstudy import synthetic
 
+    wanted = {split: settings[f"{split}_images"] or OFFICIAL[split] for split in SPLITS}
+    if settings["train_images"] is not None:
+        wanted["train"] += settings["validation_images"]
     made = {
-        split: synthetic.make(
-            settings[f"{split}_images"] or OFFICIAL[split], [settings["seed"], number]
-        )
+        split: synthetic.make(wanted[split], [settings["seed"], number])
         for number, split in enumerate(SPLITS)
     }
     return Source(

@@ -36,12 +36,19 @@ TEST_BATCH_SIZE = 250
 RESIDENT_BYTES = 4e9
 
 
-class Totals(NamedTuple):
-    """What a call of the engine adds up to: its steps, its images' losses, those that are right."""
+class Trained(NamedTuple):
+    """What a call trained: its steps, the sum of its images' losses, those that were right."""
 
     steps: int
     loss: float
     correct: int
+
+
+class Tested(NamedTuple):
+    """What a call tested: the sum of its images' losses, and whether each was right, (images,)."""
+
+    loss: float
+    right: np.ndarray
 
 
 def use_backend(name: str, device: str = "auto", threads: int = 1, float64: bool = False) -> str:
@@ -225,6 +232,8 @@ class Engine:
         Images a training step; an epoch's last step may have fewer.
     augmentation : str
         See `draw_moves`.
+    label_smoothing : float
+        Share of each training label that is spread over all classes (Szegedy et al., 2016).
     jit_compile : bool or str
         Whether a compiler fuses operations: XLA in TensorFlow (``auto``: on a GPU), TorchInductor
         in PyTorch (``auto``: no). JAX always does.
@@ -239,6 +248,7 @@ class Engine:
         dataset: Any,
         batch_size: int,
         augmentation: str,
+        label_smoothing: float = 0.0,
         jit_compile: bool | str = "auto",
         resident: bool | None = None,
     ) -> None:
@@ -246,7 +256,12 @@ class Engine:
 
         gpu = bool(gpu_names())
         backend = keras.backend.backend()
-        small = dataset.train_images.nbytes + dataset.test_images.nbytes <= RESIDENT_BYTES
+        splits = {
+            "train": (dataset.train_images, dataset.train_labels),
+            "validation": (dataset.validation_images, dataset.validation_labels),
+            "test": (dataset.test_images, dataset.test_labels),
+        }
+        small = sum(images.nbytes for images, _ in splits.values()) <= RESIDENT_BYTES
         self.resident = gpu and small if resident is None else resident
         if jit_compile == "auto":
             # XLA on a CPU makes a depthwise layer some fifty times slower (docs/performance.md).
@@ -254,7 +269,9 @@ class Engine:
         self.batch_size = batch_size
         model.optimizer.build(model.trainable_variables)
         compiled = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[backend]
-        self._train, self._test = compiled(model, augmentation != "none", bool(jit_compile))
+        self._train, self._test = compiled(
+            model, augmentation != "none", label_smoothing, bool(jit_compile)
+        )
         place: Callable[[Any], Any] = np.asarray
         if self.resident:
             place = keras.ops.convert_to_tensor
@@ -266,10 +283,13 @@ class Engine:
                 f"{'an epoch' if self.resident else 'a step'} a call",
             ]
         )
-        self.train_data = place(dataset.train_images), place(dataset.train_labels)
-        self.test_data = place(dataset.test_images), place(dataset.test_labels)
+        self.data = {
+            split: (place(images), place(labels))
+            for split, (images, labels) in splits.items()
+            if len(labels)
+        }
 
-    def train(self, order: np.ndarray, moves: np.ndarray) -> Iterator[Totals]:
+    def train(self, order: np.ndarray, moves: np.ndarray) -> Iterator[Trained]:
         """Train on images in this order, moved so, and give each call's totals.
 
         Parameters
@@ -279,14 +299,19 @@ class Engine:
         moves : ndarray of int32, (images, 3)
             See `draw_moves`.
         """
-        return self._calls(self._train, self.train_data, order, moves, self.batch_size)
+        calls = self._calls(self._train, self.data["train"], order, moves, self.batch_size)
+        for steps, loss, correct in calls:
+            yield Trained(steps, float(loss), int(correct))
 
-    def test(self) -> Iterator[Totals]:
-        """Test on all test images, and give each call's totals."""
-        order = np.arange(len(self.test_data[1]))
+    def test(self, split: str = "test") -> Iterator[Tested]:
+        """Test on all images of the test or validation split, in their order, a call at a time."""
+        import keras
+
+        order = np.arange(len(self.data[split][1]))
         moves = np.zeros((len(order), 3), np.int32)
         batch = max(self.batch_size, TEST_BATCH_SIZE)
-        return self._calls(self._test, self.test_data, order, moves, batch)
+        for _, loss, right in self._calls(self._test, self.data[split], order, moves, batch):
+            yield Tested(float(loss), keras.ops.convert_to_numpy(right).reshape(-1))
 
     def _calls(
         self,
@@ -295,7 +320,7 @@ class Engine:
         order: np.ndarray,
         moves: np.ndarray,
         batch: int,
-    ) -> Iterator[Totals]:
+    ) -> Iterator[tuple[int, Any, Any]]:
         """Call a compiled function on all whole batches and then the rest, or on each in turn."""
         last = len(order)
         bounds = [0, last // batch * batch] if self.resident else list(range(0, last, batch))
@@ -315,7 +340,7 @@ class Engine:
                 chosen.reshape(steps, size),
                 moves[start:end].reshape(steps, size, 3),
             )
-            yield Totals(steps, float(loss), int(correct))
+            yield steps, loss, correct
 
 
 def _batch(images: Any, labels: Any, order: Any, moves: Any | None) -> tuple[Any, Any]:
@@ -327,65 +352,88 @@ def _batch(images: Any, labels: Any, order: Any, moves: Any | None) -> tuple[Any
     return (images if moves is None else move(images, moves)), labels
 
 
-def _losses_and_correct(probabilities: Any, labels: Any) -> tuple[Any, Any]:
-    """Add up the cross-entropy of a batch, and count the images that are right."""
+def _loss_and_right(probabilities: Any, labels: Any, smoothing: float = 0.0) -> tuple[Any, Any]:
+    """Add up the cross-entropy of a batch, and tell which images are right."""
     from keras import ops
 
-    losses = ops.sparse_categorical_crossentropy(labels, probabilities)
+    if smoothing:
+        classes = probabilities.shape[-1]
+        targets = ops.one_hot(labels, classes, dtype=probabilities.dtype)
+        targets = (1 - smoothing) * targets + smoothing / classes
+        losses = ops.categorical_crossentropy(targets, probabilities)
+    else:
+        losses = ops.sparse_categorical_crossentropy(labels, probabilities)
     right = ops.cast(ops.argmax(probabilities, axis=-1), "int32") == labels
-    return ops.sum(losses), ops.sum(ops.cast(right, "int32"))
+    return ops.sum(losses), right
 
 
-def _tensorflow(model: Any, moved: bool, jit: bool) -> tuple[Callable[..., Any], ...]:
+def _loss_and_correct(probabilities: Any, labels: Any, smoothing: float) -> tuple[Any, Any]:
+    """Add up the cross-entropy of a training batch, and count the images that are right."""
+    from keras import ops
+
+    loss, right = _loss_and_right(probabilities, labels, smoothing)
+    return loss, ops.sum(ops.cast(right, "int32"))
+
+
+def _tensorflow(
+    model: Any, moved: bool, smoothing: float, jit: bool
+) -> tuple[Callable[..., Any], ...]:
     """Compile a model's training and test steps in TensorFlow: a graph with a loop over steps."""
     import tensorflow as tf
 
-    def compiled(step: Callable[..., Any]) -> Callable[..., Any]:
-        @tf.function(
-            input_signature=[
-                tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8),
-                tf.TensorSpec((None,), tf.uint8),
-                tf.TensorSpec((None, None), tf.int32),
-                tf.TensorSpec((None, None, 3), tf.int32),
-            ],
-            jit_compile=jit,
-            autograph=False,
-        )
-        def run(images: Any, labels: Any, order: Any, moves: Any) -> Any:
-            def body(number: Any, loss: Any, correct: Any) -> tuple[Any, ...]:
-                more = step(images, labels, order[number], moves[number])
-                return number + 1, loss + more[0], correct + more[1]
+    compiled = tf.function(
+        input_signature=[
+            tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8),
+            tf.TensorSpec((None,), tf.uint8),
+            tf.TensorSpec((None, None), tf.int32),
+            tf.TensorSpec((None, None, 3), tf.int32),
+        ],
+        jit_compile=jit,
+        autograph=False,
+    )
 
-            steps = tf.shape(order)[0]
-            _, loss, correct = tf.while_loop(
-                lambda number, loss, correct: number < steps,
-                body,
-                (tf.constant(0), tf.constant(0.0), tf.constant(0)),
-                # One step needs the weights of the one before.
-                parallel_iterations=1,
-            )
-            return loss, correct
-
-        return run
-
-    def train(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
+    def step(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
         images, labels = _batch(images, labels, order, moves if moved else None)
         with training_kernels(model), tf.GradientTape() as tape:
-            loss, correct = _losses_and_correct(model(images, training=True), labels)
+            loss, correct = _loss_and_correct(model(images, training=True), labels, smoothing)
             mean = loss / tf.cast(tf.shape(labels)[0], loss.dtype)
             scaled = model.optimizer.scale_loss(mean)
         gradients = tape.gradient(scaled, model.trainable_variables)
         model.optimizer.apply(gradients, model.trainable_variables)
         return loss, correct
 
+    @compiled
+    def train(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
+        def body(number: Any, loss: Any, correct: Any) -> tuple[Any, ...]:
+            more = step(images, labels, order[number], moves[number])
+            return number + 1, loss + more[0], correct + more[1]
+
+        steps = tf.shape(order)[0]
+        _, loss, correct = tf.while_loop(
+            lambda number, loss, correct: number < steps,
+            body,
+            (tf.constant(0), tf.constant(0.0), tf.constant(0)),
+            # One step needs the weights of the one before.
+            parallel_iterations=1,
+        )
+        return loss, correct
+
+    @compiled
     def test(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
-        images, labels = _batch(images, labels, order, None)
-        return _losses_and_correct(model(images, training=False), labels)
+        def one(chosen: Any) -> tuple[Any, Any]:
+            batch, truth = _batch(images, labels, chosen, None)
+            return _loss_and_right(model(batch, training=False), truth)
 
-    return compiled(train), compiled(test)
+        # Side by side, the batches would need memory at the same time.
+        losses, right = tf.map_fn(
+            one, order, parallel_iterations=1, fn_output_signature=(tf.float32, tf.bool)
+        )
+        return tf.reduce_sum(losses), right
+
+    return train, test
 
 
-def _jax(model: Any, moved: bool, jit: bool) -> tuple[Callable[..., Any], ...]:
+def _jax(model: Any, moved: bool, smoothing: float, jit: bool) -> tuple[Callable[..., Any], ...]:
     """Compile a model's training and test steps in JAX: a scan over steps, on explicit state."""
     import jax
     import keras
@@ -394,7 +442,7 @@ def _jax(model: Any, moved: bool, jit: bool) -> tuple[Callable[..., Any], ...]:
 
     def loss_of(trainable: Any, fixed: Any, optimized: Any, images: Any, labels: Any) -> Any:
         probabilities, fixed = model.stateless_call(trainable, fixed, images, training=True)
-        loss, correct = _losses_and_correct(probabilities, labels)
+        loss, correct = _loss_and_correct(probabilities, labels, smoothing)
         # The scale of the loss is one of the optimizer's variables.
         known = zip(optimizer.variables, optimized, strict=True)
         with keras.StatelessScope(state_mapping=list(known)):
@@ -420,10 +468,10 @@ def _jax(model: Any, moved: bool, jit: bool) -> tuple[Callable[..., Any], ...]:
         def step(carry: None, chosen: Any) -> Any:
             batch, truth = _batch(images, labels, chosen, None)
             probabilities, _ = model.stateless_call(state[0], state[1], batch, training=False)
-            return carry, _losses_and_correct(probabilities, truth)
+            return carry, _loss_and_right(probabilities, truth)
 
-        _, (losses, corrects) = jax.lax.scan(step, None, order)
-        return losses.sum(), corrects.sum()
+        _, (losses, right) = jax.lax.scan(step, None, order)
+        return losses.sum(), right
 
     variables = (
         model.trainable_variables,
@@ -447,7 +495,7 @@ def _jax(model: Any, moved: bool, jit: bool) -> tuple[Callable[..., Any], ...]:
     return run_train, run_test
 
 
-def _torch(model: Any, moved: bool, jit: bool) -> tuple[Callable[..., Any], ...]:
+def _torch(model: Any, moved: bool, smoothing: float, jit: bool) -> tuple[Callable[..., Any], ...]:
     """Prepare a model's training and test steps in PyTorch: a loop that reads nothing back."""
     import torch
     from keras import ops
@@ -457,7 +505,7 @@ def _torch(model: Any, moved: bool, jit: bool) -> tuple[Callable[..., Any], ...]
     def train(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
         images, labels = _batch(images, labels, order, moves if moved else None)
         with training_kernels(model):
-            loss, correct = _losses_and_correct(model(images, training=True), labels)
+            loss, correct = _loss_and_correct(model(images, training=True), labels, smoothing)
         scaled = model.optimizer.scale_loss(loss / len(labels))
         gradients = torch.autograd.grad(scaled, [one.value for one in variables])
         with torch.no_grad():
@@ -467,20 +515,20 @@ def _torch(model: Any, moved: bool, jit: bool) -> tuple[Callable[..., Any], ...]
     @torch.no_grad()
     def test(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
         images, labels = _batch(images, labels, order, None)
-        return _losses_and_correct(model(images, training=False), labels)
+        return _loss_and_right(model(images, training=False), labels)
 
-    def looped(step: Callable[..., Any]) -> Callable[..., Any]:
+    def looped(step: Callable[..., Any], collect: Callable[..., Any]) -> Callable[..., Any]:
         step = torch.compile(step) if jit else step
 
         def run(*arrays: Any) -> tuple[Any, Any]:
             images, labels, order, moves = map(ops.convert_to_tensor, arrays)
-            totals = [step(images, labels, *chosen) for chosen in zip(order, moves, strict=True)]
-            losses, corrects = zip(*totals, strict=True)
-            return sum(losses), sum(corrects)
+            parts = [step(images, labels, *chosen) for chosen in zip(order, moves, strict=True)]
+            losses, counted = zip(*parts, strict=True)
+            return sum(losses), collect(counted)
 
         return run
 
-    return looped(train), looped(test)
+    return looped(train, sum), looped(test, torch.stack)
 
 
 @contextlib.contextmanager

@@ -204,9 +204,22 @@ def _subsets_fit(config: Config) -> Iterator[str]:
             )
 
 
+def _validation_fits(config: Config) -> Iterator[str]:
+    data = config["data"]
+    wanted, train = data["validation_images"], data["train_images"]
+    # Some must be left to train on.
+    most = IMAGES["train_images"] - (10 if train is None else train)
+    if data["source"] != "synthetic" and wanted > most:
+        yield (
+            f"data.validation_images: {wanted}, but CIFAR-10 has {IMAGES['train_images']:,} images"
+            f" for training and validation; write at most {most}, or lower data.train_images"
+        )
+
+
 def _batch_fits(config: Config) -> Iterator[str]:
     batch, images = config["training"]["batch_size"], config["data"]["train_images"]
-    images = IMAGES["train_images"] if images is None else images
+    if images is None:
+        images = IMAGES["train_images"] - config["data"]["validation_images"]
     if batch > images:
         yield (
             f"training.batch_size: {batch}, but there are {images:,} training images;"
@@ -343,6 +356,7 @@ def _threads_fit(config: Config) -> Iterator[str]:
 Rule = Callable[[Config], Iterator[str]]
 RULES: tuple[Rule, ...] = (
     _subsets_fit,
+    _validation_fits,
     _batch_fits,
     _warmup_ends,
     _startup_ends,

@@ -5,6 +5,7 @@ the order and augmentation of the images from both. A checkpoint therefore needs
 random generator, and a continued training gives the results of an uninterrupted one.
 """
 
+import base64
 import logging
 import time
 from collections.abc import Mapping
@@ -43,6 +44,8 @@ class Recipe:
         ``warmup_epochs`` where they count.
     augmentation : str
         ``none``, ``flip`` (left-right) or ``flip_and_shift`` (and by up to four pixels).
+    label_smoothing : float
+        Share of each training label that is spread over all classes.
     precision : str
         Keras dtype policy.
     backend : str
@@ -55,6 +58,7 @@ class Recipe:
     batch_size: int
     optimizer: Mapping[str, Any]
     augmentation: str
+    label_smoothing: float
     precision: str
     backend: str
     schedule_epochs: int | None
@@ -77,6 +81,7 @@ class Recipe:
             training["batch_size"],
             {key: settings[key] for key in used},
             training["augmentation"],
+            training["label_smoothing"],
             training["precision"],
             training["backend"],
             epochs if scheduled else None,
@@ -160,19 +165,26 @@ class Trainer:
                 metrics=["accuracy"],
             )
         self.engine = Engine(
-            self.model, dataset, recipe.batch_size, recipe.augmentation, jit_compile
+            self.model,
+            dataset,
+            recipe.batch_size,
+            recipe.augmentation,
+            recipe.label_smoothing,
+            jit_compile,
         )
 
-    def train_epoch(self) -> dict[str, float | int]:
+    def train_epoch(self) -> dict[str, Any]:
         """Train one epoch, or what is left of it, and test after it.
 
         Returns
         -------
         dict
             ``epoch`` (from 1), ``loss`` and ``train_accuracy`` (means over the epoch, while the
-            weights change), ``test_loss``, ``test_accuracy``, ``learning_rate`` (at the epoch's
-            end), ``seconds`` (training and test) and ``images_per_second`` (training alone).
-            Accuracies are fractions.
+            weights change; the loss is that of smoothed labels, if they are), ``test_loss``,
+            ``test_accuracy``, ``test_right`` (which test images were right, see `pack`), the same
+            two numbers of the validation images if there are some, ``learning_rate`` (at the
+            epoch's end), ``seconds`` (training and test) and ``images_per_second`` (training
+            alone). Accuracies are fractions.
 
         Raises
         ------
@@ -182,16 +194,20 @@ class Trainer:
         began = time.perf_counter()
         before = self.part.seconds if self.part else 0.0
         part = self._train_steps()
-        test_loss, test_correct = self._test()
-        images, tested = len(self.dataset.train_images), len(self.dataset.test_images)
+        test_loss, right = self._test("test")
+        tested = {"test_loss": test_loss, "test_accuracy": float(right.mean())}
+        if len(self.dataset.validation_labels):
+            loss, correct = self._test("validation")
+            tested |= {"validation_loss": loss, "validation_accuracy": float(correct.mean())}
+        images = len(self.dataset.train_images)
         self.epoch += 1
         self.part = None
         return {
             "epoch": self.epoch,
             "loss": part.loss / images,
             "train_accuracy": part.correct / images,
-            "test_loss": test_loss / tested,
-            "test_accuracy": test_correct / tested,
+            **tested,
+            "test_right": pack(right),
             "learning_rate": float(self.model.optimizer.learning_rate),
             "seconds": round(time.perf_counter() - began + before, 3),
             "images_per_second": round(images / part.seconds, 1),
@@ -223,19 +239,33 @@ class Trainer:
         interruption.stop_if_asked(f"after step {part.steps} of {steps} in epoch {self.epoch + 1}")
         return part
 
-    def _test(self) -> tuple[float, int]:
-        """Test the network; a test that is interrupted is done again from its start."""
-        loss, correct = 0.0, 0
-        for more in self.engine.test():
+    def _test(self, split: str) -> tuple[float, np.ndarray]:
+        """Give the mean loss on a split's images, and which of them are right.
+
+        A test that is interrupted is done again from its start.
+        """
+        loss, right = 0.0, []
+        for more in self.engine.test(split):
             interruption.stop_if_asked(f"in the test after epoch {self.epoch + 1}")
             loss += more.loss
-            correct += more.correct
-        return loss, correct
+            right.append(more.right)
+        joined = np.concatenate(right)
+        return loss / len(joined), joined
 
     def save(self, path: Path) -> None:
         """Write weights, optimizer and network to a ``.keras`` file, whole or not at all."""
         with replacing(path) as temporary:
             self.model.save(temporary)
+
+
+def pack(right: np.ndarray) -> str:
+    """Write which images were right, (images,) of bool, as text: a bit an image, in base 64."""
+    return base64.b64encode(np.packbits(right).tobytes()).decode()
+
+
+def unpack(text: str, images: int) -> np.ndarray:
+    """Read what `pack` wrote of a number of images."""
+    return np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8), count=images).astype(bool)
 
 
 def _optimizer(recipe: Recipe, images: int) -> Any:

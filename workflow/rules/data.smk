@@ -8,6 +8,8 @@ rule prepare_dataset:
     output:
         train_images="results/data/train_images.npy",
         train_labels="results/data/train_labels.npy",
+        validation_images="results/data/validation_images.npy",
+        validation_labels="results/data/validation_labels.npy",
         test_images="results/data/test_images.npy",
         test_labels="results/data/test_labels.npy",
         classes="results/data/classes.csv",
