@@ -9,7 +9,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from convstudy import locks, settings
+from convstudy import extras, locks, settings
 from convstudy.errors import UserError
 from convstudy.provenance import code_digest
 
@@ -37,6 +37,7 @@ include: "workflow/rules/verification.smk"
 include: "workflow/rules/counts.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/search.smk"
+include: "workflow/rules/exhaustive.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -44,6 +45,7 @@ localrules:
     all,
     record_run,
     summarise_training,
+    tabulate_modules,
     export_study,
 
 
@@ -56,6 +58,11 @@ onstart:
         locks.claim_folder(Path(".snakemake"))
     except UserError as error:
         raise WorkflowError(str(error)) from None
+    for name in extras.outdated(Path("results"), config):
+        print(
+            f"results/{name} is of other settings and left out of the report;"
+            f" made anew by: snakemake --cores all {extras.EXTRAS[name].target}"
+        )
 
 
 onsuccess:

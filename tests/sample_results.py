@@ -227,6 +227,7 @@ def _run(reduced: bool, width: float) -> dict[str, Any]:
             "search": {"epochs": 10, "studies": {study: {} for study in STUDIES}},
         },
         "reductions": reductions if reduced else [],
+        "extras": [],
     }
 
 

@@ -5,17 +5,16 @@ from pathlib import Path
 import nbformat
 import pytest
 from convstudy.errors import UserError
-from convstudy.rendering import execute, to_html
+from convstudy.extras import EXTRAS
+from convstudy.rendering import assemble, execute, to_html
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 
-def write_notebook(folder: Path, *cells) -> Path:
+def small_notebook(*cells) -> nbformat.NotebookNode:
     first = new_code_cell("value = 1", metadata={"tags": ["parameters"]})
     kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    path = folder / "small.ipynb"
-    nbformat.write(new_notebook(cells=[first, *cells], metadata={"kernelspec": kernel}), path)
-    return path
+    return new_notebook(cells=[first, *cells], metadata={"kernelspec": kernel})
 
 
 def output(notebook) -> str:
@@ -37,24 +36,24 @@ def test_the_kernel_is_this_python_whatever_the_user_installed(
     startup.mkdir(parents=True)
     (startup / "00.py").write_text("import sys; sys.executable = 'changed'\n")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    notebook = write_notebook(tmp_path, new_code_cell("import sys; (sys.executable, value)"))
+    notebook = small_notebook(new_code_cell("import sys; (sys.executable, value)"))
     assert output(execute(notebook, {"value": 2})) == repr((sys.executable, 2))
 
 
 def test_a_failing_cell_is_named_in_one_line(tmp_path: Path):
-    notebook = write_notebook(tmp_path, new_code_cell("\n1 / 0\nprint('never')"))
+    notebook = small_notebook(new_code_cell("\n1 / 0\nprint('never')", id="the-third"))
     with pytest.raises(UserError) as caught:
         execute(notebook, {"value": 2})
     message = str(caught.value)
     assert "\n" not in message
-    for part in ("small.ipynb", "1 / 0", "ZeroDivisionError", "division by zero"):
+    for part in ("cell the-third", "1 / 0", "ZeroDivisionError", "division by zero"):
         assert part in message
 
 
 def test_a_kernel_that_dies_leaves_its_last_words(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     cell = "import os, sys; print('out of memory', file=sys.__stderr__, flush=True); os._exit(9)"
     with pytest.raises(DeadKernelError):
-        execute(write_notebook(tmp_path, new_code_cell(cell)), {"value": 2})
+        execute(small_notebook(new_code_cell(cell)), {"value": 2})
     assert "out of memory" in caplog.text
 
 
@@ -63,7 +62,7 @@ def test_code_is_shown_only_where_it_is_asked_for(tmp_path: Path, root: Path, sh
     template = root / "workflow/notebooks/template/convstudy"
     heading = new_markdown_cell("## A heading", id="place")
     notebook = nbformat.read(
-        write_notebook(tmp_path, heading, new_code_cell("shown = 'maybe'")), as_version=4
+        small_notebook(heading, new_code_cell("shown = 'maybe'")), as_version=4
     )
     html = to_html(notebook, template, "A <title>", show_code)
     assert ("maybe" in html) == ('<details class="code">' in html) == show_code
@@ -71,3 +70,17 @@ def test_code_is_shown_only_where_it_is_asked_for(tmp_path: Path, root: Path, sh
     assert "value = 1" not in html
     assert '<a href="#place">A heading</a>' in html
     assert "A &lt;title&gt;" in html
+
+
+def test_the_extras_stand_in_their_place(root: Path):
+    folder = root / "workflow/notebooks"
+    extras = sorted((folder / "extras").glob("*.ipynb"))
+    assert {path.stem for path in extras} == set(EXTRAS)
+    whole = assemble(folder / "report.ipynb", extras)
+    ids = [cell.id for cell in whole.cells]
+    assert len(ids) == len(set(ids))
+    assert "extras" not in ids
+    first = ids.index(extras[0].stem)
+    assert ids[first + 1] == f"{extras[0].stem}-1"
+    without = [cell.id for cell in assemble(folder / "report.ipynb", []).cells]
+    assert [one for one in ids if one.partition("-")[0] not in EXTRAS] == without

@@ -479,13 +479,13 @@ def tabulate(descriptions: Sequence[dict[str, Any]]) -> tuple["pd.DataFrame", "p
     Parameters
     ----------
     descriptions : sequence of dict
-        What `Curve.describe` gives, with ``kind``, ``parameters`` and ``device``.
+        What `Curve.describe` gives, with ``model`` (the kind) and ``parameters``.
     """
     import pandas as pd
 
     summary, curves = [], []
     for one in descriptions:
-        which = {"kind": one["kind"], "replicate": one["replicate"]}
+        which = {"kind": one["model"], "replicate": one["replicate"]}
         summary.append(
             {
                 **which,

@@ -37,8 +37,15 @@ def percent(value: float) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """Write two fractions as a range in per cent."""
+    """Write two fractions as a range in per cent; a dash where there is none."""
+    if pd.isna(low):
+        return DASH
     return f"{100 * low:.2f}{DASH}{100 * high:.2f}{THIN}%"
+
+
+def span(low: float, high: float) -> str:
+    """Write two whole numbers as a range; a dash where there is none."""
+    return DASH if pd.isna(low) else f"{int(low)}{DASH}{int(high)}"
 
 
 def points(value: float) -> str:

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from convstudy import article, pictures, plots, tables
+from convstudy import article, exhaustive_plots, pictures, plots, tables
 from convstudy.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 logger = logging.getLogger(__name__)
+
+EXTRA_FIGURES = {
+    "exhaustive": exhaustive_plots.figures,
+}
 
 
 def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
@@ -49,6 +53,8 @@ def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
             plots.trial_history, study.trials, f"Study “{name}”", synthetic
         )
     make["reuse"] = partial(plots.reuse, epochs, results.training, synthetic)
+    for extra in results.extras:
+        make |= EXTRA_FIGURES[extra](results)
     return make
 
 

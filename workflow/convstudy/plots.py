@@ -9,6 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
+from convstudy.extras import EXTRAS
 from convstudy.files import replacing
 from convstudy.layers import KINDS
 
@@ -33,13 +34,15 @@ POSITIONS = ("layer1", "layer2", "layer3")
 MIXED = "one of each"
 
 
-def figure_names(studies: Sequence[str]) -> list[str]:
+def figure_names(studies: Sequence[str], extras: Sequence[str] = ()) -> list[str]:
     """Name all figures, without suffix.
 
     Parameters
     ----------
     studies : sequence of str
         Names of the studies.
+    extras : sequence of str
+        Names of the extras that are made.
     """
     return [
         *(f"example_{name}" for name in EXAMPLES),
@@ -49,6 +52,7 @@ def figure_names(studies: Sequence[str]) -> list[str]:
         "parameters_accuracy",
         *(f"trials_{study}" for study in studies),
         "reuse",
+        *(figure for extra in extras for figure in EXTRAS[extra].figures),
     ]
 
 
@@ -95,7 +99,7 @@ def _style() -> dict[str, Any]:
     }
 
 
-def _styled(draw: "Callable[P, Figure]") -> "Callable[P, Figure]":
+def styled(draw: "Callable[P, Figure]") -> "Callable[P, Figure]":
     """Let a function draw in the house style, and leave Matplotlib's settings as they were."""
 
     @wraps(draw)
@@ -108,7 +112,7 @@ def _styled(draw: "Callable[P, Figure]") -> "Callable[P, Figure]":
     return styled
 
 
-def _figure(*shape: int, size: tuple[float, float], synthetic: bool, **arguments: Any) -> Any:
+def new_figure(*shape: int, size: tuple[float, float], synthetic: bool, **arguments: Any) -> Any:
     """Make a figure and its axes, with a visible note if the data are synthetic."""
     from matplotlib.figure import Figure
 
@@ -126,27 +130,31 @@ def _figure(*shape: int, size: tuple[float, float], synthetic: bool, **arguments
     return figure, axes
 
 
-def _percent(axis: Any) -> None:
+def percent_axis(axis: Any) -> None:
+    """Label an axis of fractions in per cent."""
     axis.set_major_formatter(lambda value, _: f"{round(100 * value, 6):g} %")
 
 
-def _whole(axis: Any) -> None:
+def whole_axis(axis: Any) -> None:
+    """Label an axis at whole numbers."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(integer=True, nbins=7))
 
 
-def _legend_below(figure: "Figure", handles: Sequence[Any], columns: int) -> None:
+def legend_below(figure: "Figure", handles: Sequence[Any], columns: int) -> None:
+    """Put a legend below all axes."""
     figure.legend(handles=handles, loc="outside lower left", ncols=columns, handletextpad=0.5)
 
 
-def _line(label: str, **style: Any) -> Any:
+def legend_line(label: str, **style: Any) -> Any:
+    """Make a legend's entry."""
     from matplotlib.lines import Line2D
 
     return Line2D([], [], label=label, **style)
 
 
-@_styled
+@styled
 def learning_curves(
     curves: "pd.DataFrame", article: Mapping[str, float], synthetic: bool
 ) -> "Figure":
@@ -162,7 +170,7 @@ def learning_curves(
         Whether the images are made up.
     """
     kinds = [kind for kind in KINDS if kind in set(curves["kind"])]
-    figure, axes = _figure(
+    figure, axes = new_figure(
         1, len(kinds), size=(7.6, 3.5), synthetic=synthetic, sharey=True, squeeze=False
     )
     for axis, kind in zip(axes[0], kinds, strict=True):
@@ -180,21 +188,21 @@ def learning_curves(
             axis.axhline(article[kind], color=INK, lw=1, ls=":")
         axis.set_title(KINDS[kind].label, color=colour)
         axis.set_xlabel("epoch")
-        _whole(axis.xaxis)
+        whole_axis(axis.xaxis)
     axes[0][0].set_ylabel("accuracy")
     axes[0][0].set_ylim(0, 1)
-    _percent(axes[0][0].yaxis)
+    percent_axis(axes[0][0].yaxis)
     handles = [
-        _line("test", color=INK),
-        _line("training", color=INK, ls=(0, (3, 2))),
+        legend_line("test", color=INK),
+        legend_line("training", color=INK, ls=(0, (3, 2))),
     ]
     if article and not synthetic:
-        handles.append(_line("article's best test accuracy", color=INK, lw=1, ls=":"))
-    _legend_below(figure, handles, 3)
+        handles.append(legend_line("article's best test accuracy", color=INK, lw=1, ls=":"))
+    legend_below(figure, handles, 3)
     return figure
 
 
-@_styled
+@styled
 def single_kind(accuracies: "pd.DataFrame", synthetic: bool) -> "Figure":
     """Draw each kind's best test accuracy, its replicates and the article's figure.
 
@@ -206,7 +214,7 @@ def single_kind(accuracies: "pd.DataFrame", synthetic: bool) -> "Figure":
     synthetic : bool
         Whether the images are made up.
     """
-    figure, axis = _figure(size=(7.6, 0.9 + 0.62 * len(accuracies)), synthetic=synthetic)
+    figure, axis = new_figure(size=(7.6, 0.9 + 0.62 * len(accuracies)), synthetic=synthetic)
     labels = []
     for place, row in enumerate(accuracies.itertuples()):
         colour = colours()[row.kind]
@@ -231,20 +239,20 @@ def single_kind(accuracies: "pd.DataFrame", synthetic: bool) -> "Figure":
     axis.set_ylim(len(labels) - 0.5, -0.7)
     axis.set_xlabel("best test accuracy over epochs")
     axis.margins(x=0.08)
-    _percent(axis.xaxis)
+    percent_axis(axis.xaxis)
     handles = [
-        _line("this run, with its 95 % interval", color=MUTED, marker="o", ms=8, lw=3),
-        _line("one replicate", color=MUTED, marker="|", ms=9, ls=""),
+        legend_line("this run, with its 95 % interval", color=MUTED, marker="o", ms=8, lw=3),
+        legend_line("one replicate", color=MUTED, marker="|", ms=9, ls=""),
     ]
     if accuracies["accuracies"].map(len).max() == 1:
         handles.pop()
     if not synthetic:
-        handles.append(_line("article", marker="D", mfc="white", mec=INK, mew=1.4, ls=""))
-    _legend_below(figure, handles, len(handles))
+        handles.append(legend_line("article", marker="D", mfc="white", mec=INK, mew=1.4, ls=""))
+    legend_below(figure, handles, len(handles))
     return figure
 
 
-@_styled
+@styled
 def counts(models: "pd.DataFrame", printed: Mapping[str, int]) -> "Figure":
     """Draw parameters and multiply-accumulates of the 27 modules.
 
@@ -257,7 +265,7 @@ def counts(models: "pd.DataFrame", printed: Mapping[str, int]) -> "Figure":
         The parameter counts that the article prints, by model.
     """
     modules = models[models["layer3"].notna()].sort_values(["parameters", "macs"], ascending=False)
-    figure, axes = _figure(
+    figure, axes = new_figure(
         1, 2, size=(7.6, 0.8 + 0.235 * len(modules)), synthetic=False, sharey=True
     )
     places = range(len(modules))
@@ -284,24 +292,27 @@ def counts(models: "pd.DataFrame", printed: Mapping[str, int]) -> "Figure":
     axes[0].tick_params(axis="y", labelcolor=INK, labelsize=8.5, length=0, pad=34)
     axes[0].set_ylim(-0.8, len(modules) - 0.2)
     for place, row in zip(places, modules.itertuples(), strict=True):
-        _glyph(axes[0], [row.layer1, row.layer2, row.layer3], place)
+        glyph(axes[0], [row.layer1, row.layer2, row.layer3], place)
     handles = [
-        _line(KINDS[kind].label, marker="s", color=colour, ls="")
+        legend_line(KINDS[kind].label, marker="s", color=colour, ls="")
         for kind, colour in colours().items()
     ]
     if stated:
         handles.append(
-            _line("printed in the article", marker="D", ms=8, mfc="none", mec=INK, ls="")
+            legend_line("printed in the article", marker="D", ms=8, mfc="none", mec=INK, ls="")
         )
-    _legend_below(figure, handles, len(handles))
+    legend_below(figure, handles, len(handles))
     return figure
 
 
-def _glyph(axis: "Axes", kinds: Sequence[str], place: float) -> None:
-    """Draw a module left of its axis as three squares in the colours of its layers."""
+def glyph(axis: "Axes", kinds: Sequence[str], place: float, step: float = 0.05) -> None:
+    """Draw a module left of its axis as three squares in the colours of its layers.
+
+    `step` is from one square to the next, as a share of the axis's width.
+    """
     for number, kind in enumerate(kinds):
         axis.plot(
-            -0.145 + 0.05 * number,
+            step * (number - 2.9),
             place,
             "s",
             ms=5,
@@ -317,7 +328,7 @@ def leading_kind(kinds: Sequence[str]) -> str:
     return most if list(kinds).count(most) > 1 else MIXED
 
 
-@_styled
+@styled
 def parameters_accuracy(
     trials: "pd.DataFrame",
     front: "pd.DataFrame",
@@ -347,7 +358,7 @@ def parameters_accuracy(
     shown = not synthetic and len(article) > 0
     apart = shown and not comparable
     ratios = (3, 2) if apart else (1,)
-    figure, axes = _figure(
+    figure, axes = new_figure(
         1, len(ratios), size=(7.6, height), synthetic=synthetic, squeeze=False, width_ratios=ratios
     )
     axis, beside = axes[0][0], axes[0][-1]
@@ -393,7 +404,7 @@ def parameters_accuracy(
             fontweight="bold",
         )
         label = row.module.replace("-", " · ")
-        key.append(_line(label, marker=f"${row.number}$", color=INK, ms=7, ls=""))
+        key.append(legend_line(label, marker=f"${row.number}$", color=INK, ms=7, ls=""))
     if shown:
         beside.plot(
             article["parameters"], article["test_accuracy"], "D", ms=8, mfc="none", mec=INK, mew=1.2
@@ -409,22 +420,22 @@ def parameters_accuracy(
         one.xaxis.set_minor_formatter(_short_number)
         one.tick_params(axis="x", which="minor", labelsize=8)
         _thin_out_minor_labels(one)
-        _percent(one.yaxis)
+        percent_axis(one.yaxis)
     labels = {kind: f"mostly {KINDS[kind].label}" for kind in KINDS} | {MIXED: MIXED}
-    hues = [_line(labels[kind], marker="o", color=hue, ls="") for kind, hue in shades.items()]
+    hues = [legend_line(labels[kind], marker="o", color=hue, ls="") for kind, hue in shades.items()]
     looks = [
-        _line("completed", marker="o", color=MUTED, ls=""),
-        _line("pruned or failed", marker="x", color=MUTED, ls=""),
-        _line("front: none is better in both", color=INK, lw=1),
+        legend_line("completed", marker="o", color=MUTED, ls=""),
+        legend_line("pruned or failed", marker="x", color=MUTED, ls=""),
+        legend_line("front: none is better in both", color=INK, lw=1),
     ]
     if shown:
-        looks.append(_line("article (width 1)", marker="D", mfc="none", mec=INK, ls=""))
+        looks.append(legend_line("article (width 1)", marker="D", mfc="none", mec=INK, ls=""))
     # A column each: matplotlib fills columns one after the other.
     columns = [hues, looks, key]
     rows = max(map(len, columns))
-    blank = _line("", ls="")
+    blank = legend_line("", ls="")
     padded = [column + [blank] * (rows - len(column)) for column in columns]
-    _legend_below(figure, [line for column in padded for line in column], 3)
+    legend_below(figure, [line for column in padded for line in column], 3)
     return figure
 
 
@@ -442,7 +453,7 @@ def _thin_out_minor_labels(axis: "Axes") -> None:
     axis.xaxis.set_minor_locator(LogLocator(base=10, subs=(2.0, 5.0)))
 
 
-@_styled
+@styled
 def trial_history(trials: "pd.DataFrame", title: str, synthetic: bool) -> "Figure":
     """Draw a study's trials in their order, and the best completed objective so far.
 
@@ -457,7 +468,7 @@ def trial_history(trials: "pd.DataFrame", title: str, synthetic: bool) -> "Figur
     synthetic : bool
         Whether the images are made up.
     """
-    figure, axis = _figure(size=(7.6, 3.6), synthetic=synthetic)
+    figure, axis = new_figure(size=(7.6, 3.6), synthetic=synthetic)
     reached = 1 - trials["test_accuracy"] + trials["penalty"]
     values = trials["objective"].fillna(reached)
     number = trials["number"] + 1
@@ -474,19 +485,19 @@ def trial_history(trials: "pd.DataFrame", title: str, synthetic: bool) -> "Figur
         mine = trials["state"] == state
         if mine.any():
             axis.plot(number[mine], values[mine].fillna(values.max()), ls="", **look)
-            handles.append(_line(label, ls="", **look))
+            handles.append(legend_line(label, ls="", **look))
     best = trials["objective"].cummin().ffill()
     axis.step(number, best, where="post", color=INK, lw=1.2, zorder=1)
-    handles.append(_line("best completed so far", color=INK, lw=1.2))
+    handles.append(legend_line("best completed so far", color=INK, lw=1.2))
     axis.set_title(title)
     axis.set_xlabel("trial")
     axis.set_ylabel("objective (lower is better)")
-    _whole(axis.xaxis)
-    _legend_below(figure, handles, len(handles))
+    whole_axis(axis.xaxis)
+    legend_below(figure, handles, len(handles))
     return figure
 
 
-@_styled
+@styled
 def reuse(epochs: "pd.DataFrame", speed: "pd.DataFrame", synthetic: bool) -> "Figure":
     """Draw where each study's epochs came from, and how fast each kind trains.
 
@@ -499,7 +510,7 @@ def reuse(epochs: "pd.DataFrame", speed: "pd.DataFrame", synthetic: bool) -> "Fi
     synthetic : bool
         Whether the images are made up.
     """
-    figure, (left, right) = _figure(
+    figure, (left, right) = new_figure(
         1,
         2,
         size=(7.6, 1.5 + 0.5 * max(len(epochs), len(speed["kind"].unique()))),
@@ -554,7 +565,7 @@ def reuse(epochs: "pd.DataFrame", speed: "pd.DataFrame", synthetic: bool) -> "Fi
     for axis in (left, right):
         axis.tick_params(axis="y", labelcolor=INK, length=0)
         axis.grid(axis="y", visible=False)
-    _legend_below(figure, handles, 3)
+    legend_below(figure, handles, 3)
     return figure
 
 

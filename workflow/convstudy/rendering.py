@@ -3,7 +3,7 @@
 import logging
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,23 @@ from convstudy.files import write_text
 logger = logging.getLogger(__name__)
 
 
-def execute(notebook: Path, parameters: Mapping[str, Any]) -> Any:
+def assemble(notebook: Path, extras: Sequence[Path]) -> Any:
+    """Read the report's notebook, with the cells of the extras' in place of its cell ``extras``."""
+    import nbformat
+
+    whole = nbformat.read(notebook, as_version=4)
+    parts = [nbformat.read(path, as_version=4).cells for path in extras]
+    place = next(number for number, cell in enumerate(whole.cells) if cell.id == "extras")
+    whole.cells[place : place + 1] = [cell for cells in parts for cell in cells]
+    return whole
+
+
+def execute(notebook: Any, parameters: Mapping[str, Any]) -> Any:
     """Run a notebook with parameters, in this very Python.
 
     Parameters
     ----------
-    notebook : Path
+    notebook : NotebookNode
         The source, with a cell tagged ``parameters``.
     parameters : mapping
         Their values.
@@ -70,9 +81,10 @@ def execute(notebook: Path, parameters: Mapping[str, Any]) -> Any:
         except papermill.PapermillExecutionError as error:
             first = next((line for line in error.source.splitlines() if line.strip()), "")
             message = str(error.evalue).splitlines()[0] if error.evalue else "no message"
+            # The cell's name tells the notebook, since extras have their own.
+            failed = next(cell.id for cell in notebook.cells if cell.source == error.source)
             raise UserError(
-                f"cell {error.cell_index + 1} of {notebook.name} ({first.strip()}) failed:"
-                f" {error.ename}: {message}"
+                f"the notebook's cell {failed} ({first.strip()}) failed: {error.ename}: {message}"
             ) from None
         except Exception:
             # The kernel itself failed; what it said is all there is to go by.
@@ -109,6 +121,7 @@ def to_html(notebook: Any, template: Path, title: str, show_code: bool) -> str:
 
 def render(
     notebook: Path,
+    extras: Sequence[Path],
     template: Path,
     parameters: Mapping[str, Any],
     settings: Mapping[str, Any],
@@ -121,6 +134,8 @@ def render(
     ----------
     notebook, template : Path
         The source and the template's folder.
+    extras : sequence of Path
+        Notebooks of the extras that the report shows.
     parameters : mapping
         The notebook's parameters.
     settings : mapping
@@ -135,7 +150,7 @@ def render(
     """
     import nbformat
 
-    done = execute(notebook, parameters)
+    done = execute(assemble(notebook, extras), parameters)
     text = to_html(done, template, settings["title"], settings["show_code"])
     write_text(executed, nbformat.writes(done) + "\n")
     write_text(html, text)

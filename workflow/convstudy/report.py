@@ -21,6 +21,7 @@ from convstudy.display import (
     pill,
     points,
     sentence,
+    span,
     table,
     whole,
 )
@@ -110,6 +111,20 @@ _SHOWN: dict[str, tuple[str, dict[str, Column], tuple[tuple[str, int], ...]]] = 
         },
         (),
     ),
+    "exhaustive/summary": (
+        "All modules by mean test accuracy over replicates",
+        {
+            "rank": Column("Rank", whole),
+            "ranks": Column(f"95{THIN}% interval", str),
+            "module": Column("Layers", html=module),
+            "parameters": Column("Parameters", whole),
+            "replicates": Column("Replicates", whole),
+            "mean": Column("Best epoch", percent),
+            "interval": Column(f"95{THIN}% interval", str),
+            "mean_last": Column("Last epoch", percent),
+        },
+        (),
+    ),
     "versions": (
         "Versions of the software",
         {"package": Column("Package"), "version": Column("Version")},
@@ -140,7 +155,8 @@ class Report:
         return self._read("claims")
 
     def _read(self, name: str) -> pd.DataFrame:
-        return self.results.table(f"tables/{name}.csv")
+        """Read a table of the report, or one of an extra: ``FOLDER/NAME``."""
+        return self.results.table(f"{name}.csv" if "/" in name else f"tables/{name}.csv")
 
     def banner(self) -> Html:
         """Warn if the data are synthetic or something else stands in for what was asked."""
@@ -207,9 +223,12 @@ class Report:
             return self._best(name.removeprefix("best_"))
         caption, columns, groups = _SHOWN[name]
         frame = self._read("studies" if name == "reuse" else name)
-        if name == "single_kind":
+        if {"low", "high"} <= set(frame):
             ends = zip(frame["low"], frame["high"], strict=True)
             frame = frame.assign(interval=[interval(low, high) for low, high in ends])
+        if {"rank_low", "rank_high"} <= set(frame):
+            ends = zip(frame["rank_low"], frame["rank_high"], strict=True)
+            frame = frame.assign(ranks=[span(low, high) for low, high in ends])
         return self._shown(frame, columns, caption, groups)
 
     def _shown(
@@ -317,6 +336,8 @@ class Report:
                 f"Parameters and multiply-accumulates of the {len(modules)} modules, from"
                 f" {whole(modules.min())} to {whole(modules.max())} parameters."
             )
+        if name != "reuse":
+            return self._caption(name).partition(". ")[0]
         epochs = "; ".join(
             f"{row.study}: {row.epochs_trained} epochs trained, {row.epochs_reused} reused,"
             f" {row.epochs_saved} saved by pruning"

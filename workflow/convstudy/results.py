@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convstudy.errors import UserError
+from convstudy.extras import EXTRAS
 from convstudy.files import read_json
 from convstudy.gpus import NO_GPU
 
@@ -27,13 +28,15 @@ TABLES = (
 )
 
 
-def result_files(studies: Sequence[str]) -> list[str]:
+def result_files(studies: Sequence[str], extras: Sequence[str] = ()) -> list[str]:
     """Name every file that `Results` reads, below the results folder.
 
     Parameters
     ----------
     studies : sequence of str
         Names of the studies in the config.
+    extras : sequence of str
+        Names of the extras that are made.
     """
     return [
         "run.json",
@@ -48,6 +51,7 @@ def result_files(studies: Sequence[str]) -> list[str]:
             for study in studies
             for name in ("trials.csv", "best.csv", "study.json")
         ),
+        *(f"{extra}/{name}" for extra in extras for name in EXTRAS[extra].files),
     ]
 
 
@@ -149,6 +153,16 @@ class Results:
     def synthetic(self) -> bool:
         """Whether the images are made up, so that accuracies say nothing about CIFAR-10."""
         return bool(self.data["synthetic"])
+
+    @property
+    def extras(self) -> list[str]:
+        """Names of the extras that belong to this run."""
+        return list(self.run["extras"])
+
+    def has(self, name: str) -> bool:
+        """Tell whether a file belongs to this run: one of an extra may not."""
+        folder = name.partition("/")[0]
+        return folder not in EXTRAS or folder in self.extras
 
     @property
     def reductions(self) -> list[str]:

@@ -229,7 +229,7 @@ def _batch_fits(config: Config) -> Iterator[str]:
 
 def _warmup_ends(config: Config) -> Iterator[str]:
     optimizer = config["training"]["optimizer"]
-    shortest = min(config["training"]["epochs"], config["search"]["epochs"])
+    shortest = min(config[section]["epochs"] for section in ("training", "search", "exhaustive"))
     warmup = optimizer["warmup_epochs"]
     if optimizer["schedule"] == "cosine" and warmup >= shortest:
         yield (

@@ -1,6 +1,17 @@
 """What several rules ask of the config."""
 
+import os
+from pathlib import Path
+
+from convstudy import extras
+
 STUDIES = list(config["search"]["studies"])
+
+# The parts beyond the article that the report shows. Jobs read this file again, when there may be
+# more: they keep to what the run began with.
+EXTRAS = os.environ.setdefault(
+    "CONVSTUDY_EXTRAS", " ".join(extras.made(Path("results"), config))
+).split()
 
 
 def study_settings(wildcards):

@@ -6,7 +6,7 @@ from convstudy.plots import figure_names
 from convstudy.results import result_files, table_names
 
 # All files that figures, tables and report are made of.
-RESULTS = [f"results/{name}" for name in result_files(STUDIES)]
+RESULTS = [f"results/{name}" for name in result_files(STUDIES, EXTRAS)]
 CAPTIONS = sorted(str(path) for path in Path(workflow.basedir, "workflow/report").glob("*.rst"))
 
 
@@ -29,6 +29,7 @@ rule record_run:
         # The report's look is no part of what produced the results.
         config={section: config[section] for section in config if section != "report"},
         article="config/article.yaml",
+        extras=EXTRAS,
         code=code_digest(),
     message:
         "Recording settings, versions and machine"
@@ -77,9 +78,9 @@ rule plot_figures:
                 category="Figures",
                 labels={"figure": name},
             )
-            for name in figure_names(STUDIES)
+            for name in figure_names(STUDIES, EXTRAS)
         ],
-        [f"results/figures/{name}.png" for name in figure_names(STUDIES)],
+        [f"results/figures/{name}.png" for name in figure_names(STUDIES, EXTRAS)],
     log:
         "results/logs/plot_figures.log",
     benchmark:
@@ -94,6 +95,7 @@ rule plot_figures:
         code=code_digest(
             "article",
             "examples",
+            "exhaustive_plots",
             "figures",
             "layers",
             "models",
@@ -117,6 +119,7 @@ rule render_report:
         rules.plot_figures.output,
         run=rules.record_run.output.run,
         notebook="workflow/notebooks/report.ipynb",
+        extras=[f"workflow/notebooks/extras/{name}.ipynb" for name in EXTRAS],
         template=[
             "workflow/notebooks/template/convstudy/conf.json",
             "workflow/notebooks/template/convstudy/index.html.j2",

@@ -4,7 +4,6 @@ from convstudy.layers import KINDS
 
 
 wildcard_constraints:
-    kind="|".join(KINDS),
     replicate=r"\d+",
 
 
@@ -13,11 +12,13 @@ rule train_model:
     input:
         data=rules.prepare_dataset.output.summary,
     output:
-        "results/training/curves/{kind}_{replicate}.json",
+        "results/training/curves/{model}_{replicate}.json",
     log:
-        "results/logs/train_model/{kind}_{replicate}.log",
+        "results/logs/train_model/{model}_{replicate}.log",
     benchmark:
-        "results/benchmarks/train_model/{kind}_{replicate}.tsv"
+        "results/benchmarks/train_model/{model}_{replicate}.tsv"
+    wildcard_constraints:
+        model="|".join(KINDS),
     priority: 1
     conda:
         "../../environment.yml"
@@ -29,9 +30,11 @@ rule train_model:
         store="results/.state/curves",
         model=config["model"],
         training=config["training"],
+        epochs=config["training"]["epochs"],
+        trained_for="training",
         code=code_digest("layers", "engine", "models", "training", "curves"),
     message:
-        "Training the {wildcards.kind} network, replicate {wildcards.replicate}"
+        "Training the {wildcards.model} network, replicate {wildcards.replicate}"
     script:
         "../scripts/train_model.py"
 
@@ -41,7 +44,7 @@ rule summarise_training:
     input:
         expand(
             rules.train_model.output,
-            kind=KINDS,
+            model=KINDS,
             replicate=range(config["training"]["replicates"]),
         ),
     output:

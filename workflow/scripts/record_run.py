@@ -11,6 +11,10 @@ with job(snakemake):
     config = snakemake.params.config
     article = yaml.safe_load(Path(snakemake.params.article).read_text(encoding="utf-8"))
     used = read_json(snakemake.input.data)["used"]
-    run = {"config": config, "reductions": settings.reductions(config, article, used)}
+    run = {
+        "config": config,
+        "reductions": settings.reductions(config, article, used),
+        "extras": snakemake.params.extras,
+    }
     write_json(snakemake.output.run, run)
     write_json(snakemake.output.provenance, provenance.describe(config))

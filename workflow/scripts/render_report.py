@@ -8,6 +8,7 @@ from convstudy.rendering import render
 with job(snakemake):
     render(
         notebook=Path(snakemake.input.notebook),
+        extras=[Path(path) for path in snakemake.input.extras],
         template=Path(snakemake.input.template[0]).parent,
         # The notebook runs from any folder.
         parameters={

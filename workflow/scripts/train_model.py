@@ -1,32 +1,32 @@
-"""Train one single-kind network and write its curve."""
+"""Train one network and write its curve."""
 
 from pathlib import Path
 
-from convstudy import gpus, models
+from convstudy import counts, gpus, models
 from convstudy.curves import Curve
 from convstudy.data import load_arrays
 from convstudy.files import write_sealed
 from convstudy.logs import job
 
 with job(snakemake, stoppable=True), gpus.lease(snakemake.resources):
-    params, kind = snakemake.params, snakemake.wildcards.kind
+    params, model = snakemake.params, snakemake.wildcards.model
     dataset = load_arrays(Path(snakemake.input.data).parent)
     dataset.verify()
     curve = Curve(
         Path(params.store),
-        models.single_kind_models()[kind],
+        counts.all_models()[model],
         int(snakemake.wildcards.replicate),
         params.model,
         params.training,
-        params.training["epochs"],
+        params.epochs,
         dataset,
     )
-    curve.train(params.training["epochs"], trained_for="training")
+    curve.train(params.epochs, params.trained_for)
     write_sealed(
         snakemake.output[0],
         {
-            "kind": kind,
+            "model": model,
             "parameters": models.parameters(curve.kinds, params.model["width"]),
-            **curve.describe(params.training["epochs"]),
+            **curve.describe(params.epochs),
         },
     )

@@ -1,0 +1,218 @@
+"""The exhaustive table: every module, several times, with intervals and ranks.
+
+A small tabular benchmark: whoever studies how to search such a space can do so on the table,
+without training anything.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from convstudy import models
+from convstudy.curves import MEASURED, summarise
+from convstudy.search import POSITIONS
+
+# Simulated tables from which the intervals of ranks come.
+DRAWS = 10_000
+
+# What the columns of the exported tables mean, with their units.
+COLUMNS = {
+    "module": "the layers of each stage, joined by hyphens",
+    "layer1": "kind of the first 3x3 layer of each stage",
+    "layer2": "kind of the second one",
+    "layer3": "kind of the third one",
+    "replicate": "repetition, from 0; repetitions differ in their seed alone",
+    "seed": "of the first weights and of the order of the images",
+    "parameters": "number of weights, biases and statistics at the trained width",
+    "macs": "multiply-accumulates of one image's forward pass at the trained width",
+    "test_accuracy_best": "highest test accuracy over the epochs, a fraction of one",
+    "best_epoch": "its epoch, from 1; the first one of several",
+    "test_accuracy_last": "test accuracy after the last epoch, a fraction of one",
+    "validated_epoch": "epoch with the highest validation accuracy; empty without such images",
+    "test_accuracy_validated": "test accuracy after that epoch, a fraction of one",
+    "train_accuracy_last": "mean accuracy on the training images during the last epoch",
+    "epochs": "epochs trained",
+    "seconds": "seconds of training and test, on the device",
+    "images_per_second": "training images a second, median over epochs",
+    "device": "what trained: cpu, or a GPU's name",
+    "status": "finished, or ended where the loss stopped being finite",
+    "epoch": "from 1",
+    "loss": "mean cross-entropy of the epoch's training images, with smoothed labels if they are",
+    "train_accuracy": "mean accuracy on the epoch's training images, while the weights change",
+    "validation_loss": "mean cross-entropy of the validation images; empty without them",
+    "validation_accuracy": "their accuracy, a fraction of one",
+    "test_loss": "mean cross-entropy of the test images after the epoch",
+    "test_accuracy": "their accuracy, a fraction of one",
+    "learning_rate": "at the end of the epoch",
+    "replicates": "number of repetitions that ended well",
+    "mean": "mean of test_accuracy_best over them",
+    "low": "lower end of its 95 % interval",
+    "high": "upper end of its 95 % interval",
+    "mean_last": "mean of test_accuracy_last",
+    "rank": "place by mean, from 1, the highest first",
+    "rank_low": "lower end of the 95 % interval of the place",
+    "rank_high": "upper end of the 95 % interval of the place",
+    "probability_best": "chance that the module is the best one, as far as these replicates tell",
+}
+
+
+def tabulate(
+    descriptions: Sequence[dict[str, Any]], width: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Collect the trainings of all modules in a row each, and in a row an epoch.
+
+    Parameters
+    ----------
+    descriptions : sequence of dict
+        What `Curve.describe` gives, with ``model`` (the module) and ``parameters``.
+    width : float
+        The trained width.
+    """
+    rows, epochs = [], []
+    for one in sorted(descriptions, key=lambda one: (one["model"], one["replicate"])):
+        kinds = models.modules()[one["model"]]
+        which = {
+            "module": one["model"],
+            **dict(zip(POSITIONS, kinds, strict=True)),
+            "replicate": one["replicate"],
+            "seed": one["seed"],
+            "parameters": one["parameters"],
+            "macs": models.total(models.costs(models.architecture(kinds, width))).macs,
+        }
+        ending = {"device": one["device"], "status": one["status"]}
+        rows.append({**which, **summarise(one["records"]), **ending})
+        epochs += [
+            {**which, **{field: record.get(field) for field in MEASURED}}
+            for record in one["records"]
+        ]
+    return pd.DataFrame(rows), pd.DataFrame(epochs)
+
+
+def rank(table: pd.DataFrame) -> pd.DataFrame:
+    """Give each module's mean accuracy and rank, with 95 % intervals.
+
+    Few replicates tell little about one module's spread, so the spread is taken to be the same for
+    all and is estimated from all of them together. Ranks are those of tables drawn at random from
+    what the means may be.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The first one of `tabulate`.
+
+    Returns
+    -------
+    DataFrame
+        A row a module, the best first; the columns as in `COLUMNS`. With one replicate there are no
+        intervals.
+    """
+    from scipy import stats
+
+    done = table[table["status"] == "finished"]
+    groups = done.groupby("module", sort=False)
+    summary = groups[[*POSITIONS, "parameters", "macs"]].first()
+    best = groups["test_accuracy_best"]
+    summary["replicates"] = best.size()
+    summary["mean"] = best.mean()
+    deviations = done["test_accuracy_best"] - best.transform("mean")
+    freedom = len(done) - len(summary)
+    error = pd.Series(np.nan, summary.index)
+    if freedom:
+        error = np.sqrt((deviations**2).sum() / freedom / summary["replicates"])
+    half = error * stats.t.ppf(0.975, max(freedom, 1))
+    summary["low"], summary["high"] = summary["mean"] - half, summary["mean"] + half
+    summary["mean_last"] = groups["test_accuracy_last"].mean()
+    summary["rank"] = summary["mean"].rank(ascending=False, method="first").astype(int)
+    if freedom:
+        rng = np.random.default_rng(0)
+        drawn = stats.t.rvs(freedom, size=(DRAWS, len(summary)), random_state=rng)
+        drawn = summary["mean"].to_numpy() + drawn * error.to_numpy()
+        ranks = stats.rankdata(-drawn, axis=1)
+        ends = np.quantile(ranks, [0.025, 0.975], axis=0, method="nearest").astype(int)
+        summary["rank_low"], summary["rank_high"] = ends
+        summary["probability_best"] = (ranks == 1).mean(axis=0)
+    else:
+        summary[["rank_low", "rank_high", "probability_best"]] = np.nan
+    return summary.sort_values("rank").reset_index()
+
+
+def document(
+    tables: Mapping[str, pd.DataFrame],
+    data: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+) -> str:
+    """Describe the exported tables as a data set, in Markdown.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        By file name.
+    data : mapping
+        The summary of the images.
+    settings : mapping
+        The config's sections ``model``, ``training`` and ``exhaustive``.
+    provenance : mapping
+        ``commit``, ``dirty``, ``created`` and ``versions``, as in `convstudy.provenance`.
+    """
+    import yaml
+
+    used = data["used"]
+    training = settings["training"]
+    lossy = ", stored with losses (JPEG)" if data["lossy"] else ""
+    warning = "\n**The images are synthetic: accuracies say nothing about CIFAR-10.**\n"
+    lines = [
+        "# All modules, several times: learning curves of 27 convolutional networks",
+        "",
+        "Each stage of a network holds three 3x3 layers, each Conv2D (`conv`), DepthwiseConv2D"
+        " (`depthwise`) or SeparableConv2D (`separable`). The choice is the same in all three"
+        f" stages, which gives {len(models.modules())} modules. Each was trained"
+        f" {settings['exhaustive']['replicates']} times with seeds of its own, for"
+        f" {settings['exhaustive']['epochs']} epochs.",
+        warning if data["synthetic"] else "",
+        "## How it was made",
+        "",
+        f"- Images: {data['origin']}{lossy}; {used['train']:,} for training,"
+        f" {used['validation']:,} for validation, {used['test']:,} for test. SHA-256 of all:"
+        f" `{data['digest']}`.",
+        f"- Networks: {settings['model']['width']:g} times 64, 128 and 256 channels,"
+        " BatchNormalization with momentum"
+        f" {settings['model']['batch_normalization_momentum']:g}.",
+        f"- Training: batches of {training['batch_size']}, augmentation"
+        f" {training['augmentation']}, label smoothing {training['label_smoothing']:g},"
+        f" {training['precision']}, Keras on {training['backend']}, and the optimizer",
+        "",
+        "```yaml",
+        yaml.safe_dump(training["optimizer"], sort_keys=False).strip(),
+        "```",
+        "",
+        f"- Commit `{provenance['commit'] or 'unknown'}`"
+        f"{' with changes' if provenance['dirty'] else ''} of convstudy, `snakemake"
+        f" tabulate_modules`, {provenance['created'][:10]};"
+        f" Keras {provenance['versions'].get('keras')}.",
+        "",
+        "## Files",
+        "",
+        "Comma-separated, UTF-8, a head line; an empty cell means that there is no value.",
+    ]
+    rows = {
+        "table.csv": "A row a training.",
+        "curves.csv": "A row an epoch of a training.",
+        "summary.csv": "A row a module, the best first. Its intervals take the spread between"
+        " replicates to be the same for all modules; they hold for these images and this recipe.",
+    }
+    for name, table in tables.items():
+        lines += ["", f"### {name}", "", f"{rows[name]} {len(table):,} rows.", ""]
+        lines += ["| column | meaning |", "| --- | --- |"]
+        lines += [f"| `{column}` | {COLUMNS[column]} |" for column in table]
+    lines += [
+        "",
+        "## Licence",
+        "",
+        "The tables are under the MIT licence, as the project that made them. They hold no images."
+        " CIFAR-10 is by A. Krizhevsky (2009).",
+        "",
+    ]
+    return "\n".join(lines)

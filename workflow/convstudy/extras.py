@@ -1,0 +1,87 @@
+"""Parts beyond the article: each is made on demand, and is then part of the report.
+
+An extra has a folder below the results, in which ``about.json`` is written last and says of which
+settings it is. The report shows the extras that are of its own settings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convstudy.files import read_json
+
+# Settings that change how a result is made, and not what it says.
+OF_THE_MACHINE = {
+    "data": ("directory", "download_timeout"),
+    "training": ("device", "jit_compile", "threads"),
+}
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A part beyond the article.
+
+    Attributes
+    ----------
+    name : str
+        Its folder below the results, and its notebook.
+    target : str
+        The rule that makes it.
+    sections : tuple of str
+        Sections of the config that decide what it says.
+    files : tuple of str
+        What it leaves in its folder for figures, tables and claims.
+    figures : tuple of str
+        Its figures, without suffix.
+    """
+
+    name: str
+    target: str
+    sections: tuple[str, ...]
+    files: tuple[str, ...]
+    figures: tuple[str, ...]
+
+
+EXTRAS: dict[str, Extra] = {
+    extra.name: extra
+    for extra in (
+        Extra(
+            "exhaustive",
+            "tabulate_modules",
+            ("data", "model", "training", "exhaustive"),
+            ("table.csv", "curves.csv", "summary.csv"),
+            ("exhaustive_accuracy",),
+        ),
+    )
+}
+
+
+def settings(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the settings that decide what an extra says."""
+    return {
+        section: {
+            key: value
+            for key, value in config[section].items()
+            if key not in OF_THE_MACHINE.get(section, ())
+        }
+        for section in EXTRAS[name].sections
+    }
+
+
+def made(results: Path, config: Mapping[str, Any]) -> list[str]:
+    """Name the extras that a results folder has of a config's settings."""
+    return [name for name in EXTRAS if _state(results, name, config)]
+
+
+def outdated(results: Path, config: Mapping[str, Any]) -> list[str]:
+    """Name the extras that a results folder has of other settings."""
+    return [name for name in EXTRAS if _state(results, name, config) is False]
+
+
+def _state(results: Path, name: str, config: Mapping[str, Any]) -> bool | None:
+    """Tell whether an extra is of these settings; None if it is not there."""
+    path = results / name / "about.json"
+    if not path.is_file():
+        return None
+    return bool(read_json(path)["settings"] == settings(name, config))
