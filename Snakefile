@@ -38,6 +38,8 @@ include: "workflow/rules/counts.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/exhaustive.smk"
+include: "workflow/rules/optimism.smk"
+include: "workflow/rules/recipes.smk"
 include: "workflow/rules/report.smk"
 
 

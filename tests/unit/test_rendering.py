@@ -61,9 +61,7 @@ def test_a_kernel_that_dies_leaves_its_last_words(tmp_path: Path, caplog: pytest
 def test_code_is_shown_only_where_it_is_asked_for(tmp_path: Path, root: Path, show_code: bool):
     template = root / "workflow/notebooks/template/convstudy"
     heading = new_markdown_cell("## A heading", id="place")
-    notebook = nbformat.read(
-        small_notebook(heading, new_code_cell("shown = 'maybe'")), as_version=4
-    )
+    notebook = small_notebook(heading, new_code_cell("shown = 'maybe'"))
     html = to_html(notebook, template, "A <title>", show_code)
     assert ("maybe" in html) == ('<details class="code">' in html) == show_code
     # Parameters hold paths of this machine.

@@ -19,7 +19,7 @@ import logging
 import math
 import shutil
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -247,7 +247,8 @@ class Curve:
         -------
         dict
             ``curve`` (its name), ``seed``, ``replicate``, ``records``, ``device`` (what trained
-            it; several, if it moved), ``status`` (``finished`` or ``ended``) and ``reason``.
+            it; several, if it moved), ``test_images`` (their number), ``status`` (``finished`` or
+            ``ended``) and ``reason``.
 
         Raises
         ------
@@ -261,6 +262,7 @@ class Curve:
             "replicate": self.replicate,
             "seed": self.seed,
             "device": devices(records),
+            "test_images": len(self.dataset.test_labels),
             "status": "finished" if len(records) == last else "ended",
             "reason": ended.reason if ended else None,
             "records": records,
@@ -450,7 +452,7 @@ def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def best_epoch(records: Sequence[dict[str, Any]], field: str) -> int | None:
+def best_epoch(records: Sequence[Mapping[str, Any]], field: str) -> int | None:
     """Give the first epoch with the highest value of a field; None where no record has it."""
     values = [record[field] for record in records if field in record]
     return values.index(max(values)) + 1 if values else None

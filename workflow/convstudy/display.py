@@ -53,6 +53,21 @@ def points(value: float) -> str:
     return f"{100 * value:+.2f}".replace("-", MINUS)
 
 
+def points_of(value: float) -> str:
+    """Write a distance of fractions in points, which has no sign."""
+    return f"{100 * value:.2f}"
+
+
+def point_interval(low: float, high: float) -> str:
+    """Write two differences of fractions as a range in points; a dash where there is none."""
+    return DASH if pd.isna(low) else f"{points(low)} to {points(high)}"
+
+
+def yes(value: bool) -> str:
+    """Write yes or no."""
+    return "yes" if value else "no"
+
+
 def whole(value: float) -> str:
     """Write a whole number with a comma at every third digit."""
     return f"{int(value):,}".replace("-", MINUS)

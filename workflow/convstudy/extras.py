@@ -53,6 +53,20 @@ EXTRAS: dict[str, Extra] = {
             ("table.csv", "curves.csv", "summary.csv"),
             ("exhaustive_accuracy",),
         ),
+        Extra(
+            "optimism",
+            "measure_optimism",
+            ("data", "model", "training", "exhaustive"),
+            ("choices.csv", "summary.csv", "differences.csv"),
+            ("optimism_selection", "optimism_differences"),
+        ),
+        Extra(
+            "recipes",
+            "compare_recipes",
+            ("data", "model", "training", "recipes"),
+            ("trainings.csv", "summary.csv"),
+            ("recipes_accuracy",),
+        ),
     )
 }
 

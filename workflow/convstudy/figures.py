@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from convstudy import article, exhaustive_plots, pictures, plots, tables
+from convstudy import (
+    article,
+    exhaustive_plots,
+    optimism_plots,
+    pictures,
+    plots,
+    recipes_plots,
+    tables,
+)
 from convstudy.results import Results
 
 if TYPE_CHECKING:
@@ -18,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 EXTRA_FIGURES = {
     "exhaustive": exhaustive_plots.figures,
+    "optimism": optimism_plots.figures,
+    "recipes": recipes_plots.figures,
 }
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from convstudy import claims, plots
 from convstudy.display import (
+    MINUS,
     THIN,
     Column,
     Html,
@@ -19,13 +20,17 @@ from convstudy.display import (
     percent,
     picture,
     pill,
+    point_interval,
     points,
+    points_of,
     sentence,
     span,
     table,
     whole,
+    yes,
 )
 from convstudy.errors import UserError
+from convstudy.layers import KINDS
 from convstudy.results import Results, table_names
 
 _BEST = {
@@ -124,6 +129,45 @@ _SHOWN: dict[str, tuple[str, dict[str, Column], tuple[tuple[str, int], ...]]] = 
             "mean_last": Column("Last epoch", percent),
         },
         (),
+    ),
+    "optimism/summary": (
+        "What the article's choice of the epoch shows more than other choices",
+        {
+            "selection": Column("Epoch", wraps=True),
+            "models": Column("Networks", whole),
+            "trainings": Column("Trainings", whole),
+            "mean": Column("Mean test accuracy", percent),
+            "difference": Column("Article's shows more, points", points),
+            "interval": Column(f"95{THIN}% interval", str),
+        },
+        (),
+    ),
+    "optimism/differences": (
+        "Single-kind networks pair by pair, on the same images and seeds",
+        {
+            "pair": Column("Difference"),
+            "selection": Column("Epoch"),
+            "replicates": Column("Replicates", whole),
+            "difference": Column("Points", points),
+            "interval": Column(f"95{THIN}% interval", str),
+            "clear": Column("Clear", html=yes),
+        },
+        (),
+    ),
+    "recipes/summary": (
+        "Recipes by their distance from the article",
+        {
+            "recipe": Column("Recipe"),
+            "label": Column("Layer"),
+            "replicates": Column("Replicates", whole),
+            "mean": Column("Best epoch", percent),
+            "interval": Column(f"95{THIN}% interval", str),
+            "mean_last": Column("Last epoch", percent),
+            "article": Column("Best epoch", percent),
+            "difference": Column("Difference, points", points),
+            "distance": Column("Distance, points", points_of),
+        },
+        (("", 2), ("This run", 4), ("Article", 3)),
     ),
     "versions": (
         "Versions of the software",
@@ -224,8 +268,14 @@ class Report:
         caption, columns, groups = _SHOWN[name]
         frame = self._read("studies" if name == "reuse" else name)
         if {"low", "high"} <= set(frame):
+            # The interval of a difference has signs.
+            write = point_interval if name.startswith("optimism/") else interval
             ends = zip(frame["low"], frame["high"], strict=True)
-            frame = frame.assign(interval=[interval(low, high) for low, high in ends])
+            frame = frame.assign(interval=[write(low, high) for low, high in ends])
+        if {"first", "second"} <= set(frame):
+            names = {kind: KINDS[kind].label for kind in KINDS}
+            pairs = zip(frame["first"].map(names), frame["second"].map(names), strict=True)
+            frame = frame.assign(pair=[f"{first} {MINUS} {second}" for first, second in pairs])
         if {"rank_low", "rank_high"} <= set(frame):
             ends = zip(frame["rank_low"], frame["rank_high"], strict=True)
             frame = frame.assign(ranks=[span(low, high) for low, high in ends])

@@ -92,9 +92,12 @@ def _with_defaults(value: Any, part: dict[str, Any]) -> Any:
     if isinstance(others, dict):
         return {key: _with_defaults(item, others) for key, item in value.items()}
     for key, below in part["properties"].items():
-        if key not in value:
-            value[key] = copy.deepcopy(_resolved(below).get("default", {}))
-        value[key] = _with_defaults(value[key], below)
+        below = _resolved(below)
+        # A recipe's keys have no defaults: what it leaves out is as in `training`.
+        if key not in value and ("default" in below or below.get("type") == "object"):
+            value[key] = copy.deepcopy(below.get("default", {}))
+        if key in value:
+            value[key] = _with_defaults(value[key], below)
     return value
 
 
@@ -126,11 +129,16 @@ def _mistake(error: Any) -> str:
         where = ".".join(map(str, [*path, unknown]))
         return f"{where} is no setting; allowed here are {', '.join(known)}; {fix}"
     if error.validator == "minProperties":
-        return f"{key} is empty; at least one study is needed; write {key}: {{accuracy: {{}}}}"
+        what, example = {
+            "studies": ("study", "accuracy"),
+            "compared": ("recipe", "adam"),
+        }[path[-1]]
+        return f"{key} is empty; at least one {what} is needed; write {key}: {{{example}: {{}}}}"
     if "propertyNames" in error.absolute_schema_path:
+        what = {"studies": "study", "compared": "recipe"}[path[-1]]
         return (
-            f"{key}: {error.instance!r} is no name for a study; allowed are lower-case letters,"
-            " digits and _, a letter first; rename it, for example to my_study"
+            f"{key}: {error.instance!r} is no name for a {what}; allowed are lower-case letters,"
+            f" digits and _, a letter first; rename it, for example to my_{what}"
         )
     value = error.instance
     shown = repr(value) if isinstance(value, str) else _text(value)
@@ -241,6 +249,18 @@ def _warmup_ends(config: Config) -> Iterator[str]:
             f"training.optimizer.warmup_epochs: {warmup}, but a constant schedule has none;"
             " write 0, or schedule: cosine"
         )
+
+
+def _recipes_end(config: Config) -> Iterator[str]:
+    epochs = config["recipes"]["epochs"]
+    for name, recipe in config["recipes"]["compared"].items():
+        optimizer = merged(config["training"], recipe)["optimizer"]
+        warmup, key = optimizer["warmup_epochs"], f"recipes.compared.{name}.optimizer.warmup_epochs"
+        if optimizer["schedule"] == "cosine" and warmup >= epochs:
+            yield (
+                f"{key}: {warmup}, but recipes.epochs is {epochs}; write less than {epochs}, or"
+                " raise recipes.epochs"
+            )
 
 
 def _startup_ends(config: Config) -> Iterator[str]:
@@ -359,6 +379,7 @@ RULES: tuple[Rule, ...] = (
     _validation_fits,
     _batch_fits,
     _warmup_ends,
+    _recipes_end,
     _startup_ends,
     _pruning_begins,
     _workers_fit,
@@ -380,7 +401,7 @@ def reductions(config: Config, article: Config, used: Mapping[str, int]) -> list
     used : mapping
         Images that were used: ``train`` and ``test``. A folder may hold fewer than CIFAR-10 has.
     """
-    theirs = _with_defaults(_merged(copy.deepcopy(_plain(config)), _plain(article)), schema())
+    theirs = _with_defaults(merged(_plain(config), _plain(article)), schema())
     lines = []
     width, full = config["model"]["width"], theirs["model"]["width"]
     if width < full:
@@ -407,9 +428,10 @@ def reductions(config: Config, article: Config, used: Mapping[str, int]) -> list
     return lines
 
 
-def _merged(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
-    """Lay one config over another, as Snakemake does with ``--configfile``."""
+def merged(base: Config, overlay: Config) -> dict[str, Any]:
+    """Give a config with another one laid over it, as Snakemake does with ``--configfile``."""
+    result = copy.deepcopy(dict(base))
     for key, value in overlay.items():
-        both = isinstance(value, dict) and isinstance(base.get(key), dict)
-        base[key] = _merged(base[key], value) if both else value
-    return base
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result

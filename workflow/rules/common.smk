@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from convstudy import extras
+from convstudy import extras, recipes
 
 STUDIES = list(config["search"]["studies"])
 
@@ -17,6 +17,11 @@ EXTRAS = os.environ.setdefault(
 def study_settings(wildcards):
     """Give one study's part of the config."""
     return config["search"]["studies"][wildcards.study]
+
+
+def recipe_training(wildcards):
+    """Give the training settings as a recipe changes them."""
+    return recipes.training(config, wildcards.recipe)
 
 
 def first_study_first(wildcards):

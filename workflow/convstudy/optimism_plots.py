@@ -1,0 +1,120 @@
+"""Figures of honest accuracy."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from convstudy import plots
+from convstudy.layers import KINDS
+from convstudy.optimism import ON_TEST
+from convstudy.results import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
+    """Give a function for each figure, by name."""
+    tables = {
+        name: results.table(f"optimism/{name}.csv")
+        for name in ("choices", "summary", "differences")
+    }
+    synthetic = results.synthetic
+    return {
+        "optimism_selection": partial(
+            selection, tables["choices"], tables["summary"], synthetic=synthetic
+        ),
+        "optimism_differences": partial(differences, tables["differences"], synthetic=synthetic),
+    }
+
+
+@plots.styled
+def selection(choices: "pd.DataFrame", summary: "pd.DataFrame", synthetic: bool) -> "Figure":
+    """Draw by how much the article's choice of the epoch shows more than each other choice.
+
+    Parameters
+    ----------
+    choices, summary : DataFrame
+        See `convstudy.optimism`.
+    synthetic : bool
+        Whether the images are made up.
+    """
+    import seaborn as sns
+
+    others = summary[summary["selection"] != ON_TEST].reset_index(drop=True)
+    figure, axis = plots.new_figure(size=(7.6, 1.3 + 0.75 * len(others)), synthetic=synthetic)
+    sns.stripplot(
+        choices.assign(points=100 * choices["flattery"]),
+        x="points",
+        y="selection",
+        order=list(others["selection"]),
+        color=plots.MUTED,
+        alpha=0.45,
+        size=4,
+        jitter=0.22,
+        ax=axis,
+    )
+    for place, row in enumerate(others.itertuples()):
+        axis.plot([100 * row.low, 100 * row.high], [place, place], color=plots.INK, lw=3)
+        axis.plot(100 * row.difference, place, "o", color=plots.INK, ms=8, mec="white", zorder=4)
+    axis.axvline(0, color=plots.INK, lw=1)
+    axis.set_yticks(range(len(others)), [_wrapped(text) for text in others["selection"]])
+    axis.tick_params(axis="y", labelcolor=plots.INK, length=0)
+    axis.set_ylabel("")
+    axis.set_xlabel("the article's choice shows more by, points of test accuracy")
+    handles = [
+        plots.legend_line("one training", marker="o", color=plots.MUTED, ms=5, ls="", alpha=0.5),
+        plots.legend_line("mean, 95 % interval", marker="o", color=plots.INK, lw=3),
+    ]
+    plots.legend_below(figure, handles, 2)
+    return figure
+
+
+@plots.styled
+def differences(table: "pd.DataFrame", synthetic: bool) -> "Figure":
+    """Draw the differences between the single-kind networks with their intervals.
+
+    Parameters
+    ----------
+    table : DataFrame
+        See `convstudy.optimism.compare`.
+    synthetic : bool
+        Whether the images are made up.
+    """
+    pairs = list(dict.fromkeys(zip(table["first"], table["second"], strict=True)))
+    choices = list(dict.fromkeys(table["selection"]))
+    figure, axis = plots.new_figure(size=(7.6, 1.2 + 0.85 * len(pairs)), synthetic=synthetic)
+    markers = dict(zip(choices, "osD", strict=False))
+    for row in table.itertuples():
+        shift = choices.index(row.selection) - (len(choices) - 1) / 2
+        place = pairs.index((row.first, row.second)) + 0.22 * shift
+        look = {"color": plots.INK if row.clear else plots.MUTED}
+        axis.plot([100 * row.low, 100 * row.high], [place, place], lw=2, **look)
+        axis.plot(
+            100 * row.difference,
+            place,
+            markers[row.selection],
+            ms=7,
+            mfc=look["color"] if row.clear else "white",
+            mec=look["color"],
+        )
+    axis.axvline(0, color=plots.INK, lw=1)
+    labels = [f"{KINDS[first].label}\n− {KINDS[second].label}" for first, second in pairs]
+    axis.set_yticks(range(len(pairs)), labels)
+    axis.tick_params(axis="y", labelcolor=plots.INK, length=0)
+    axis.set_ylim(len(pairs) - 0.4, -0.6)
+    axis.set_xlabel("difference of test accuracies, points")
+    handles = [
+        plots.legend_line(choice, marker=marker, color=plots.INK, ls="")
+        for choice, marker in markers.items()
+    ]
+    handles.append(
+        plots.legend_line("no clear difference", marker="o", color=plots.MUTED, mfc="white", ls="")
+    )
+    plots.legend_below(figure, handles, 2)
+    return figure
+
+
+def _wrapped(text: str) -> str:
+    return text.replace(", ", ",\n")

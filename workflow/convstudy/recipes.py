@@ -1,0 +1,84 @@
+"""Recipes: several ways of training, since the article does not state its own.
+
+A recipe is what the config's ``training`` section would change for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from convstudy import article
+from convstudy.curves import summarise
+from convstudy.layers import KINDS
+from convstudy.settings import merged
+
+
+def training(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
+    """Give the ``training`` section as a recipe changes it."""
+    return merged(config["training"], config["recipes"]["compared"][recipe])
+
+
+def tabulate(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Collect the trainings in a row each.
+
+    Parameters
+    ----------
+    descriptions : sequence of mapping
+        What `Curve.describe` gives, with ``recipe``, ``model`` (the kind) and ``parameters``.
+    """
+    return pd.DataFrame(
+        {
+            "recipe": one["recipe"],
+            "kind": one["model"],
+            "replicate": one["replicate"],
+            "parameters": one["parameters"],
+            **summarise(one["records"]),
+            "test_images": one["test_images"],
+            "device": one["device"],
+        }
+        for one in descriptions
+    )
+
+
+def compare(trainings: pd.DataFrame) -> pd.DataFrame:
+    """Compare each recipe's accuracies with the article's.
+
+    Parameters
+    ----------
+    trainings : DataFrame
+        See `tabulate`.
+
+    Returns
+    -------
+    DataFrame
+        A row a recipe and kind, the recipe that comes closest first: ``recipe``, ``kind``,
+        ``label``, ``parameters``, ``replicates``, ``mean`` (of the best test accuracy over epochs),
+        ``low``, ``high`` (Wilson's 95 % interval at the mean), ``mean_last``, ``article``,
+        ``difference``, and ``distance`` (root mean square of the recipe's differences).
+    """
+    from convstudy.tables import wilson
+
+    rows = []
+    for (recipe, kind), mine in trainings.groupby(["recipe", "kind"], sort=False):
+        mean = mine["test_accuracy_best"].mean()
+        low, high = wilson(mean, int(mine["test_images"].iloc[0]))
+        rows.append(
+            {
+                "recipe": recipe,
+                "kind": kind,
+                "label": KINDS[kind].label,
+                "parameters": int(mine["parameters"].iloc[0]),
+                "replicates": len(mine),
+                "mean": mean,
+                "low": low,
+                "high": high,
+                "mean_last": mine["test_accuracy_last"].mean(),
+                "article": article.accuracies().get(kind),
+            }
+        )
+    table = pd.DataFrame(rows)
+    table["difference"] = table["mean"] - table["article"]
+    squares = (table["difference"] ** 2).groupby(table["recipe"])
+    table["distance"] = squares.transform("mean") ** 0.5
+    return table.sort_values(["distance", "recipe"], kind="stable").reset_index(drop=True)

@@ -1,0 +1,17 @@
+"""Compare the recipes' accuracies with the article's."""
+
+from pathlib import Path
+
+from convstudy import recipes
+from convstudy.curves import load_description
+from convstudy.files import write_csv, write_json
+from convstudy.logs import job
+
+with job(snakemake):
+    descriptions = [
+        {"recipe": Path(path).parent.name, **load_description(path)} for path in snakemake.input
+    ]
+    trainings = recipes.tabulate(descriptions)
+    write_csv(snakemake.output.trainings, trainings)
+    write_csv(snakemake.output.summary, recipes.compare(trainings))
+    write_json(snakemake.output.about, {"settings": snakemake.params.settings})
