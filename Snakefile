@@ -41,11 +41,13 @@ include: "workflow/rules/exhaustive.smk"
 include: "workflow/rules/optimism.smk"
 include: "workflow/rules/recipes.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/reference.smk"
 
 
 localrules:
     all,
     record_run,
+    record_reference,
     summarise_training,
     tabulate_modules,
     export_study,

@@ -1,6 +1,5 @@
 import copy
 import itertools
-import copy
 import math
 import re
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from convstudy import claims, plots
+from convstudy import claims, plots, recorded
 from convstudy.display import (
     MINUS,
     THIN,
@@ -169,6 +169,22 @@ _SHOWN: dict[str, tuple[str, dict[str, Column], tuple[tuple[str, int], ...]]] = 
         },
         (("", 2), ("This run", 4), ("Article", 3)),
     ),
+    "runs": (
+        "The article, recorded runs and this run",
+        {
+            "run": Column("Run"),
+            "date": Column("Date"),
+            "device": Column("Device", wraps=True),
+            "data": Column("Images", wraps=True),
+            "width": Column("Width", "{:g}".format),
+            "epochs": Column("Epochs", whole),
+            "replicates": Column("Replicates", whole),
+            **{kind: Column(entry.label, percent) for kind, entry in KINDS.items()},
+            "time": Column("Time"),
+            "commit": Column("Commit"),
+        },
+        (),
+    ),
     "versions": (
         "Versions of the software",
         {"package": Column("Package"), "version": Column("Version")},
@@ -304,6 +320,21 @@ class Report:
         theirs = sum(name.startswith("article_") for name in shown)
         groups = (("", 1), ("This run", len(shown) - theirs - 1), ("Article", theirs))
         return self._shown(frame, shown, f"Best trials of the study “{study}”", groups)
+
+    def full_scale(self) -> Html:
+        """Say so where no run of the article's size is recorded, and how to make one."""
+        runs = recorded.runs(self.results.folder)
+        whole_runs = [run for run in runs if not run.reductions and not run.synthetic]
+        if whole_runs:
+            return Html("")
+        there = "None of them is" if runs else "No run is recorded, and so none"
+        return Html(
+            f"<p>{there} of the article's size: reference results at full scale are missing."
+            " On a machine with a GPU, these commands make them:</p>"
+            "<pre><code>make report CONFIG=config/article.yaml EXTRA=gpu\n"
+            "snakemake results/reference/NAME/reference.json --cores all"
+            " --configfile config/article.yaml</code></pre>"
+        )
 
     def best(self) -> Html:
         """Show the best trials of every study."""

@@ -21,6 +21,7 @@ TABLES = (
     "data",
     "front",
     "run",
+    "runs",
     "single_kind",
     "studies",
     "verification",

@@ -7,6 +7,8 @@ from convstudy.results import result_files, table_names
 
 # All files that figures, tables and report are made of.
 RESULTS = [f"results/{name}" for name in result_files(STUDIES, EXTRAS)]
+# Runs that were recorded for others to compare with.
+REFERENCES = sorted(str(path) for path in Path("results/reference").glob("*/reference.json"))
 CAPTIONS = sorted(str(path) for path in Path(workflow.basedir, "workflow/report").glob("*.rst"))
 
 
@@ -41,6 +43,7 @@ rule write_tables:
     """Write the report's tables, the article's figures beside the run's."""
     input:
         RESULTS,
+        REFERENCES,
         run=rules.record_run.output.run,
     output:
         [
@@ -58,7 +61,7 @@ rule write_tables:
         mem_mb=1000,
         runtime=10,
     params:
-        code=code_digest("article", "claims", "layers", "models", "results", "tables"),
+        code=code_digest("article", "claims", "layers", "models", "recorded", "results", "tables"),
     message:
         "Writing the tables"
     script:
