@@ -75,7 +75,7 @@ def write_extras(folder: Path, skill: Mapping[str, float] = SKILL) -> None:
     choices = optimism.choose(single + modules)
     by_recipe = recipes.tabulate(
         [
-            {"recipe": recipe, **one}
+            {"recipe": recipe, "plain": recipe != "modern", **one}
             for recipe, gain in (("adam", 0.0), ("sgd", -0.02), ("modern", 0.04))
             for one in trainings(models.single_kind_models(), gain)
         ]

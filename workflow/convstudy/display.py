@@ -202,7 +202,7 @@ def picture(path: Path, alternative: str, caption: str) -> Html:
     return Html(
         '<figure><div class="scroll" tabindex="0" role="group" aria-label="Figure">'
         f'<img src="data:image/svg+xml;base64,{content}" alt="{escape(alternative)}">'
-        f"</div><figcaption>{escape(caption)}</figcaption></figure>"
+        f"</div><figcaption>{sentence(caption)}</figcaption></figure>"
     )
 
 

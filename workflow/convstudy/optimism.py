@@ -123,10 +123,8 @@ def summarise(choices: pd.DataFrame) -> pd.DataFrame:
     for selection in dict.fromkeys(choices["selection"]):
         mine = choices[choices["selection"] == selection]
         flattery = mine.groupby("model")["flattery"].mean().to_numpy()
-        low = high = float(flattery.mean())
-        if len(flattery) < 2:
-            low = high = np.nan
-        elif np.ptp(flattery) > 0:
+        low = high = np.nan
+        if len(flattery) > 1 and selection != ON_TEST:
             found = stats.bootstrap(
                 (flattery,),
                 np.mean,

@@ -19,17 +19,24 @@ def training(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
     return merged(config["training"], config["recipes"]["compared"][recipe])
 
 
+def is_plain(settings: Mapping[str, Any]) -> bool:
+    """Tell whether training settings could be the article's, whose imports show no more."""
+    return settings["augmentation"] == "none" and not settings["label_smoothing"]
+
+
 def tabulate(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Collect the trainings in a row each.
 
     Parameters
     ----------
     descriptions : sequence of mapping
-        What `Curve.describe` gives, with ``recipe``, ``model`` (the kind) and ``parameters``.
+        What `Curve.describe` gives, with ``recipe``, ``plain`` (see `is_plain`), ``model`` (the
+        kind) and ``parameters``.
     """
     return pd.DataFrame(
         {
             "recipe": one["recipe"],
+            "plain": one["plain"],
             "kind": one["model"],
             "replicate": one["replicate"],
             "parameters": one["parameters"],
@@ -52,8 +59,8 @@ def compare(trainings: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a recipe and kind, the recipe that comes closest first: ``recipe``, ``kind``,
-        ``label``, ``parameters``, ``replicates``, ``mean`` (of the best test accuracy over epochs),
+        A row a recipe and kind, the recipe that comes closest first: ``recipe``, ``plain``,
+        ``kind``, ``label``, ``parameters``, ``replicates``, ``mean`` (of the best test accuracy over epochs),
         ``low``, ``high`` (Wilson's 95 % interval at the mean), ``mean_last``, ``article``,
         ``difference``, and ``distance`` (root mean square of the recipe's differences).
     """
@@ -66,6 +73,7 @@ def compare(trainings: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "recipe": recipe,
+                "plain": bool(mine["plain"].iloc[0]),
                 "kind": kind,
                 "label": KINDS[kind].label,
                 "parameters": int(mine["parameters"].iloc[0]),

@@ -180,8 +180,6 @@ _SHOWN: dict[str, tuple[str, dict[str, Column], tuple[tuple[str, int], ...]]] = 
             "epochs": Column("Epochs", whole),
             "replicates": Column("Replicates", whole),
             **{kind: Column(entry.label, percent) for kind, entry in KINDS.items()},
-            "time": Column("Time"),
-            "commit": Column("Commit"),
         },
         (),
     ),
@@ -334,6 +332,20 @@ class Report:
             "<pre><code>make report CONFIG=config/article.yaml EXTRA=gpu\n"
             "snakemake results/reference/NAME/reference.json --cores all"
             " --configfile config/article.yaml</code></pre>"
+        )
+
+    def closest_recipe(self) -> Html:
+        """Say which of the plain recipes comes closest to the article."""
+        frame = self._read("recipes/summary")
+        plain = frame[frame["plain"]]
+        if plain.empty or self.results.synthetic:
+            return Html("")
+        first = plain.iloc[0]
+        where = "" if not self.results.reductions else ", in a run smaller than the article's"
+        return Html(
+            f"<p>Of the {plain['recipe'].nunique()} recipes without augmentation and label"
+            f" smoothing, <strong>{escape(first.recipe)}</strong> comes closest, with a distance of"
+            f" {points_of(first.distance)} points{where}.</p>"
         )
 
     def best(self) -> Html:

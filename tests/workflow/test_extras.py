@@ -1,0 +1,56 @@
+"""The parts beyond the article, made one after another on a tiny configuration."""
+
+import pytest
+from convstudy.extras import EXTRAS
+from pipeline_example import Project
+
+TINY = {
+    "data": {"validation_images": 50},
+    "exhaustive": {"epochs": 2, "replicates": 1},
+    "recipes": {"epochs": 2, "compared": {"adam": {}, "sgd": {"optimizer": {"name": "sgd"}}}},
+}
+
+
+@pytest.fixture(scope="module")
+def project(root, tmp_path_factory):
+    """Run everything, then the extras, then the report with them."""
+    project = Project(root, tmp_path_factory.mktemp("extras"))
+    for targets in ([], [extra.target for extra in EXTRAS.values()], []):
+        code, output = project.run(*targets, **TINY)
+        assert code == 0, output
+    return project
+
+
+def test_the_table_has_every_module(project):
+    table = project.table("exhaustive/table.csv")
+    assert len(table) == table["module"].nunique() == 27
+    assert table["test_accuracy_validated"].notna().all()
+    assert len(project.table("exhaustive/curves.csv")) == 2 * 27
+
+
+def test_the_report_shows_what_was_made(project):
+    report = (project.folder / "reports/report.html").read_text()
+    for extra in EXTRAS:
+        assert f'<section id="{extra}">' in report, extra
+        assert f'href="#{extra}"' in report, extra
+
+
+def test_all_is_made_then(project):
+    targets = [extra.target for extra in EXTRAS.values()]
+    code, output = project.run("all", *targets, **TINY)
+    assert code == 0
+    assert "Nothing to be done" in output
+
+
+def test_other_settings_leave_an_extra_out_and_say_so(project):
+    settings = {**TINY, "exhaustive": {"epochs": 1, "replicates": 1}}
+    code, output = project.run("--dry-run", **settings)
+    assert code == 0, output
+    assert "train_module" not in output
+    code, output = project.run(**settings)
+    assert code == 0, output
+    assert "results/exhaustive is of other settings" in output
+    assert "snakemake --cores all tabulate_modules" in output
+    report = (project.folder / "reports/report.html").read_text()
+    assert '<section id="exhaustive">' not in report
+    assert '<section id="recipes">' in report
