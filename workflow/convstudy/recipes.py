@@ -61,8 +61,8 @@ def compare(trainings: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         A row a recipe and kind, the recipe that comes closest first: ``recipe``, ``plain``,
         ``kind``, ``label``, ``parameters``, ``replicates``, ``mean`` (of the best test accuracy
-        over epochs), ``low``, ``high`` (Wilson's 95 % interval at the mean), ``mean_last``, ``article``,
-        ``difference``, and ``distance`` (root mean square of the recipe's differences).
+        over epochs), ``low``, ``high`` (Wilson's 95 % interval at the mean), ``mean_last``,
+        ``article``, ``difference``, and ``distance`` (root mean square of the recipe's differences).
     """
     from convstudy.tables import wilson
 
