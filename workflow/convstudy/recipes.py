@@ -62,7 +62,7 @@ def compare(trainings: pd.DataFrame) -> pd.DataFrame:
         A row a recipe and kind, the recipe that comes closest first: ``recipe``, ``plain``,
         ``kind``, ``label``, ``parameters``, ``replicates``, ``mean`` (of the best test accuracy
         over epochs), ``low``, ``high`` (Wilson's 95 % interval at the mean), ``mean_last``,
-        ``article``, ``difference``, and ``distance`` (root mean square of the recipe's differences).
+        ``article``, ``difference``, and ``distance``: the root mean square of the recipe's three.
     """
     from convstudy.tables import wilson
 
