@@ -42,6 +42,7 @@ include: "workflow/rules/optimism.smk"
 include: "workflow/rules/recipes.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/reference.smk"
+include: "workflow/rules/provenance.smk"
 
 
 localrules:
@@ -51,6 +52,7 @@ localrules:
     summarise_training,
     tabulate_modules,
     export_study,
+    verify_provenance,
 
 
 report: "workflow/report/workflow.rst"

@@ -10,16 +10,17 @@ from typing import Any
 
 from convstudy import interruption
 from convstudy.errors import UserError
+from convstudy.records import recorded
 
 
 @contextlib.contextmanager
 def job(snakemake: Any, *, stoppable: bool = False) -> Iterator[None]:
-    """Send the library's messages to a job's log and to the terminal, and end it well.
+    """Send the library's messages to a job's log and to the terminal, record it, and end it well.
 
     Parameters
     ----------
     snakemake : object
-        What Snakemake gives to a script; its log and rule name are used.
+        What Snakemake gives to a script.
     stoppable : bool
         Whether the job keeps what it has done when a signal asks it to stop.
 
@@ -44,7 +45,8 @@ def job(snakemake: Any, *, stoppable: bool = False) -> Iterator[None]:
         logger.handlers.append(to_file)
         if stoppable:
             interruption.listen()
-        yield
+        with recorded(snakemake):
+            yield
     except UserError as error:
         logger.error("%s", error)
         raise SystemExit(1) from None
