@@ -186,7 +186,7 @@ def _cell(value: Any, column: Column) -> str:
     return escape(column.format(value) if column.format else str(value))
 
 
-def picture(path: Path, alternative: str, caption: str) -> Html:
+def picture(path: Path, alternative: str, caption: str, below: Html) -> Html:
     """Show a figure's SVG file, embedded.
 
     Parameters
@@ -197,12 +197,14 @@ def picture(path: Path, alternative: str, caption: str) -> Html:
         What it shows, for those who do not see it.
     caption : str
         Stands below it.
+    below : Html
+        Stands below the caption.
     """
     content = base64.b64encode(path.read_bytes()).decode()
     return Html(
         '<figure><div class="scroll" tabindex="0" role="group" aria-label="Figure">'
         f'<img src="data:image/svg+xml;base64,{content}" alt="{escape(alternative)}">'
-        f"</div><figcaption>{sentence(caption)}</figcaption></figure>"
+        f"</div><figcaption>{sentence(caption)}{below.text}</figcaption></figure>"
     )
 
 

@@ -61,6 +61,12 @@ def hardware() -> dict[str, Any]:
     }
 
 
+def machine(described: Mapping[str, Any]) -> str:
+    """Name a machine in a line, from what `hardware` gave."""
+    cores = f"{described['processor']}, {described['cores']} cores"
+    return ", ".join([cores, *described["gpus"]])
+
+
 @cache
 def commit(folder: Path) -> dict[str, Any]:
     """Give the git commit of a folder, and whether files differ from it.
@@ -114,6 +120,11 @@ def environment(training: Mapping[str, Any]) -> dict[str, Any]:
 def now() -> str:
     """Give the time, UTC, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def time_of_day(text: str) -> str:
+    """Write what `now` gave for people, to the minute."""
+    return text.replace("T", " ")[:16] + " UTC"
 
 
 def describe(config: Mapping[str, Any]) -> dict[str, Any]:

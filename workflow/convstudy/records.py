@@ -318,8 +318,8 @@ def require_as_recorded(root: Path, codes: Mapping[str, str | None]) -> None:
     if found.differences:
         number = _number(len(found.differences), "difference")
         raise UserError(
-            f"{compared}: {number} from the records; after the commands above, snakemake --cores"
-            " all makes anew what follows"
+            f"{compared}: {number} from the records; the commands above want the run's"
+            " --configfile, if it had one, and after them snakemake --cores all makes what follows"
         )
     if not found.jobs:
         raise UserError(f"{RECORDS} holds no records yet; run the workflow: snakemake --cores all")

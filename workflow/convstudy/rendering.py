@@ -24,7 +24,7 @@ def assemble(notebook: Path, extras: Sequence[Path]) -> Any:
     return whole
 
 
-def execute(notebook: Any, parameters: Mapping[str, Any]) -> Any:
+def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path()) -> Any:
     """Run a notebook with parameters, in this very Python.
 
     Parameters
@@ -33,6 +33,8 @@ def execute(notebook: Any, parameters: Mapping[str, Any]) -> Any:
         The source, with a cell tagged ``parameters``.
     parameters : mapping
         Their values.
+    folder : Path
+        Where it runs.
 
     Returns
     -------
@@ -77,6 +79,7 @@ def execute(notebook: Any, parameters: Mapping[str, Any]) -> Any:
                 kernel_name="python3",
                 progress_bar=False,
                 kernel_manager_class=ThisPython,
+                cwd=folder,
             )
         except papermill.PapermillExecutionError as error:
             first = next((line for line in error.source.splitlines() if line.strip()), "")
@@ -137,7 +140,7 @@ def render(
     extras : sequence of Path
         Notebooks of the extras that the report shows.
     parameters : mapping
-        The notebook's parameters.
+        The notebook's parameters; it runs in the folder of `executed`, as in Jupyter later.
     settings : mapping
         The config's ``report`` section: ``title`` and ``show_code``.
     executed, html : Path
@@ -150,7 +153,7 @@ def render(
     """
     import nbformat
 
-    done = execute(assemble(notebook, extras), parameters)
+    done = execute(assemble(notebook, extras), parameters, executed.parent)
     text = to_html(done, template, settings["title"], settings["show_code"])
     write_text(executed, nbformat.writes(done) + "\n")
     write_text(html, text)

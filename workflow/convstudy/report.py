@@ -31,6 +31,7 @@ from convstudy.display import (
 )
 from convstudy.errors import UserError
 from convstudy.layers import KINDS
+from convstudy.origins import Origins
 from convstudy.results import Results, table_names
 
 _BEST = {
@@ -354,9 +355,11 @@ class Report:
         return Html("".join(self.table(name).text for name in names))
 
     def figure(self, name: str) -> Html:
-        """Show a figure with its caption."""
-        path = self.results.path(f"figures/{name}.svg")
-        return picture(path, self._alternative(name), self._caption(name))
+        """Show a figure with its caption and, folded, how it was made."""
+        file = f"figures/{name}.svg"
+        made = self._origins.of(file, self.results.run["config"])
+        path = self.results.path(file)
+        return picture(path, self._alternative(name), self._caption(name), made)
 
     def figures(self, start: str) -> Html:
         """Show all figures whose names start alike, one after the other."""
@@ -389,6 +392,14 @@ class Report:
             "<pre><code>snakemake --cores all</code></pre>"
             f'<dl class="facts bare">{listed}</dl>'
         )
+
+    def jobs(self) -> Html:
+        """Show the record of every job: when, by which code and where it made which files."""
+        return self._origins.jobs()
+
+    @cached_property
+    def _origins(self) -> Origins:
+        return Origins(self.results.folder)
 
     def _caption(self, name: str) -> str:
         """Read a figure's caption, of one figure or of all of a sort."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from convstudy import article, models
+from convstudy import article, models, provenance
 from convstudy.files import write_csv
 from convstudy.layers import KINDS
 from convstudy.logs import duration
@@ -52,15 +52,13 @@ def module_names(trials: pd.DataFrame) -> pd.Series:
 def run(results: Results) -> pd.DataFrame:
     """Say what ran where: ``item``, ``value``, both text."""
     about, data = results.provenance, results.data
-    hardware = about["hardware"]
     used, available = data["used"], data["available"]
     commit = about["commit"]
-    machine = f"{hardware['processor']}, {hardware['cores']} cores"
     lossy = f" ({data['encoding'].upper()}, not the exact pixels)" if data["lossy"] else ""
     rows = {
-        "Run on": about["created"].replace("T", " ")[:16] + " UTC",
+        "Run on": provenance.time_of_day(about["created"]),
         "Device": _device(results),
-        "Machine": ", ".join([machine, *hardware["gpus"]]),
+        "Machine": provenance.machine(about["hardware"]),
         "Backend": f"Keras {about['versions']['keras']} on {BACKENDS[about['backend']]}",
         "Data": "synthetic images" if data["synthetic"] else data["origin"] + lossy,
         "Training images": f"{used['train']:,} of {available['train']:,}",

@@ -61,7 +61,9 @@ rule write_tables:
         mem_mb=1000,
         runtime=10,
     params:
-        code=code_digest("article", "claims", "layers", "models", "recorded", "results", "tables"),
+        code=code_digest(
+            "article", "claims", "layers", "models", "provenance", "recorded", "results", "tables"
+        ),
     message:
         "Writing the tables"
     script:

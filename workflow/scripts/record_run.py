@@ -9,6 +9,8 @@ from convstudy.logs import job
 
 with job(snakemake):
     config = snakemake.params.config
+    # Where the images lie on this machine is no part of the study; their digest says what they are.
+    config["data"].pop("directory")
     article = yaml.safe_load(Path(snakemake.params.article).read_text(encoding="utf-8"))
     used = read_json(snakemake.input.data)["used"]
     run = {

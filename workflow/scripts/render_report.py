@@ -1,19 +1,21 @@
 """Execute the report's notebook and render it as HTML."""
 
+import os
 from pathlib import Path
 
 from convstudy.logs import job
 from convstudy.rendering import render
 
 with job(snakemake):
+    folder = Path(snakemake.output.notebook).parent
     render(
         notebook=Path(snakemake.input.notebook),
         extras=[Path(path) for path in snakemake.input.extras],
         template=Path(snakemake.input.template[0]).parent,
-        # The notebook runs from any folder.
+        # Seen from the notebook's own folder, so that no folder of this machine stands in it.
         parameters={
-            "results": str(Path(snakemake.input.run).parent.resolve()),
-            "captions": str(Path(snakemake.input.captions[0]).parent.resolve()),
+            "results": os.path.relpath(Path(snakemake.input.run).parent, folder),
+            "captions": os.path.relpath(Path(snakemake.input.captions[0]).parent, folder),
         },
         settings=snakemake.params.settings,
         executed=Path(snakemake.output.notebook),
