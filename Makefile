@@ -73,4 +73,4 @@ lock: ## renew the locks and environment.yml from pyproject.toml
 
 clean: ## remove results and report, but keep the learning curves
 	find results -mindepth 1 -maxdepth 1 ! -name .state ! -name reference -exec rm -r {} +
-	rm -f reports/report.html reports/report.ipynb
+	rm -f reports/report.html reports/report.ipynb reports/convstudy-run.crate.zip

@@ -42,7 +42,6 @@ include: "workflow/rules/optimism.smk"
 include: "workflow/rules/recipes.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/reference.smk"
-include: "workflow/rules/provenance.smk"
 
 
 localrules:
@@ -53,6 +52,7 @@ localrules:
     tabulate_modules,
     export_study,
     verify_provenance,
+    archive_run,
 
 
 report: "workflow/report/workflow.rst"
@@ -92,3 +92,7 @@ rule all:
         rules.verify_counts.output,
         rules.summarise_training.output,
         expand(rules.export_study.output, study=STUDIES),
+
+
+# After `all`, whose files it packs.
+include: "workflow/rules/provenance.smk"

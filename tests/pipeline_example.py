@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import yaml
+from convstudy.archive import SOURCES
 
 STUDY = {
     "trials": 4,
@@ -50,10 +51,9 @@ class Project:
         self.where = where
         self.tiny = tiny or TINY
         folder.mkdir(exist_ok=True)
-        for name in ("Snakefile", "environment.yml"):
-            shutil.copy(root / name, folder)
-        for part in ("config", "workflow"):
-            shutil.copytree(root / part, folder / part)
+        for name in SOURCES:
+            copy = shutil.copytree if (root / name).is_dir() else shutil.copy
+            copy(root / name, folder / name)
         (folder / "profiles").symlink_to("workflow/profiles")
 
     def command(self, *arguments: str, **config: dict) -> list[str]:

@@ -12,7 +12,7 @@ from convstudy.logs import duration, job
 
 
 def run(tmp_path, action):
-    snakemake = SimpleNamespace(log=tmp_path / "logs" / "rule.log", rule="some_rule")
+    snakemake = SimpleNamespace(log=tmp_path / "logs" / "rule.log", rule="some_rule", output=[])
     with job(snakemake):
         action()
     return snakemake.log.read_text()
@@ -73,7 +73,7 @@ def test_an_interruption_is_one_line_and_status_1(tmp_path, capsys):
         interruption.ask()
         interruption.stop_if_asked("after step 3")
 
-    snakemake = SimpleNamespace(log=tmp_path / "rule.log", rule="some_rule")
+    snakemake = SimpleNamespace(log=tmp_path / "rule.log", rule="some_rule", output=[])
     try:
         with pytest.raises(SystemExit) as caught, job(snakemake, stoppable=True):
             stop()

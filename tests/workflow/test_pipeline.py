@@ -2,12 +2,17 @@
 
 import os
 import signal
+import sys
 import time
+import zipfile
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from convstudy.files import read_json
+from convstudy.files import file_digest, read_json
+from convstudy.records import ARCHIVE
 from pipeline_example import Project
+from rocrate.rocrate import ROCrate
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +50,53 @@ def test_a_second_run_has_nothing_to_do(project):
     code, output = project.run()
     assert code == 0
     assert "Nothing to be done" in output
+
+
+def test_results_are_as_recorded_until_a_byte_changes(project):
+    code, output = project.run("verify_provenance")
+    assert code == 0, output
+    assert "all as recorded" in output
+    table = project.folder / "results/tables/data.csv"
+    content = table.read_bytes()
+    table.write_bytes(content.replace(b"200", b"201"))
+    try:
+        code, output = project.run("verify_provenance")
+    finally:
+        table.write_bytes(content)
+    assert code != 0
+    assert "1 difference from the records" in output
+    assert "results/tables/data.csv: is not as write_tables wrote it" in output
+
+
+def test_the_archive_is_a_crate_of_the_run_without_images_or_folders(project):
+    code, output = project.run("archive_run")
+    assert code == 0, output
+    assert "names a folder of this machine" not in output
+    path = project.folder / ARCHIVE
+    crate = ROCrate(path)
+    assert crate.mainEntity.id == "Snakefile"
+    assert crate.mainEntity["programmingLanguage"]["name"] == "Snakemake"
+    actions = {action.id: action for action in crate.get_by_type("CreateAction")}
+    assert actions["#run"]["instrument"] == crate.mainEntity
+    assert "reports/report.html" in {file.id for file in actions["#run"]["result"]}
+    training = actions["#job-train-model-conv-0"]
+    assert training["object"].id == "results/data/summary.json"
+    assert training["result"].id == "results/training/curves/conv_0.json"
+    assert training["startTime"] <= training["endTime"]
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        assert not any(name.endswith(".npy") or "/.state/" in name for name in names)
+        assert {"CITATION.cff", "results/run.json", "results/provenance/plot_figures.json"} <= names
+        for name in names:
+            content = archive.read(name).decode("utf-8", "replace")
+            for folder in (f"{project.folder}/", f"{Path.home()}/", f"{sys.prefix}/"):
+                assert folder not in content, name
+    for file in crate.get_by_type("File", exact=True):
+        assert file["sha256"] == file_digest(project.folder / file.id)
+    before = file_digest(path)
+    code, output = project.run("archive_run", "--force")
+    assert code == 0, output
+    assert file_digest(path) == before
 
 
 def test_a_setting_of_the_report_renders_the_report_alone(project):

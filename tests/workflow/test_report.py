@@ -10,11 +10,14 @@ import subprocess
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from bs4 import BeautifulSoup
 from convstudy import claims, figures, plots, rendering, tables
-from convstudy.files import write_csv
+from convstudy.files import file_digest, write_csv
+from convstudy.records import recorded
+from convstudy.report import Report
 from convstudy.results import Results
 from sample_results import STUDIES, write_sample
 
@@ -39,7 +42,17 @@ def render(folder: Path, **sample) -> Rendered:
     results = Results(write_sample(folder / "results", **sample))
     tables.write_tables(results, results.folder / "tables")
     write_csv(results.folder / "tables/claims.csv", claims.check(results))
-    figures.draw_figures(results, results.folder / "figures")
+    drawn = [f"results/figures/{name}.svg" for name in plots.figure_names(STUDIES)]
+    plotting = SimpleNamespace(
+        rule="plot_figures",
+        wildcards={},
+        params={"code": "0123"},
+        threads=1,
+        input=["results/data/summary.json"],
+        output=drawn,
+    )
+    with recorded(plotting, folder):
+        figures.draw_figures(results, results.folder / "figures")
     path = folder / "report.html"
     rendering.render(
         notebook=ROOT / "workflow/notebooks/report.ipynb",
@@ -97,6 +110,32 @@ def test_every_figure_is_embedded_and_described(real: Rendered):
         assert len(image["alt"]) > 30
     assert len({image["alt"] for image in images}) == len(images)
     assert all(figure.figcaption.get_text(strip=True) for figure in real.page.select("figure"))
+
+
+def test_every_figure_says_how_it_was_made(real: Rendered):
+    names = plots.figure_names(STUDIES)
+    folds = [figure.select_one("details.made") for figure in real.page.select("figure")]
+    assert len(folds) == len(names)
+    digest = Results(real.folder / "results").data["digest"]
+    for name in names:
+        [fold] = [one for one in folds if f"figures/{name}.svg" in one.get_text()]
+        assert file_digest(real.folder / f"results/figures/{name}.svg") in fold.get_text()
+        assert digest in fold.get_text()
+        target = real.page.find(id=fold.a["href"].removeprefix("#"))
+        assert "plot_figures" in target.find_parent("details").get_text()
+        assert not fold.has_attr("open")
+
+
+def test_a_figure_that_is_not_as_recorded_says_so(real: Rendered, tmp_path: Path):
+    shutil.copytree(real.folder / "results", tmp_path / "results")
+    with (tmp_path / "results/figures/counts.svg").open("a") as file:
+        file.write(" ")
+    report = Report(tmp_path / "results", ROOT / "workflow/report")
+    assert "No longer as its job wrote it" in report.figure("counts").text
+    assert "No longer" not in report.figure("reuse").text
+    (tmp_path / "results/provenance/plot_figures.json").unlink()
+    report = Report(tmp_path / "results", ROOT / "workflow/report")
+    assert "No job's record names" in report.figure("reuse").text
 
 
 def test_contents_lead_to_every_section(real: Rendered):

@@ -1,7 +1,6 @@
 """How the report's figures were made, and by which jobs, as pieces of HTML."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import pandas as pd
 
@@ -19,6 +18,7 @@ from convstudy.records import (
     read_records,
     seeds,
 )
+from convstudy.results import Results
 
 _COLUMNS = {
     "job": Column("Job"),
@@ -30,32 +30,24 @@ _COLUMNS = {
 
 
 class Origins:
-    """The jobs' records of one results folder.
+    """The jobs' records of a run.
 
     Parameters
     ----------
-    folder : Path
-        The results folder.
+    results : Results
+        The run's results folder.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.records, _ = read_records(folder / "provenance")
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self.records, _ = read_records(results.folder / "provenance")
         self._made_by = producers(self.records)
 
-    def of(self, name: str, config: dict) -> Html:
-        """Show, folded, how a file of the results folder was made.
-
-        Parameters
-        ----------
-        name : str
-            The file, below the results folder.
-        config : dict
-            The run's settings, for their seeds.
-        """
+    def of(self, name: str) -> Html:
+        """Show, folded, how a file was made, which is named as below the results folder."""
         path = f"results/{name}"
         record = self._made_by.get(path)
-        digest = file_digest(self.folder / name)
+        digest = file_digest(self.results.path(name))
         if record is None or output_digest(record, path) != digest:
             state = "No job's record names" if record is None else "No longer as its job wrote it:"
             return _folded(
@@ -64,14 +56,16 @@ class Origins:
             )
         behind = lineage(path, self._made_by)
         jobs = f"{len(behind)} jobs, this one included" if len(behind) > 1 else "this job alone"
+        numbers = seeds(self.results.run["config"])
         rows = {
             "Job": f'<a href="#{_anchor(record)}">{escape(job_name(record))}</a>,'
             f" {time_of_day(record['ended'])}",
             "Code": escape(commit_name(record["commit"], record["dirty"])),
             "Machine": escape(machine(record["hardware"])),
             "Stands on": f"{jobs}, on {escape(_machines(behind))}",
+            "Networks": f"trained on {escape(', '.join(sorted(set(self.results.devices))))}",
             "Data": f"SHA-256 <code>{escape(record['data_digest'] or 'none')}</code>",
-            "Seeds": escape(", ".join(f"{key} {value}" for key, value in seeds(config).items())),
+            "Seeds": escape(", ".join(f"{key} {value}" for key, value in numbers.items())),
             "This file": f"<code>{escape(path)}</code>, SHA-256 <code>{digest}</code>",
         }
         listed = "".join(f"<div><dt>{key}</dt><dd>{text}</dd></div>" for key, text in rows.items())

@@ -25,10 +25,11 @@ Record = dict[str, Any]
 
 RECORDS = "results/provenance"
 DATA = "results/data/summary.json"
+REFERENCE = "results/reference"
 ARCHIVE = "reports/convstudy-run.crate.zip"
 # What no job declares: the store of curves, what jobs say and how long they take, the records
 # themselves, and reference runs, which are in git.
-UNRECORDED = ("results/.state", "results/logs", "results/benchmarks", RECORDS, "results/reference")
+UNRECORDED = ("results/.state", "results/logs", "results/benchmarks", RECORDS, REFERENCE)
 
 
 @contextlib.contextmanager

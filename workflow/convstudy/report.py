@@ -357,8 +357,7 @@ class Report:
     def figure(self, name: str) -> Html:
         """Show a figure with its caption and, folded, how it was made."""
         file = f"figures/{name}.svg"
-        made = self._origins.of(file, self.results.run["config"])
-        path = self.results.path(file)
+        path, made = self.results.path(file), self._origins.of(file)
         return picture(path, self._alternative(name), self._caption(name), made)
 
     def figures(self, start: str) -> Html:
@@ -399,7 +398,7 @@ class Report:
 
     @cached_property
     def _origins(self) -> Origins:
-        return Origins(self.results.folder)
+        return Origins(self.results)
 
     def _caption(self, name: str) -> str:
         """Read a figure's caption, of one figure or of all of a sort."""

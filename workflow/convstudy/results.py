@@ -173,14 +173,19 @@ class Results:
     @property
     def fallbacks(self) -> list[str]:
         """Sentences that say what was used in place of something that could not be had."""
-        tables = [self.training, *(study.trials for study in self.studies.values())]
-        devices = [device for table in tables for device in table["device"].dropna()]
+        devices = self.devices
         without = sum(NO_GPU in device for device in devices)
         line = (
             f"A GPU was asked for where there was none: the CPU did {without} of {len(devices)}"
             " trainings and trials, in part or whole."
         )
         return [*self.data["fallbacks"], *([line] if without else [])]
+
+    @property
+    def devices(self) -> list[str]:
+        """What trained each single-kind network and each trial's, as their curves say."""
+        tables = [self.training, *(study.trials for study in self.studies.values())]
+        return [device for table in tables for device in table["device"].dropna()]
 
     @property
     def test_images(self) -> int:

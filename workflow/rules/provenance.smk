@@ -1,9 +1,19 @@
 """What made which file: the check of the jobs' records, and the archive of a run."""
 
+from pathlib import Path
+
+from convstudy.records import ARCHIVE, RECORDS
+
 
 def codes_of_rules(wildcards):
     """Give the digest of the code that each rule uses, as its jobs record it."""
     return {rule.name: rule.params.get("code") for rule in workflow.rules}
+
+
+def existing_records(wildcards):
+    """List the records of all jobs but the archive's own."""
+    found = sorted(str(path) for path in Path(RECORDS).rglob("[!.]*.json"))
+    return [path for path in found if Path(path).stem != "archive_run"]
 
 
 rule verify_provenance:
@@ -25,3 +35,28 @@ rule verify_provenance:
         "Comparing the results with their jobs' records"
     script:
         "../scripts/verify_provenance.py"
+
+
+rule archive_run:
+    """Pack sources, settings, results, report and provenance as an RO-Crate."""
+    input:
+        rules.all.input,
+        # Whatever other target was made since, has a newer record.
+        records=existing_records,
+    output:
+        ARCHIVE,
+    log:
+        "results/logs/archive_run.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        codes=codes_of_rules,
+        code=code_digest("archive", "records"),
+    message:
+        "Packing the run"
+    script:
+        "../scripts/archive_run.py"

@@ -9,7 +9,7 @@ from convstudy.results import result_files, table_names
 RESULTS = [f"results/{name}" for name in result_files(STUDIES, EXTRAS)]
 # Runs that were recorded for others to compare with.
 REFERENCES = sorted(str(path) for path in Path("results/reference").glob("*/reference.json"))
-CAPTIONS = sorted(str(path) for path in Path(workflow.basedir, "workflow/report").glob("*.rst"))
+CAPTIONS = sorted(str(path) for path in Path("workflow/report").glob("*.rst"))
 
 
 rule record_run:

@@ -1,0 +1,220 @@
+import random
+import re
+from types import SimpleNamespace
+
+import pytest
+from convstudy import provenance, records
+from convstudy.errors import UserError
+from convstudy.files import read_json, write_json
+from convstudy.logs import job
+from convstudy.records import DATA, RECORDS, recorded, verify
+
+CODES = {"prepare": "c1", "train": "c2", "plot": "c3"}
+CURVES = [f"results/curves/{kind}.json" for kind in ("conv", "depthwise")]
+
+
+def ran(root, rule, inputs, outputs, wildcards=(), write=None, **params):
+    """Run a job that writes its outputs, and record it."""
+    snakemake = SimpleNamespace(
+        rule=rule,
+        wildcards=dict(wildcards),
+        input=inputs,
+        output=outputs,
+        params={"code": CODES[rule], **params},
+        threads=2,
+    )
+    with recorded(snakemake, root):
+        for output in outputs:
+            (root / output).parent.mkdir(parents=True, exist_ok=True)
+            (root / output).write_text(write or f"{rule} made {output}")
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Give the folder of a run of four jobs."""
+    (tmp_path / "style.css").write_text("a style")
+    ran(tmp_path, "prepare", [], [DATA], write='{"digest": "of the data"}')
+    for kind, curve in zip(("conv", "depthwise"), CURVES, strict=True):
+        wildcards = {"kind": kind, "replicate": "0"}
+        ran(tmp_path, "train", [DATA], [curve], wildcards, training={"seed": 3, "epochs": 2})
+    ran(tmp_path, "plot", [*CURVES, "style.css"], ["results/plot.svg", "reports/report.html"])
+    return tmp_path
+
+
+def differences(root, codes=CODES):
+    return verify(root, codes).differences
+
+
+def test_a_record_says_what_read_what_wrote_what_and_where(project):
+    record = read_json(project / RECORDS / "train/conv_0.json")
+    assert record["rule"] == "train"
+    assert record["wildcards"] == {"kind": "conv", "replicate": "0"}
+    assert (record["code"], record["threads"]) == ("c2", 2)
+    assert record["data_digest"] == "of the data"
+    assert record["seeds"] == {"training.seed": 3}
+    assert record["started"] <= record["ended"]
+    assert record["versions"]["python"]
+    assert record["hardware"] == provenance.hardware()
+    assert record.keys() >= {"commit", "dirty", "settings_digest"}
+    [read], [wrote] = record["inputs"], record["outputs"]
+    assert (read["path"], wrote["path"]) == (DATA, CURVES[0])
+    assert wrote["bytes"] == len(f"train made {CURVES[0]}")
+    assert re.fullmatch("[0-9a-f]{64}", wrote["sha256"])
+
+
+def test_other_settings_have_another_digest(tmp_path):
+    digests = set()
+    for epochs in (1, 2, 2):
+        ran(tmp_path, "train", [], ["results/curve.json"], training={"epochs": epochs})
+        digests.add(read_json(tmp_path / RECORDS / "train.json")["settings_digest"])
+    assert len(digests) == 2
+
+
+def test_a_job_that_reads_no_images_has_no_digest_of_them(project):
+    assert read_json(project / RECORDS / "plot.json")["data_digest"] is None
+
+
+def test_what_was_just_made_is_as_recorded(project):
+    found = verify(project, CODES)
+    assert found.differences == []
+    assert (found.jobs, found.files) == (4, 5)
+    assert any(note.startswith("4 jobs ran at") for note in found.notes)
+
+
+def test_a_changed_byte_is_found_and_named_alone(project):
+    (project / CURVES[0]).write_text(f"train mAde {CURVES[0]}")
+    [line] = differences(project)
+    assert line.startswith(f"{CURVES[0]}: is not as train conv 0 wrote it")
+    assert f"snakemake --cores all --force {CURVES[0]}" in line
+
+
+def test_a_missing_file_is_found(project):
+    (project / "results/plot.svg").unlink()
+    [line] = differences(project)
+    assert line.startswith("results/plot.svg: is missing, but plot wrote it")
+
+
+def test_a_file_without_a_record_is_found(project):
+    (project / "reports/notes.txt").write_text("whose?")
+    (project / RECORDS / "train/depthwise_0.json").unlink()
+    # The curve is an input of the plot, too: as it is there unchanged, nothing is wrong with that.
+    lines = differences(project)
+    assert [line.partition(":")[0] for line in lines] == ["reports/notes.txt", CURVES[1]]
+    assert all("no job's record names it" in line for line in lines)
+
+
+def test_what_no_job_declares_needs_no_record(project):
+    for name in (".state/curves/a/curve.json", "logs/a.log", "benchmarks/a.tsv", "reference/a.csv"):
+        path = project / "results" / name
+        path.parent.mkdir(parents=True)
+        path.write_text("x")
+    (project / "reports/.gitkeep").touch()
+    assert differences(project) == []
+
+
+def test_a_file_that_was_made_anew_differs_from_what_later_jobs_read(project):
+    wildcards = {"kind": "conv", "replicate": "0"}
+    ran(project, "train", [DATA], [CURVES[0]], wildcards, write="other epochs")
+    [line] = differences(project)
+    assert line.startswith("results/plot.svg: plot read another")
+    assert CURVES[0] in line
+    ran(project, "plot", [*CURVES, "style.css"], ["results/plot.svg", "reports/report.html"])
+    assert differences(project) == []
+
+
+def test_a_source_that_changed_is_found(project):
+    (project / "style.css").write_text("another style")
+    [line] = differences(project)
+    assert "read another style.css than there is now" in line
+
+
+def test_other_code_is_found_and_another_commit_is_none(project, monkeypatch):
+    monkeypatch.setattr(provenance, "commit", lambda _: {"commit": "f" * 40, "dirty": True})
+    found = verify(project, CODES)
+    assert found.differences == []
+    assert found.notes[-1] == (
+        "the code here is at commit ffffffffffff with changes that are in no commit"
+    )
+    lines = differences(project, {**CODES, "train": "c4"})
+    assert len(lines) == 2
+    assert all("ran with code c2, and the workflow now has c4" in line for line in lines)
+
+
+def test_a_record_of_a_rule_that_is_no_more_is_found(project):
+    lines = differences(project, {key: CODES[key] for key in ("prepare", "train")})
+    assert lines == [
+        "results/provenance/plot.json: the workflow has no rule plot; delete it and what it made"
+    ]
+
+
+def test_a_changed_record_is_found(project):
+    path = project / RECORDS / "prepare.json"
+    write_json(path, {**read_json(path), "code": "made up"})
+    lines = differences(project)
+    assert any(line.startswith("results/provenance/prepare.json: is no record") for line in lines)
+
+
+def test_of_two_jobs_that_wrote_a_file_the_later_one_counts(tmp_path, monkeypatch):
+    # Two rules in turn, of which the later has the name that comes first.
+    monkeypatch.setattr(provenance, "now", lambda: "2026-01-01T00:00:00+00:00")
+    ran(tmp_path, "train", [], ["results/a.csv"])
+    monkeypatch.setattr(provenance, "now", lambda: "2026-01-02T00:00:00+00:00")
+    ran(tmp_path, "plot", [], ["results/a.csv"])
+    assert differences(tmp_path) == []
+
+
+def test_the_order_of_jobs_and_files_does_not_matter(project):
+    (project / CURVES[0]).write_text("changed")
+    (project / "results/plot.svg").unlink()
+    expected = verify(project, CODES)
+    paths = list((project / RECORDS).rglob("*.json"))
+    contents = {path: path.read_bytes() for path in paths}
+    for seed in range(5):
+        random.Random(seed).shuffle(paths)
+        for path in paths:
+            path.unlink()
+        for path in paths:
+            path.write_bytes(contents[path])
+        assert verify(project, CODES) == expected
+
+
+def test_a_job_that_dies_leaves_no_record_of_its_outputs(project, monkeypatch):
+    monkeypatch.chdir(project)
+    record = project / RECORDS / "plot.json"
+    assert record.exists()
+    snakemake = SimpleNamespace(
+        rule="plot", wildcards={}, output=["results/plot.svg"], log=project / "results/logs/x.log"
+    )
+    there = []
+
+    def die():
+        with job(snakemake):
+            there.append(record.exists())
+            raise UserError("no space left")
+
+    with pytest.raises(SystemExit):
+        die()
+    assert there == [False]
+    assert not record.exists()
+    assert "results/plot.svg: no job's record names it" in differences(project)[1]
+
+
+def test_a_job_that_lacks_an_output_is_not_recorded(tmp_path):
+    snakemake = SimpleNamespace(
+        rule="plot", wildcards={}, params={}, threads=1, input=[], output=["results/none.svg"]
+    )
+    with pytest.raises(FileNotFoundError), recorded(snakemake, tmp_path):
+        pass
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_file_stands_on_all_jobs_before_it(project):
+    made_by = records.producers(records.read_records(project / RECORDS)[0])
+    behind = {records.job_name(one) for one in records.lineage("results/plot.svg", made_by)}
+    assert behind == {"plot", "train conv 0", "train depthwise 0", "prepare"}
+    assert len(records.lineage(CURVES[0], made_by)) == 2
+
+
+def test_nothing_recorded_is_no_success(tmp_path):
+    with pytest.raises(UserError, match="no records yet"):
+        records.require_as_recorded(tmp_path, CODES)
