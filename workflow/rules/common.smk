@@ -1,4 +1,8 @@
-"""What several rules ask of the config."""
+"""What several rules ask of the config and the workflow."""
+
+from pathlib import Path
+
+from convstudy.records import RECORDS
 
 import os
 from pathlib import Path
@@ -44,3 +48,14 @@ def growing(amount):
 def caption(figure):
     """Name the caption's file of a figure: its own, or one for all studies."""
     return f"../report/{'trials' if figure.startswith('trials_') else figure}.rst"
+
+
+def codes_of_rules(wildcards):
+    """Give the digest of the code that each rule uses, as its jobs record it."""
+    return {rule.name: rule.params.get("code") for rule in workflow.rules}
+
+
+def existing_records(wildcards):
+    """List the records of all jobs but the archive's own."""
+    found = sorted(str(path) for path in Path(RECORDS).rglob("[!.]*.json"))
+    return [path for path in found if Path(path).stem != "archive_run"]

@@ -1,19 +1,6 @@
 """What made which file: the check of the jobs' records, and the archive of a run."""
 
-from pathlib import Path
-
-from convstudy.records import ARCHIVE, RECORDS
-
-
-def codes_of_rules(wildcards):
-    """Give the digest of the code that each rule uses, as its jobs record it."""
-    return {rule.name: rule.params.get("code") for rule in workflow.rules}
-
-
-def existing_records(wildcards):
-    """List the records of all jobs but the archive's own."""
-    found = sorted(str(path) for path in Path(RECORDS).rglob("[!.]*.json"))
-    return [path for path in found if Path(path).stem != "archive_run"]
+from convstudy.records import ARCHIVE
 
 
 rule verify_provenance:
