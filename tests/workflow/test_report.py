@@ -56,6 +56,7 @@ def render(folder: Path, **sample) -> Rendered:
     path = folder / "report.html"
     rendering.render(
         notebook=ROOT / "workflow/notebooks/report.ipynb",
+        extras=[],
         template=ROOT / "workflow/notebooks/template/convstudy",
         parameters={"results": str(results.folder), "captions": str(ROOT / "workflow/report")},
         settings={"title": TITLE, "show_code": False},

@@ -1,13 +1,10 @@
 """What several rules ask of the config and the workflow."""
 
-from pathlib import Path
-
-from convstudy.records import RECORDS
-
 import os
 from pathlib import Path
 
 from convstudy import extras, recipes
+from convstudy.records import RECORDS
 
 STUDIES = list(config["search"]["studies"])
 
