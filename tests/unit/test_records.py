@@ -122,10 +122,13 @@ def test_a_file_that_was_made_anew_differs_from_what_later_jobs_read(project):
     assert differences(project) == []
 
 
-def test_a_source_that_changed_is_found(project):
+def test_a_source_that_changed_or_is_gone_is_found(project):
     (project / "style.css").write_text("another style")
     [line] = differences(project)
     assert "read another style.css than there is now" in line
+    (project / "style.css").unlink()
+    [line] = differences(project)
+    assert "read style.css, which is missing" in line
 
 
 def test_other_code_is_found_and_another_commit_is_none(project, monkeypatch):

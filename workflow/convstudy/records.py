@@ -238,11 +238,15 @@ def _compare_inputs(
         path = one["path"]
         source = made_by.get(path)
         there = output_digest(source, path) if source else digest(path)
-        if there != one["sha256"]:
-            what = f"{job_name(source)} wrote" if source else "there is now" if there else "is left"
-            found.append(
-                f"{output}: {job_name(record)} read another {path} than {what}; {_anew(output)}"
+        if there == one["sha256"]:
+            continue
+        if there is None:
+            what = f"{path}, which is missing"
+        else:
+            what = (
+                f"another {path} than {f'{job_name(source)} wrote' if source else 'there is now'}"
             )
+        found.append(f"{output}: {job_name(record)} read {what}; {_anew(output)}")
     return found
 
 
