@@ -211,6 +211,12 @@ def test_a_job_that_lacks_an_output_is_not_recorded(tmp_path):
     assert not list(tmp_path.rglob("*.json"))
 
 
+def test_a_run_that_is_kept_as_a_reference_outlives_its_results(project):
+    ran(project, "plot", [CURVES[0]], ["results/reference/a/reference.json"])
+    assert len(records.read_records(project / RECORDS)[0]) == 4
+    assert differences(project) == []
+
+
 def test_a_file_stands_on_all_jobs_before_it(project):
     made_by = records.producers(records.read_records(project / RECORDS)[0])
     behind = {records.job_name(one) for one in records.lineage("results/plot.svg", made_by)}

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 from bs4 import BeautifulSoup
 from convstudy import claims, figures, plots, rendering, tables
+from convstudy import recorded as recorded_runs
 from convstudy.files import file_digest, write_csv
 from convstudy.records import recorded
 from convstudy.report import Report
@@ -41,6 +42,8 @@ class Rendered:
 def render(folder: Path, **sample) -> Rendered:
     results = Results(write_sample(folder / "results", **sample))
     tables.write_tables(results, results.folder / "tables")
+    runs = recorded_runs.tabulate(results, recorded_runs.runs(results.folder))
+    write_csv(results.folder / "tables/runs.csv", runs)
     write_csv(results.folder / "tables/claims.csv", claims.check(results))
     drawn = [f"results/figures/{name}.svg" for name in plots.figure_names(STUDIES)]
     plotting = SimpleNamespace(

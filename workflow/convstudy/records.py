@@ -34,7 +34,10 @@ UNRECORDED = ("results/.state", "results/logs", "results/benchmarks", RECORDS, R
 
 @contextlib.contextmanager
 def recorded(snakemake: Any, root: Path = Path()) -> Iterator[None]:
-    """Write a job's record if it ends well; a job without outputs has none.
+    """Write a job's record if it ends well.
+
+    A job without outputs has none, nor has one that keeps a run as a reference: that goes into git
+    with an account of its own, and stays when the results become others.
 
     Parameters
     ----------
@@ -43,7 +46,7 @@ def recorded(snakemake: Any, root: Path = Path()) -> Iterator[None]:
     root : Path
         The project's folder, in which the job runs.
     """
-    if not snakemake.output:
+    if not snakemake.output or str(snakemake.output[0]).startswith(REFERENCE):
         yield
         return
     path = root / record_path(snakemake.rule, dict(snakemake.wildcards.items()))
