@@ -41,6 +41,7 @@ include: "workflow/rules/exhaustive.smk"
 include: "workflow/rules/optimism.smk"
 include: "workflow/rules/recipes.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/claims.smk"
 include: "workflow/rules/reference.smk"
 
 

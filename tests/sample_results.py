@@ -252,17 +252,54 @@ def _study(
     )
 
 
+IDENTITIES = (
+    "separable = Conv2D",
+    "depthwise = Conv2D",
+    "separable = depthwise, then 1x1 Conv2D",
+    "depthwise with a 1x1 kernel = scaling",
+    "transpose = adjoint of Conv2D",
+    "Conv2D has N·M filters",
+    "Conv2D with M = N has N² filters",
+    "DepthwiseConv2D has N filters",
+    "DepthwiseConv2D keeps the number of channels",
+    "SeparableConv2D has N filters of k×k and N·M of 1×1",
+)
+SUMS = {
+    ("conv2d_single", "sum of nine products"): 15.9,
+    ("conv2d_multi", "sum over channel 1"): 274.5,
+    ("conv2d_multi", "sum of both channels"): 598.5,
+    ("depthwise_k3", "sum of nine products"): 96.9,
+    ("transpose", "sum of the corner's products"): 1.4,
+    ("transpose", "sum beside the corner"): 8.2,
+    ("transpose", "number of products beside the corner"): 6.0,
+}
+
+
 def _verification(folder: Path, counted: pd.DataFrame) -> None:
-    check = {"expected": 15.9, "actual": 15.9, "abs_error": 0.0, "tolerance": 1e-6, "passed": True}
+    close = {"abs_error": 1e-9, "tolerance": 1e-6, "passed": True}
     rows = [
-        {"example": name, "check": f"Keras float32 against {other}: row 1", **check}
-        for name in ("conv2d_single", "conv2d_multi", "depthwise_k3", "separable", "transpose")
+        {
+            "example": name,
+            "check": f"Keras float32 against {other}: row 1",
+            "expected": 15.9,
+            "actual": 15.9 + 1e-9,
+            **close,
+        }
+        for name in ("conv2d_multi", "depthwise_k3", "separable", "transpose")
         for other in ("print", "reference")
+    ]
+    rows += [
+        {"example": name, "check": check, "expected": value, "actual": value + 1e-9, **close}
+        for (name, check), value in SUMS.items()
     ]
     write_csv(folder / "examples.csv", pd.DataFrame(rows))
     small = {"max_abs_error": 1e-14, "tolerance": 1e-12, "passed": True}
-    identity = {"identity": "transpose = adjoint of Conv2D", "check": "padding valid"}
-    write_csv(folder / "identities.csv", pd.DataFrame([{**identity, **small}]))
+    exact = {"max_abs_error": 0.0, "tolerance": 0.0, "passed": True}
+    rows = [
+        {"identity": identity, "check": "a case", **(exact if number > 4 else small)}
+        for number, identity in enumerate(IDENTITIES)
+    ]
+    write_csv(folder / "identities.csv", pd.DataFrame(rows))
     grid = [{"layer": "Conv2D", "stride": stride, "mutation": None, **small} for stride in (1, 2)]
     mistake = {**grid[0], "mutation": "kernel flipped", "max_abs_error": 3.0}
     write_csv(folder / "grid.csv", pd.DataFrame([*grid, mistake]))

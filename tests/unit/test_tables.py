@@ -124,7 +124,7 @@ def test_a_study_without_completed_trials_has_a_table_all_the_same(tmp_path: Pat
 def test_files_written_are_those_named(results: Results, tmp_path: Path):
     tables.write_tables(results, tmp_path)
     written = {path.stem for path in tmp_path.iterdir()}
-    assert written | {"claims", "runs"} == set(table_names(STUDIES))
+    assert written | {"runs"} == set(table_names(STUDIES))
 
 
 @pytest.mark.parametrize("name", result_files(STUDIES))

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 from bs4 import BeautifulSoup
-from convstudy import claims, figures, plots, rendering, tables
+from convstudy import claims, figures, ledger, plots, rendering, tables
 from convstudy import recorded as recorded_runs
 from convstudy.files import file_digest, write_csv
 from convstudy.records import recorded
@@ -25,6 +25,7 @@ from sample_results import STUDIES, write_sample
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
+LISTED = ledger.load(ROOT / "config/claims.yaml")
 TITLE = "A report & its title"
 
 
@@ -44,7 +45,7 @@ def render(folder: Path, **sample) -> Rendered:
     tables.write_tables(results, results.folder / "tables")
     runs = recorded_runs.tabulate(results, recorded_runs.runs(results.folder))
     write_csv(results.folder / "tables/runs.csv", runs)
-    write_csv(results.folder / "tables/claims.csv", claims.check(results))
+    write_csv(results.folder / "claims.csv", claims.check(results, LISTED))
     drawn = [f"results/figures/{name}.svg" for name in plots.figure_names(STUDIES)]
     plotting = SimpleNamespace(
         rule="plot_figures",
@@ -179,13 +180,38 @@ def test_wide_tables_scroll_in_a_box_of_their_own(real: Rendered):
 
 
 def test_all_claims_are_there_with_their_verdicts(real: Rendered):
-    judged = real.page.select(".card")
-    table = claims.check(Results(real.folder / "results"))
-    assert [card.select_one(".claim").get_text() for card in judged] == [
-        claim.replace(" %", "\u202f%") for claim in table["claim"]
-    ]
-    for card, verdict in zip(judged, table["verdict"], strict=True):
-        assert verdict in card.select_one(".pill").get_text()
+    cards = {card["id"]: card for card in real.page.select(".card")}
+    table = Results(real.folder / "results").table("claims.csv")
+    assert set(cards) == {f"claim-{name}" for name in table["id"]}
+    for row in table.itertuples():
+        card = cards[f"claim-{row.id}"]
+        assert card.select_one(".claim").get_text() == row.statement.replace(" %", "\u202f%")
+        assert row.verdict in card.select_one(".pill").get_text()
+        assert row.refuted_by[1:] in card.select_one("details").get_text()
+
+
+def test_the_first_page_shows_every_verdict_and_leads_to_the_claims(real: Rendered):
+    marks = real.page.select(".summary .mark")
+    table = Results(real.folder / "results").table("claims.csv")
+    assert sorted(mark["href"] for mark in marks) == sorted(
+        f"#claim-{name}" for name in table["id"]
+    )
+    for mark in marks:
+        assert real.page.find(id=mark["href"].removeprefix("#"))
+    tally = {
+        item.get_text().split(" ", 1)[1]: int(item.b.get_text())
+        for item in real.page.select(".tally li")
+    }
+    assert tally == {"not reproduced": 0, **table["verdict"].value_counts().to_dict()}
+
+
+def test_topics_fold_when_all_of_them_is_reproduced(real: Rendered):
+    topics = real.page.select("details.topic")
+    unfolded = [topic for topic in topics if topic.has_attr("open")]
+    assert 0 < len(unfolded) < len(topics)
+    for topic in topics:
+        reproduced = [card for card in topic.select(".card") if "reproduced" in card["class"]]
+        assert topic.has_attr("open") == (len(reproduced) < len(topic.select(".card")))
 
 
 def test_a_real_run_has_no_banner_but_its_reductions(real: Rendered):

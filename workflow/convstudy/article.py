@@ -4,6 +4,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from convstudy.errors import UserError
+
 
 @cache
 def load() -> dict[str, Any]:
@@ -12,6 +14,33 @@ def load() -> dict[str, Any]:
 
     text = files("convstudy").joinpath("article.yaml").read_text(encoding="utf-8")
     return yaml.safe_load(text)
+
+
+def figure(path: str) -> Any:
+    """Give one of the article's figures.
+
+    Parameters
+    ----------
+    path : str
+        Its keys, and places in lists from 0, joined by points: ``single_kind.conv.parameters``.
+
+    Raises
+    ------
+    UserError
+        If the article states no such thing: names what there is.
+    """
+    value = load()
+    for place, key in enumerate(path.split(".")):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        inside = {str(name): one for name, one in pairs} if isinstance(value, dict | list) else {}
+        if key not in inside:
+            where = ".".join(path.split(".")[:place]) or "article.yaml"
+            raise UserError(
+                f"{path} is no figure of the article; {where} has"
+                f" {', '.join(inside) or 'nothing below it'}"
+            )
+        value = inside[key]
+    return value
 
 
 def accuracies() -> dict[str, float]:

@@ -8,6 +8,9 @@ import pandas as pd
 from convstudy import article, models
 from convstudy.errors import UserError
 
+# Layers that a count of a network's layers means.
+WEIGHTED = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Dense")
+
 logger = logging.getLogger(__name__)
 
 
@@ -22,18 +25,21 @@ def count_models(trained_width: float) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``model``, ``layer1`` to ``layer3``, ``parameters``, ``trainable``, ``macs`` (of one
-        image's forward pass), and ``trained_width`` with the same three numbers there.
+        ``model``, ``layer1`` to ``layer3``, ``weighted_layers`` (convolutions and the last
+        layer), ``parameters``, ``trainable``, ``macs`` (of one image's forward pass), and
+        ``trained_width`` with the last three numbers there.
     """
     rows = []
     for name, kinds in all_models().items():
-        full = models.total(models.costs(models.architecture(kinds)))
+        architecture = models.architecture(kinds)
+        full = models.total(models.costs(architecture))
         trained = models.total(models.costs(models.architecture(kinds, trained_width)))
         positions = [*kinds, *[None] * (models.MODULE_LAYERS - len(kinds))]
         rows.append(
             {
                 "model": name,
                 **{f"layer{number}": kind for number, kind in enumerate(positions, start=1)},
+                "weighted_layers": sum(layer.type in WEIGHTED for layer in architecture),
                 "parameters": full.parameters,
                 "trainable": full.trainable,
                 "macs": full.macs,

@@ -93,13 +93,64 @@ def module(value: str) -> str:
     return f'<span class="glyph" aria-hidden="true">{squares}</span>{escape(" · ".join(kinds))}'
 
 
+SIGNS = {claims.REPRODUCED: "✓", claims.NOT_REPRODUCED: "✗", claims.UNDECIDED: "?"}
+
+
 def pill(verdict: str) -> str:
     """Write a verdict as a coloured word."""
-    sign = {claims.REPRODUCED: "✓", claims.NOT_REPRODUCED: "✗"}.get(verdict, "?")
     name = verdict.replace(" ", "-")
+    sign = f'<span aria-hidden="true">{SIGNS[verdict]}</span>'
+    return f'<span class="pill {name}">{sign} {escape(verdict)}</span>'
+
+
+def mark(claim: Any) -> str:
+    """Write a claim's verdict as a sign that leads to its card."""
+    name = claim.verdict.replace(" ", "-")
+    said = escape(f"{claim.statement} {claim.verdict.capitalize()}.")
     return (
-        f'<span class="pill {name}"><span aria-hidden="true">{sign}</span> {escape(verdict)}</span>'
+        f'<a class="mark {name}" href="#claim-{claim.id}" title="{said}" aria-label="{said}">'
+        f"{SIGNS[claim.verdict]}</a>"
     )
+
+
+def card(claim: Any) -> str:
+    """Show a row of the table of claims."""
+    reason, _, command = ("" if pd.isna(claim.reason) else claim.reason).partition(": ")
+    evidence = "" if pd.isna(claim.evidence) else sentence(claim.evidence)
+    if command:
+        evidence = f"Not made yet: <code>{escape(command)}</code>"
+    why = f'<p class="reason">{escape(reason)}</p>' if reason else ""
+    return (
+        f'<li class="card {claim.verdict.replace(" ", "-")}" id="claim-{claim.id}">'
+        f"<div>{pill(claim.verdict)}{why}</div>"
+        f'<div><p class="claim">{sentence(claim.statement)}</p>'
+        f'<p class="evidence">{evidence}{effect(claim)}</p>'
+        f"<details><summary>Source and refutation</summary><p>Source: {escape(claim.source)}."
+        f" Refuted by: {escape(claim.refuted_by[0].lower() + claim.refuted_by[1:])}"
+        f" Judged on <code>results/{escape(claim.file)}</code>.</p></details></div></li>"
+    )
+
+
+def effect(claim: Any) -> str:
+    """Write a claim's effect with its interval, unless it is nothing."""
+    if pd.isna(claim.effect) or claim.effect == 0:
+        return ""
+    number = _significant(claim.effect)
+    if pd.isna(claim.low):
+        return f' <span class="effect">Effect: {number} {claim.unit}.</span>'
+    ends = f"{_significant(claim.low)} to {_significant(claim.high)}"
+    return (
+        f' <span class="effect">Effect: {number} {claim.unit} (95{THIN}% interval {ends}).</span>'
+    )
+
+
+def _significant(value: float) -> str:
+    """Write a number with few digits."""
+    if abs(value) < 1e-3 and value:
+        text = f"{value:.1e}"
+    else:
+        text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return text.replace("-", MINUS)
 
 
 @dataclass(frozen=True)

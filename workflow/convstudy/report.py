@@ -11,19 +11,19 @@ from convstudy.display import (
     THIN,
     Column,
     Html,
+    card,
     error,
     escape,
     four,
     interval,
     items,
+    mark,
     module,
     percent,
     picture,
-    pill,
     point_interval,
     points,
     points_of,
-    sentence,
     span,
     table,
     whole,
@@ -34,6 +34,14 @@ from convstudy.layers import KINDS
 from convstudy.origins import Origins
 from convstudy.results import Results, table_names
 
+VERDICTS = (claims.REPRODUCED, claims.NOT_REPRODUCED, claims.UNDECIDED)
+OWN = "this project"
+GROUPS = {
+    "arithmetic": "Arithmetic and counts",
+    "training": "Trained networks",
+    "timing": "Time",
+    OWN: "This project’s own",
+}
 _BEST = {
     "rank": Column("Rank"),
     "module": Column("Layers", html=module),
@@ -211,7 +219,7 @@ class Report:
     @cached_property
     def claims(self) -> pd.DataFrame:
         """The table of claims and verdicts."""
-        return self._read("claims")
+        return self.results.table("claims.csv")
 
     def _read(self, name: str) -> pd.DataFrame:
         """Read a table of the report, or one of an extra: ``FOLDER/NAME``."""
@@ -237,10 +245,15 @@ class Report:
     def summary(self) -> Html:
         """Show the box at the head: verdicts, what was run where, and reductions."""
         tally = ""
-        for verdict in (claims.REPRODUCED, claims.NOT_REPRODUCED, claims.UNDECIDED):
+        for verdict in VERDICTS:
             number = (self.claims["verdict"] == verdict).sum()
             look = _name(verdict) if number else "none"
             tally += f'<li class="{look}"><b>{number}</b> {verdict}</li>'
+        topics = "".join(
+            f"<div><dt>{escape(str(topic))}</dt><dd>{marks}</dd></div>"
+            for topic, part in self.claims.groupby("topic", sort=False)
+            for marks in ["".join(map(mark, part.itertuples()))]
+        )
         facts = "".join(
             f"<div><dt>{escape(row.item)}</dt><dd>{escape(str(row.value))}</dd></div>"
             for row in self._read("run").itertuples()
@@ -256,24 +269,28 @@ class Report:
             size = "<p>Every setting is at the article's size.</p>"
         return Html(
             f'<div class="summary"><ul class="tally" aria-label="Verdicts on claims">{tally}</ul>'
+            f'<dl class="topics" aria-label="Claims by topic">{topics}</dl>'
             f'<dl class="facts">{facts}</dl>{size}</div>'
         )
 
     def scorecard(self) -> Html:
-        """Show the claims: each with its verdict and the evidence."""
-        titles = {
-            "arithmetic": "Arithmetic and counts",
-            "training": "Trained networks",
-        }
+        """Show the claims: each with its verdict, the evidence and what would refute it.
+
+        Topics of which every claim is reproduced are folded.
+        """
+        basis = self.claims["basis"].mask(self.claims["source"] == OWN, OWN)
         parts = []
-        for basis, title in titles.items():
-            cards = "".join(
-                f'<li class="card {_name(row.verdict)}"><div>{pill(row.verdict)}</div>'
-                f'<div><p class="claim">{sentence(row.claim)}</p>'
-                f'<p class="evidence">{sentence(row.evidence)}</p></div></li>'
-                for row in self.claims[self.claims["basis"] == basis].itertuples()
-            )
-            parts.append(f'<h3>{title}</h3><ul class="cards">{cards}</ul>')
+        for group, title in GROUPS.items():
+            of_group = self.claims[basis == group]
+            parts.append(f"<h3>{title}</h3>" if len(of_group) else "")
+            for topic, of_topic in of_group.groupby("topic", sort=False):
+                met = int((of_topic["verdict"] == claims.REPRODUCED).sum())
+                unfolded = "" if met == len(of_topic) else " open"
+                parts.append(
+                    f'<details class="topic"{unfolded}><summary>{escape(str(topic))}'
+                    f" <span>{met} of {len(of_topic)} reproduced</span></summary>"
+                    f'<ul class="cards">{"".join(map(card, of_topic.itertuples()))}</ul></details>'
+                )
         return Html("".join(parts))
 
     def table(self, name: str) -> Html:

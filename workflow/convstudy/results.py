@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 VERIFICATIONS = ("examples", "identities", "grid", "counts")
 TABLES = (
-    "claims",
     "counts",
     "data",
     "front",
+    "objectives",
     "run",
     "runs",
+    "savings",
     "single_kind",
     "studies",
+    "trials",
     "verification",
     "versions",
 )

@@ -23,8 +23,11 @@ TYPE_NAMES = {
     "string": "text",
     "boolean": "true or false",
     "object": "a section with keys",
+    "array": "a list",
     "null": "null",
 }
+# Sections whose keys are names that the user gives: of what, and an example.
+NAMED = {"studies": ("study", "accuracy"), "compared": ("recipe", "adam")}
 
 Config = Mapping[str, Any]
 
@@ -58,7 +61,7 @@ def validate(config: Config, *, this_machine: bool = True) -> dict[str, Any]:
         With one line for each mistake: key, value, what is allowed, the fix.
     """
     filled = _with_defaults(copy.deepcopy(_plain(config)), schema())
-    mistakes = list(_schema_mistakes(filled))
+    mistakes = list(schema_mistakes(filled, schema(), "the config"))
     if not mistakes:
         mistakes = [line for rule in RULES for line in rule(filled)]
     if not mistakes and this_machine:
@@ -101,41 +104,61 @@ def _with_defaults(value: Any, part: dict[str, Any]) -> Any:
     return value
 
 
-def _schema_mistakes(config: dict[str, Any]) -> Iterator[str]:
-    """Say what the schema forbids, in our words."""
+def schema_mistakes(
+    value: Any, schema: dict[str, Any], whole: str, names: Mapping[int, str] | None = None
+) -> Iterator[str]:
+    """Say what a schema forbids, in our words.
+
+    Parameters
+    ----------
+    value : object
+        What is checked, as read from YAML.
+    schema : dict
+        The JSON schema.
+    whole : str
+        What to call the value itself.
+    names : mapping of int to str, optional
+        What to call the entries of a list.
+    """
     import jsonschema
 
     types = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
         {"integer": lambda _, x: type(x) is int, "number": lambda _, x: _is_number(x)}
     )
     checker = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=types)
-    for error in checker(schema()).iter_errors(config):
-        yield _mistake(error)
+    for error in checker(schema).iter_errors(value):
+        path = list(error.absolute_path)
+        entry = f"{names[path.pop(0)]}: " if names and path else ""
+        yield f"{entry}{_mistake(error, path, 'it' if entry else whole)}"
 
 
 def _is_number(value: Any) -> bool:
     return type(value) is int or (type(value) is float and math.isfinite(value))
 
 
-def _mistake(error: Any) -> str:
+def _mistake(error: Any, path: list[Any], whole: str) -> str:
     """Put one error of the schema in a line."""
-    path = list(error.absolute_path)
-    key, allowed = ".".join(map(str, path)) or "the config", error.schema
+    key, allowed = ".".join(map(str, path)) or whole, error.schema
     if error.validator == "additionalProperties":
         known = list(allowed["properties"])
         unknown = next(name for name in error.instance if name not in known)
         close = difflib.get_close_matches(str(unknown), known, 1)
         fix = f"did you mean {close[0]}?" if close else "remove it"
         where = ".".join(map(str, [*path, unknown]))
-        return f"{where} is no setting; allowed here are {', '.join(known)}; {fix}"
-    if error.validator == "minProperties":
-        what, example = {
-            "studies": ("study", "accuracy"),
-            "compared": ("recipe", "adam"),
-        }[path[-1]]
+        return f"{where} is no key; allowed here are {', '.join(known)}; {fix}"
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in error.instance)
+        return f"{key} has no {missing}; needed are {', '.join(error.validator_value)}; add it"
+    if error.validator == "anyOf":
+        one = " or ".join(part["required"][0] for part in error.validator_value)
+        return f"{key} has no {one}; at least one is needed; add it"
+    if error.validator == "maxProperties":
+        return f"{key}: {_short(_text(error.instance))}, but allowed is one key; remove the others"
+    if error.validator == "minProperties" and path[-1] in NAMED:
+        what, example = NAMED[path[-1]]
         return f"{key} is empty; at least one {what} is needed; write {key}: {{{example}: {{}}}}"
     if "propertyNames" in error.absolute_schema_path:
-        what = {"studies": "study", "compared": "recipe"}[path[-1]]
+        what, _ = NAMED[path[-1]]
         return (
             f"{key}: {error.instance!r} is no name for a {what}; allowed are lower-case letters,"
             f" digits and _, a letter first; rename it, for example to my_{what}"
@@ -179,6 +202,8 @@ def _allowed(part: dict[str, Any]) -> str:
     """Say what a key may be."""
     if "enum" in part:
         return "one of " + ", ".join(map(_text, part["enum"]))
+    if "pattern" in part and part["type"] == "string":
+        return part["description"]
     types = part["type"] if isinstance(part["type"], list) else [part["type"]]
     limits = [
         f"{word} {part[name]:,}"
@@ -187,12 +212,15 @@ def _allowed(part: dict[str, Any]) -> str:
             ("exclusiveMinimum", "more than"),
             ("maximum", "at most"),
             ("exclusiveMaximum", "less than"),
+            ("minItems", "of at least"),
         )
         if name in part
     ]
     first, *others = (TYPE_NAMES[one] for one in types)
-    if part.get("minLength"):
+    if part.get("minLength") or part.get("minProperties"):
         limits.append("not empty")
+    if part.get("uniqueItems"):
+        limits.append("without repeats")
     return " or ".join([" ".join([first, " and ".join(limits)]).strip(), *others])
 
 

@@ -4,14 +4,14 @@ Accuracies are fractions of one, numbers are unrounded; rounding is the report's
 """
 
 from collections.abc import Callable
-from math import sqrt
+from math import isclose, sqrt
 from pathlib import Path
 
 import pandas as pd
 
 from convstudy import article, models, provenance
 from convstudy.files import write_csv
-from convstudy.layers import KINDS
+from convstudy.layers import KINDS, cost
 from convstudy.logs import duration
 from convstudy.results import Results, Study
 
@@ -19,6 +19,14 @@ POSITIONS = ("layer1", "layer2", "layer3")
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 # Two-sided 95 % of a normal distribution.
 NORMAL_95 = 1.959963984540054
+# The same of Student's t with 1, 2, ... degrees of freedom; the last serves for all above it.
+T_95 = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160),
+    *(2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060),
+)
+_ENDS = ("", "_low", "_high")
+# Channels for which computation is compared.
+CHANNELS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 def wilson(accuracy: float, images: int) -> tuple[float, float]:
@@ -42,6 +50,20 @@ def wilson(accuracy: float, images: int) -> tuple[float, float]:
     spread = accuracy * (1 - accuracy) / images + square / (4 * images**2)
     half = NORMAL_95 / (1 + square / images) * sqrt(spread)
     return middle - half, middle + half
+
+
+def t_half_width(values: pd.Series) -> float:
+    """Give half the width of the 95 % interval of a mean over replicates (Student's t).
+
+    Parameters
+    ----------
+    values : Series
+        One value a replicate; a single one has no spread to show, and gives 0.
+    """
+    if len(values) < 2:
+        return 0.0
+    quantile = T_95[min(len(values) - 1, len(T_95)) - 1]
+    return quantile * float(values.std()) / sqrt(len(values))
 
 
 def module_names(trials: pd.DataFrame) -> pd.Series:
@@ -247,6 +269,93 @@ def all_trials(results: Results) -> pd.DataFrame:
     return trials.assign(module=module_names(trials))
 
 
+def trials(results: Results) -> pd.DataFrame:
+    """Rank the trials of each study.
+
+    Returns
+    -------
+    DataFrame
+        ``study``, ``counterpart`` (the article's study of the same objective, for the first such
+        study), ``number``, ``state``, ``rank`` (by objective; last for those not completed),
+        ``module``, ``depthwise_layers`` (of three), ``parameters``, and ``test_accuracy`` and
+        ``objective`` with the ends of their 95 % intervals, ``..._low`` and ``..._high``.
+    """
+    table = all_trials(results)
+    names = counterparts(results)
+    ranks = table.groupby("study")["objective"].rank(method="first")
+    ends = [wilson(accuracy, results.test_images) for accuracy in table["test_accuracy"]]
+    low, high = (pd.Series(end, table.index, float) for end in zip(*ends, strict=True))
+    # The objective is one minus an accuracy and a constant, so its interval is as wide.
+    table = table.assign(
+        counterpart=table["study"].map(names),
+        depthwise_layers=table["module"].str.count("depthwise"),
+        rank=ranks.fillna(table.groupby("study")["number"].transform("size")).astype(int),
+        test_accuracy_low=low,
+        test_accuracy_high=high,
+        objective_low=table["objective"] + table["test_accuracy"] - high,
+        objective_high=table["objective"] + table["test_accuracy"] - low,
+    )
+    measured = [f"{name}{end}" for name in ("test_accuracy", "objective") for end in _ENDS]
+    about = ["study", "counterpart", "number", "state", "rank", "module"]
+    about += ["depthwise_layers", "parameters"]
+    return table[about + measured]
+
+
+def counterparts(results: Results) -> dict[str, str]:
+    """Name the article's study that a study repeats, by the study's name.
+
+    The objectives must be the same, for the width that is trained; the first such study counts.
+    """
+    weight, unit = article.penalty()
+    theirs = {"accuracy": 0.0, "penalised": weight / unit}
+    width = results.run["config"]["model"]["width"]
+    found: dict[str, str] = {}
+    for name, study in results.studies.items():
+        each = study.penalty["weight"] / study.penalty["unit"] * width**2
+        for counterpart, stated in theirs.items():
+            if isclose(each, stated, rel_tol=0.01) and counterpart not in found.values():
+                found[name] = counterpart
+    return found
+
+
+def objectives(results: Results) -> pd.DataFrame:
+    """Compute the objectives that the article prints.
+
+    Returns
+    -------
+    DataFrame
+        ``rank``, ``module``, ``test_accuracy`` and ``objective`` as printed, ``parameters`` as
+        counted here, ``computed`` (the objective from both).
+    """
+    printed = article_best(penalised=True).dropna(subset=["objective"])
+    weight, unit = article.penalty()
+    counted = results.counts.set_index("model")["parameters"]
+    parameters = [int(counted[module]) for module in printed["module"]]
+    computed = 1 - printed["test_accuracy"] + weight * pd.Series(parameters, printed.index) / unit
+    return printed.assign(parameters=parameters, computed=computed)
+
+
+def savings(_results: Results) -> pd.DataFrame:
+    """Compare the computation of 3×3 layers with as many filters as channels.
+
+    Returns
+    -------
+    DataFrame
+        ``channels``; multiply-accumulates for each cell of the feature map, ``conv``,
+        ``depthwise``, ``separable``; ``depthwise_saving``, ``separable_saving`` (Conv2D's over
+        theirs).
+    """
+    rows = []
+    for channels in CHANNELS:
+        macs = {
+            name: cost(KINDS[name].layer("layer", channels), (1, 1, channels)).macs
+            for name in ("conv", "depthwise", "separable")
+        }
+        saved = {f"{name}_saving": macs["conv"] / macs[name] for name in list(macs)[1:]}
+        rows.append({"channels": channels, **macs, **saved})
+    return pd.DataFrame(rows)
+
+
 def front(results: Results) -> pd.DataFrame:
     """List the completed trials that no other one beats in both parameters and accuracy.
 
@@ -294,6 +403,9 @@ TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "counts": counts,
     "single_kind": single_kind,
     "studies": studies,
+    "trials": trials,
+    "objectives": objectives,
+    "savings": savings,
     "front": front,
     "versions": versions,
 }

@@ -118,6 +118,17 @@ def _filter_counts() -> Iterator[tuple[str, str, float, float, bool]]:
         shape = layer.kernel.shape
         filters = int(np.prod(shape)) // (shape[0] * shape[1])
         yield identity, check, float(abs(filters - expected)), 0.0, filters == expected
+    depthwise = keras.layers.DepthwiseConv2D(k)
+    channels = depthwise.compute_output_shape((None, 8, 8, n))[-1]
+    identity = "DepthwiseConv2D keeps the number of channels"
+    yield identity, f"N = {n}", float(abs(channels - n)), 0.0, channels == n
+    separable = keras.layers.SeparableConv2D(m, k)
+    separable.build((None, 8, 8, n))
+    weights = sum(int(np.prod(weight.shape)) for weight in separable.weights[:2])
+    expected = k * k * n + n * m
+    identity = "SeparableConv2D has N filters of k×k and N·M of 1×1"
+    check = f"N = {n}, M = {m}, k = {k}"
+    yield identity, check, float(abs(weights - expected)), 0.0, weights == expected
 
 
 def keras_layer(

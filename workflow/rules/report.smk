@@ -62,7 +62,7 @@ rule write_tables:
         runtime=10,
     params:
         code=code_digest(
-            "article", "claims", "layers", "models", "provenance", "recorded", "results", "tables"
+            "article", "layers", "models", "provenance", "recorded", "results", "tables"
         ),
     message:
         "Writing the tables"
@@ -123,6 +123,7 @@ rule render_report:
     input:
         RESULTS,
         rules.write_tables.output,
+        "results/claims.csv",
         rules.plot_figures.output,
         run=rules.record_run.output.run,
         notebook="workflow/notebooks/report.ipynb",

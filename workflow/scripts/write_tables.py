@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from convstudy import claims, recorded, tables
+from convstudy import recorded, tables
 from convstudy.files import write_csv
 from convstudy.logs import job
 from convstudy.results import Results
@@ -13,4 +13,3 @@ with job(snakemake):
     tables.write_tables(results, folder)
     runs = recorded.tabulate(results, recorded.runs(results.folder))
     write_csv(folder / "runs.csv", runs)
-    write_csv(folder / "claims.csv", claims.check(results))

@@ -1,0 +1,47 @@
+"""The article's statements and ours, judged by what the run found."""
+
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from convstudy import ledger
+from convstudy.errors import UserError
+
+CLAIMS = Path("config/claims.yaml")
+
+# A mistake in the claims is said before anything is trained.
+try:
+    CLAIMED = {f"results/{claim.file}" for claim in ledger.load(CLAIMS)}
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+# Files of opt-in parts; a claim about one is judged once it has been made.
+OPT_IN = sorted(CLAIMED - set(RESULTS) - set(rules.write_tables.output))
+
+
+rule check_claims:
+    """Judge every claim of config/claims.yaml: verdict, evidence, effect and interval."""
+    input:
+        RESULTS,
+        rules.write_tables.output,
+        run=rules.record_run.output.run,
+        claims=CLAIMS,
+    output:
+        report("results/claims.csv", category="Tables", labels={"table": "claims"}),
+    log:
+        "results/logs/check_claims.log",
+    benchmark:
+        "results/benchmarks/check_claims.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        made=[path for path in OPT_IN if Path(path).is_file()],
+        code=code_digest("article", "claims", "ledger", "results", "tables"),
+    message:
+        "Judging the claims"
+    script:
+        "../scripts/check_claims.py"
