@@ -1,151 +1,545 @@
-from pathlib import Path
+"""The evaluator on mutated tables, and config/claims.yaml against what the article states."""
 
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pandas as pd
 import pytest
-from convstudy import claims
+import yaml
+from convstudy import article, claims, examples, ledger, tables, verification
 from convstudy.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED
+from convstudy.errors import UserError
 from convstudy.files import write_csv
 from convstudy.results import Results
 from sample_results import write_sample
 
-TRAINED = [
-    judge
-    for judge in claims.CLAIMS
-    if judge.__name__
-    in {
-        "accuracy_levels",
-        "accuracy_order",
-        "conv_wins",
-        "separable_wins",
-        "mobilenet_does_well",
-        "place_matters",
-        "never_tried",
-        "most_are_pruned",
-    }
-]
-EXACT = [judge for judge in claims.CLAIMS if judge not in TRAINED]
+FILE = Path(__file__).parents[2] / "config/claims.yaml"
+LISTED = ledger.load(FILE)
+ENTRIES = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+# Columns of the opt-in parts, as their rules write them.
+OPT_IN = {
+    "exhaustive/summary.csv": "module parameters replicates mean low high rank rank_low rank_high"
+    " mean_last",
+    "exhaustive/table.csv": "module layer1 layer2 layer3 replicate seed parameters macs"
+    " test_accuracy_best best_epoch test_accuracy_last",
+    "replay/summary.csv": "sampler pruner penalty_pruning weight studies trials probability_best"
+    " probability_low probability_high regret_mean regret_low regret_high epochs_mean"
+    " combinations_mean",
+    "timing/crossover.csv": "size pass crossover_channels low high",
+    "optimism/summary.csv": "selection mean difference low high",
+}
 
 
-def sample(tmp_path: Path, **settings) -> Results:
-    return Results(write_sample(tmp_path, **settings))
+def sample(folder: Path, **settings) -> Results:
+    """Give sample results with their tables."""
+    results = Results(write_sample(folder, **settings))
+    tables.write_tables(results, folder / "tables")
+    return Results(folder)
 
 
-def test_there_are_claims_of_both_sorts():
-    assert len(TRAINED) == 8
-    assert len(EXACT) == 7
+def judged(results: Results) -> pd.DataFrame:
+    return claims.check(results, LISTED).set_index("id")
 
 
-@pytest.mark.parametrize("judge", EXACT)
-@pytest.mark.parametrize("synthetic", [False, True])
-def test_arithmetic_is_decided_in_a_run_of_any_size(tmp_path: Path, judge, synthetic: bool):
-    claim = judge(sample(tmp_path, synthetic=synthetic))
-    assert (claim.verdict, claim.basis) == (REPRODUCED, "arithmetic")
+def edit(results: Results, name: str, change) -> Results:
+    """Change a file of the results."""
+    write_csv(results.folder / name, change(results.table(name)))
+    return Results(results.folder)
 
 
-@pytest.mark.parametrize("judge", TRAINED)
-def test_training_is_undecided_in_a_small_run(tmp_path: Path, judge):
-    claim = judge(sample(tmp_path, reduced=True))
-    assert (claim.verdict, claim.basis) == (UNDECIDED, "training")
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> pd.DataFrame:
+    return judged(sample(tmp_path_factory.mktemp("small")))
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory) -> pd.DataFrame:
+    return judged(sample(tmp_path_factory.mktemp("full"), reduced=False))
+
+
+# The four tests, on a table of our own
+
+
+def verdict(tmp_path: Path, table: pd.DataFrame, test: dict[str, Any], **others) -> dict[str, Any]:
+    """Judge one claim about a table."""
+    results = Results(write_sample(tmp_path, reduced=others.pop("reduced", False)))
+    name = "tables/trials.csv"
+    write_csv(tmp_path / name, table)
+    claim = ledger.Claim(
+        **{
+            "id": "one",
+            "topic": "Ours",
+            "statement": "It is so.",
+            "source": "this project",
+            "basis": "training",
+            "file": name,
+            "columns": list(table),
+            "test": test,
+            "unit": "times",
+            "refuted_by": "Another number.",
+            **others,
+        }
+    )
+    return claims.check(results, [claim]).iloc[0].to_dict()
+
+
+NUMBERS = pd.DataFrame(
+    {"name": ["a", "b"], "value": [3.0, 5.0], "low": [2.5, 4.0], "high": [3.5, 6.0], "of": [3, 5]}
+)
+A = {"select": "name == 'a'", "column": "value"}
+B = {"select": "name == 'b'", "column": "value"}
+
+
+def spread(quantity: dict[str, Any]) -> dict[str, Any]:
+    return {**quantity, "interval": ["low", "high"]}
+
+
+@pytest.mark.parametrize(
+    ("test", "expected", "effect"),
+    [
+        ({"type": "equality", "value": A, "expected": 3}, REPRODUCED, 0),
+        ({"type": "equality", "value": A, "expected": 4}, NOT_REPRODUCED, -1),
+        (
+            {"type": "equality", "value": {"column": "value"}, "expected": {"column": "of"}},
+            REPRODUCED,
+            0,
+        ),
+        (
+            {"type": "equality", "value": {"column": "value"}, "expected": 3},
+            NOT_REPRODUCED,
+            2,
+        ),
+        ({"type": "tolerance", "value": A, "expected": 3.4, "tolerance": 0.5}, REPRODUCED, -0.4),
+        (
+            {"type": "tolerance", "value": A, "expected": 3.6, "tolerance": 0.5},
+            NOT_REPRODUCED,
+            -0.6,
+        ),
+        (
+            {"type": "tolerance", "value": spread(A), "expected": 3, "tolerance": 0.6},
+            REPRODUCED,
+            0,
+        ),
+        ({"type": "tolerance", "value": spread(A), "expected": 3, "tolerance": 0.4}, UNDECIDED, 0),
+        (
+            {"type": "tolerance", "value": spread(A), "expected": 4, "tolerance": 0.4},
+            NOT_REPRODUCED,
+            -1,
+        ),
+        ({"type": "ordering", "values": [B, A]}, REPRODUCED, 2),
+        ({"type": "ordering", "values": [A, B]}, NOT_REPRODUCED, -2),
+        ({"type": "ordering", "values": [A, A]}, NOT_REPRODUCED, 0),
+        ({"type": "ordering", "values": [spread(B), spread(A)]}, REPRODUCED, 2),
+        ({"type": "ordering", "values": [spread(A), spread(B)]}, NOT_REPRODUCED, -2),
+        ({"type": "ordering", "values": [spread(A), spread(A)]}, UNDECIDED, 0),
+        # One pair in the wrong order decides, whatever the other one does.
+        ({"type": "ordering", "values": [B, A, B]}, NOT_REPRODUCED, -2),
+        ({"type": "interval", "value": A, "above": 2, "below": 4}, REPRODUCED, 3),
+        ({"type": "interval", "value": A, "above": 3}, NOT_REPRODUCED, 3),
+        ({"type": "interval", "value": spread(B), "below": 5.5}, UNDECIDED, 5),
+        ({"type": "interval", "value": {"column": "value"}, "below": 5}, NOT_REPRODUCED, 5),
+        (
+            {"type": "interval", "value": {**B, "over": A}, "above": 1.6, "below": 1.7},
+            REPRODUCED,
+            5 / 3,
+        ),
+        (
+            {"type": "equality", "value": {"column": "value", "reduce": "sum"}, "expected": 8},
+            REPRODUCED,
+            0,
+        ),
+        (
+            {"type": "equality", "value": {"column": "name", "reduce": "count"}, "expected": 2},
+            REPRODUCED,
+            0,
+        ),
+    ],
+)
+def test_each_test_can_pass_and_fail(tmp_path: Path, test, expected: str, effect: float):
+    row = verdict(tmp_path, NUMBERS, test)
+    assert row["verdict"] == expected
+    assert row["effect"] == pytest.approx(effect)
+    assert (row["reason"] == "within the interval") == (expected == UNDECIDED)
+
+
+def test_the_interval_of_an_exact_number_is_empty_and_points_are_hundredths(tmp_path: Path):
+    test = {"type": "ordering", "values": [B, A]}
+    assert pd.isna(verdict(tmp_path / "exact", NUMBERS, test)["low"])
+    test = {"type": "ordering", "values": [spread(B), spread(A)]}
+    row = verdict(tmp_path / "spread", NUMBERS, test, unit="points")
+    assert row["effect"] == pytest.approx(200)
+    # The squares of the distances add up: 1 and 0.5 on either side.
+    assert row["low"] == pytest.approx(200 - 100 * np.hypot(1, 0.5))
+    assert row["high"] == pytest.approx(200 + 100 * np.hypot(1, 0.5))
+
+
+@pytest.mark.parametrize(("replicates", "decided"), [(2, False), (3, True)])
+def test_a_mean_accuracy_needs_replicates(tmp_path: Path, replicates: int, decided: bool):
+    table = pd.DataFrame({"accuracy": [0.88] * replicates})
+    value = {"column": "accuracy", "reduce": "mean", "interval": "accuracy"}
+    row = verdict(tmp_path, table, {"type": "interval", "value": value, "above": 0.8})
+    assert row["verdict"] == (REPRODUCED if decided else UNDECIDED)
+    assert decided or row["reason"] == "too few replicates"
+
+
+def test_replicates_that_differ_widen_the_interval_of_the_test_images(tmp_path: Path):
+    value = {"column": "accuracy", "reduce": "mean", "interval": "accuracy"}
+    test = {"type": "interval", "value": value, "above": 0.8}
+    alike = verdict(tmp_path / "alike", pd.DataFrame({"accuracy": [0.88] * 3}), test)
+    apart = verdict(tmp_path / "apart", pd.DataFrame({"accuracy": [0.86, 0.88, 0.9]}), test)
+    assert (alike["low"], alike["high"]) == pytest.approx(tables.wilson(0.88, 10_000))
+    assert apart["low"] < alike["low"] < alike["high"] < apart["high"]
+    # Student's t with two degrees of freedom times the standard error.
+    assert 0.88 - apart["low"] == pytest.approx(
+        np.hypot(0.88 - alike["low"], 4.303 * 0.02 / np.sqrt(3))
+    )
+
+
+def test_no_row_is_no_verdict(tmp_path: Path):
+    value = {"select": "name == 'c'", "column": "value"}
+    row = verdict(tmp_path, NUMBERS, {"type": "equality", "value": value, "expected": 0})
+    assert (row["verdict"], row["reason"]) == (UNDECIDED, "nothing to compare")
+    assert "name == 'c'" in row["evidence"]
+
+
+@pytest.mark.parametrize(
+    ("test", "words"),
+    [
+        ({"type": "equality", "value": {**A, "select": "nome == 1"}, "expected": 1}, "nome"),
+        ({"type": "equality", "value": {**A, "select": "name =="}, "expected": 1}, "name =="),
+        ({"type": "ordering", "values": [A, {"column": "value"}]}, "add reduce"),
+        ({"type": "interval", "value": {"column": "name"}, "above": 1}, "holds text"),
+        (
+            {
+                "type": "equality",
+                "value": {"column": "value", "reduce": "sum"},
+                "expected": {"column": "of"},
+            },
+            "remove reduce",
+        ),
+    ],
+)
+def test_a_test_that_cannot_be_done_is_one_line(tmp_path: Path, test, words: str):
+    with pytest.raises(UserError, match=re.escape(words)) as caught:
+        verdict(tmp_path, NUMBERS, test)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("config/claims.yaml: claim one: ")
+
+
+def test_a_column_that_the_file_lacks_is_one_line(tmp_path: Path):
+    test = {"type": "equality", "value": A, "expected": 1}
+    with pytest.raises(
+        UserError, match=r"columns has valu, but results/tables/trials\.csv has name"
+    ):
+        verdict(tmp_path, NUMBERS, test, columns=["valu"])
+
+
+# What a run's size allows
+
+
+def test_a_small_run_decides_arithmetic_and_nothing_about_training(small: pd.DataFrame):
+    decided = small[small["verdict"] != UNDECIDED]
+    assert set(decided["basis"]) == {"arithmetic", "timing"}
+    assert set(small.loc[small["basis"] == "arithmetic", "verdict"]) == {REPRODUCED}
+    seen = small[(small["basis"] == "training") & (small["reason"] == "reduced scale")]
+    assert len(seen) >= 8
     # It says what was seen all the same.
-    assert any(character.isdigit() for character in claim.evidence) or "drawn" in claim.evidence
+    assert seen["evidence"].str.contains("At this scale").all()
+    assert seen["effect"].notna().all()
 
 
 def test_synthetic_images_are_compared_with_nothing(tmp_path: Path):
-    table = claims.check(sample(tmp_path, synthetic=True)).query("basis == 'training'")
-    assert len(table) == len(TRAINED)
-    assert set(table["verdict"]) == {UNDECIDED}
-    assert not table["evidence"].str.contains("%").any()
-    assert table["evidence"].str.contains("synthetic").all()
+    table = judged(sample(tmp_path, synthetic=True, reduced=False))
+    trained = table[(table["basis"] == "training") & ~table["file"].isin(OPT_IN)]
+    assert len(trained) >= 10
+    assert set(trained["reason"]) == {"synthetic data"}
+    assert trained["effect"].isna().all()
+    assert not trained["evidence"].str.contains("%").any()
+    assert set(table.loc[table["basis"] == "arithmetic", "verdict"]) == {REPRODUCED}
 
 
-def test_a_wrong_count_is_found(tmp_path: Path):
-    results = sample(tmp_path)
-    counts = results.counts
-    counts.loc[counts["model"] == "depthwise", "parameters"] += 1
-    write_csv(tmp_path / "counts/models.csv", counts)
-    claim = claims.parameter_counts(Results(tmp_path))
-    assert claim.verdict == NOT_REPRODUCED
-    assert "6 of 7" in claim.evidence
+def test_single_replicates_are_too_few(tmp_path: Path):
+    table = judged(sample(tmp_path, reduced=False, replicates=1))
+    for name in ("accuracy_conv", "accuracy_order"):
+        assert table.loc[name, ["verdict", "reason"]].tolist() == [UNDECIDED, "too few replicates"]
 
 
-@pytest.mark.parametrize(
-    ("file", "judge"),
-    [
-        ("examples", claims.worked_examples),
-        ("identities", claims.identities),
-    ],
-)
-def test_a_failed_check_is_found(tmp_path: Path, file: str, judge):
-    results = sample(tmp_path)
-    table = results.table(f"verification/{file}.csv")
-    table.loc[0, "passed"] = False
-    write_csv(tmp_path / f"verification/{file}.csv", table)
-    assert judge(Results(tmp_path)).verdict == NOT_REPRODUCED
+def test_a_part_that_is_not_made_names_its_command(full: pd.DataFrame):
+    for row in full[full["file"].isin(OPT_IN)].itertuples():
+        assert row.verdict == UNDECIDED
+        assert row.reason == f"not made: snakemake --cores all results/{row.file}"
 
 
 @pytest.mark.parametrize(
-    ("skill", "verdict"),
+    ("skill", "expected"),
     [
         ({"conv": 0.88, "depthwise": 0.77, "separable": 0.84}, REPRODUCED),
         ({"conv": 0.88, "depthwise": 0.85, "separable": 0.77}, NOT_REPRODUCED),
         ({"conv": 0.88, "depthwise": 0.841, "separable": 0.842}, UNDECIDED),
     ],
 )
-def test_order_of_accuracy_in_a_full_run(tmp_path: Path, skill, verdict: str):
-    results = sample(tmp_path, reduced=False, skill=skill)
-    assert claims.accuracy_order(results).verdict == verdict
-
-
-@pytest.mark.parametrize(("conv", "verdict"), [(0.8766, REPRODUCED), (0.95, NOT_REPRODUCED)])
-def test_level_of_accuracy_in_a_full_run(tmp_path: Path, conv: float, verdict: str):
-    skill = {"conv": conv, "depthwise": 0.7736, "separable": 0.8433}
-    assert claims.accuracy_levels(sample(tmp_path, reduced=False, skill=skill)).verdict == verdict
-
-
-def test_single_replicates_are_too_few(tmp_path: Path):
-    claim = claims.accuracy_order(sample(tmp_path, reduced=False, replicates=1))
-    assert claim.verdict == UNDECIDED
-    assert "replicates" in claim.evidence
+def test_order_of_accuracy_in_a_full_run(tmp_path: Path, skill, expected: str):
+    table = judged(sample(tmp_path, reduced=False, skill=skill))
+    assert table.loc["accuracy_order", "verdict"] == expected
 
 
 @pytest.mark.parametrize(
-    ("leader", "verdict"), [("conv", REPRODUCED), ("separable", NOT_REPRODUCED)]
+    ("conv", "expected"), [(0.8766, REPRODUCED), (0.89, UNDECIDED), (0.95, NOT_REPRODUCED)]
 )
-def test_winner_by_accuracy_in_a_full_run(tmp_path: Path, leader: str, verdict: str):
+def test_level_of_accuracy_in_a_full_run(tmp_path: Path, conv: float, expected: str):
+    skill = {"conv": conv, "depthwise": 0.7736, "separable": 0.8433}
+    row = judged(sample(tmp_path, reduced=False, skill=skill)).loc["accuracy_conv"]
+    assert row["verdict"] == expected
+    assert row["effect"] == pytest.approx(100 * conv - 87.66, abs=0.5)
+    assert row["low"] < row["effect"] < row["high"]
+
+
+@pytest.mark.parametrize(
+    ("leader", "expected"), [("conv", REPRODUCED), ("separable", NOT_REPRODUCED)]
+)
+def test_winner_by_accuracy_in_a_full_run(tmp_path: Path, leader: str, expected: str):
     skill = {"conv": 0.6, "depthwise": 0.6, "separable": 0.6, leader: 0.95}
-    assert claims.conv_wins(sample(tmp_path, reduced=False, skill=skill)).verdict == verdict
+    table = judged(sample(tmp_path, reduced=False, skill=skill))
+    assert table.loc["conv_wins", "verdict"] == expected
 
 
-def edit_trials(folder: Path, change) -> Results:
-    path = folder / "search/penalised/trials.csv"
-    write_csv(path, change(pd.read_csv(path)))
-    return Results(folder)
-
-
-def test_a_module_that_is_never_drawn_confirms_that_it_is_not_tried(tmp_path: Path):
-    write_sample(tmp_path, reduced=False)
-    assert claims.never_tried(Results(tmp_path)).verdict == NOT_REPRODUCED
-
-    def without(trials: pd.DataFrame) -> pd.DataFrame:
-        return trials[(trials[["layer1", "layer2", "layer3"]] != "depthwise").any(axis=1)]
-
-    assert claims.never_tried(edit_trials(tmp_path, without)).verdict == REPRODUCED
+def test_a_module_that_is_never_drawn_confirms_that_it_is_not_tried(
+    tmp_path: Path, full: pd.DataFrame
+):
+    assert full.loc["never_tried", "verdict"] == NOT_REPRODUCED
+    results = edit(
+        sample(tmp_path, reduced=False),
+        "tables/trials.csv",
+        lambda trials: trials[trials["module"] != "depthwise-depthwise-depthwise"],
+    )
+    assert judged(results).loc["never_tried", "verdict"] == REPRODUCED
 
 
 def test_nothing_completed_leaves_winners_open(tmp_path: Path):
-    write_sample(tmp_path, reduced=False)
-
-    def prune(trials: pd.DataFrame) -> pd.DataFrame:
-        return trials.assign(state="PRUNED", objective=None)
-
-    results = edit_trials(tmp_path, prune)
-    assert claims.separable_wins(results).verdict == UNDECIDED
-    assert claims.most_are_pruned(results).verdict == REPRODUCED
-
-
-def test_a_run_without_one_of_the_studies_is_judged(tmp_path: Path):
     results = sample(tmp_path, reduced=False)
-    del results.run["config"]["search"]["studies"]["penalised"]
-    table = claims.check(results)
-    assert len(table) == len(claims.CLAIMS)
-    assert set(table["verdict"]) <= {REPRODUCED, NOT_REPRODUCED, UNDECIDED}
+    for name in ("accuracy", "penalised"):
+        edit(
+            results,
+            f"search/{name}/trials.csv",
+            lambda trials: trials.assign(state="PRUNED", objective=None),
+        )
+    tables.write_tables(Results(tmp_path), tmp_path / "tables")
+    table = judged(Results(tmp_path))
+    assert set(table.loc[["conv_wins", "separable_wins", "place_matters"], "reason"]) == {
+        "nothing to compare"
+    }
+    assert table.loc["most_are_pruned", "verdict"] == REPRODUCED
+    # A module that was drawn and pruned is not among the best.
+    assert table.loc["mobilenet_does_well", "verdict"] == NOT_REPRODUCED
+
+
+def test_a_study_with_another_penalty_is_not_the_articles(tmp_path: Path):
+    results = sample(tmp_path, reduced=False)
+    results.studies["penalised"].penalty["weight"] = 0.2
+    tables.write_tables(results, tmp_path / "tables")
+    table = judged(Results(tmp_path))
+    assert table.loc["separable_wins", "reason"] == "nothing to compare"
+    assert table.loc["conv_wins", "verdict"] == REPRODUCED
+
+
+# config/claims.yaml
+
+
+def test_arithmetic_holds_in_keras(tmp_path: Path):
+    results = sample(tmp_path)
+    write_csv(tmp_path / "verification/examples.csv", examples.check_examples())
+    write_csv(tmp_path / "verification/identities.csv", verification.check_identities())
+    table = judged(results)
+    exact = table[table["basis"] == "arithmetic"]
+    assert len(exact) > 30
+    assert set(exact["verdict"]) == {REPRODUCED}
+
+
+@pytest.mark.parametrize("name", ["verification/examples.csv", "verification/identities.csv"])
+def test_a_wrong_number_refutes_the_claims_about_it(tmp_path: Path, name: str):
+    def shift(table: pd.DataFrame) -> pd.DataFrame:
+        column = "actual" if "actual" in table else "max_abs_error"
+        return table.assign(**{column: table[column] + 1})
+
+    table = judged(edit(sample(tmp_path), name, shift))
+    assert set(table.loc[table["file"] == name, "verdict"]) == {NOT_REPRODUCED}
+
+
+def test_a_wrong_count_refutes_its_claim_alone(tmp_path: Path):
+    def one_more(counts: pd.DataFrame) -> pd.DataFrame:
+        counts.loc[counts["model"] == "depthwise", "parameters"] += 1
+        return counts
+
+    table = judged(edit(sample(tmp_path), "counts/models.csv", one_more))
+    wrong = table[table["verdict"] == NOT_REPRODUCED]
+    assert wrong["effect"].to_dict() == {"parameters_depthwise": 1}
+
+
+def test_every_claim_has_its_file_and_columns(tmp_path: Path):
+    results = sample(tmp_path)
+    for claim in LISTED:
+        if claim.file in OPT_IN:
+            assert set(claim.columns) <= set(OPT_IN[claim.file].split()), claim.id
+        else:
+            assert set(claim.columns) <= set(results.table(claim.file)), claim.id
+
+
+def test_claims_about_opt_in_parts_are_judged_when_these_are_there(tmp_path: Path):
+    """Their selections find rows, and the numbers decide."""
+    results = sample(tmp_path, reduced=False)
+    modules = results.counts.dropna(subset=["layer3"])["model"]
+    exhaustive = pd.DataFrame({"module": modules.repeat(3), "test_accuracy_best": 0.8})
+    places = {"separable-conv-conv": 0.9, "conv-depthwise-separable": 0.87}
+    places |= {"depthwise-conv-separable": 0.84, "conv-depthwise-depthwise": 0.83}
+    exhaustive["test_accuracy_best"] = exhaustive["module"].map(places).fillna(0.78)
+    best = {"module": "conv-conv-conv", "rank": 1, "rank_low": 1, "rank_high": 1}
+    replay = pd.DataFrame(
+        [
+            ("grid", "none", "article", 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 2700, 27),
+            ("tpe", "median", "article", 0.05, 0.5, 0.4, 0.6, 0.03, 0.02, 0.04, 900, 16),
+            ("tpe", "median", "objective", 0.05, 0.6, 0.5, 0.7, 0.01, 0.0, 0.015, 900, 16),
+            ("tpe_multivariate", "median", "article", 0.05, 0.6, 0.5, 0.7, 0.0, 0.0, 0.0, 900, 26),
+        ],
+        columns=[
+            *("sampler", "pruner", "penalty_pruning", "weight"),
+            *("probability_best", "probability_low", "probability_high"),
+            *("regret_mean", "regret_low", "regret_high", "epochs_mean", "combinations_mean"),
+        ],
+    )
+    crossover = {"crossover_channels": [64, 32], "low": [50, 20], "high": [80, 40]}
+    optimism = {"selection": ["last epoch"], "difference": [0.006], "low": [0.004], "high": [0.008]}
+    made = {
+        "exhaustive/summary.csv": pd.DataFrame([best]),
+        "exhaustive/table.csv": exhaustive,
+        "replay/summary.csv": replay,
+        "timing/crossover.csv": pd.DataFrame(crossover),
+        "optimism/summary.csv": pd.DataFrame(optimism),
+    }
+    assert set(made) == set(OPT_IN)
+    for name, table in made.items():
+        write_csv(tmp_path / name, table)
+    table = judged(results)
+    about = table[table["file"].isin(OPT_IN)]
+    assert about[about["verdict"] != REPRODUCED].index.tolist() == []
+    assert about["effect"].notna().all()
+
+
+def test_ids_are_unique_and_the_article_has_most_claims():
+    assert len({claim.id for claim in LISTED}) == len(LISTED)
+    ours = [claim for claim in LISTED if claim.source == "this project"]
+    assert 5 <= len(ours) <= len(LISTED) / 4
+
+
+def test_every_accuracy_objective_and_count_of_the_article_is_claimed():
+    claimed = {path for entry in ENTRIES for path, _ in ledger.figures(entry)}
+
+    def figures(part: Any, path: str = ""):
+        pairs = enumerate(part) if isinstance(part, list) else part.items()
+        for key, value in pairs:
+            where = f"{path}{key}"
+            if isinstance(value, (dict, list)):
+                yield from figures(value, f"{where}.")
+            elif key in ("test_accuracy", "objective", "parameters", "completed", "trials"):
+                yield where
+
+    stated = set(figures(article.load()))
+    assert len(stated) > 25
+    assert stated <= claimed
+
+
+def test_no_figure_of_the_article_stands_in_the_claims_themselves():
+    text = FILE.read_text(encoding="utf-8")
+    for number in ("87.66", "77.36", "84.33", "88.46", "0.2407", "1,598,730", "58506", "598.5"):
+        assert number not in text
+    assert "87.66 %" in " ".join(claim.statement for claim in LISTED)
+
+
+def broken(change) -> str:
+    entries = copy.deepcopy(ENTRIES)
+    found = change(entries)
+    return yaml.safe_dump(entries if found is None else found, allow_unicode=True)
+
+
+def at(place: str, value: Any):
+    """Set a key of the claim conv_wins, or remove it."""
+
+    def change(entries: list[dict[str, Any]]) -> None:
+        part = next(entry for entry in entries if entry["id"] == "conv_wins")
+        *path, last = place.split(".")
+        for key in path:
+            part = part[int(key) if key.isdigit() else key]
+        if value is None:
+            del part[last]
+        else:
+            part[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (at("test.type", "order"), "claim conv_wins: test.type: 'order', but allowed is one of"),
+        (at("verdict", "true"), "claim conv_wins: verdict is no key; allowed here are id, topic"),
+        (
+            at("test.vales", []),
+            "claim conv_wins: test.vales is no key; allowed here are type, values; did you mean",
+        ),
+        (at("refuted_by", None), "claim conv_wins: it has no refuted_by; needed are id"),
+        (at("test.values", None), "claim conv_wins: test has no values; needed are values; add it"),
+        (
+            at("test", {"type": "interval", "value": {"column": "rank"}}),
+            "claim conv_wins: test has no above or below",
+        ),
+        (
+            at("test", "ordering"),
+            "claim conv_wins: test: 'ordering', but allowed is a section with keys",
+        ),
+        (at("file", "trials.csv"), "claim conv_wins: file: 'trials.csv', but allowed is one of"),
+        (at("basis", "guess"), "claim conv_wins: basis: 'guess', but allowed is one of arithmetic"),
+        (at("id", "Conv wins"), "claim Conv wins: id: 'Conv wins', but allowed is lower-case"),
+        (at("columns", []), "claim conv_wins: columns: [], but allowed is a list of at least 1"),
+        (at("columns", ["a", "a"]), "claim conv_wins: columns: ['a', 'a'], but allowed is a list"),
+        (
+            at("test", {"type": "equality", "value": {"column": "module"}, "expected": {}}),
+            "claim conv_wins: test.expected: {}, but allowed is a number",
+        ),
+        (at("id", "accuracy_conv"), "claim accuracy_conv: id stands twice"),
+        (at("test.values.0.column", "rank"), "claim conv_wins: test uses rank, which columns does"),
+        (
+            at("statement", "It has {single_kind.conv.weight}."),
+            "claim conv_wins: single_kind.conv.weight is no figure of the article; single_kind.conv"
+            " has parameters, test_accuracy",
+        ),
+        (
+            at("statement", "{single_kind.conv.parameters:.x}"),
+            "claim conv_wins: statement has the format '.x'",
+        ),
+        (lambda _: {"claims": []}, 'the list of claims: {"claims": []}, but allowed is a list'),
+        (lambda _: ["a"], "claim number 1: it: 'a', but allowed is a section with keys"),
+    ],
+)
+def test_a_mistake_in_the_claims_is_one_line(tmp_path: Path, change, line: str):
+    path = tmp_path / "claims.yaml"
+    path.write_text(broken(change), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        ledger.load(path)
+    head, *lines = str(caught.value).splitlines()
+    assert head == f"{path} has a mistake:"
+    assert len(lines) == 1
+    assert lines[0].strip().startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("- id: [", "no YAML in line"), (None, "is missing"), (b"\xff", "UTF-8")]
+)
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, text, words: str):
+    path = tmp_path / "claims.yaml"
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UserError, match=words) as caught:
+        ledger.load(path)
+    assert "\n" not in str(caught.value)

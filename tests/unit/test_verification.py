@@ -70,7 +70,7 @@ def test_a_failed_check_is_named():
 
 def test_filters_are_counted_in_keras():
     rows = {row[0]: row for row in verification._filter_counts()}
-    assert len(rows) == 3
+    assert len(rows) == 5
     assert all(row[-1] for row in rows.values())
 
 

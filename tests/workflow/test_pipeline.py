@@ -37,6 +37,9 @@ def test_a_run_makes_everything_and_says_so(project):
         assert set(trials["state"]) <= {"COMPLETE", "PRUNED"}
     for name in ("examples", "identities", "grid", "counts"):
         assert project.table(f"verification/{name}.csv")["passed"].all()
+    claims = project.table("claims.csv")
+    assert set(claims.loc[claims["basis"] == "arithmetic", "verdict"]) == {"reproduced"}
+    assert set(claims.loc[claims["basis"] == "training", "verdict"]) == {"undecided"}
 
 
 def test_progress_is_shown(project):
@@ -154,6 +157,18 @@ def test_a_stopped_run_goes_on_with_the_same_results(root, project, tmp_path, ho
     columns = ["kind", "parameters", "test_accuracy_best", "test_accuracy_last", "epochs", "curve"]
     expected = project.table("training/summary.csv")[columns]
     pd.testing.assert_frame_equal(stopped.table("training/summary.csv")[columns], expected)
+
+
+def test_a_mistake_in_the_claims_stops_before_any_job(root, tmp_path):
+    project = Project(root, tmp_path)
+    path = project.folder / "config/claims.yaml"
+    path.write_text(path.read_text().replace("type: equality", "type: equal", 1))
+    code, output = project.run()
+    assert code != 0
+    assert "config/claims.yaml has a mistake" in output
+    assert "test.type: 'equal', but allowed is one of equality" in output
+    assert "Traceback" not in output
+    assert "rule " not in output
 
 
 def test_real_images(root, real_data, tmp_path):

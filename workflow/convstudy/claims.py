@@ -237,7 +237,7 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
         divisor = measure(claim, asked["over"], table, images)
         low = high = values = values / divisor.value.to_numpy()
     if "named_by" in asked:
-        names = [str(name) for name in rows[asked["named_by"]]]
+        names = [str(name) for name in rows[asked["named_by"]].head(len(values))]
     else:
         names = [asked.get("label", "")] * len(values)
     few = interval == "accuracy" and reduce == "mean" and len(rows) < MINIMUM_REPLICATES
@@ -329,4 +329,4 @@ def _number(value: float, unit: str) -> str:
 def _bounds(above: float, below: float, unit: str) -> str:
     """Write the region of an interval's test."""
     words = [("above", above)] * (above > -inf) + [("below", below)] * (below < inf)
-    return "stated is " + " and ".join(f"{word} {_number(bound, unit)}" for word, bound in words)
+    return "it holds " + " and ".join(f"{word} {_number(bound, unit)}" for word, bound in words)

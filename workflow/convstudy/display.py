@@ -132,24 +132,17 @@ def card(claim: Any) -> str:
 
 
 def effect(claim: Any) -> str:
-    """Write a claim's effect with its interval, unless it is nothing."""
-    if pd.isna(claim.effect) or claim.effect == 0:
-        return ""
-    number = _significant(claim.effect)
+    """Write a claim's effect, if it has an interval; what is exact stands in the evidence."""
     if pd.isna(claim.low):
-        return f' <span class="effect">Effect: {number} {claim.unit}.</span>'
-    ends = f"{_significant(claim.low)} to {_significant(claim.high)}"
-    return (
-        f' <span class="effect">Effect: {number} {claim.unit} (95{THIN}% interval {ends}).</span>'
-    )
+        return ""
+    number, *ends = map(_significant, (claim.effect, claim.low, claim.high))
+    unit = "" if claim.unit == "objective" else f" {claim.unit}"
+    return f" Effect: {number}{unit} (95{THIN}% interval {' to '.join(ends)})."
 
 
 def _significant(value: float) -> str:
-    """Write a number with few digits."""
-    if abs(value) < 1e-3 and value:
-        text = f"{value:.1e}"
-    else:
-        text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    """Write a number with three digits."""
+    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return text.replace("-", MINUS)
 
 

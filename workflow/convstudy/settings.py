@@ -217,7 +217,7 @@ def _allowed(part: dict[str, Any]) -> str:
         if name in part
     ]
     first, *others = (TYPE_NAMES[one] for one in types)
-    if part.get("minLength") or part.get("minProperties"):
+    if part.get("minLength"):
         limits.append("not empty")
     if part.get("uniqueItems"):
         limits.append("without repeats")
