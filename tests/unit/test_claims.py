@@ -12,6 +12,7 @@ import yaml
 from convstudy import article, claims, examples, ledger, tables, verification
 from convstudy.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED
 from convstudy.errors import UserError
+from convstudy.extras import EXTRAS
 from convstudy.files import write_csv
 from convstudy.results import Results
 from sample_results import write_sample
@@ -19,6 +20,7 @@ from sample_results import write_sample
 FILE = Path(__file__).parents[2] / "config/claims.yaml"
 LISTED = ledger.load(FILE)
 ENTRIES = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+MEAN = "test_accuracy_best"
 # Columns of the opt-in parts, as their rules write them.
 OPT_IN = {
     "exhaustive/summary.csv": "module parameters replicates mean low high rank rank_low rank_high"
@@ -194,7 +196,7 @@ def test_replicates_that_differ_widen_the_interval_of_the_test_images(tmp_path: 
     assert apart["low"] < alike["low"] < alike["high"] < apart["high"]
     # Student's t with two degrees of freedom times the standard error.
     assert 0.88 - apart["low"] == pytest.approx(
-        np.hypot(0.88 - alike["low"], 4.303 * 0.02 / np.sqrt(3))
+        np.hypot(0.88 - alike["low"], 4.302653 * 0.02 / np.sqrt(3))
     )
 
 
@@ -270,7 +272,28 @@ def test_single_replicates_are_too_few(tmp_path: Path):
 def test_a_part_that_is_not_made_names_its_command(full: pd.DataFrame):
     for row in full[full["file"].isin(OPT_IN)].itertuples():
         assert row.verdict == UNDECIDED
-        assert row.reason == f"not made: snakemake --cores all results/{row.file}"
+        extra = row.file.partition("/")[0]
+        target = EXTRAS[extra].target if extra in EXTRAS else f"results/{row.file}"
+        assert row.reason == f"not made: snakemake --cores all {target}"
+
+
+def test_an_extra_of_other_settings_is_not_judged(tmp_path: Path):
+    results = sample(tmp_path, reduced=False)
+    best = {"module": "conv-conv-conv", "rank": 1, "rank_low": 1, "rank_high": 1}
+    write_csv(tmp_path / "exhaustive/summary.csv", pd.DataFrame([best]))
+    write_csv(tmp_path / "exhaustive/table.csv", pd.DataFrame(columns=["module", MEAN]))
+    row = judged(results).loc["conv_first_of_all"]
+    assert row["reason"] == "not made: snakemake --cores all tabulate_modules"
+    results.run["extras"] = ["exhaustive"]
+    assert judged(results).loc["conv_first_of_all", "verdict"] == REPRODUCED
+
+
+def test_a_table_of_single_replicates_has_too_few(tmp_path: Path):
+    table = pd.DataFrame({"rank": [1], "low": [np.nan], "high": [np.nan]})
+    value = {"column": "rank", "interval": ["low", "high"]}
+    row = verdict(tmp_path, table, {"type": "interval", "value": value, "below": 2})
+    assert (row["verdict"], row["reason"]) == (UNDECIDED, "too few replicates")
+    assert "nan" not in row["evidence"]
 
 
 @pytest.mark.parametrize(
@@ -421,6 +444,7 @@ def test_claims_about_opt_in_parts_are_judged_when_these_are_there(tmp_path: Pat
     assert set(made) == set(OPT_IN)
     for name, table in made.items():
         write_csv(tmp_path / name, table)
+    results.run["extras"] = list(EXTRAS)
     table = judged(results)
     about = table[table["file"].isin(OPT_IN)]
     assert about[about["verdict"] != REPRODUCED].index.tolist() == []

@@ -13,6 +13,7 @@ import pandas as pd
 
 from convstudy import article, tables
 from convstudy.errors import UserError
+from convstudy.extras import EXTRAS
 from convstudy.ledger import Claim, Json
 from convstudy.results import Results
 
@@ -96,9 +97,11 @@ def _judged(claim: Claim, results: Results) -> Json:
 
 def _judge(claim: Claim, results: Results) -> tuple[str, str | None, str, Comparison | None]:
     """Give verdict, reason, evidence and effect."""
-    if not (results.folder / claim.file).is_file():
-        command = f"snakemake --cores all results/{claim.file}"
-        return UNDECIDED, f"not made: {command}", "", None
+    extra = claim.file.partition("/")[0]
+    there = extra in results.extras if extra in EXTRAS else (results.folder / claim.file).is_file()
+    if not there:
+        target = EXTRAS[extra].target if extra in EXTRAS else f"results/{claim.file}"
+        return UNDECIDED, f"not made: snakemake --cores all {target}", "", None
     trained = claim.basis == "training"
     if trained and results.synthetic:
         evidence = "There is nothing to say without CIFAR-10: the images are synthetic."
@@ -241,6 +244,8 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
     else:
         names = [asked.get("label", "")] * len(values)
     few = interval == "accuracy" and reduce == "mean" and len(rows) < MINIMUM_REPLICATES
+    # A table gives no interval where there is one replicate.
+    few = few or bool(low.isna().any())
     return Quantity(values, low, high, names, rows, few)
 
 
@@ -312,7 +317,8 @@ def _shown(quantity: Quantity, unit: str) -> str:
     for name, value, low, high in zip(
         quantity.names, quantity.value, quantity.low, quantity.high, strict=True
     ):
-        interval = "" if low == high else f" ({_number(low, unit)} to {_number(high, unit)})"
+        exact = low == high or pd.isna(low)
+        interval = "" if exact else f" ({_number(low, unit)} to {_number(high, unit)})"
         written.append(f"{name} {_number(value, unit)}{interval}".strip())
     return ", ".join(written)
 

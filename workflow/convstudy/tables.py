@@ -19,11 +19,6 @@ POSITIONS = ("layer1", "layer2", "layer3")
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 # Two-sided 95 % of a normal distribution.
 NORMAL_95 = 1.959963984540054
-# The same of Student's t with 1, 2, ... degrees of freedom; the last serves for all above it.
-T_95 = (
-    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160),
-    *(2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060),
-)
 _ENDS = ("", "_low", "_high")
 # Channels for which computation is compared.
 CHANNELS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -62,7 +57,9 @@ def t_half_width(values: pd.Series) -> float:
     """
     if len(values) < 2:
         return 0.0
-    quantile = T_95[min(len(values) - 1, len(T_95)) - 1]
+    from scipy import stats
+
+    quantile = float(stats.t.ppf(0.975, len(values) - 1))
     return quantile * float(values.std()) / sqrt(len(values))
 
 
