@@ -13,7 +13,8 @@ from convstudy import article, claims, examples, ledger, tables, verification
 from convstudy.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED
 from convstudy.errors import UserError
 from convstudy.extras import EXTRAS
-from convstudy.files import write_csv
+from convstudy.files import read_json, write_csv, write_json
+from convstudy.optimism import LAST, ON_HALF
 from convstudy.results import Results
 from sample_results import write_extras, write_sample
 
@@ -242,6 +243,19 @@ def test_a_column_that_the_file_lacks_is_one_line(tmp_path: Path):
 # What a run's size allows
 
 
+def test_what_is_said_of_the_run_itself_is_decided_at_any_size(tmp_path: Path):
+    results = sample(tmp_path, reduced=True)
+    write_extras(tmp_path)
+    results.run["extras"] = ["optimism"]
+    table = judged(results)
+    assert table.loc["choosing_adds", "verdict"] == REPRODUCED
+    data = read_json(tmp_path / "data/summary.json")
+    write_json(tmp_path / "data/summary.json", {**data, "synthetic": True})
+    made_up = Results(tmp_path)
+    made_up.run["extras"] = ["optimism"]
+    assert judged(made_up).loc["choosing_adds", "reason"] == "synthetic data"
+
+
 def test_a_small_run_decides_arithmetic_and_nothing_about_training(small: pd.DataFrame):
     decided = small[small["verdict"] != UNDECIDED]
     assert set(decided["basis"]) == {"arithmetic", "timing"}
@@ -434,7 +448,7 @@ def test_claims_about_opt_in_parts_are_judged_when_these_are_there(tmp_path: Pat
         ],
     )
     crossover = {"crossover_channels": [64, 32], "low": [50, 20], "high": [80, 40]}
-    optimism = {"selection": ["last epoch"], "difference": [0.006], "low": [0.004], "high": [0.008]}
+    optimism = {"selection": [LAST, ON_HALF], "difference": 0.006, "low": 0.004, "high": 0.008}
     made = {
         "exhaustive/summary.csv": pd.DataFrame([best]),
         "exhaustive/table.csv": exhaustive,

@@ -2,7 +2,8 @@
 
 Each test compares numbers with the region where the claim holds. With its 95 % interval inside, a
 claim is reproduced; outside, it is not; across the border, it is undecided. Arithmetic is decided
-by any run; what depends on trained networks by one of the article's size on the real images.
+by any run; what depends on trained networks by one of the article's size on the real images, save
+what is said of this very run, which needs real images alone.
 """
 
 from itertools import pairwise
@@ -103,7 +104,7 @@ def _judge(claim: Claim, results: Results) -> tuple[str, str | None, str, Compar
         target = EXTRAS[extra].target if extra in EXTRAS else f"results/{claim.file}"
         return UNDECIDED, f"not made: snakemake --cores all {target}", "", None
     trained = claim.basis == "training"
-    if trained and results.synthetic:
+    if claim.basis in ("training", "run") and results.synthetic:
         evidence = "There is nothing to say without CIFAR-10: the images are synthetic."
         return UNDECIDED, "synthetic data", evidence, None
     try:
