@@ -90,12 +90,63 @@ def tabulate(
     return pd.DataFrame(rows), pd.DataFrame(epochs)
 
 
+def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Give each module's mean accuracy and its standard error.
+
+    Few replicates tell little about one module's spread, so the spread is taken to be the same for
+    all and is estimated from all of them together.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The first one of `tabulate`.
+
+    Returns
+    -------
+    means : DataFrame
+        By module: its layers, ``parameters``, ``macs``, ``replicates``, ``mean`` and ``error``,
+        which is empty where all modules have one replicate.
+    freedom : int
+        Degrees of freedom of the error.
+    """
+    done = table[table["status"] == "finished"]
+    groups = done.groupby("module", sort=False)
+    found = groups[[*POSITIONS, "parameters", "macs"]].first()
+    best = groups["test_accuracy_best"]
+    found["replicates"] = best.size()
+    found["mean"] = best.mean()
+    freedom = len(done) - len(found)
+    found["error"] = np.nan
+    if freedom:
+        deviations = done["test_accuracy_best"] - best.transform("mean")
+        found["error"] = np.sqrt((deviations**2).sum() / freedom / found["replicates"])
+    return found, freedom
+
+
+def draw_means(found: pd.DataFrame, freedom: int) -> np.ndarray:
+    """Draw what the true means may be, as far as the replicates tell.
+
+    Parameters
+    ----------
+    found, freedom
+        What `means` gives, with at least one degree of freedom.
+
+    Returns
+    -------
+    ndarray
+        Of shape (`DRAWS`, modules): the means plus Student's t times their errors.
+    """
+    from scipy import stats
+
+    rng = np.random.default_rng(0)
+    drawn = stats.t.rvs(freedom, size=(DRAWS, len(found)), random_state=rng)
+    return found["mean"].to_numpy() + drawn * found["error"].to_numpy()
+
+
 def rank(table: pd.DataFrame) -> pd.DataFrame:
     """Give each module's mean accuracy and rank, with 95 % intervals.
 
-    Few replicates tell little about one module's spread, so the spread is taken to be the same for
-    all and is estimated from all of them together. Ranks are those of tables drawn at random from
-    what the means may be.
+    Ranks are those of tables drawn at random from what the means may be.
 
     Parameters
     ----------
@@ -110,26 +161,15 @@ def rank(table: pd.DataFrame) -> pd.DataFrame:
     """
     from scipy import stats
 
-    done = table[table["status"] == "finished"]
-    groups = done.groupby("module", sort=False)
-    summary = groups[[*POSITIONS, "parameters", "macs"]].first()
-    best = groups["test_accuracy_best"]
-    summary["replicates"] = best.size()
-    summary["mean"] = best.mean()
-    deviations = done["test_accuracy_best"] - best.transform("mean")
-    freedom = len(done) - len(summary)
-    error = pd.Series(np.nan, summary.index)
-    if freedom:
-        error = np.sqrt((deviations**2).sum() / freedom / summary["replicates"])
-    half = error * stats.t.ppf(0.975, max(freedom, 1))
+    found, freedom = means(table)
+    summary = found.drop(columns="error")
+    half = found["error"] * stats.t.ppf(0.975, max(freedom, 1))
     summary["low"], summary["high"] = summary["mean"] - half, summary["mean"] + half
-    summary["mean_last"] = groups["test_accuracy_last"].mean()
+    done = table[table["status"] == "finished"]
+    summary["mean_last"] = done.groupby("module")["test_accuracy_last"].mean()
     summary["rank"] = summary["mean"].rank(ascending=False, method="first").astype(int)
     if freedom:
-        rng = np.random.default_rng(0)
-        drawn = stats.t.rvs(freedom, size=(DRAWS, len(summary)), random_state=rng)
-        drawn = summary["mean"].to_numpy() + drawn * error.to_numpy()
-        ranks = stats.rankdata(-drawn, axis=1)
+        ranks = stats.rankdata(-draw_means(found, freedom), axis=1)
         ends = np.quantile(ranks, [0.025, 0.975], axis=0, method="nearest").astype(int)
         summary["rank_low"], summary["rank_high"] = ends
         summary["probability_best"] = (ranks == 1).mean(axis=0)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convstudy import article
 from convstudy.files import read_json
 
 # Settings that change how a result is made, and not what it says.
@@ -29,7 +30,7 @@ class Extra:
     target : str
         The rule that makes it.
     sections : tuple of str
-        Sections of the config that decide what it says.
+        Sections of the config that decide what it says; ``penalty`` is what `penalty` gives.
     files : tuple of str
         What it leaves in its folder for figures, tables and claims.
     figures : tuple of str
@@ -71,12 +72,22 @@ EXTRAS: dict[str, Extra] = {
 }
 
 
+def penalty(config: Mapping[str, Any]) -> dict[str, float]:
+    """Give weight and unit of the first study that has a penalty, or else the article's."""
+    for study in config["search"]["studies"].values():
+        if study["penalty"]["weight"] > 0:
+            return {key: study["penalty"][key] for key in ("weight", "unit")}
+    weight, unit = article.penalty()
+    return {"weight": weight, "unit": unit * config["model"]["width"] ** 2}
+
+
 def settings(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """Give the settings that decide what an extra says."""
+    parts = {**config, "penalty": penalty(config)}
     return {
         section: {
             key: value
-            for key, value in config[section].items()
+            for key, value in parts[section].items()
             if key not in OF_THE_MACHINE.get(section, ())
         }
         for section in EXTRAS[name].sections

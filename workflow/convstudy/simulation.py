@@ -179,7 +179,8 @@ class ReplayedCurve:
         accuracies = world.accuracies(self.kinds, self.replicate)
         with contextlib.ExitStack() as stack:
             holds = False
-            for epoch in range(1, last + 1):
+            # A recorded training may have ended early.
+            for epoch in range(1, min(last, len(accuracies)) + 1):
                 if world.trained.get(self.name, 0) < epoch and not holds:
                     lock = world.locks.setdefault(self.name, Lock(world.clock))
                     stack.enter_context(lock.held())
@@ -199,12 +200,11 @@ class ReplayedCurve:
 class MemoryStore:
     """Stands in for the stores of `storages`: the study lies in memory, a claim takes its time."""
 
-    study_name = "simulated"
-
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, study_name: str) -> None:
         import optuna
 
         self.world = world
+        self.study_name = study_name
         self.storage = optuna.storages.InMemoryStorage()
         self.lock = Lock(world.clock)
 
@@ -227,15 +227,17 @@ class MemoryStore:
         """Work beside all."""
 
 
-def simulate(
+def run(
     settings: Mapping[str, Any],
     epochs: int,
     workers: int,
     world: World,
     kinds: Sequence[str] = Search.kinds,
     layers: int = len(POSITIONS),
-) -> dict[str, Any]:
-    """Run a study to its end and say what it took.
+    parameters: Callable[[Sequence[str]], int] = lambda kinds: 0,
+    name: str = "simulated",
+) -> tuple[list[Any], MemoryStore]:
+    """Run a study to its end.
 
     Parameters
     ----------
@@ -251,6 +253,48 @@ def simulate(
         What each layer of a module may be.
     layers : int
         Layers of a module.
+    parameters : callable
+        Gives the number of parameters of layer kinds.
+    name : str
+        The study's name, by which Hyperband deals trials out to its brackets.
+
+    Returns
+    -------
+    trials : list of FrozenTrial
+        In order.
+    store : MemoryStore
+        What the workers shared.
+    """
+
+    def make_curve(kinds: Sequence[str], replicate: int) -> Any:
+        return ReplayedCurve(world, kinds, replicate)
+
+    with tempfile.TemporaryDirectory() as folder:
+        search = Search(
+            name, settings, epochs, workers, "journal", Path(folder), make_curve, parameters
+        )
+        search.kinds = tuple(kinds)
+        search.positions = tuple(f"layer{position + 1}" for position in range(layers))
+        store = MemoryStore(world, name)
+        search.store = store  # type: ignore[assignment]
+
+        def work(worker: int) -> None:
+            world.clock.sleep(world.costs.start)
+            search.work(worker)
+
+        world.clock.run([functools.partial(work, worker) for worker in range(workers)])
+    return store.storage.get_all_trials(0), store
+
+
+def simulate(
+    settings: Mapping[str, Any],
+    epochs: int,
+    workers: int,
+    world: World,
+    kinds: Sequence[str] = Search.kinds,
+    layers: int = len(POSITIONS),
+) -> dict[str, Any]:
+    """Run a study to its end, as `run` does, and say what it took.
 
     Returns
     -------
@@ -262,32 +306,7 @@ def simulate(
     """
     from optuna.trial import TrialState
 
-    with tempfile.TemporaryDirectory() as folder:
-
-        def make_curve(kinds: Sequence[str], replicate: int) -> Any:
-            return ReplayedCurve(world, kinds, replicate)
-
-        search = Search(
-            "simulated",
-            settings,
-            epochs,
-            workers,
-            "journal",
-            Path(folder),
-            make_curve,
-            lambda kinds: 0,
-        )
-        search.kinds = tuple(kinds)
-        search.positions = tuple(f"layer{position + 1}" for position in range(layers))
-        store = MemoryStore(world)
-        search.store = store  # type: ignore[assignment]
-
-        def work(worker: int) -> None:
-            world.clock.sleep(world.costs.start)
-            search.work(worker)
-
-        world.clock.run([functools.partial(work, worker) for worker in range(workers)])
-        trials = store.storage.get_all_trials(0)
+    trials, store = run(settings, epochs, workers, world, kinds, layers)
     spent = workers * world.clock.now
     done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     return {
