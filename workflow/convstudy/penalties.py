@@ -1,0 +1,128 @@
+"""Which penalty? The best module for every weight of the penalty on parameters, exactly.
+
+The objective is the test error plus weight times parameters / unit. For one module it is a straight
+line over the weight; the best module at each weight is on the lower envelope of all lines.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from convstudy import exhaustive
+from convstudy.search import POSITIONS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Decades around the study's own weight, and weights a decade, for which chances are given.
+DECADES = (-3, 2)
+WEIGHTS_A_DECADE = 20
+
+
+def envelope(error: np.ndarray, size: np.ndarray) -> list[tuple[int, float]]:
+    """Find the lower envelope of the lines error + weight * size, for weights from 0.
+
+    Parameters
+    ----------
+    error, size : ndarray
+        Of shape (lines,).
+
+    Returns
+    -------
+    list of (int, float)
+        The lines on it, each with the weight from which it is the lowest one. Of equal lines, the
+        first stands for all.
+    """
+    winner = int(np.lexsort((size, error))[0])
+    steps = [(winner, 0.0)]
+    while True:
+        smaller = np.flatnonzero(size < size[winner])
+        if not len(smaller):
+            return steps
+        crossing = (error[smaller] - error[winner]) / (size[winner] - size[smaller])
+        # Of lines that cross at the same weight, the flattest is the lowest one beyond.
+        first = np.lexsort((size[smaller], crossing))[0]
+        winner = int(smaller[first])
+        steps.append((winner, float(crossing[first])))
+
+
+def winners(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame":
+    """Tabulate the modules that win at some weight, with the weights where the winner changes.
+
+    The interval of a change to a module is that of the weight from which on no module with more
+    parameters wins. So it is one also where another module of few parameters might take its place.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``table.csv`` of the table of all modules.
+    penalty : mapping
+        ``weight`` of the study and ``unit``.
+
+    Returns
+    -------
+    DataFrame
+        A row a winner, by weight: ``module``, its layers, ``parameters``, ``mean`` test accuracy,
+        ``from_weight`` and ``to_weight`` (infinite for the last), each with its 95 % interval,
+        ``from_low``, ``from_high``, ``to_low`` and ``to_high``, empty if no module has replicates.
+    """
+    means, freedom = exhaustive.means(table)
+    size = (means["parameters"] / penalty["unit"]).to_numpy()
+    steps = envelope(1 - means["mean"].to_numpy(), size)
+    places = [place for place, _ in steps]
+    found = means.iloc[places][[*POSITIONS, "parameters", "mean"]].reset_index()
+    found["from_weight"] = [weight for _, weight in steps]
+    found[["from_low", "from_high"]] = np.nan
+    if freedom:
+        changes = np.array(
+            [
+                _changes(envelope(1 - drawn, size), size, size[places])
+                for drawn in exhaustive.draw_means(means, freedom)
+            ]
+        )
+        ends = np.quantile(changes, [0.025, 0.975], axis=0)
+        found["from_low"], found["from_high"] = ends
+    for end in ("weight", "low", "high"):
+        found[f"to_{end}"] = found[f"from_{end}"].shift(-1)
+    found.loc[len(found) - 1, "to_weight"] = np.inf
+    return found
+
+
+def _changes(
+    steps: list[tuple[int, float]], size: np.ndarray, limits: np.ndarray
+) -> list[float]:
+    """Give the weights from which no line steeper than each limit is on an envelope."""
+    return [next(weight for line, weight in steps if size[line] <= limit) for limit in limits]
+
+
+def probabilities(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame":
+    """Give each module's chance to be the best one, by weight, as far as the replicates tell.
+
+    Parameters
+    ----------
+    table, penalty
+        As `winners` takes them.
+
+    Returns
+    -------
+    DataFrame
+        ``weight``, ``module``, ``probability``, which is empty if no module has replicates.
+    """
+    import pandas as pd
+
+    means, freedom = exhaustive.means(table)
+    size = (means["parameters"] / penalty["unit"]).to_numpy()
+    low, high = DECADES
+    exponents = np.arange(low * WEIGHTS_A_DECADE, high * WEIGHTS_A_DECADE + 1) / WEIGHTS_A_DECADE
+    error = 1 - exhaustive.draw_means(means, freedom) if freedom else None
+    parts = []
+    for weight in penalty["weight"] * 10**exponents:
+        chances = np.full(len(means), np.nan)
+        if error is not None:
+            best = (error + weight * size).argmin(axis=1)
+            chances = np.bincount(best, minlength=len(means)) / len(best)
+        parts.append(
+            pd.DataFrame({"weight": weight, "module": means.index, "probability": chances})
+        )
+    return pd.concat(parts, ignore_index=True)
