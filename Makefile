@@ -10,7 +10,7 @@ EXTRA ?=
 CONFIG ?=
 
 # Parts beyond the article (README.md says what each is).
-BEYOND ?= tabulate_modules measure_optimism compare_recipes
+BEYOND ?= tabulate_modules measure_optimism compare_recipes replay_searches compare_penalties
 
 VENV := .venv$(if $(EXTRA),-$(EXTRA))
 LOCK := $(if $(EXTRA),locks/$(EXTRA).lock,requirements.lock)

@@ -40,6 +40,8 @@ include: "workflow/rules/search.smk"
 include: "workflow/rules/exhaustive.smk"
 include: "workflow/rules/optimism.smk"
 include: "workflow/rules/recipes.smk"
+include: "workflow/rules/replay.smk"
+include: "workflow/rules/penalties.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/reference.smk"
@@ -51,6 +53,7 @@ localrules:
     record_reference,
     summarise_training,
     tabulate_modules,
+    compare_penalties,
     export_study,
     verify_provenance,
     archive_run,

@@ -5,6 +5,7 @@ they are plain but readable.
 """
 
 import base64
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,6 +64,11 @@ def point_interval(low: float, high: float) -> str:
     return DASH if pd.isna(low) else f"{points(low)} to {points(high)}"
 
 
+def range_of(low: float, high: float) -> str:
+    """Write two numbers as a range; a dash where there is none."""
+    return DASH if pd.isna(low) else f"{four(low)}{DASH}{four(high)}"
+
+
 def yes(value: bool) -> str:
     """Write yes or no."""
     return "yes" if value else "no"
@@ -74,7 +80,9 @@ def whole(value: float) -> str:
 
 
 def four(value: float) -> str:
-    """Write a number with four digits after the point."""
+    """Write a number with four digits after the point, or the sign of infinity."""
+    if value == math.inf:
+        return "∞"
     return f"{value:.4f}".replace("-", MINUS)
 
 

@@ -68,6 +68,20 @@ EXTRAS: dict[str, Extra] = {
             ("trainings.csv", "summary.csv"),
             ("recipes_accuracy",),
         ),
+        Extra(
+            "replay",
+            "replay_searches",
+            ("data", "model", "training", "exhaustive", "penalty", "replay"),
+            ("summary.csv", "history.csv", "pruning.csv"),
+            ("replay_trials", "replay_epochs"),
+        ),
+        Extra(
+            "penalties",
+            "compare_penalties",
+            ("data", "model", "training", "exhaustive", "penalty"),
+            ("envelope.csv", "probabilities.csv"),
+            ("penalties_winner", "penalties_accuracy"),
+        ),
     )
 }
 

@@ -12,9 +12,11 @@ from convstudy import (
     article,
     exhaustive_plots,
     optimism_plots,
+    penalties_plots,
     pictures,
     plots,
     recipes_plots,
+    replay_plots,
     tables,
 )
 from convstudy.results import Results
@@ -28,6 +30,8 @@ EXTRA_FIGURES = {
     "exhaustive": exhaustive_plots.figures,
     "optimism": optimism_plots.figures,
     "recipes": recipes_plots.figures,
+    "replay": replay_plots.figures,
+    "penalties": penalties_plots.figures,
 }
 
 

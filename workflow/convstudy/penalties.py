@@ -89,9 +89,7 @@ def winners(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFram
     return found
 
 
-def _changes(
-    steps: list[tuple[int, float]], size: np.ndarray, limits: np.ndarray
-) -> list[float]:
+def _changes(steps: list[tuple[int, float]], size: np.ndarray, limits: np.ndarray) -> list[float]:
     """Give the weights from which no line steeper than each limit is on an envelope."""
     return [next(weight for line, weight in steps if size[line] <= limit) for limit in limits]
 

@@ -44,6 +44,17 @@ PRUNERS: dict[str, dict[str, Any]] = {
     },
     "hyperband": {"name": "hyperband", "warmup_steps": 0},
 }
+LABELS = {
+    "accuracy": "accuracy alone",
+    "penalised": "with the penalty",
+    "tpe_2018": "TPE as in Optuna 0.5",
+    "tpe": "TPE as now",
+    "random": "random",
+    "grid": "grid",
+    "none": "no pruner",
+    "median": "median pruner",
+    "hyperband": "Hyperband",
+}
 # From these a study's seed is drawn; `search.sampler` multiplies it.
 _SEEDS = 100_000
 _KEYS = ("objective", "sampler", "pruner", "penalty_pruning")

@@ -2,10 +2,11 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from convstudy import claims, plots, recorded
+from convstudy import claims, plots, recorded, replay
 from convstudy.display import (
     MINUS,
     THIN,
@@ -24,12 +25,15 @@ from convstudy.display import (
     point_interval,
     points,
     points_of,
+    range_of,
+    sentence,
     span,
     table,
     whole,
     yes,
 )
 from convstudy.errors import UserError
+from convstudy.files import read_json
 from convstudy.layers import KINDS
 from convstudy.origins import Origins
 from convstudy.results import Results, table_names
@@ -42,6 +46,18 @@ GROUPS = {
     "timing": "Time",
     OWN: "This project’s own",
 }
+
+
+def _label(name: str) -> str:
+    """Write out the name of a part of a replayed design."""
+    return escape(replay.LABELS[name])
+
+
+def _in_pruning(name: str) -> str:
+    """Write whether what pruning compares holds the penalty."""
+    return "yes" if name == "objective" else "no"
+
+
 _BEST = {
     "rank": Column("Rank"),
     "module": Column("Layers", html=module),
@@ -192,6 +208,53 @@ _SHOWN: dict[str, tuple[str, dict[str, Column], tuple[tuple[str, int], ...]]] = 
         },
         (),
     ),
+    "replay/summary": (
+        "What replayed studies reach, by way to search",
+        {
+            "objective": Column("Objective", html=_label),
+            "sampler": Column("Sampler", html=_label),
+            "pruner": Column("Pruner", html=_label),
+            "penalty_pruning": Column("Penalty in pruning", html=_in_pruning),
+            "trials": Column("Trials", whole),
+            "probability_best": Column("Best picked", percent),
+            "interval": Column(f"95{THIN}% interval", str),
+            "drawn": Column("Best completed", percent),
+            "regret_mean": Column("Regret, points", points_of),
+            "epochs_asked_mean": Column("Epochs", whole),
+            "combinations_mean": Column("Modules drawn", whole),
+            "alike": Column("Not told apart", percent),
+            "probability_table": Column("Chance of picks", percent),
+        },
+        (),
+    ),
+    "replay/pruning": (
+        "What leaving the penalty out of pruning costs, over studies of the same seeds",
+        {
+            "sampler": Column("Sampler", html=_label),
+            "pruner": Column("Pruner", html=_label),
+            "regret_article": Column("Without", points_of),
+            "regret_objective": Column("With", points_of),
+            "regret_difference": Column("Difference", points),
+            "regret_interval": Column(f"95{THIN}% interval", str),
+            "epochs_article": Column("Without", whole),
+            "epochs_objective": Column("With", whole),
+            "epochs_difference": Column("Difference", whole),
+            "epochs_interval": Column(f"95{THIN}% interval", str),
+        },
+        (("", 2), ("Regret, points", 4), ("Epochs", 4)),
+    ),
+    "penalties/envelope": (
+        "The modules that win at some weight",
+        {
+            "module": Column("Layers", html=module),
+            "parameters": Column("Parameters", whole),
+            "mean": Column("Mean test accuracy", percent),
+            "from_weight": Column("From weight", four),
+            "from_interval": Column(f"95{THIN}% interval", str),
+            "to_weight": Column("To weight", four),
+        },
+        (),
+    ),
     "versions": (
         "Versions of the software",
         {"package": Column("Package"), "version": Column("Version")},
@@ -308,6 +371,17 @@ class Report:
             names = {kind: KINDS[kind].label for kind in KINDS}
             pairs = zip(frame["first"].map(names), frame["second"].map(names), strict=True)
             frame = frame.assign(pair=[f"{first} {MINUS} {second}" for first, second in pairs])
+        if name == "replay/summary":
+            ends = zip(frame["probability_low"], frame["probability_high"], strict=True)
+            frame = frame.assign(interval=[interval(low, high) for low, high in ends])
+        if name == "replay/pruning":
+            ends = zip(frame["regret_low"], frame["regret_high"], strict=True)
+            frame = frame.assign(regret_interval=[point_interval(*one) for one in ends])
+            ends = zip(frame["epochs_low"], frame["epochs_high"], strict=True)
+            frame = frame.assign(epochs_interval=[f"{whole(a)} to {whole(b)}" for a, b in ends])
+        if name == "penalties/envelope":
+            ends = zip(frame["from_low"], frame["from_high"], strict=True)
+            frame = frame.assign(from_interval=[range_of(low, high) for low, high in ends])
         if {"rank_low", "rank_high"} <= set(frame):
             ends = zip(frame["rank_low"], frame["rank_high"], strict=True)
             frame = frame.assign(ranks=[span(low, high) for low, high in ends])
@@ -370,6 +444,48 @@ class Report:
         """Show the best trials of every study."""
         names = [name for name in table_names(self.studies) if name.startswith("best_")]
         return Html("".join(self.table(name).text for name in names))
+
+    def replay_findings(self) -> Html:
+        """Say what the article's way to search reaches, and what it lost by its pruning."""
+        summary = self._read("replay/summary")
+        here = {"sampler": "tpe_2018", "pruner": "median", "penalty_pruning": "article"}
+        mine = summary[(summary[list(here)] == pd.Series(here)).all(axis=1)]
+        lines = [
+            f"{replay.LABELS[row.objective].capitalize()}, {_way(row)}: {row.trials} trials pick"
+            f" the table's best module in {percent(row.probability_best)} of {row.studies} studies"
+            f" (95 % interval {interval(row.probability_low, row.probability_high)}) and ask for"
+            f" {whole(row.epochs_asked_mean)} epochs."
+            for row in mine.itertuples()
+        ]
+        pruning = self._read("replay/pruning")
+        for row in pruning[pruning["sampler"] == "tpe_2018"].itertuples():
+            clear = row.regret_low > 0 or row.regret_high < 0
+            lines.append(
+                f"With {_way(row)}, leaving the penalty out of pruning changes the regret by"
+                f" {points(row.regret_difference)} points (95 % interval"
+                f" {point_interval(row.regret_low, row.regret_high)}), which is"
+                f" {'clear' if clear else 'not clear'}."
+            )
+        return Html("<ul>" + "".join(f"<li>{sentence(line)}</li>" for line in lines) + "</ul>")
+
+    def penalty_findings(self) -> Html:
+        """Say which module wins at the study's weight, and how sure that is."""
+        penalty = read_json(self.results.path("penalties/about.json"))["settings"]["penalty"]
+        weight = penalty["weight"]
+        envelope = self._read("penalties/envelope")
+        on = (envelope["from_weight"] <= weight) & (weight < envelope["to_weight"])
+        best = envelope[on].iloc[0]
+        chances = self._read("penalties/probabilities")
+        chances = chances[chances["module"] == best["module"]]
+        nearest = (chances["weight"] - weight).abs().idxmin()
+        chance = chances.loc[nearest, "probability"]
+        sure = "" if pd.isna(chance) else f" with a chance of {percent(chance)}"
+        text = (
+            f"At the study's weight, {weight:g} for every {penalty['unit']:,.0f} parameters,"
+            f" {best['module']} is the best module{sure}. Over all weights, {len(envelope)} of"
+            f" {len(self._read('exhaustive/summary'))} modules win somewhere."
+        )
+        return Html(f"<p>{sentence(text)}</p>")
 
     def figure(self, name: str) -> Html:
         """Show a figure with its caption and, folded, how it was made."""
@@ -464,6 +580,11 @@ class Report:
             for row in self._read("studies").itertuples()
         )
         return f"{epochs}. Images a second by layer kind beside it."
+
+
+def _way(row: Any) -> str:
+    """Write out the sampler and pruner of a row."""
+    return f"{replay.LABELS[row.sampler]} and {replay.LABELS[row.pruner]}"
 
 
 def _name(verdict: str) -> str:

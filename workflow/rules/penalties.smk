@@ -1,0 +1,28 @@
+"""The best module for every weight of the penalty. Made on demand by `compare_penalties`."""
+
+
+rule compare_penalties:
+    """Find the best module for every weight of the penalty, and how sure that is."""
+    input:
+        table=rules.tabulate_modules.output.table,
+    output:
+        envelope="results/penalties/envelope.csv",
+        probabilities="results/penalties/probabilities.csv",
+        about="results/penalties/about.json",
+    log:
+        "results/logs/compare_penalties.log",
+    benchmark:
+        "results/benchmarks/compare_penalties.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        settings=extras.settings("penalties", config),
+        code=code_digest("exhaustive", "penalties"),
+    message:
+        "Finding the best module for every weight of the penalty"
+    script:
+        "../scripts/compare_penalties.py"

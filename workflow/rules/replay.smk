@@ -1,0 +1,58 @@
+"""How good is the search: studies replayed on the table. Made on demand by `replay_searches`."""
+
+
+rule replay_design:
+    """Replay all studies of one design."""
+    input:
+        curves=rules.tabulate_modules.output.curves,
+    output:
+        "results/replay/trials/{design}.csv",
+    log:
+        "results/logs/replay_design/{design}.log",
+    benchmark:
+        "results/benchmarks/replay_design/{design}.tsv"
+    wildcard_constraints:
+        design="|".join(replay.designs()),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=growing(60),
+    params:
+        penalty=extras.penalty(config),
+        settings=config["replay"],
+        code=code_digest("layers", "replay", "search", "simulation"),
+    message:
+        "Replaying studies: {wildcards.design}"
+    script:
+        "../scripts/replay_design.py"
+
+
+rule replay_searches:
+    """Score the replayed studies: regret, epochs, and how often they find the best module."""
+    input:
+        table=rules.tabulate_modules.output.table,
+        trials=expand(rules.replay_design.output, design=replay.designs()),
+    output:
+        summary="results/replay/summary.csv",
+        history="results/replay/history.csv",
+        pruning="results/replay/pruning.csv",
+        about="results/replay/about.json",
+    log:
+        "results/logs/replay_searches.log",
+    benchmark:
+        "results/benchmarks/replay_searches.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=extras.settings("replay", config),
+        code=code_digest("exhaustive", "replay", "tables"),
+    message:
+        "Scoring the replayed studies"
+    script:
+        "../scripts/replay_searches.py"
