@@ -77,6 +77,7 @@ def winner(
         bar = figure.colorbar(mesh, ax=axis, pad=0.01, fraction=0.03, boundaries=np.linspace(0, 1))
         bar.set_ticks([0, 0.5, 1])
         plots.percent_axis(bar.ax.yaxis)
+        bar.set_label("chance to be the best")
         bar.outline.set_visible(False)
     left, right = weights[0], weights[-1]
     for row in envelope.itertuples():

@@ -65,15 +65,15 @@ def by_trials(history: "pd.DataFrame", summary: "pd.DataFrame", synthetic: bool)
                 axis.set_title(LABELS[pruner])
             if row == len(ROWS) - 1:
                 axis.set_xlabel("trials")
-            axis.set_ylim(bottom=0)
             axis.set_xlim(1, history["trials"].max())
             plots.whole_axis(axis.xaxis)
         axes[row][0].set_ylabel(f"{heading}\nregret, points")
+        axes[row][0].set_ylim(bottom=0)
     handles = [
         plots.legend_line(LABELS[sampler], color=colour, ls=dash)
         for sampler, (colour, dash) in looks.items()
     ]
-    handles.append(plots.legend_line("the table tells no more apart", color=plots.INK, lw=1))
+    handles.append(plots.legend_line("below: not told apart from the best", color=plots.INK, lw=1))
     plots.legend_below(figure, handles, 3)
     return figure
 
@@ -121,9 +121,9 @@ def by_epochs(history: "pd.DataFrame", synthetic: bool) -> "Figure":
                 axis.set_title(LABELS[sampler].replace(" as ", "\nas "))
             if row == len(objectives) - 1:
                 axis.set_xlabel("epochs")
-            axis.set_ylim(bottom=0)
-            axis.set_xlim(left=0)
         axes[row][0].set_ylabel(f"{heading}\nmean regret, points")
+        axes[row][0].set_ylim(bottom=0)
+    axes[0][0].set_xlim(left=0)
     handles = [
         plots.legend_line(LABELS[pruner], color=colour, marker=MARKERS[place], mec="white")
         for place, (pruner, colour) in enumerate(colours.items())
