@@ -42,6 +42,7 @@ include: "workflow/rules/optimism.smk"
 include: "workflow/rules/recipes.smk"
 include: "workflow/rules/replay.smk"
 include: "workflow/rules/penalties.smk"
+include: "workflow/rules/timing.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/reference.smk"
@@ -54,6 +55,7 @@ localrules:
     summarise_training,
     tabulate_modules,
     compare_penalties,
+    measure_times,
     export_study,
     verify_provenance,
     archive_run,

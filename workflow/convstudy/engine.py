@@ -531,6 +531,103 @@ def _torch(model: Any, moved: bool, smoothing: float, jit: bool) -> tuple[Callab
     return looped(train, sum), looped(test, torch.stack)
 
 
+def compiled_call(
+    model: Any, gradients: bool = False, jit_compile: bool | str = "auto"
+) -> Callable[..., None]:
+    """Compile a model's call as one serves it, or together with its gradients, to be timed.
+
+    All of Keras's own kernels: none of the engine's choices for training.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From one tensor to one tensor.
+    gradients : bool
+        Whether to compute the gradients by the inputs and by all trainable weights, too.
+    jit_compile : bool or str
+        See `Engine`.
+
+    Returns
+    -------
+    callable
+        Takes the inputs, a tensor, and with gradients also those of some loss by the outputs. It
+        returns when the device is done, and gives nothing.
+    """
+    import keras
+
+    backend = keras.backend.backend()
+    if jit_compile == "auto":
+        jit_compile = bool(gpu_names()) and backend == "tensorflow"
+    calls = {"tensorflow": _tensorflow_call, "jax": _jax_call, "torch": _torch_call}
+    return calls[backend](model, gradients, bool(jit_compile))
+
+
+def _tensorflow_call(model: Any, gradients: bool, jit: bool) -> Callable[..., None]:
+    import tensorflow as tf
+
+    @tf.function(jit_compile=jit, autograph=False)
+    def call(inputs: Any, *upstream: Any) -> Any:
+        if not gradients:
+            return model(inputs, training=False)
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = model(inputs, training=False)
+        by = [inputs, *model.trainable_variables]
+        return outputs, tape.gradient(outputs, by, output_gradients=upstream[0])
+
+    gpu = bool(gpu_names())
+
+    def run(*arrays: Any) -> None:
+        call(*arrays)
+        if gpu:
+            tf.test.experimental.sync_devices()
+
+    return run
+
+
+def _jax_call(model: Any, gradients: bool, jit: bool) -> Callable[..., None]:
+    import jax
+
+    fixed = [one.value for one in model.non_trainable_variables]
+    trainable = [one.value for one in model.trainable_variables]
+
+    def forward(trainable: Any, inputs: Any) -> Any:
+        return model.stateless_call(trainable, fixed, inputs, training=False)[0]
+
+    @jax.jit
+    def call(trainable: Any, inputs: Any, *upstream: Any) -> Any:
+        if not gradients:
+            return forward(trainable, inputs)
+        outputs, backward = jax.vjp(forward, trainable, inputs)
+        return outputs, backward(upstream[0])
+
+    return lambda *arrays: jax.block_until_ready(call(trainable, *arrays)) and None
+
+
+def _torch_call(model: Any, gradients: bool, jit: bool) -> Callable[..., None]:
+    import torch
+
+    def call(inputs: Any, *upstream: Any) -> Any:
+        if not gradients:
+            with torch.no_grad():
+                return model(inputs, training=False)
+        inputs = inputs.detach().requires_grad_()
+        outputs = model(inputs, training=False)
+        by = [inputs, *(one.value for one in model.trainable_variables)]
+        return outputs.detach(), torch.autograd.grad(outputs, by, grad_outputs=upstream[0])
+
+    if jit:
+        call = torch.compile(call)
+    gpu = torch.cuda.is_available()
+
+    def run(*arrays: Any) -> None:
+        call(*arrays)
+        if gpu:
+            torch.cuda.synchronize()
+
+    return run
+
+
 @contextlib.contextmanager
 def training_kernels(model: Any) -> Iterator[None]:
     """Let a model's layers use faster kernels than Keras's while a training step is made.

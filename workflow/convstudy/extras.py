@@ -82,6 +82,13 @@ EXTRAS: dict[str, Extra] = {
             ("envelope.csv", "probabilities.csv"),
             ("penalties_winner", "penalties_accuracy"),
         ),
+        Extra(
+            "timing",
+            "measure_times",
+            ("data", "model", "training", "timing"),
+            ("modules.csv", "correlations.csv", "layers.csv", "crossovers.csv"),
+            ("module_times", "layer_times"),
+        ),
     )
 }
 

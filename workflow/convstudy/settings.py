@@ -219,6 +219,8 @@ def _allowed(part: dict[str, Any]) -> str:
     first, *others = (TYPE_NAMES[one] for one in types)
     if part.get("minLength"):
         limits.append("not empty")
+    if part.get("minItems"):
+        limits.append(f"with {part['minItems']} or more")
     if part.get("uniqueItems"):
         limits.append("without repeats")
     return " or ".join([" ".join([first, " and ".join(limits)]).strip(), *others])

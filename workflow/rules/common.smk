@@ -42,6 +42,14 @@ def growing(amount):
     return ask
 
 
+def whole_machine(wildcards):
+    """Ask for all cores of this machine, so that no other job disturbs a measurement.
+
+    A cluster's job has its cores to itself.
+    """
+    return workflow.cores or config["training"]["threads"]
+
+
 def caption(figure):
     """Name the caption's file of a figure: its own, or one for all studies."""
     return f"../report/{'trials' if figure.startswith('trials_') else figure}.rst"

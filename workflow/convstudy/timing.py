@@ -1,0 +1,526 @@
+"""Measured times: of all modules, and of single layers over channels and feature-map sizes.
+
+Everything that is compared is measured in turn, round by round, so that a machine which slows down
+for a while slows all of it. What is compiled or allocated on a first call is no part of a time.
+"""
+
+import logging
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from convstudy import layers, models, provenance
+from convstudy.layers import KINDS
+from convstudy.logs import duration
+from convstudy.search import POSITIONS
+
+logger = logging.getLogger(__name__)
+
+# A repeat calls as often as it takes to fill this time. Its result is the median of its calls, for
+# what else the machine does lengthens some of them.
+REPEAT_SECONDS = 0.03
+SECONDS_BETWEEN_LINES = 5.0
+PASSES = ("forward", "forward and backward")
+# A convolution's gradients by its inputs and by its weights take as many products as itself, each.
+PASS_MACS = {"forward": 1, "forward and backward": 3}
+# A call of no layer.
+NOTHING = "nothing"
+# Measured of every module.
+TIMES = ("latency_ms", "fps", "epoch_seconds")
+# Weights of a 3x3 kernel for a pair of channels.
+TAPS = 9
+# A crossover below and beyond what was measured.
+ALWAYS, NEVER = -math.inf, math.inf
+OUTCOMES = {ALWAYS: "always faster", NEVER: "never faster"}
+# Resampled repeats from which a crossover's interval comes.
+DRAWS = 2000
+
+Action = Callable[[], object]
+
+
+class Times(NamedTuple):
+    """The median of repeats, with the ends of its 95 % interval."""
+
+    median: float
+    low: float
+    high: float
+
+
+def median_interval(repeats: Sequence[float]) -> Times:
+    """Give the median of repeats with a 95 % interval that assumes nothing of their distribution.
+
+    Parameters
+    ----------
+    repeats : sequence of float
+        At least one. Below six, all of them cover the median with less than 95 %.
+
+    Returns
+    -------
+    Times
+        The ends are order statistics: as many repeats lie outside as a binomial distribution of
+        one half allows (Conover, Practical Nonparametric Statistics, section 3.2).
+    """
+    from scipy import stats
+
+    ordered = np.sort(repeats)
+    outside = max(int(stats.binom.ppf(0.025, len(ordered), 0.5)) - 1, 0)
+    return Times(float(np.median(ordered)), float(ordered[outside]), float(ordered[-1 - outside]))
+
+
+def take_turns(
+    actions: Mapping[Any, Action], repeats: int, what: str = ""
+) -> dict[Any, list[float]]:
+    """Measure actions in turn, round by round.
+
+    Parameters
+    ----------
+    actions : mapping
+        What to call, by any key.
+    repeats : int
+        Rounds.
+    what : str
+        What is measured, for lines on how far it is; without it, there are none.
+
+    Returns
+    -------
+    dict
+        Seconds a call of each round, by the same keys.
+    """
+    calls = {}
+    progress = _Progress(f"{what}: compiled", len(actions))
+    for key, action in actions.items():
+        # The first call compiles; the second one tells how many fill a repeat.
+        _seconds(action)
+        calls[key] = max(1, math.ceil(REPEAT_SECONDS / _seconds(action)))
+        progress.count(tell=bool(what))
+    measured: dict[Any, list[float]] = {key: [] for key in actions}
+    progress = _Progress(f"{what}: rounds", repeats)
+    for _ in range(repeats):
+        for key, action in actions.items():
+            measured[key].append(_seconds(action, calls[key]))
+        progress.count(tell=bool(what))
+    return measured
+
+
+def _seconds(action: Action, calls: int = 1) -> float:
+    """Give the median seconds of so many calls."""
+    took = []
+    for _ in range(calls):
+        began = time.perf_counter()
+        action()
+        took.append(time.perf_counter() - began)
+    return statistics.median(took)
+
+
+def noise(images: int) -> Any:
+    """Make a data set of noise: how long it takes does not depend on what images show."""
+    from convstudy.data import Dataset
+
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (images, *models.INPUT_SHAPE), dtype=np.uint8)
+    labels = rng.integers(0, models.CLASSES, images, dtype=np.uint8)
+    return Dataset(pixels, labels, pixels[:0], labels[:0], pixels[:1], labels[:1], "noise")
+
+
+class _Progress:
+    """Counts, and says now and then how much is done and how long the rest will take."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self.what, self.total, self.done = what, total, 0
+        self.began = self.said = time.perf_counter()
+
+    def count(self, tell: bool = True) -> None:
+        """Count one more."""
+        self.done += 1
+        now = time.perf_counter()
+        if tell and (now - self.said > SECONDS_BETWEEN_LINES or self.done == self.total):
+            self.said = now
+            left = (now - self.began) / self.done * (self.total - self.done)
+            logger.info("%s %d of %d, %s left", self.what, self.done, self.total, duration(left))
+
+
+def place(training: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """Say on what was measured, and warn where others keep the machine busy.
+
+    Parameters
+    ----------
+    training : mapping
+        The config's section.
+    device : str
+        What `convstudy.engine.use_backend` gives.
+    """
+    load = os.getloadavg()[0]
+    cores = os.cpu_count() or 1
+    if load > 0.5 * cores:
+        logger.warning(
+            "the machine is busy (load %.1f on %d cores): times are longer and vary more than on"
+            " an idle one",
+            load,
+            cores,
+        )
+    return {
+        "device": device,
+        "processor": provenance.hardware()["processor"],
+        "threads": training["threads"],
+        "backend": training["backend"],
+        "precision": training["precision"],
+        "load_before": round(load, 2),
+    }
+
+
+def measure_modules(
+    model: Mapping[str, Any],
+    training: Mapping[str, Any],
+    timing: Mapping[str, Any],
+    train_images: int,
+    device: str,
+    modules: Mapping[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
+    """Measure inference and training of all modules, in turn.
+
+    Inference is a compiled function of the Keras model, in inference mode, on images (uint8) that
+    the device has already; training is the project's engine, as in a training.
+
+    Parameters
+    ----------
+    model, training, timing : mapping
+        The config's sections.
+    train_images : int
+        Images of an epoch.
+    device : str
+        What `convstudy.engine.use_backend` gave.
+    modules : mapping of str to sequence of str, optional
+        Layer kinds by name; all modules by default.
+
+    Returns
+    -------
+    DataFrame
+        A row a module: its layers, ``parameters`` and ``macs`` (of one image) at the trained
+        width; ``latency_ms`` (one image, milliseconds), ``fps`` (images a second in batches of
+        ``batch_size``) and ``epoch_seconds`` (an epoch of ``train_images``, without tests): each
+        the median of ``repeats`` repeats, with ``_low`` and ``_high``, see `median_interval`; and
+        where it was measured.
+    """
+    from keras import ops
+
+    from convstudy.engine import compiled_call, draw_moves
+    from convstudy.training import Recipe, Trainer
+
+    where = place(training, device)
+    modules = modules or models.modules()
+    steps, batch = timing["training_steps"], training["batch_size"]
+    dataset = noise(steps * batch)
+    recipe = Recipe.from_settings(training, training["epochs"])
+    momentum = model["batch_normalization_momentum"]
+    pictures = noise(timing["batch_size"]).train_images
+    one, many = ops.convert_to_tensor(pictures[:1]), ops.convert_to_tensor(pictures)
+    order = np.arange(steps * batch)
+    moves = draw_moves(training["augmentation"], len(order), np.random.default_rng(0))
+    actions: dict[tuple[str, str], Action] = {}
+    for name, kinds in modules.items():
+        trainer = Trainer(
+            models.architecture(kinds, model["width"], momentum),
+            recipe,
+            training["seed"],
+            dataset,
+            jit_compile=training["jit_compile"],
+        )
+        call = compiled_call(trainer.model, jit_compile=training["jit_compile"])
+        actions[name, "latency"] = partial(call, one)
+        actions[name, "batch"] = partial(call, many)
+        actions[name, "training"] = partial(_train, trainer.engine, order, moves)
+    repeats = timing["repeats"]
+    measured = take_turns(actions, repeats, "modules")
+    rows = []
+    for name, kinds in modules.items():
+        cost = models.total(models.costs(models.architecture(kinds, model["width"])))
+        row: dict[str, Any] = {
+            "module": name,
+            **dict(zip(POSITIONS, kinds, strict=False)),
+            "parameters": cost.parameters,
+            "macs": cost.macs,
+        }
+        row |= _columns("latency_ms", [1e3 * each for each in measured[name, "latency"]])
+        row |= _columns("fps", [len(pictures) / each for each in measured[name, "batch"]])
+        per_epoch = train_images / len(order)
+        row |= _columns("epoch_seconds", [per_epoch * each for each in measured[name, "training"]])
+        rows.append(row)
+    return pd.DataFrame(rows).assign(
+        repeats=repeats, batch_size=timing["batch_size"], train_images=train_images, **where
+    )
+
+
+def _train(engine: Any, order: np.ndarray, moves: np.ndarray) -> None:
+    """Train on images in this order."""
+    for _ in engine.train(order, moves):
+        pass
+
+
+def _columns(name: str, repeats: Sequence[float]) -> dict[str, float]:
+    """Give a column each to the median and the ends of its interval."""
+    found = median_interval(repeats)
+    return {name: found.median, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def measure_layers(
+    training: Mapping[str, Any],
+    timing: Mapping[str, Any],
+    device: str,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measure single layers, as many channels out as in, over channels and feature-map sizes.
+
+    Parameters
+    ----------
+    training, timing : mapping
+        The config's sections.
+    device : str
+        What `convstudy.engine.use_backend` gave.
+
+    Returns
+    -------
+    layers : DataFrame
+        A row a point: ``pass`` (of `PASSES`; the backward one gives the gradients by inputs and
+        weights), ``size`` (of the square feature map), ``channels``, ``kind``, ``macs`` (of a call
+        on ``batch_size`` feature maps, see `PASS_MACS`), ``ms`` (milliseconds a call, the median
+        of ``repeats``), ``ms_low``, ``ms_high`` (see `median_interval`), ``gmacs_per_second``,
+        ``overhead_ms`` (of a call that computes nothing), ``skipped`` (why it was not measured)
+        and where it was measured.
+    repeats : DataFrame
+        Every measurement: ``pass``, ``size``, ``channels``, ``kind``, ``repeat``, ``ms``.
+    """
+    import keras
+
+    where = place(training, device)
+    settings = timing["layers"]
+    batch, most, rounds = settings["batch_size"], settings["most_macs"], timing["repeats"]
+    keras.config.set_dtype_policy(training["precision"])
+    points = [
+        (size, channels)
+        for size in sorted(settings["sizes"])
+        for channels in sorted(settings["channels"])
+    ]
+    progress = _Progress("layers: points", len(points))
+    rows: list[dict[str, Any]] = []
+    repeats: list[dict[str, Any]] = []
+    for size, channels in points:
+        macs = {kind: batch * _macs(kind, size, channels) for kind in KINDS}
+        chosen = [kind for kind in KINDS if macs[kind] <= most]
+        actions = _layer_calls(chosen, size, channels, batch, training["jit_compile"])
+        measured = take_turns(actions, rounds)
+        for direction in PASSES:
+            for kind in KINDS:
+                which = {"pass": direction, "size": size, "channels": channels, "kind": kind}
+                row: dict[str, Any] = {**which, "macs": PASS_MACS[direction] * macs[kind]}
+                if kind in chosen:
+                    times = [1e3 * each for each in measured[direction, kind]]
+                    repeats += [
+                        {**which, "repeat": number, "ms": each} for number, each in enumerate(times)
+                    ]
+                    row |= _columns("ms", times)
+                    row["gmacs_per_second"] = row["macs"] / row["ms"] / 1e6
+                    row["overhead_ms"] = 1e3 * float(np.median(measured[direction, NOTHING]))
+                else:
+                    row["skipped"] = (
+                        f"a call has {macs[kind]:,} MACs, more than most_macs: {most:,}"
+                    )
+                rows.append(row)
+        progress.count()
+        keras.backend.clear_session()
+    table = pd.DataFrame(rows)
+    if "skipped" in table:
+        logger.info(
+            "%d of %d points were skipped: a call has more than timing.layers.most_macs (%s)",
+            table["skipped"].notna().sum(),
+            len(table),
+            f"{most:,}",
+        )
+    columns = ["ms", "ms_low", "ms_high", "gmacs_per_second", "overhead_ms", "skipped"]
+    table = table.reindex(columns=["pass", "size", "channels", "kind", "macs", *columns])
+    return table.assign(repeats=rounds, batch_size=batch, **where), pd.DataFrame(repeats)
+
+
+def _macs(kind: str, size: int, channels: int) -> int:
+    """Count a layer's multiply-accumulates on one feature map."""
+    return layers.cost(KINDS[kind].layer("layer", channels), (size, size, channels)).macs
+
+
+def _layer_calls(
+    kinds: Sequence[str], size: int, channels: int, batch: int, jit_compile: bool | str
+) -> dict[tuple[str, str], Action]:
+    """Compile layers and, to see what a call costs by itself, nothing; by pass and kind."""
+    import keras
+
+    from convstudy.engine import compiled_call
+
+    precision = keras.config.dtype_policy().compute_dtype
+    rng = np.random.default_rng(0)
+    arrays = [
+        keras.ops.convert_to_tensor(rng.normal(size=(batch, size, size, channels)), precision)
+        for _ in range(2)
+    ]
+    actions: dict[tuple[str, str], Action] = {}
+    for kind in (*kinds, NOTHING):
+        inputs = keras.Input((size, size, channels), dtype=precision)
+        made = keras.layers.Identity()
+        if kind != NOTHING:
+            layer = KINDS[kind].layer(kind, channels)
+            made = getattr(keras.layers, layer.type)(name=layer.name, **layer.arguments)
+        model = keras.Model(inputs, made(inputs))
+        for direction, gradients in zip(PASSES, (False, True), strict=True):
+            call = compiled_call(model, gradients, jit_compile)
+            actions[direction, kind] = partial(call, *arrays[: 1 + gradients])
+    return actions
+
+
+def crossovers(repeats: pd.DataFrame) -> pd.DataFrame:
+    """Find from how many channels on a separable layer is faster than a Conv2D.
+
+    It is where the two median times are equal for the last time, on a line between measured
+    channel counts with logarithmic axes.
+
+    Parameters
+    ----------
+    repeats : DataFrame
+        The second one of `measure_layers`.
+
+    Returns
+    -------
+    DataFrame
+        A row a size and pass. ``outcome`` is ``crosses``, ``always faster`` or ``never faster``
+        (of the separable layer, within ``first_channels`` to ``last_channels``), or ``not
+        measured``. Where it crosses,
+        ``channels`` says at how many. ``channels_low`` and ``channels_high`` are the 95 % interval
+        over resampled repeats; an end is empty where it lies outside what was measured, and
+        ``always_share`` and ``never_share`` are the shares of resamples with those outcomes.
+        ``macs_ratio`` says by how many times Conv2D's MACs exceed the separable layer's there,
+        where both take as long; ``macs_channels`` is where their MACs are equal. ``last_speedup``
+        and ``last_macs_ratio`` say how many times faster the separable layer is at the last
+        channels, and how many times fewer MACs it has.
+    """
+    rows: list[dict[str, Any]] = []
+    for (direction, size), part in repeats.groupby(["pass", "size"], sort=False):
+        if not {"conv", "separable"} <= set(part["kind"]):
+            rows.append({"pass": direction, "size": size, "outcome": "not measured"})
+            continue
+        wide = part.pivot_table("ms", "channels", ["kind", "repeat"])
+        wide = wide[["conv", "separable"]].dropna()
+        channels = wide.index.to_numpy()
+        times = np.stack([wide["conv"].to_numpy(), wide["separable"].to_numpy()])
+        macs = [_macs("conv", size, one) / _macs("separable", size, one) for one in channels]
+        found = float(_crossing(channels, _advantage(times))[0])
+        rng = np.random.default_rng(0)
+        number = times.shape[-1]
+        # Both kinds of a round are resampled together: they were measured side by side.
+        chosen = rng.integers(0, number, (DRAWS, len(channels), number))
+        drawn = np.take_along_axis(times[:, None], chosen[None], axis=-1)
+        crossings = _crossing(channels, _advantage(drawn))
+        low, high = np.quantile(crossings, [0.025, 0.975], method="inverted_cdf")
+        rows.append(
+            {
+                "pass": direction,
+                "size": size,
+                "outcome": OUTCOMES.get(found, "crosses"),
+                "channels": _finite(found),
+                "channels_low": _finite(low),
+                "channels_high": _finite(high),
+                "always_share": float(np.mean(crossings == ALWAYS)),
+                "never_share": float(np.mean(crossings == NEVER)),
+                "macs_ratio": np.interp(np.log(found), np.log(channels), macs)
+                if np.isfinite(found)
+                else np.nan,
+                "macs_channels": TAPS / (TAPS - 1),
+                "first_channels": channels[0],
+                "last_channels": channels[-1],
+                "last_speedup": float(np.exp(_advantage(times)[0, -1])),
+                "last_macs_ratio": macs[-1],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _advantage(times: np.ndarray) -> np.ndarray:
+    """Give the logarithm of how many times longer Conv2D takes.
+
+    Parameters
+    ----------
+    times : ndarray, (2, ..., channels, repeats)
+        Of Conv2D and the separable layer.
+
+    Returns
+    -------
+    ndarray, (draws, channels)
+    """
+    conv, separable = np.log(np.median(times, axis=-1))
+    return np.atleast_2d(conv - separable)
+
+
+def _crossing(channels: np.ndarray, advantage: np.ndarray) -> np.ndarray:
+    """Find the channels from which on the advantage stays above zero.
+
+    Parameters
+    ----------
+    channels : ndarray, (channels,)
+        Rising.
+    advantage : ndarray, (draws, channels)
+
+    Returns
+    -------
+    ndarray, (draws,)
+        `ALWAYS` where it is above zero everywhere, `NEVER` where it is not at the last channels.
+    """
+    logs = np.log(channels)
+    found = np.full(len(advantage), ALWAYS)
+    for row, values in enumerate(advantage):
+        behind = np.flatnonzero(values <= 0)
+        if not len(behind):
+            continue
+        last = behind[-1]
+        if last == len(channels) - 1:
+            found[row] = NEVER
+            continue
+        share = values[last] / (values[last] - values[last + 1])
+        found[row] = np.exp(logs[last] + share * (logs[last + 1] - logs[last]))
+    return found
+
+
+def _finite(value: float) -> float:
+    return float(value) if np.isfinite(value) else np.nan
+
+
+def correlations(modules: pd.DataFrame) -> pd.DataFrame:
+    """Say how far parameters and MACs tell the times of the modules.
+
+    Parameters
+    ----------
+    modules : DataFrame
+        What `measure_modules` gives.
+
+    Returns
+    -------
+    DataFrame
+        ``time`` (a column of `modules`), ``against`` (``parameters`` or ``macs``), ``spearman``
+        (correlation of ranks) and ``pearson`` (of logarithms); the sign is that of a time, so that
+        images a second count as seconds an image.
+    """
+    from scipy import stats
+
+    rows = []
+    for column in TIMES:
+        seconds = 1 / modules[column] if column == "fps" else modules[column]
+        for against in ("parameters", "macs"):
+            rows.append(
+                {
+                    "time": column,
+                    "against": against,
+                    "spearman": stats.spearmanr(seconds, modules[against]).statistic,
+                    "pearson": stats.pearsonr(np.log(seconds), np.log(modules[against])).statistic,
+                }
+            )
+    return pd.DataFrame(rows)

@@ -1,0 +1,82 @@
+"""Measured times of modules and layers. Made on demand by `measure_times`."""
+
+
+rule measure_modules:
+    """Measure inference and training of all modules, in turn."""
+    input:
+        data=rules.prepare_dataset.output.summary,
+    output:
+        "results/timing/modules.csv",
+    log:
+        "results/logs/measure_modules.log",
+    benchmark:
+        "results/benchmarks/measure_modules.tsv"
+    conda:
+        "../../environment.yml"
+    threads: whole_machine
+    resources:
+        mem_mb=growing(8000),
+        runtime=growing(120),
+    params:
+        model=config["model"],
+        training=config["training"],
+        timing=config["timing"],
+        code=code_digest("layers", "engine", "models", "training", "timing"),
+    message:
+        "Measuring the modules"
+    script:
+        "../scripts/measure_modules.py"
+
+
+rule measure_layers:
+    """Measure single layers over channels and feature-map sizes."""
+    output:
+        layers="results/timing/layers.csv",
+        repeats="results/timing/layer_repeats.csv",
+    log:
+        "results/logs/measure_layers.log",
+    benchmark:
+        "results/benchmarks/measure_layers.tsv"
+    conda:
+        "../../environment.yml"
+    threads: whole_machine
+    resources:
+        mem_mb=growing(8000),
+        runtime=growing(120),
+    params:
+        training=config["training"],
+        timing=config["timing"],
+        code=code_digest("layers", "engine", "timing"),
+    message:
+        "Measuring the layers"
+    script:
+        "../scripts/measure_layers.py"
+
+
+rule measure_times:
+    """Compare times with counts: of modules, and where separable layers begin to be faster."""
+    input:
+        modules=rules.measure_modules.output,
+        repeats=rules.measure_layers.output.repeats,
+        layers=rules.measure_layers.output.layers,
+    output:
+        correlations="results/timing/correlations.csv",
+        crossovers="results/timing/crossovers.csv",
+        about="results/timing/about.json",
+    log:
+        "results/logs/measure_times.log",
+    benchmark:
+        "results/benchmarks/measure_times.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        settings=extras.settings("timing", config),
+        code=code_digest("layers", "timing"),
+    message:
+        "Comparing times with counts"
+    script:
+        "../scripts/measure_times.py"

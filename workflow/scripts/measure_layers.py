@@ -1,0 +1,15 @@
+"""Measure single layers over channels and feature-map sizes."""
+
+from convstudy import engine, gpus, timing
+from convstudy.files import write_csv
+from convstudy.logs import job
+
+with job(snakemake), gpus.lease(snakemake.resources):
+    training = snakemake.params.training
+    double = training["precision"] == "float64"
+    device = engine.use_backend(
+        training["backend"], training["device"], training["threads"], double
+    )
+    layers, repeats = timing.measure_layers(training, snakemake.params.timing, device)
+    write_csv(snakemake.output.repeats, repeats)
+    write_csv(snakemake.output.layers, layers)
