@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from convstudy import counts, exhaustive, models, optimism, recipes
+from convstudy import counts, exhaustive, models, optimism, recipes, timing
 from convstudy.extras import EXTRAS
 from convstudy.files import read_json, write_csv, write_json
+from convstudy.layers import KINDS, cost
 from convstudy.training import pack
 
 SKILL = {"conv": 0.88, "depthwise": 0.77, "separable": 0.84}
@@ -89,10 +90,72 @@ def write_extras(folder: Path, skill: Mapping[str, float] = SKILL) -> None:
         "optimism/differences": optimism.compare(single),
         "recipes/trainings": by_recipe,
         "recipes/summary": recipes.compare(by_recipe),
+        **_times(rng),
     }
     for name, frame in made.items():
         write_csv(folder / f"{name}.csv", frame)
     write_json(folder / "run.json", {**read_json(folder / "run.json"), "extras": list(EXTRAS)})
+
+
+def _times(rng: np.random.Generator) -> dict[str, pd.DataFrame]:
+    """Make up times: a call's price, and MACs at a speed of each kind's own."""
+    where = {
+        "device": "cpu",
+        "processor": "a processor",
+        "threads": 1,
+        "backend": "tensorflow",
+        "precision": "float32",
+        "load_before": 0.5,
+    }
+    counted = counts.count_models(0.25).dropna(subset=["layer3"])
+    modules = counted.rename(columns={"model": "module"})
+    modules = modules[["module", "layer1", "layer2", "layer3"]].assign(
+        parameters=counted["trained_parameters"], macs=counted["trained_macs"]
+    )
+    seconds = (0.001 + modules["macs"] / 2e10) * rng.uniform(0.9, 1.1, len(modules))
+    for column, values in (
+        ("latency_ms", 1e3 * seconds),
+        ("fps", 2 / seconds),
+        ("epoch_seconds", 5e3 * seconds),
+    ):
+        modules = modules.assign(
+            **{column: values, f"{column}_low": 0.9 * values, f"{column}_high": 1.2 * values}
+        )
+    speed = {"conv": 3e10, "depthwise": 3e9, "separable": 1e10}
+    points = [
+        {"pass": direction, "size": size, "channels": channels, "kind": kind}
+        for direction in timing.PASSES
+        for size in (4, 16)
+        for channels in (4, 16, 64, 256)
+        for kind in speed
+    ]
+    repeats, rows = [], []
+    for point in points:
+        kind, size, channels = point["kind"], point["size"], point["channels"]
+        layer = KINDS[kind].layer("layer", channels)
+        macs = 16 * cost(layer, (size, size, channels)).macs
+        macs *= timing.PASS_MACS[point["pass"]]
+        skipped = macs > 4e9
+        ms = 0.1 * (1 + (kind == "separable")) + 1e3 * macs / speed[kind]
+        if not skipped:
+            repeats += [
+                {**point, "repeat": number, "ms": ms * rng.uniform(0.9, 1.1)} for number in range(7)
+            ]
+        times = {} if skipped else {"ms": ms, "ms_low": 0.9 * ms, "ms_high": 1.1 * ms}
+        rows.append(
+            {**point, "macs": macs, **times, "skipped": "too many MACs" if skipped else None}
+        )
+    table = pd.DataFrame(rows)
+    table = table.assign(
+        gmacs_per_second=table["macs"] / table["ms"] / 1e6, overhead_ms=0.1, repeats=7, **where
+    )
+    modules = modules.assign(repeats=7, batch_size=256, train_images=5000, **where)
+    return {
+        "timing/modules": modules,
+        "timing/correlations": timing.correlations(modules),
+        "timing/layers": table,
+        "timing/crossovers": timing.crossovers(pd.DataFrame(repeats)),
+    }
 
 
 def _training_of(best: float, replicate: int, rng: np.random.Generator) -> dict[str, Any]:

@@ -49,6 +49,16 @@ def span(low: float, high: float) -> str:
     return DASH if pd.isna(low) else f"{int(low)}{DASH}{int(high)}"
 
 
+def three(value: float) -> str:
+    """Write a number with three digits that count, and commas."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:#.3g}".rstrip(".")
+
+
+def times(value: float) -> str:
+    """Write a factor."""
+    return f"{value:.3g}×"
+
+
 def points(value: float) -> str:
     """Write a difference of fractions in points, with its sign."""
     return f"{100 * value:+.2f}".replace("-", MINUS)

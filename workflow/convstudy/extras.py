@@ -87,7 +87,7 @@ EXTRAS: dict[str, Extra] = {
             "measure_times",
             ("data", "model", "training", "timing"),
             ("modules.csv", "correlations.csv", "layers.csv", "crossovers.csv"),
-            ("module_times", "layer_times"),
+            ("timing_modules", "timing_layers"),
         ),
     )
 }

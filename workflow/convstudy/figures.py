@@ -18,6 +18,7 @@ from convstudy import (
     recipes_plots,
     replay_plots,
     tables,
+    timing_plots,
 )
 from convstudy.results import Results
 
@@ -32,6 +33,7 @@ EXTRA_FIGURES = {
     "recipes": recipes_plots.figures,
     "replay": replay_plots.figures,
     "penalties": penalties_plots.figures,
+    "timing": timing_plots.figures,
 }
 
 

@@ -61,6 +61,26 @@ def colours() -> dict[str, str]:
     return {kind: PALETTE[number % len(PALETTE)] for number, kind in enumerate(KINDS)}
 
 
+def kind_looks() -> dict[str, dict[str, Any]]:
+    """Give each layer kind its colour and, for who does not see it, its marker."""
+    markers = "o^sDvP"
+    return {
+        kind: {"color": colour, "marker": markers[number % len(markers)], "ms": 5}
+        for number, (kind, colour) in enumerate(colours().items())
+    }
+
+
+def module_looks() -> dict[str, dict[str, Any]]:
+    """Give modules the look of the kind that most of their layers are of; see `leading_kind`."""
+    looks = {**kind_looks(), MIXED: {"color": "#7b8794", "marker": "X", "ms": 5}}
+    return {kind: {**look, "ms": 7} for kind, look in looks.items()}
+
+
+def module_labels() -> dict[str, str]:
+    """Give the legend's words for `module_looks`."""
+    return {kind: f"mostly {KINDS[kind].label}" for kind in KINDS} | {MIXED: MIXED}
+
+
 def _style() -> dict[str, Any]:
     """Give Matplotlib's settings of the house style."""
     import seaborn as sns
@@ -421,8 +441,10 @@ def parameters_accuracy(
         one.tick_params(axis="x", which="minor", labelsize=8)
         _thin_out_minor_labels(one)
         percent_axis(one.yaxis)
-    labels = {kind: f"mostly {KINDS[kind].label}" for kind in KINDS} | {MIXED: MIXED}
-    hues = [legend_line(labels[kind], marker="o", color=hue, ls="") for kind, hue in shades.items()]
+    hues = [
+        legend_line(module_labels()[kind], marker="o", color=hue, ls="")
+        for kind, hue in shades.items()
+    ]
     looks = [
         legend_line("completed", marker="o", color=MUTED, ls=""),
         legend_line("pruned or failed", marker="x", color=MUTED, ls=""),

@@ -8,6 +8,7 @@ import pandas as pd
 
 from convstudy import claims, plots, recorded, replay
 from convstudy.display import (
+    DASH,
     MINUS,
     THIN,
     Column,
@@ -29,6 +30,8 @@ from convstudy.display import (
     sentence,
     span,
     table,
+    three,
+    times,
     whole,
     yes,
 )
@@ -193,6 +196,47 @@ _SHOWN: dict[str, tuple[str, dict[str, Column], tuple[tuple[str, int], ...]]] = 
             "distance": Column("Distance, points", points_of),
         },
         (("", 2), ("This run", 4), ("Article", 3)),
+    ),
+    "timing/crossovers": (
+        "From how many channels on a SeparableConv2D is faster than a Conv2D",
+        {
+            "pass": Column("Pass"),
+            "size": Column("Feature map", whole),
+            "outcome": Column("Outcome"),
+            "channels": Column("Channels", three),
+            "channels_low": Column("From", three),
+            "channels_high": Column("To", three),
+            "macs_ratio": Column("Fewer MACs there", times),
+            "last_channels": Column("Channels", whole),
+            "last_macs_ratio": Column("Fewer MACs", times),
+            "last_speedup": Column("Faster", times),
+        },
+        (("", 3), ("Crossover", 1), (f"95{THIN}% interval", 2), ("", 1), ("Most channels", 3)),
+    ),
+    "timing/modules": (
+        "Measured times of the modules, medians with their intervals",
+        {
+            "module": Column("Layers", html=module),
+            "parameters": Column("Parameters", whole),
+            "macs": Column("MACs", whole),
+            "latency_ms": Column("Median", three),
+            "latency_ms_interval": Column(f"95{THIN}% interval", str),
+            "fps": Column("Median", whole),
+            "fps_interval": Column(f"95{THIN}% interval", str),
+            "epoch_seconds": Column("Median", three),
+            "epoch_seconds_interval": Column(f"95{THIN}% interval", str),
+        },
+        (("", 3), ("Latency, ms", 2), ("Frames a second", 2), ("Training, s an epoch", 2)),
+    ),
+    "timing/correlations": (
+        "How far counts tell times: correlations over the modules",
+        {
+            "time": Column("Time"),
+            "against": Column("Against"),
+            "spearman": Column("Of ranks", "{:.2f}".format),
+            "pearson": Column("Of logarithms", "{:.2f}".format),
+        },
+        (),
     ),
     "runs": (
         "The article, recorded runs and this run",
@@ -385,6 +429,11 @@ class Report:
         if {"rank_low", "rank_high"} <= set(frame):
             ends = zip(frame["rank_low"], frame["rank_high"], strict=True)
             frame = frame.assign(ranks=[span(low, high) for low, high in ends])
+        for column in [name.removesuffix("_interval") for name in columns]:
+            if {f"{column}_low", f"{column}_high"} <= set(frame):
+                ends = zip(frame[f"{column}_low"], frame[f"{column}_high"], strict=True)
+                written = [f"{three(low)}{DASH}{three(high)}" for low, high in ends]
+                frame = frame.assign(**{f"{column}_interval": written})
         return self._shown(frame, columns, caption, groups)
 
     def _shown(

@@ -113,6 +113,7 @@ rule plot_figures:
             "replay_plots",
             "results",
             "tables",
+            "timing_plots",
         ),
     message:
         "Drawing the figures"
