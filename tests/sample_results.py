@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from convstudy import counts, exhaustive, models, optimism, recipes, timing
+from convstudy import counts, exhaustive, models, optimism, pareto, recipes, timing
 from convstudy.extras import EXTRAS
 from convstudy.files import read_json, write_csv, write_json
 from convstudy.layers import KINDS, cost
@@ -91,6 +91,12 @@ def write_extras(folder: Path, skill: Mapping[str, float] = SKILL) -> None:
         "recipes/trainings": by_recipe,
         "recipes/summary": recipes.compare(by_recipe),
         **_times(rng),
+    }
+    joined, freedom = pareto.joined(table, made["timing/modules"])
+    made |= {
+        "pareto/front": pareto.front(joined, freedom),
+        "pareto/penalties": pareto.penalties(joined, freedom, [0.05]),
+        "pareto/hypervolume": pareto.replay(table, joined, trials=12, studies=2),
     }
     for name, frame in made.items():
         write_csv(folder / f"{name}.csv", frame)

@@ -89,6 +89,13 @@ EXTRAS: dict[str, Extra] = {
             ("modules.csv", "correlations.csv", "layers.csv", "crossovers.csv"),
             ("timing_modules", "timing_layers"),
         ),
+        Extra(
+            "pareto",
+            "find_pareto_front",
+            ("data", "model", "training", "exhaustive", "timing", "pareto"),
+            ("front.csv", "penalties.csv", "hypervolume.csv"),
+            ("pareto_front", "pareto_hypervolume"),
+        ),
     )
 }
 

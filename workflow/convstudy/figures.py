@@ -13,6 +13,7 @@ from convstudy import (
     exhaustive_plots,
     optimism_plots,
     penalties_plots,
+    pareto_plots,
     pictures,
     plots,
     recipes_plots,
@@ -34,6 +35,7 @@ EXTRA_FIGURES = {
     "replay": replay_plots.figures,
     "penalties": penalties_plots.figures,
     "timing": timing_plots.figures,
+    "pareto": pareto_plots.figures,
 }
 
 

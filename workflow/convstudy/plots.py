@@ -475,6 +475,15 @@ def _thin_out_minor_labels(axis: "Axes") -> None:
     axis.xaxis.set_minor_locator(LogLocator(base=10, subs=(2.0, 5.0)))
 
 
+def plain_ticks(axis: Any) -> None:
+    """Label a logarithmic axis of a decade or two at 1, 2 and 5, as plain numbers."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(_short_number)
+    axis.set_minor_formatter(NullFormatter())
+
+
 @styled
 def trial_history(trials: "pd.DataFrame", title: str, synthetic: bool) -> "Figure":
     """Draw a study's trials in their order, and the best completed objective so far.

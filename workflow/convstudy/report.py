@@ -238,6 +238,36 @@ _SHOWN: dict[str, tuple[str, dict[str, Column], tuple[tuple[str, int], ...]]] = 
         },
         (),
     ),
+    "pareto/penalties": (
+        "The best module by what the penalty is on",
+        {
+            "penalty": Column("Penalty on"),
+            "weight": Column("Weight", "{:g}".format),
+            "module": Column("Layers", html=module),
+            "mean": Column("Test accuracy", percent),
+            "interval": Column(f"95{THIN}% interval", str),
+            "parameters": Column("Parameters", whole),
+            "macs": Column("MACs", whole),
+            "latency_ms": Column("Latency, ms", three),
+            "epoch_seconds": Column("Epoch, s", three),
+            "probability": Column("Probability", percent),
+        },
+        (),
+    ),
+    "pareto/front": (
+        "Modules that none beats in all of error, parameters and latency",
+        {
+            "number": Column("Number", whole),
+            "module": Column("Layers", html=module),
+            "mean": Column("Test accuracy", percent),
+            "interval": Column(f"95{THIN}% interval", str),
+            "parameters": Column("Parameters", whole),
+            "latency_ms": Column("Latency, ms", three),
+            "on_front": Column("On the front", html=yes),
+            "probability": Column("Probability", percent),
+        },
+        (),
+    ),
     "runs": (
         "The article, recorded runs and this run",
         {

@@ -26,14 +26,19 @@ logger = logging.getLogger(__name__)
 # A repeat calls as often as it takes to fill this time. Its result is the median of its calls, for
 # what else the machine does lengthens some of them.
 REPEAT_SECONDS = 0.03
+# Rounds of latency for each round of the rest: its calls are short, and a disturbance weighs more.
+LATENCY_ROUNDS = 5
 SECONDS_BETWEEN_LINES = 5.0
 PASSES = ("forward", "forward and backward")
 # A convolution's gradients by its inputs and by its weights take as many products as itself, each.
 PASS_MACS = {"forward": 1, "forward and backward": 3}
 # A call of no layer.
 NOTHING = "nothing"
-# Measured of every module.
-TIMES = ("latency_ms", "fps", "epoch_seconds")
+# Measured of every module, and the column that has it.
+TIMES = {"latency": "latency_ms", "time of a batch": "fps", "training time": "epoch_seconds"}
+COUNTS = {"parameters": "parameters", "MACs": "macs"}
+# On what was measured, a column each.
+WHERE = ("device", "processor", "threads", "backend", "precision")
 # Weights of a 3x3 kernel for a pair of channels.
 TAPS = 9
 # A crossover below and beyond what was measured.
@@ -205,7 +210,7 @@ def measure_modules(
         A row a module: its layers, ``parameters`` and ``macs`` (of one image) at the trained
         width; ``latency_ms`` (one image, milliseconds), ``fps`` (images a second in batches of
         ``batch_size``) and ``epoch_seconds`` (an epoch of ``train_images``, without tests): each
-        the median of ``repeats`` repeats, with ``_low`` and ``_high``, see `median_interval`; and
+        the median of ``repeats`` repeats (of latency, `LATENCY_ROUNDS` times as many), with ``_low`` and ``_high``, see `median_interval`; and
         where it was measured.
     """
     from keras import ops
@@ -223,7 +228,8 @@ def measure_modules(
     one, many = ops.convert_to_tensor(pictures[:1]), ops.convert_to_tensor(pictures)
     order = np.arange(steps * batch)
     moves = draw_moves(training["augmentation"], len(order), np.random.default_rng(0))
-    actions: dict[tuple[str, str], Action] = {}
+    latency: dict[str, Action] = {}
+    others: dict[tuple[str, str], Action] = {}
     for name, kinds in modules.items():
         trainer = Trainer(
             models.architecture(kinds, model["width"], momentum),
@@ -233,11 +239,12 @@ def measure_modules(
             jit_compile=training["jit_compile"],
         )
         call = compiled_call(trainer.model, jit_compile=training["jit_compile"])
-        actions[name, "latency"] = partial(call, one)
-        actions[name, "batch"] = partial(call, many)
-        actions[name, "training"] = partial(_train, trainer.engine, order, moves)
+        latency[name] = partial(call, one)
+        others[name, "batch"] = partial(call, many)
+        others[name, "training"] = partial(_train, trainer.engine, order, moves)
     repeats = timing["repeats"]
-    measured = take_turns(actions, repeats, "modules")
+    latencies = take_turns(latency, LATENCY_ROUNDS * repeats, "latency")
+    measured = take_turns(others, repeats, "batches and training")
     rows = []
     for name, kinds in modules.items():
         cost = models.total(models.costs(models.architecture(kinds, model["width"])))
@@ -247,7 +254,7 @@ def measure_modules(
             "parameters": cost.parameters,
             "macs": cost.macs,
         }
-        row |= _columns("latency_ms", [1e3 * each for each in measured[name, "latency"]])
+        row |= _columns("latency_ms", [1e3 * each for each in latencies[name]])
         row |= _columns("fps", [len(pictures) / each for each in measured[name, "batch"]])
         per_epoch = train_images / len(order)
         row |= _columns("epoch_seconds", [per_epoch * each for each in measured[name, "training"]])
@@ -505,22 +512,22 @@ def correlations(modules: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``time`` (a column of `modules`), ``against`` (``parameters`` or ``macs``), ``spearman``
-        (correlation of ranks) and ``pearson`` (of logarithms); the sign is that of a time, so that
-        images a second count as seconds an image.
+        ``time`` (of `TIMES`), ``against`` (of `COUNTS`), ``spearman`` (correlation of ranks) and
+        ``pearson`` (of logarithms).
     """
     from scipy import stats
 
     rows = []
-    for column in TIMES:
-        seconds = 1 / modules[column] if column == "fps" else modules[column]
-        for against in ("parameters", "macs"):
+    for name, column in TIMES.items():
+        # Images a second are the inverse of a time.
+        times = 1 / modules[column] if column == "fps" else modules[column]
+        for against, counted in COUNTS.items():
             rows.append(
                 {
-                    "time": column,
+                    "time": name,
                     "against": against,
-                    "spearman": stats.spearmanr(seconds, modules[against]).statistic,
-                    "pearson": stats.pearsonr(np.log(seconds), np.log(modules[against])).statistic,
+                    "spearman": stats.spearmanr(times, modules[counted]).statistic,
+                    "pearson": stats.pearsonr(np.log(times), np.log(modules[counted])).statistic,
                 }
             )
     return pd.DataFrame(rows)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 from convstudy import plots
 from convstudy.layers import KINDS
 from convstudy.results import Results
-from convstudy.timing import PASSES
+from convstudy.timing import PASSES, TIMES
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-# Heading, axis label, and what to divide by, of the columns with times of modules.
+# Heading and axis label of the modules' times.
 SHOWN = {
-    "latency_ms": ("Latency", "ms, one image"),
-    "fps": ("Frames a second", "images/s, in batches"),
-    "epoch_seconds": ("Training", "s an epoch"),
+    "latency": ("Latency", "ms, one image"),
+    "time of a batch": ("Frames a second", "images/s, in batches"),
+    "training time": ("Training", "s an epoch"),
 }
 
 
@@ -53,7 +53,8 @@ def modules(table: "pd.DataFrame", correlations: "pd.DataFrame") -> "Figure":
     figure, axes = plots.new_figure(1, len(SHOWN), size=(7.6, 3.7), synthetic=False)
     kinds = table[list(plots.POSITIONS)].to_numpy()
     leading = [plots.leading_kind(list(row)) for row in kinds]
-    for axis, (column, (title, unit)) in zip(axes, SHOWN.items(), strict=True):
+    for axis, (name, (title, unit)) in zip(axes, SHOWN.items(), strict=True):
+        column = TIMES[name]
         for kind, look in plots.module_looks().items():
             mine = table[[one == kind for one in leading]]
             ends = [mine[column] - mine[f"{column}_low"], mine[f"{column}_high"] - mine[column]]
@@ -61,15 +62,15 @@ def modules(table: "pd.DataFrame", correlations: "pd.DataFrame") -> "Figure":
                 mine["macs"] / 1e6, mine[column], ends, ls="", mec="white", elinewidth=1, **look
             )
         found = correlations[
-            (correlations["time"] == column) & (correlations["against"] == "macs")
+            (correlations["time"] == name) & (correlations["against"] == "MACs")
         ].iloc[0]
         axis.set_title(f"{title}\nrank correlation {found['spearman']:.2f}", fontsize=10)
         axis.set_xscale("log")
         axis.set_yscale("log")
         axis.set_xlabel("million MACs an image")
         axis.set_ylabel(unit)
-        _plain_ticks(axis.xaxis)
-        _plain_ticks(axis.yaxis)
+        plots.plain_ticks(axis.xaxis)
+        plots.plain_ticks(axis.yaxis)
     handles = [
         plots.legend_line(label, ls="", **plots.module_looks()[kind])
         for kind, label in plots.module_labels().items()
@@ -146,12 +147,3 @@ def _mark(axis: Any, crossovers: "pd.DataFrame", direction: str, size: int) -> N
         axis.axvline(row["channels"], color=plots.INK, lw=1.2)
         text = f"from {row['channels']:.3g} on"
     axis.text(0.04, 0.96, text, transform=axis.transAxes, va="top", fontsize=8.5)
-
-
-def _plain_ticks(axis: Any) -> None:
-    """Label a logarithmic axis of less than two decades at 1, 2 and 5, as plain numbers."""
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter(NullFormatter())

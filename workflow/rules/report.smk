@@ -106,6 +106,7 @@ rule plot_figures:
             "models",
             "optimism_plots",
             "penalties_plots",
+            "pareto_plots",
             "pictures",
             "plots",
             "recipes_plots",

@@ -1,0 +1,205 @@
+import logging
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from convstudy import engine, models, settings, timing
+from convstudy.layers import KINDS
+
+CONFIG = settings.validate({}, this_machine=False)
+TIMING = {
+    **CONFIG["timing"],
+    "repeats": 6,
+    "batch_size": 8,
+    "training_steps": 1,
+    "layers": {"channels": [16, 2], "sizes": [4], "batch_size": 2, "most_macs": 10_000},
+}
+MODULES = {name: models.modules()[name] for name in ("conv-conv-conv", "depthwise-conv-separable")}
+
+
+@pytest.fixture(scope="module")
+def device() -> str:
+    return engine.use_backend("tensorflow", "cpu", 1)
+
+
+@pytest.fixture(autouse=True)
+def short_repeats(monkeypatch):
+    monkeypatch.setattr(timing, "REPEAT_SECONDS", 0.001)
+
+
+def repeats_of(conv: list[float], separable: list[float], channels: list[int], noise: float = 0.0):
+    """Make repeats with these medians, ms, at 8 x 8."""
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        [
+            {"pass": "forward", "size": 8, "channels": channels[place], "kind": kind}
+            | {"repeat": repeat, "ms": times[place] * np.exp(noise * rng.normal())}
+            for kind, times in (("conv", conv), ("separable", separable))
+            for place in range(len(times))
+            for repeat in range(7)
+        ]
+    )
+
+
+def test_a_crossover_is_where_logarithmic_lines_meet():
+    # Conv2D takes c²/64 and the separable layer c/2: equal at 32.
+    channels = [8, 16, 64, 256]
+    conv, separable = [c**2 / 64 for c in channels], [c / 2 for c in channels]
+    [row] = timing.crossovers(repeats_of(conv, separable, channels)).to_dict("records")
+    assert row["outcome"] == "crosses"
+    assert row["channels"] == pytest.approx(32)
+    assert row["channels_low"] == row["channels_high"] == pytest.approx(32)
+    assert row["last_speedup"] == pytest.approx(256**2 / 64 / 128)
+    # 9c² against 9c + c².
+    assert row["last_macs_ratio"] == pytest.approx(9 * 256 / (9 + 256))
+    assert row["macs_ratio"] == pytest.approx(9 * 32 / (9 + 32), rel=0.05)
+    assert row["macs_channels"] == pytest.approx(9 / 8)
+
+
+def test_noise_gives_a_crossover_an_interval_that_holds_it():
+    channels = [8, 16, 64, 256]
+    conv, separable = [c**2 / 64 for c in channels], [c / 2 for c in channels]
+    [row] = timing.crossovers(repeats_of(conv, separable, channels, 0.2)).to_dict("records")
+    assert 16 < row["channels_low"] < 32 < row["channels_high"] < 64
+    assert row["channels_low"] < row["channels"] < row["channels_high"]
+    assert row["always_share"] == row["never_share"] == 0
+
+
+@pytest.mark.parametrize(
+    ("separable", "outcome"), [([0.5, 0.5], "always faster"), ([2, 2], "never faster")]
+)
+def test_there_may_be_no_crossover(separable: list[float], outcome: str):
+    found = timing.crossovers(repeats_of([1, 1], separable, [8, 64])).iloc[0]
+    assert found["outcome"] == outcome
+    assert found[["channels", "channels_low", "channels_high", "macs_ratio"]].isna().all()
+    assert found["always_share"] == (outcome == "always faster")
+    assert found["never_share"] == (outcome == "never faster")
+
+
+def test_it_is_from_the_last_crossing_on_that_separable_layers_are_faster():
+    # Faster, slower, faster: equal times at 8 and at 32.
+    found = timing.crossovers(repeats_of([1, 1, 4], [0.5, 2, 2], [4, 16, 64])).iloc[0]
+    assert found["channels"] == pytest.approx(32)
+
+
+def test_channels_that_one_kind_lacks_do_not_count():
+    found = timing.crossovers(repeats_of([1, 1], [2, 2, 0.1], [8, 64, 512])).iloc[0]
+    assert (found["outcome"], found["last_channels"]) == ("never faster", 64)
+    [row] = timing.crossovers(repeats_of([], [1, 1], [8, 64])).to_dict("records")
+    assert row == {"pass": "forward", "size": 8, "outcome": "not measured"}
+
+
+@pytest.mark.parametrize(("repeats", "outside"), [(1, 0), (6, 0), (8, 0), (9, 1), (15, 3), (17, 4)])
+def test_the_interval_of_a_median_has_its_tabled_order_statistics(repeats: int, outside: int):
+    ordered = np.arange(float(repeats))
+    found = timing.median_interval(np.random.default_rng(0).permutation(ordered))
+    assert found == (np.median(ordered), outside, repeats - 1 - outside)
+
+
+def test_actions_take_turns_after_a_warm_up():
+    called: list[str] = []
+    actions = {name: lambda name=name: called.append(name) for name in "ab"}
+    measured = timing.take_turns(actions, 3)
+    assert {key: len(times) for key, times in measured.items()} == {"a": 3, "b": 3}
+    runs = re.sub(r"(.)\1+", r"\1", "".join(called))
+    assert runs == "ab" * 4
+
+
+def test_modules_are_measured_with_their_counts(device: str):
+    training = {**CONFIG["training"], "batch_size": 8}
+    table = timing.measure_modules(
+        {**CONFIG["model"], "width": 0.125}, training, TIMING, 5000, device, MODULES
+    )
+    assert list(table["module"]) == list(MODULES)
+    for name, row in zip(MODULES, table.to_dict("records"), strict=True):
+        built = models.build(models.architecture(MODULES[name], 0.125))
+        assert row["parameters"] == built.count_params()
+        assert (
+            row["macs"]
+            == models.total(models.costs(models.architecture(MODULES[name], 0.125))).macs
+        )
+        for column in timing.TIMES.values():
+            assert 0 < row[f"{column}_low"] <= row[column] <= row[f"{column}_high"]
+        # 5,000 images take longer than one, and a batch less than its images one by one.
+        assert row["epoch_seconds"] > row["latency_ms"] / 1e3
+        assert row["fps"] > 1e3 / row["latency_ms"]
+        assert (row["device"], row["threads"], row["repeats"]) == ("cpu", 1, 6)
+
+
+def test_layers_are_measured_and_what_is_skipped_is_recorded(device: str, caplog):
+    with caplog.at_level(logging.INFO, logger="convstudy"):
+        table, repeats = timing.measure_layers(CONFIG["training"], TIMING, device)
+    assert len(table) == len(timing.PASSES) * 2 * len(KINDS)
+    skipped = table[table["skipped"].notna()]
+    # 9 · 16² · 4² · 2 = 73,728 of Conv2D and 12,800 of the separable layer are more than 10,000.
+    assert set(zip(skipped["kind"], skipped["channels"], strict=True)) == {
+        ("conv", 16),
+        ("separable", 16),
+    }
+    assert skipped["ms"].isna().all()
+    assert "73,728 MACs, more than most_macs: 10,000" in skipped["skipped"].iloc[0]
+    assert "4 of 12 points were skipped" in caplog.text
+    done = table[table["skipped"].isna()]
+    assert len(repeats) == 6 * len(done)
+    assert (done["ms_low"] <= done["ms"]).all()
+    assert (done["overhead_ms"] > 0).all()
+    conv = done[(done["kind"] == "conv") & (done["channels"] == 2)].set_index("pass")
+    assert list(conv.loc[list(timing.PASSES), "macs"]) == [1152, 3 * 1152]
+    np.testing.assert_allclose(done["gmacs_per_second"], done["macs"] / done["ms"] / 1e6)
+
+
+def test_a_compiled_call_computes_outputs_and_gradients(device: str, monkeypatch):
+    import keras
+    import tensorflow as tf
+
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    given: list = []
+    function = tf.function
+
+    def spied(**how):
+        def compile(call):
+            compiled = function(call, **how)
+
+            def run(*arrays):
+                given.append(compiled(*arrays))
+
+            return run
+
+        return compile
+
+    monkeypatch.setattr(tf, "function", spied)
+    x, upstream = tf.constant([[1.0, 2.0, 3.0]]), tf.constant([[1.0, 10.0]])
+    engine.compiled_call(model)(x)
+    engine.compiled_call(model, gradients=True)(x, upstream)
+    outputs, (by_inputs, by_kernel, by_bias) = given[1]
+    np.testing.assert_allclose(given[0], model(x), rtol=1e-6)
+    np.testing.assert_allclose(outputs, model(x), rtol=1e-6)
+    kernel = model.get_weights()[0]
+    np.testing.assert_allclose(by_inputs, upstream @ kernel.T, rtol=1e-6)
+    np.testing.assert_allclose(by_kernel, np.outer([1, 2, 3], [1, 10]), rtol=1e-6)
+    np.testing.assert_allclose(by_bias, [1, 10])
+
+
+def test_correlations_are_those_of_times():
+    macs = np.array([1e6, 2e6, 4e6])
+    modules = pd.DataFrame(
+        {"parameters": [3, 2, 1], "macs": macs, "latency_ms": macs**2, "fps": 1 / macs}
+    ).assign(epoch_seconds=[1, 3, 2])
+    found = timing.correlations(modules).set_index(["time", "against"])
+    for name in ("latency", "time of a batch"):
+        assert found.loc[(name, "MACs"), "spearman"] == pytest.approx(1)
+        assert found.loc[(name, "MACs"), "pearson"] == pytest.approx(1)
+        assert found.loc[(name, "parameters"), "spearman"] == pytest.approx(-1)
+    assert found.loc[("training time", "MACs"), "spearman"] == pytest.approx(0.5)
+
+
+def test_a_busy_machine_is_told(caplog, monkeypatch):
+    monkeypatch.setattr(timing.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(timing.os, "getloadavg", lambda: (0.9, 0, 0))
+    assert timing.place(CONFIG["training"], "cpu")["load_before"] == 0.9
+    assert not caplog.text
+    monkeypatch.setattr(timing.os, "getloadavg", lambda: (3.0, 0, 0))
+    timing.place(CONFIG["training"], "cpu")
+    assert "the machine is busy (load 3.0 on 2 cores)" in caplog.text

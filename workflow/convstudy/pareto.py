@@ -1,0 +1,275 @@
+"""Several objectives: other penalties than parameters, and the front of error, size and latency.
+
+All of it comes from the exhaustive table and the measured times, without training.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from convstudy.exhaustive import DRAWS, draw_means, means
+from convstudy.layers import KINDS
+from convstudy.logs import duration
+from convstudy.search import POSITIONS
+from convstudy.timing import WHERE
+
+logger = logging.getLogger(__name__)
+
+# What a penalty can be on, and the column that has it.
+QUANTITIES = {
+    "parameters": "parameters",
+    "MACs": "macs",
+    "latency": "latency_ms",
+    "training time": "epoch_seconds",
+}
+NO_PENALTY = "nothing"
+# What is minimised together.
+OBJECTIVES = ("error", "parameters", "latency_ms")
+# The point to which the hypervolume reaches, where each objective goes from 0 (the best of all
+# modules) to 1 (the worst): a little beyond, so that the worst in one objective count, too.
+REFERENCE = 1.1
+SAMPLERS = ("tpe", "nsga2", "random")
+# NSGA-II's own 50 would make a study of 50 trials random.
+POPULATION = 10
+SECONDS_BETWEEN_LINES = 5.0
+
+
+def joined(table: pd.DataFrame, times: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Join accuracies and times by module.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The first one of `convstudy.exhaustive.tabulate`.
+    times : DataFrame
+        What `convstudy.timing.measure_modules` gives.
+
+    Returns
+    -------
+    modules : DataFrame
+        What `convstudy.exhaustive.means` gives, with all columns of `QUANTITIES`, and
+        `convstudy.timing.WHERE`.
+    freedom : int
+        Degrees of freedom of its errors.
+    """
+    found, freedom = means(table)
+    measured = times.set_index("module")[["latency_ms", "epoch_seconds", *WHERE]]
+    return found.join(measured, how="inner"), freedom
+
+
+def penalties(modules: pd.DataFrame, freedom: int, weights: Sequence[float]) -> pd.DataFrame:
+    """Find the best module by test error and a penalty on each quantity.
+
+    Parameters
+    ----------
+    modules, freedom
+        What `joined` gives.
+    weights : sequence of float
+        What is added to the error for each `unit`, the quantity's median over all modules.
+
+    Returns
+    -------
+    DataFrame
+        A row a quantity and weight: ``penalty`` (on what), ``weight``, ``unit``, ``module`` (the
+        winner), ``objective``, ``mean`` (its accuracy), ``low``, ``high`` (95 % interval), its
+        amounts of all `QUANTITIES`, and ``probability`` (that it wins, as far as the replicates
+        tell; empty with one replicate).
+    """
+    from scipy import stats
+
+    accuracies = draw_means(modules, freedom) if freedom else np.empty((0, len(modules)))
+    half = modules["error"] * stats.t.ppf(0.975, max(freedom, 1))
+    chosen = [(NO_PENALTY, 0.0)]
+    chosen += [(quantity, weight) for quantity in QUANTITIES for weight in weights]
+    rows = []
+    for quantity, weight in chosen:
+        amounts = modules[QUANTITIES[quantity]] if weight else pd.Series(0.0, modules.index)
+        unit = amounts.median() if weight else np.nan
+        added = weight * amounts / unit if weight else amounts
+        objective = 1 - modules["mean"] + added
+        winner = objective.idxmin()
+        wins = (1 - accuracies + added.to_numpy()).argmin(axis=1) == objective.argmin()
+        rows.append(
+            {
+                "penalty": quantity,
+                "weight": weight,
+                "unit": unit,
+                "module": winner,
+                "objective": objective[winner],
+                "mean": modules.loc[winner, "mean"],
+                "low": modules.loc[winner, "mean"] - half[winner],
+                "high": modules.loc[winner, "mean"] + half[winner],
+                **modules.loc[winner, list(QUANTITIES.values())],
+                "probability": wins.mean() if freedom else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def objectives(modules: pd.DataFrame) -> np.ndarray:
+    """Give what is minimised, (modules, objectives), see `OBJECTIVES`."""
+    return modules.assign(error=1 - modules["mean"])[list(OBJECTIVES)].to_numpy(float)
+
+
+def front(modules: pd.DataFrame, freedom: int) -> pd.DataFrame:
+    """Tell which modules none beats in all of error, parameters and latency.
+
+    Parameters
+    ----------
+    modules, freedom
+        What `joined` gives.
+
+    Returns
+    -------
+    DataFrame
+        A row a module, the front first, then by error: ``module``, its layers, the objectives,
+        ``mean``, ``low``, ``high`` (accuracy with its 95 % interval), ``on_front``, its
+        ``number`` there (from 1), ``probability`` (that it is on the front, as far as the
+        replicates tell; empty with one replicate), and on what latencies were measured. Times count
+        as exact.
+    """
+    import moocore
+    from scipy import stats
+
+    values = objectives(modules)
+    half = modules["error"] * stats.t.ppf(0.975, max(freedom, 1))
+    share = np.full(len(modules), np.nan)
+    if freedom:
+        counted = np.zeros(len(modules))
+        for accuracies in draw_means(modules, freedom):
+            counted += moocore.is_nondominated(np.column_stack([1 - accuracies, values[:, 1:]]))
+        share = counted / DRAWS
+    table = modules[[*POSITIONS, *WHERE]].assign(
+        **dict(zip(OBJECTIVES, values.T, strict=True)),
+        mean=modules["mean"],
+        low=modules["mean"] - half,
+        high=modules["mean"] + half,
+        on_front=moocore.is_nondominated(values),
+        probability=share,
+    )
+    table = table.sort_values(["on_front", "error"], ascending=[False, True])
+    table = table.reset_index(names="module").astype({"parameters": int})
+    return table.assign(number=(table.index + 1).where(table["on_front"]).astype("Int64"))
+
+
+def hypervolume(values: np.ndarray, of: np.ndarray) -> float:
+    """Give the volume that points dominate, up to the reference point.
+
+    Parameters
+    ----------
+    values : ndarray, (points, objectives)
+        Each to be minimised.
+    of : ndarray, (modules, objectives)
+        All modules, whose best and worst values are 0 and 1; the reference point is `REFERENCE` in
+        each objective.
+    """
+    import moocore
+
+    best, worst = of.min(axis=0), of.max(axis=0)
+    scaled = (values - best) / np.where(worst > best, worst - best, 1)
+    return float(moocore.hypervolume(scaled, ref=np.full(values.shape[1], REFERENCE)))
+
+
+def replay(table: pd.DataFrame, modules: pd.DataFrame, trials: int, studies: int) -> pd.DataFrame:
+    """Replay studies of several objectives on the table.
+
+    The k-th trial of a module gets the error of its k-th replicate, and then the first one again.
+    What a study has reached is the hypervolume of the modules that it has tried, by their mean
+    errors, as a share of the hypervolume of all modules.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The first one of `convstudy.exhaustive.tabulate`.
+    modules : DataFrame
+        What `joined` gives.
+    trials, studies : int
+        Trials a study, and studies a sampler, each with a seed of its own.
+
+    Returns
+    -------
+    DataFrame
+        A row a sampler (of `SAMPLERS`) and number of trials: ``median``, ``low``, ``high`` (5 %
+        and 95 % of the studies) of the share, and ``complete`` (the fraction of studies that have
+        tried all of the front).
+    """
+    done = table[(table["status"] == "finished") & table["module"].isin(modules.index)]
+    errors = (1 - done["test_accuracy_best"]).groupby(done["module"]).agg(list).to_dict()
+    values = pd.DataFrame(objectives(modules), modules.index, OBJECTIVES)
+    whole = hypervolume(values.to_numpy(), values.to_numpy())
+    rows = []
+    began = said = time.perf_counter()
+    for number, (sampler, seed) in enumerate(
+        [(sampler, seed) for sampler in SAMPLERS for seed in range(studies)], start=1
+    ):
+        shares: list[float] = []
+        tried: list[str] = []
+        share = 0.0
+        for module in _study(sampler, seed, trials, errors, values):
+            if module in errors and module not in tried:
+                tried.append(module)
+                share = hypervolume(values.loc[tried].to_numpy(), values.to_numpy()) / whole
+            shares.append(share)
+        rows.append({"sampler": sampler, "shares": shares})
+        now = time.perf_counter()
+        total = studies * len(SAMPLERS)
+        if now - said > SECONDS_BETWEEN_LINES or number == total:
+            said = now
+            left = (now - began) / number * (total - number)
+            logger.info("studies: %d of %d, %s left", number, total, duration(left))
+    parts = []
+    for sampler in SAMPLERS:
+        reached = np.array([row["shares"] for row in rows if row["sampler"] == sampler])
+        low, median, high = np.quantile(reached, [0.05, 0.5, 0.95], axis=0)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "sampler": sampler,
+                    "trials": np.arange(1, trials + 1),
+                    "median": median,
+                    "low": low,
+                    "high": high,
+                    "complete": (reached > 1 - 1e-9).mean(axis=0),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _study(
+    name: str,
+    seed: int,
+    trials: int,
+    errors: Mapping[str, Sequence[float]],
+    values: pd.DataFrame,
+) -> list[str]:
+    """Let Optuna search, and give the modules that it tried, in order."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    samplers: dict[str, Any] = {
+        "tpe": lambda: optuna.samplers.TPESampler(
+            n_startup_trials=10, multivariate=True, constant_liar=False, group=False, seed=seed
+        ),
+        "nsga2": lambda: optuna.samplers.NSGAIISampler(population_size=POPULATION, seed=seed),
+        "random": lambda: optuna.samplers.RandomSampler(seed=seed),
+    }
+    study = optuna.create_study(directions=["minimize"] * len(OBJECTIVES), sampler=samplers[name]())
+    tried: list[str] = []
+    for _ in range(trials):
+        trial = study.ask()
+        kinds = [trial.suggest_categorical(position, tuple(KINDS)) for position in POSITIONS]
+        module = "-".join(kinds)
+        if module in errors:
+            mine = errors[module]
+            error = mine[tried.count(module) % len(mine)]
+            study.tell(trial, [error, *values.loc[module].iloc[1:]])
+        else:
+            # Every training of it ended early.
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        tried.append(module)
+    return tried

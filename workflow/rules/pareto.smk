@@ -1,0 +1,30 @@
+"""Time in place of parameters, and several objectives. Made on demand by `find_pareto_front`."""
+
+
+rule find_pareto_front:
+    """Find the best modules for other penalties, and the front of error, size and latency."""
+    input:
+        table=rules.tabulate_modules.output.table,
+        times=rules.measure_modules.output,
+    output:
+        front="results/pareto/front.csv",
+        penalties="results/pareto/penalties.csv",
+        hypervolume="results/pareto/hypervolume.csv",
+        about="results/pareto/about.json",
+    log:
+        "results/logs/find_pareto_front.log",
+    benchmark:
+        "results/benchmarks/find_pareto_front.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=growing(30),
+    params:
+        settings=extras.settings("pareto", config),
+        code=code_digest("exhaustive", "layers", "pareto"),
+    message:
+        "Finding the front of error, parameters and latency"
+    script:
+        "../scripts/find_pareto_front.py"
