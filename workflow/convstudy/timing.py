@@ -209,9 +209,9 @@ def measure_modules(
     DataFrame
         A row a module: its layers, ``parameters`` and ``macs`` (of one image) at the trained
         width; ``latency_ms`` (one image, milliseconds), ``fps`` (images a second in batches of
-        ``batch_size``) and ``epoch_seconds`` (an epoch of ``train_images``, without tests): each
-        the median of ``repeats`` repeats (of latency, `LATENCY_ROUNDS` times as many), with ``_low`` and ``_high``, see `median_interval`; and
-        where it was measured.
+        ``batch_size``) and ``epoch_seconds`` (an epoch of ``train_images``, without tests), each
+        the median of ``repeats`` repeats (of latency, `LATENCY_ROUNDS` times as many) with
+        ``_low`` and ``_high``, see `median_interval`; and where it was measured.
     """
     from keras import ops
 
