@@ -6,7 +6,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from convstudy import counts, exhaustive, models, optimism, pareto, recipes, timing
+from convstudy import (
+    counts,
+    exhaustive,
+    models,
+    optimism,
+    pareto,
+    penalties,
+    recipes,
+    replay,
+    timing,
+)
 from convstudy.extras import EXTRAS
 from convstudy.files import read_json, write_csv, write_json
 from convstudy.layers import KINDS, cost
@@ -81,6 +91,12 @@ def write_extras(folder: Path, skill: Mapping[str, float] = SKILL) -> None:
             for one in trainings(models.single_kind_models(), gain)
         ]
     )
+    penalty = {"weight": 0.05, "unit": 15625}
+    recorded = replay.read_curves(curves)
+    trials = {
+        design: replay.replay(design, recorded, penalty, studies=2, trials=6, seed=0)
+        for design in replay.designs().values()
+    }
     made = {
         "exhaustive/table": table,
         "exhaustive/curves": curves,
@@ -90,6 +106,8 @@ def write_extras(folder: Path, skill: Mapping[str, float] = SKILL) -> None:
         "optimism/differences": optimism.compare(single),
         "recipes/trainings": by_recipe,
         "recipes/summary": recipes.compare(by_recipe),
+        "penalties/envelope": penalties.winners(table, penalty),
+        "penalties/probabilities": penalties.probabilities(table, penalty),
         **_times(rng),
     }
     joined, freedom = pareto.joined(table, made["timing/modules"])
@@ -98,8 +116,11 @@ def write_extras(folder: Path, skill: Mapping[str, float] = SKILL) -> None:
         "pareto/penalties": pareto.penalties(joined, freedom, [0.05]),
         "pareto/hypervolume": pareto.replay(table, joined, trials=12, studies=2),
     }
+    for name, frame in replay.collect(trials, table, penalty).items():
+        made[f"replay/{name}"] = frame
     for name, frame in made.items():
         write_csv(folder / f"{name}.csv", frame)
+    write_json(folder / "penalties/about.json", {"settings": {"penalty": penalty}})
     write_json(folder / "run.json", {**read_json(folder / "run.json"), "extras": list(EXTRAS)})
 
 

@@ -27,7 +27,7 @@ def run(curves, design, studies=3, trials=50, seed=0):
 def test_there_is_a_design_for_each_sampler_pruner_and_objective():
     designs = replay.designs()
     assert len(designs) == len(set(designs.values())) == 4 * (3 + 1 + 2 * 2)
-    assert designs["penalised-tpe_2018-median-article"].penalty_pruning == "article"
+    assert designs["penalised-tpe-median-article"].penalty_pruning == "article"
     # Where nothing is pruned or paid, there is nothing to leave out.
     for design in designs.values():
         if design.penalty_pruning == "objective":
@@ -43,7 +43,7 @@ def test_brute_force_has_no_regret_and_asks_for_the_whole_table_once(table):
     assert (end["combinations"] == 27).all()
     assert (end["regret"] == 0).all()
     assert (end["picked_best"] == 1).all()
-    assert (end["epochs_asked"] == 27 * EPOCHS).all()
+    assert (end["epochs"] == 27 * EPOCHS).all()
     assert (end["epochs_trained"] == 27 * EPOCHS).all()
 
 
@@ -58,7 +58,7 @@ def test_random_draws_the_best_as_often_as_chance_says(table):
 
 
 def test_the_same_seed_gives_the_same_studies_and_another_seed_others(table):
-    tpe = replay.designs()["accuracy-tpe-median-article"]
+    tpe = replay.designs()["accuracy-tpe_multivariate-median-article"]
     first = run(table[1], tpe, studies=2, trials=15)
     pd.testing.assert_frame_equal(first, run(table[1], tpe, studies=2, trials=15))
     assert not first.equals(run(table[1], tpe, studies=2, trials=15, seed=1))
@@ -143,7 +143,7 @@ def test_scores_worked_by_hand():
     assert scores["drawn_best"].tolist() == [0, 0, 0, 0, 0, 1, 1]
     assert scores["picked_best"].tolist() == [0, 0, 0, 0, 0, 1, 1]
     assert scores["picked_alike"].tolist() == [0, 0, 0, 1, 1, 1, 1]
-    assert scores["epochs_asked"].tolist() == [2, 6, 10, 14, 15, 19, 4]
+    assert scores["epochs"].tolist() == [2, 6, 10, 14, 15, 19, 4]
     # The curves c0 and a0 were begun before.
     assert scores["epochs_trained"].tolist() == [2, 4, 8, 12, 13, 16, 4]
     assert scores["combinations"].tolist() == [1, 1, 2, 2, 3, 3, 1]

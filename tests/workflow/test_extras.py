@@ -7,6 +7,7 @@ from pipeline_example import Project
 TINY = {
     "data": {"validation_images": 50},
     "exhaustive": {"epochs": 2, "replicates": 1},
+    "replay": {"studies": 2, "trials": 6},
     "recipes": {"epochs": 2, "compared": {"adam": {}, "sgd": {"optimizer": {"name": "sgd"}}}},
 }
 

@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 # Optuna's defaults, which were those of Optuna 0.5, too.
 _TPE = {"name": "tpe", "startup_trials": 10, "candidates": 24}
 SAMPLERS: dict[str, dict[str, Any]] = {
-    "tpe_2018": {**_TPE, "multivariate": False, "constant_liar": False},
-    "tpe": {**_TPE, "multivariate": True, "constant_liar": True},
+    "tpe": {**_TPE, "multivariate": False, "constant_liar": False},
+    "tpe_multivariate": {**_TPE, "multivariate": True, "constant_liar": True},
     "random": {"name": "random"},
     "grid": {"name": "grid"},
 }
@@ -47,8 +47,8 @@ PRUNERS: dict[str, dict[str, Any]] = {
 LABELS = {
     "accuracy": "accuracy alone",
     "penalised": "with the penalty",
-    "tpe_2018": "TPE as in Optuna 0.5",
-    "tpe": "TPE as now",
+    "tpe": "TPE as in Optuna 0.5",
+    "tpe_multivariate": "TPE as now",
     "random": "random",
     "grid": "grid",
     "none": "no pruner",
@@ -314,7 +314,7 @@ def score(trials: "pd.DataFrame", known: "pd.DataFrame") -> "pd.DataFrame":
         A row a trial: ``study``, ``trial``; ``regret``, ``expected_regret``, ``probability_best``
         of the picked module; whether the best module ``drawn_best`` (and completed),
         ``picked_best``, or one ``picked_alike`` that is not told apart from it; up to this trial
-        ``epochs_asked``, ``epochs_trained`` (where a curve that is drawn again costs nothing),
+        ``epochs``, ``epochs_trained`` (where a curve that is drawn again costs nothing),
         ``combinations``.
     """
     study = trials["study"]
@@ -335,7 +335,7 @@ def score(trials: "pd.DataFrame", known: "pd.DataFrame") -> "pd.DataFrame":
     curve = [study, trials["module"], trials["replicate"]]
     longest = trials["epochs"].groupby(curve).cummax()
     had = longest.groupby(curve).shift(fill_value=0)
-    scores["epochs_asked"] = trials["epochs"].groupby(study).cumsum()
+    scores["epochs"] = trials["epochs"].groupby(study).cumsum()
     scores["epochs_trained"] = (longest - had).groupby(study).cumsum()
     new = ~trials.duplicated(["study", "module"])
     scores["combinations"] = new.groupby(study).cumsum()
@@ -351,7 +351,7 @@ def history(scores: "pd.DataFrame") -> "pd.DataFrame":
         A row a number of trials: ``trials``; ``regret_mean`` and quantiles over studies,
         ``regret_10``, ``regret_50``, ``regret_90``; ``drawn``, ``picked`` and ``alike``, the shares
         of studies that completed the best module, that pick it, that pick one which is not told
-        apart from it; means of epochs and combinations.
+        apart from it; means of epochs and combinations, with their intervals.
     """
     groups = scores.groupby("trial")
     regret = groups["regret"]
@@ -361,7 +361,7 @@ def history(scores: "pd.DataFrame") -> "pd.DataFrame":
     shares = {"drawn": "drawn_best", "picked": "picked_best", "alike": "picked_alike"}
     for name, column in shares.items():
         found[name] = groups[column].mean()
-    for column in ("epochs_asked", "epochs_trained", "combinations"):
+    for column in ("epochs", "epochs_trained", "combinations"):
         found[f"{column}_mean"] = groups[column].mean()
     return found.rename_axis("trials").reset_index()
 
@@ -377,7 +377,7 @@ def summarise(scores: "pd.DataFrame", known: "pd.DataFrame") -> dict[str, Any]:
         ``probability_table``, the chance that the picked module is the best one, as far as the
         table knows; ``regret_mean`` with ``regret_low`` and ``regret_high`` (Student's t), and
         ``expected_regret_mean``; ``resolution``, the least difference that the table tells apart;
-        means of epochs and combinations.
+        means of epochs and combinations, with their intervals.
     """
     from convstudy.tables import wilson
 
@@ -400,8 +400,9 @@ def summarise(scores: "pd.DataFrame", known: "pd.DataFrame") -> dict[str, Any]:
         "expected_regret_mean": last["expected_regret"].mean(),
         "resolution": known["resolution"].median(),
     }
-    for column in ("epochs_asked", "epochs_trained", "combinations"):
+    for column in ("epochs", "epochs_trained", "combinations"):
         found[f"{column}_mean"] = last[column].mean()
+        found[f"{column}_low"], found[f"{column}_high"] = mean_interval(last[column])
     return found
 
 
@@ -437,7 +438,7 @@ def compare_pruning(scores: Mapping[Design, "pd.DataFrame"]) -> "pd.DataFrame":
         other = Design(design.objective, design.sampler, design.pruner, "article")
         theirs, ours = (one.groupby("study").last() for one in (scores[other], with_penalty))
         row = {"sampler": design.sampler, "pruner": design.pruner, "studies": len(ours)}
-        for name, column in (("regret", "regret"), ("epochs", "epochs_asked")):
+        for name, column in (("regret", "regret"), ("epochs", "epochs")):
             difference = theirs[column] - ours[column]
             low, high = mean_interval(difference)
             row |= {

@@ -114,7 +114,7 @@ def by_epochs(history: "pd.DataFrame", synthetic: bool) -> "Figure":
                     continue
                 dash = "-" if pruning == "article" else (0, (3, 1.5))
                 marker = MARKERS[list(PRUNERS).index(pruner)]
-                x, y = line["epochs_asked_mean"], 100 * line["regret_mean"]
+                x, y = line["epochs_mean"], 100 * line["regret_mean"]
                 axis.plot(x, y, color=colours[pruner], ls=dash)
                 axis.plot(x.iloc[-1], y.iloc[-1], marker, color=colours[pruner], ms=6, mec="white")
             if row == 0:

@@ -294,7 +294,7 @@ _SHOWN: dict[str, tuple[str, dict[str, Column], tuple[tuple[str, int], ...]]] = 
             "interval": Column(f"95{THIN}% interval", str),
             "drawn": Column("Best completed", percent),
             "regret_mean": Column("Regret, points", points_of),
-            "epochs_asked_mean": Column("Epochs", whole),
+            "epochs_mean": Column("Epochs", whole),
             "combinations_mean": Column("Modules drawn", whole),
             "alike": Column("Not told apart", percent),
             "probability_table": Column("Chance of picks", percent),
@@ -527,17 +527,17 @@ class Report:
     def replay_findings(self) -> Html:
         """Say what the article's way to search reaches, and what it lost by its pruning."""
         summary = self._read("replay/summary")
-        here = {"sampler": "tpe_2018", "pruner": "median", "penalty_pruning": "article"}
+        here = {"sampler": "tpe", "pruner": "median", "penalty_pruning": "article"}
         mine = summary[(summary[list(here)] == pd.Series(here)).all(axis=1)]
         lines = [
             f"{replay.LABELS[row.objective].capitalize()}, {_way(row)}: {row.trials} trials pick"
             f" the table's best module in {percent(row.probability_best)} of {row.studies} studies"
             f" (95 % interval {interval(row.probability_low, row.probability_high)}) and ask for"
-            f" {whole(row.epochs_asked_mean)} epochs."
+            f" {whole(row.epochs_mean)} epochs."
             for row in mine.itertuples()
         ]
         pruning = self._read("replay/pruning")
-        for row in pruning[pruning["sampler"] == "tpe_2018"].itertuples():
+        for row in pruning[pruning["sampler"] == "tpe"].itertuples():
             clear = row.regret_low > 0 or row.regret_high < 0
             lines.append(
                 f"With {_way(row)}, leaving the penalty out of pruning changes the regret by"
