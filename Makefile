@@ -10,7 +10,7 @@ EXTRA ?=
 CONFIG ?=
 
 # Parts beyond the article (README.md says what each is).
-BEYOND ?= tabulate_modules measure_optimism compare_recipes replay_searches compare_penalties
+BEYOND ?= tabulate_modules measure_optimism replay_searches compare_penalties measure_times find_pareto_front compare_recipes
 
 VENV := .venv$(if $(EXTRA),-$(EXTRA))
 LOCK := $(if $(EXTRA),locks/$(EXTRA).lock,requirements.lock)

@@ -59,3 +59,4 @@ def test_an_extra_is_whole(root: Path, extra):
     assert set(extra.figures) <= set(figure_names([], [extra.name]))
     assert not set(extra.figures) & set(figure_names([], []))
     assert f"`{extra.target}`" in (root / "README.md").read_text()
+    assert f" {extra.target}" in (root / "Makefile").read_text()
