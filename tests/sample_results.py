@@ -181,7 +181,7 @@ def _times(rng: np.random.Generator) -> dict[str, pd.DataFrame]:
         "timing/modules": modules,
         "timing/correlations": timing.correlations(modules),
         "timing/layers": table,
-        "timing/crossovers": timing.crossovers(pd.DataFrame(repeats)),
+        "timing/crossover": timing.crossovers(pd.DataFrame(repeats)),
     }
 
 

@@ -435,17 +435,21 @@ def test_claims_about_opt_in_parts_are_judged_when_these_are_there(tmp_path: Pat
     )
     pruning = {"sampler": ["tpe"], "pruner": "median", "regret_difference": 0.02}
     pruning |= {"regret_low": 0.01, "regret_high": 0.03}
-    crossovers = pd.DataFrame(
-        [("forward and backward", 4, 20, 17, 34, 9.0), ("forward and backward", 32, 4, 3, 5, 4.0)],
-        columns=["pass", "size", "channels", "channels_low", "channels_high", "last_speedup"],
-    ).assign(last_channels=1024)
+    # Slower with few channels, the more so on small maps; faster with many.
+    crossover = {"pass": "forward", "size": [4, 32]}
+    for name, values in (("first", [0.8, 0.95]), ("last", [8.0, 5.0])):
+        crossover[f"{name}_speedup"] = values
+        crossover[f"{name}_speedup_low"] = [one - 0.02 for one in values]
+        crossover[f"{name}_speedup_high"] = [one + 0.02 for one in values]
+    times = {"macs": [1e6, 2e7], "latency_ms": [1.0, 2.0]}
     optimism = {"selection": [LAST, ON_HALF], "difference": 0.006, "low": 0.004, "high": 0.008}
     made = {
         "exhaustive/summary.csv": pd.DataFrame([best]),
         "exhaustive/table.csv": exhaustive,
         "replay/summary.csv": replay,
         "replay/pruning.csv": pd.DataFrame(pruning),
-        "timing/crossovers.csv": crossovers,
+        "timing/crossover.csv": pd.DataFrame(crossover),
+        "timing/modules.csv": pd.DataFrame(times),
         "optimism/summary.csv": pd.DataFrame(optimism),
     }
     assert set(made) == set(OPT_IN)

@@ -86,7 +86,7 @@ EXTRAS: dict[str, Extra] = {
             "timing",
             "measure_times",
             ("data", "model", "training", "timing"),
-            ("modules.csv", "correlations.csv", "layers.csv", "crossovers.csv"),
+            ("modules.csv", "correlations.csv", "layers.csv", "crossover.csv"),
             ("timing_modules", "timing_layers"),
         ),
         Extra(

@@ -197,7 +197,7 @@ _SHOWN: dict[str, tuple[str, dict[str, Column], tuple[tuple[str, int], ...]]] = 
         },
         (("", 2), ("This run", 4), ("Article", 3)),
     ),
-    "timing/crossovers": (
+    "timing/crossover": (
         "From how many channels on a SeparableConv2D is faster than a Conv2D",
         {
             "pass": Column("Pass"),

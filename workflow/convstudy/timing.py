@@ -402,53 +402,58 @@ def crossovers(repeats: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         A row a size and pass. ``outcome`` is ``crosses``, ``always faster`` or ``never faster``
         (of the separable layer, within ``first_channels`` to ``last_channels``), or ``not
-        measured``. Where it crosses,
-        ``channels`` says at how many. ``channels_low`` and ``channels_high`` are the 95 % interval
-        over resampled repeats; an end is empty where it lies outside what was measured, and
-        ``always_share`` and ``never_share`` are the shares of resamples with those outcomes.
-        ``macs_ratio`` says by how many times Conv2D's MACs exceed the separable layer's there,
-        where both take as long; ``macs_channels`` is where their MACs are equal. ``last_speedup``
-        and ``last_macs_ratio`` say how many times faster the separable layer is at the last
-        channels, and how many times fewer MACs it has.
+        measured``. Where it crosses, ``channels`` says at how many. ``channels_low`` and
+        ``channels_high`` are the 95 % interval over resampled repeats; an end is empty where it
+        lies outside what was measured, and ``always_share`` and ``never_share`` are the shares of
+        resamples with those outcomes. ``macs_ratio`` says by how many times Conv2D's MACs exceed
+        the separable layer's there, where both take as long; ``macs_channels`` is where their MACs
+        are equal. ``first_speedup`` and ``last_speedup`` say how many times faster the separable
+        layer is at the first and the last channels, with ``_low`` and ``_high``, and
+        ``last_macs_ratio`` how many times fewer MACs it has at the last ones.
     """
     rows: list[dict[str, Any]] = []
     for (direction, size), part in repeats.groupby(["pass", "size"], sort=False):
-        if not {"conv", "separable"} <= set(part["kind"]):
-            rows.append({"pass": direction, "size": size, "outcome": "not measured"})
+        row: dict[str, Any] = {"pass": direction, "size": size, "outcome": "not measured"}
+        rows.append(row)
+        kinds = [
+            part[part["kind"] == kind].pivot_table("ms", "channels", "repeat")
+            for kind in ("conv", "separable")
+        ]
+        both = kinds[0].index.intersection(kinds[1].index)
+        if both.empty:
             continue
-        wide = part.pivot_table("ms", "channels", ["kind", "repeat"])
-        wide = wide[["conv", "separable"]].dropna()
-        channels = wide.index.to_numpy()
-        times = np.stack([wide["conv"].to_numpy(), wide["separable"].to_numpy()])
+        channels = both.to_numpy()
+        times = np.stack([kind.loc[both].to_numpy() for kind in kinds])
         macs = [_macs("conv", size, one) / _macs("separable", size, one) for one in channels]
-        found = float(_crossing(channels, _advantage(times))[0])
+        advantage = _advantage(times)
+        found = float(_crossing(channels, advantage)[0])
         rng = np.random.default_rng(0)
         number = times.shape[-1]
         # Both kinds of a round are resampled together: they were measured side by side.
         chosen = rng.integers(0, number, (DRAWS, len(channels), number))
-        drawn = np.take_along_axis(times[:, None], chosen[None], axis=-1)
-        crossings = _crossing(channels, _advantage(drawn))
+        drawn = _advantage(np.take_along_axis(times[:, None], chosen[None], axis=-1))
+        crossings = _crossing(channels, drawn)
         low, high = np.quantile(crossings, [0.025, 0.975], method="inverted_cdf")
-        rows.append(
-            {
-                "pass": direction,
-                "size": size,
-                "outcome": OUTCOMES.get(found, "crosses"),
-                "channels": _finite(found),
-                "channels_low": _finite(low),
-                "channels_high": _finite(high),
-                "always_share": float(np.mean(crossings == ALWAYS)),
-                "never_share": float(np.mean(crossings == NEVER)),
-                "macs_ratio": np.interp(np.log(found), np.log(channels), macs)
-                if np.isfinite(found)
-                else np.nan,
-                "macs_channels": TAPS / (TAPS - 1),
-                "first_channels": channels[0],
-                "last_channels": channels[-1],
-                "last_speedup": float(np.exp(_advantage(times)[0, -1])),
-                "last_macs_ratio": macs[-1],
+        crosses = np.isfinite(found)
+        row |= {
+            "outcome": OUTCOMES.get(found, "crosses"),
+            "channels": _finite(found),
+            "channels_low": _finite(low),
+            "channels_high": _finite(high),
+            "always_share": float(np.mean(crossings == ALWAYS)),
+            "never_share": float(np.mean(crossings == NEVER)),
+            "macs_ratio": np.interp(np.log(found), np.log(channels), macs) if crosses else np.nan,
+            "macs_channels": TAPS / (TAPS - 1),
+        }
+        for name, place in (("first", 0), ("last", -1)):
+            low, high = np.exp(np.quantile(drawn[:, place], [0.025, 0.975]))
+            row |= {
+                f"{name}_channels": channels[place],
+                f"{name}_speedup": float(np.exp(advantage[0, place])),
+                f"{name}_speedup_low": low,
+                f"{name}_speedup_high": high,
             }
-        )
+        row["last_macs_ratio"] = macs[-1]
     return pd.DataFrame(rows)
 
 

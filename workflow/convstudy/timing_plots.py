@@ -25,11 +25,11 @@ def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
     """Give a function for each figure, by name."""
     tables = {
         name: results.table(f"timing/{name}.csv")
-        for name in ("modules", "correlations", "layers", "crossovers")
+        for name in ("modules", "correlations", "layers", "crossover")
     }
     return {
         "timing_modules": partial(modules, tables["modules"], tables["correlations"]),
-        "timing_layers": partial(layers, tables["layers"], tables["crossovers"]),
+        "timing_layers": partial(layers, tables["layers"], tables["crossover"]),
     }
 
 

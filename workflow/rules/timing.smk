@@ -61,7 +61,7 @@ rule measure_times:
         layers=rules.measure_layers.output.layers,
     output:
         correlations="results/timing/correlations.csv",
-        crossovers="results/timing/crossovers.csv",
+        crossover="results/timing/crossover.csv",
         about="results/timing/about.json",
     log:
         "results/logs/measure_times.log",
