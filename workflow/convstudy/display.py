@@ -56,7 +56,7 @@ def three(value: float) -> str:
 
 def times(value: float) -> str:
     """Write a factor."""
-    return f"{value:.3g}×"
+    return f"{value:.1f}×"
 
 
 def points(value: float) -> str:

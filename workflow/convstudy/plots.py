@@ -476,10 +476,15 @@ def _thin_out_minor_labels(axis: "Axes") -> None:
 
 
 def plain_ticks(axis: Any) -> None:
-    """Label a logarithmic axis of a decade or two at 1, 2 and 5, as plain numbers."""
-    from matplotlib.ticker import LogLocator, NullFormatter
+    """Label a logarithmic axis at 1, 2 and 5, or evenly if it is short, as plain numbers.
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    Call it when all is drawn.
+    """
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    short = high < 5 * low
+    axis.set_major_locator(MaxNLocator(nbins=4) if short else LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(_short_number)
     axis.set_minor_formatter(NullFormatter())
 

@@ -146,4 +146,6 @@ def _mark(axis: Any, crossovers: "pd.DataFrame", direction: str, size: int) -> N
         axis.axvspan(low, high, color=plots.FAINT, alpha=0.5, lw=0)
         axis.axvline(row["channels"], color=plots.INK, lw=1.2)
         text = f"from {row['channels']:.3g} on"
-    axis.text(0.04, 0.96, text, transform=axis.transAxes, va="top", fontsize=8.5)
+    axis.text(0.04, 0.96, text, transform=axis.transAxes, va="top", fontsize=8.5).set_bbox(
+        {"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.8}
+    )
