@@ -5,7 +5,10 @@ import pandas as pd
 import pytest
 from convstudy import replay, tables
 from convstudy.errors import UserError
+from convstudy.files import write_csv
 from convstudy.replay import Design
+from convstudy.report import Report
+from sample_results import write_extras, write_sample
 from table_example import BEST, made_up
 
 PENALTY = {"weight": 0.05, "unit": 15625}
@@ -211,3 +214,30 @@ def test_progress_is_shown_without_what_each_study_says(table, caplog):
     run(table[1], RANDOM, 3, 5)
     assert [record.name for record in caplog.records] == ["convstudy.replay"] * 3
     assert "3 of 3 studies" in caplog.text
+
+
+def test_the_report_writes_each_interval_in_its_unit(root, tmp_path):
+    write_sample(tmp_path)
+    write_extras(tmp_path)
+    pruning = pd.DataFrame(
+        {
+            **{"sampler": ["tpe"], "pruner": "median", "studies": 9},
+            **{"regret_article": 0.05, "regret_objective": 0.02, "regret_difference": 0.03},
+            **{"regret_low": 0.01, "regret_high": 0.05, "epochs_article": 180.6},
+            **{"epochs_objective": 264.9, "epochs_difference": -84.3},
+            **{"epochs_low": -89.4, "epochs_high": 2.4},
+        }
+    )
+    write_csv(tmp_path / "replay/pruning.csv", pruning)
+    report = Report(tmp_path, root / "workflow/report")
+    shown = report.table("replay/pruning").text
+    for written in ("+3.00", "+1.00 to +5.00", ">181<", ">265<", "−84", "−89 to +2"):
+        assert written in shown
+    # Nothing is paid or nothing pruned: neither yes nor no.
+    summary = report.table("replay/summary").text
+    assert summary.count(">yes<") == summary.count(">no<") == 8
+    said = report.replay_findings().text
+    assert "changes the regret by +3.00 points" in said
+    assert "which is clear" in said
+    assert "not clear" not in said
+    assert "has the lowest mean objective; its chance" in report.penalty_findings().text

@@ -74,9 +74,24 @@ def point_interval(low: float, high: float) -> str:
     return DASH if pd.isna(low) else f"{points(low)} to {points(high)}"
 
 
-def range_of(low: float, high: float) -> str:
-    """Write two numbers as a range; a dash where there is none."""
+def three_interval(low: float, high: float) -> str:
+    """Write two numbers as a range, with three digits that count; a dash where there is none."""
+    return DASH if pd.isna(low) else f"{three(low)}{DASH}{three(high)}"
+
+
+def four_interval(low: float, high: float) -> str:
+    """Write two numbers as a range, as `four` writes them; a dash where there is none."""
     return DASH if pd.isna(low) else f"{four(low)}{DASH}{four(high)}"
+
+
+def change(value: float) -> str:
+    """Write a difference to the nearest whole number, with its sign."""
+    return f"{value:+,.0f}".replace("-", MINUS)
+
+
+def change_interval(low: float, high: float) -> str:
+    """Write two differences as a range, to whole numbers; a dash where there is none."""
+    return DASH if pd.isna(low) else f"{change(low)} to {change(high)}"
 
 
 def yes(value: bool) -> str:

@@ -8,15 +8,17 @@ import pandas as pd
 
 from convstudy import claims, plots, recorded, replay
 from convstudy.display import (
-    DASH,
     MINUS,
     THIN,
     Column,
     Html,
     card,
+    change,
+    change_interval,
     error,
     escape,
     four,
+    four_interval,
     interval,
     items,
     mark,
@@ -26,11 +28,11 @@ from convstudy.display import (
     point_interval,
     points,
     points_of,
-    range_of,
     sentence,
     span,
     table,
     three,
+    three_interval,
     times,
     whole,
     yes,
@@ -48,6 +50,15 @@ GROUPS = {
     "training": "Trained networks",
     "timing": "Time",
     OWN: "This project’s own",
+}
+
+
+# How an interval of each column is written; others with three digits that count.
+_INTERVALS = {
+    "probability": interval,
+    "regret": point_interval,
+    "epochs": change_interval,
+    "from": four_interval,
 }
 
 
@@ -290,11 +301,11 @@ _SHOWN: dict[str, tuple[str, dict[str, Column], tuple[tuple[str, int], ...]]] = 
             "penalty_pruning": Column("Penalty in pruning", html=_in_pruning),
             "trials": Column("Trials", whole),
             "probability_best": Column("Best picked", percent),
-            "interval": Column(f"95{THIN}% interval", str),
+            "probability_interval": Column(f"95{THIN}% interval", str),
             "drawn": Column("Best completed", percent),
             "regret_mean": Column("Regret, points", points_of),
-            "epochs_mean": Column("Epochs", whole),
-            "combinations_mean": Column("Modules drawn", whole),
+            "epochs_mean": Column("Epochs", three),
+            "combinations_mean": Column("Modules drawn", three),
             "alike": Column("Not told apart", percent),
             "probability_table": Column("Chance of picks", percent),
         },
@@ -309,9 +320,9 @@ _SHOWN: dict[str, tuple[str, dict[str, Column], tuple[tuple[str, int], ...]]] = 
             "regret_objective": Column("With", points_of),
             "regret_difference": Column("Difference", points),
             "regret_interval": Column(f"95{THIN}% interval", str),
-            "epochs_article": Column("Without", whole),
-            "epochs_objective": Column("With", whole),
-            "epochs_difference": Column("Difference", whole),
+            "epochs_article": Column("Without", three),
+            "epochs_objective": Column("With", three),
+            "epochs_difference": Column("Difference", change),
             "epochs_interval": Column(f"95{THIN}% interval", str),
         },
         (("", 2), ("Regret, points", 4), ("Epochs", 4)),
@@ -445,23 +456,17 @@ class Report:
             pairs = zip(frame["first"].map(names), frame["second"].map(names), strict=True)
             frame = frame.assign(pair=[f"{first} {MINUS} {second}" for first, second in pairs])
         if name == "replay/summary":
-            ends = zip(frame["probability_low"], frame["probability_high"], strict=True)
-            frame = frame.assign(interval=[interval(low, high) for low, high in ends])
-        if name == "replay/pruning":
-            ends = zip(frame["regret_low"], frame["regret_high"], strict=True)
-            frame = frame.assign(regret_interval=[point_interval(*one) for one in ends])
-            ends = zip(frame["epochs_low"], frame["epochs_high"], strict=True)
-            frame = frame.assign(epochs_interval=[f"{whole(a)} to {whole(b)}" for a, b in ends])
-        if name == "penalties/envelope":
-            ends = zip(frame["from_low"], frame["from_high"], strict=True)
-            frame = frame.assign(from_interval=[range_of(low, high) for low, high in ends])
+            # Without a penalty or a pruner, there is nothing to hold it or to leave it out.
+            differs = (frame["weight"] > 0) & (frame["pruner"] != "none")
+            frame["penalty_pruning"] = frame["penalty_pruning"].where(differs)
         if {"rank_low", "rank_high"} <= set(frame):
             ends = zip(frame["rank_low"], frame["rank_high"], strict=True)
             frame = frame.assign(ranks=[span(low, high) for low, high in ends])
         for column in [name.removesuffix("_interval") for name in columns]:
             if {f"{column}_low", f"{column}_high"} <= set(frame):
                 ends = zip(frame[f"{column}_low"], frame[f"{column}_high"], strict=True)
-                written = [f"{three(low)}{DASH}{three(high)}" for low, high in ends]
+                write = _INTERVALS.get(column, three_interval)
+                written = [write(low, high) for low, high in ends]
                 frame = frame.assign(**{f"{column}_interval": written})
         return self._shown(frame, columns, caption, groups)
 
@@ -531,8 +536,8 @@ class Report:
         lines = [
             f"{replay.LABELS[row.objective].capitalize()}, {_way(row)}: {row.trials} trials pick"
             f" the table's best module in {percent(row.probability_best)} of {row.studies} studies"
-            f" (95 % interval {interval(row.probability_low, row.probability_high)}) and ask for"
-            f" {whole(row.epochs_mean)} epochs."
+            f" (95 % interval {interval(row.probability_low, row.probability_high)})"
+            f"{_alike(row.alike)}; they ask for {three(row.epochs_mean)} epochs."
             for row in mine.itertuples()
         ]
         pruning = self._read("replay/pruning")
@@ -557,11 +562,11 @@ class Report:
         chances = chances[chances["module"] == best["module"]]
         nearest = (chances["weight"] - weight).abs().idxmin()
         chance = chances.loc[nearest, "probability"]
-        sure = "" if pd.isna(chance) else f" with a chance of {percent(chance)}"
+        sure = "" if pd.isna(chance) else f"; its chance to be the best one is {percent(chance)}"
         text = (
             f"At the study's weight, {weight:g} for every {penalty['unit']:,.0f} parameters,"
-            f" {best['module']} is the best module{sure}. Over all weights, {len(envelope)} of"
-            f" {len(self._read('exhaustive/summary'))} modules win somewhere."
+            f" {best['module']} has the lowest mean objective{sure}. Over all weights,"
+            f" {len(envelope)} of {len(self._read('exhaustive/summary'))} modules win somewhere."
         )
         return Html(f"<p>{sentence(text)}</p>")
 
@@ -658,6 +663,13 @@ class Report:
             for row in self._read("studies").itertuples()
         )
         return f"{epochs}. Images a second by layer kind beside it."
+
+
+def _alike(share: float) -> str:
+    """Write how often a pick is as good, as far as the replicates tell."""
+    if pd.isna(share):
+        return ""
+    return f", and it or one that replicates do not tell apart from it in {percent(share)}"
 
 
 def _way(row: Any) -> str:
