@@ -51,7 +51,7 @@ EXTRAS: dict[str, Extra] = {
             "exhaustive",
             "tabulate_modules",
             ("data", "model", "training", "exhaustive"),
-            ("table.csv", "curves.csv", "summary.csv"),
+            ("table.csv", "curves.csv", "summary.csv", "README.md"),
             ("exhaustive_accuracy",),
         ),
         Extra(

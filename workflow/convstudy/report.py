@@ -202,7 +202,7 @@ class Report:
         return Html(
             f"<p>{there} of the article's size: reference results at full scale are missing."
             " On a machine with a GPU, these commands make them:</p>"
-            "<pre><code>make report CONFIG=config/article.yaml EXTRA=gpu\n"
+            "<pre><code>make beyond CONFIG=config/article.yaml EXTRA=gpu\n"
             "snakemake results/reference/NAME/reference.json --cores all"
             " --configfile config/article.yaml</code></pre>"
         )

@@ -6,6 +6,7 @@ rule record_reference:
     input:
         RESULTS,
         run=rules.record_run.output.run,
+        claims=rules.check_claims.output,
     output:
         "results/reference/{name}/reference.json",
     log:
@@ -19,7 +20,7 @@ rule record_reference:
         mem_mb=500,
         runtime=5,
     params:
-        names=result_files(STUDIES, EXTRAS),
+        names=[*result_files(STUDIES, EXTRAS), "claims.csv"],
     message:
         "Recording this run as results/reference/{wildcards.name}"
     script:
