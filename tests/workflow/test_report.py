@@ -16,11 +16,12 @@ import pytest
 from bs4 import BeautifulSoup
 from convstudy import claims, figures, ledger, plots, rendering, tables
 from convstudy import recorded as recorded_runs
+from convstudy.extras import EXTRAS
 from convstudy.files import file_digest, write_csv
 from convstudy.records import recorded
 from convstudy.report import Report
 from convstudy.results import Results
-from sample_results import STUDIES, write_sample
+from sample_results import STUDIES, write_extras, write_sample
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -40,13 +41,15 @@ class Rendered:
         return BeautifulSoup(self.text, "html.parser")
 
 
-def render(folder: Path, **sample) -> Rendered:
+def render(folder: Path, extras: bool = False, **sample) -> Rendered:
     results = Results(write_sample(folder / "results", **sample))
+    if extras:
+        write_extras(results.folder)
     tables.write_tables(results, results.folder / "tables")
     runs = recorded_runs.tabulate(results, recorded_runs.runs(results.folder))
     write_csv(results.folder / "tables/runs.csv", runs)
     write_csv(results.folder / "claims.csv", claims.check(results, LISTED))
-    drawn = [f"results/figures/{name}.svg" for name in plots.figure_names(STUDIES)]
+    drawn = [f"results/figures/{name}.svg" for name in plots.figure_names(STUDIES, results.extras)]
     plotting = SimpleNamespace(
         rule="plot_figures",
         wildcards={},
@@ -60,7 +63,7 @@ def render(folder: Path, **sample) -> Rendered:
     path = folder / "report.html"
     rendering.render(
         notebook=ROOT / "workflow/notebooks/report.ipynb",
-        extras=[],
+        extras=[ROOT / f"workflow/notebooks/extras/{name}.ipynb" for name in results.extras],
         template=ROOT / "workflow/notebooks/template/convstudy",
         parameters={"results": str(results.folder), "captions": str(ROOT / "workflow/report")},
         settings={"title": TITLE, "show_code": False},
@@ -78,6 +81,27 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
 @pytest.fixture(scope="module")
 def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     return render(tmp_path_factory.mktemp("synthetic"), synthetic=True, replicates=1)
+
+
+@pytest.fixture(scope="module")
+def beyond(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+    return render(tmp_path_factory.mktemp("beyond"), extras=True)
+
+
+def test_each_extra_has_its_section_with_its_figures(beyond: Rendered, real: Rendered):
+    assert not real.page.select(", ".join(f"section#{name}" for name in EXTRAS))
+    for extra in EXTRAS.values():
+        section = beyond.page.select_one(f"section#{extra.name}")
+        assert section is not None, extra.name
+        assert len(section.select("figure img")) == len(extra.figures), extra.name
+        assert section.select("table"), extra.name
+        assert not re.search(r"\bnan\b", section.get_text()), extra.name
+        assert beyond.page.select_one(f"nav a[href='#{extra.name}']"), extra.name
+
+
+def test_every_claim_has_its_place(beyond: Rendered):
+    for claim in LISTED:
+        assert beyond.page.select_one(f"#{claim.id}, [id$='{claim.id}']"), claim.id
 
 
 def test_the_notebook_source_has_no_outputs_and_a_parameters_cell():
