@@ -46,13 +46,11 @@ include: "workflow/rules/timing.smk"
 include: "workflow/rules/pareto.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/claims.smk"
-include: "workflow/rules/reference.smk"
 
 
 localrules:
     all,
     record_run,
-    record_reference,
     summarise_training,
     tabulate_modules,
     compare_penalties,

@@ -8,8 +8,6 @@ from convstudy.files import read_json, write_json
 from convstudy.results import Results, result_files
 from sample_results import STUDIES, write_sample
 
-NAMES = result_files(STUDIES)
-
 
 @pytest.fixture
 def run(tmp_path: Path) -> Results:
@@ -18,11 +16,12 @@ def run(tmp_path: Path) -> Results:
     run["config"] = settings.validate({}) | {"model": run["config"]["model"]}
     run["config"]["data"]["directory"] = "/somewhere"
     write_json(folder / "run.json", run)
+    (folder / "claims.csv").write_text("id,verdict\n")
     return Results(folder)
 
 
 def test_a_recorded_run_is_a_results_folder_with_its_config(run: Results):
-    recorded.record(run, NAMES, run.folder / "reference/laptop")
+    recorded.record(run, run.folder / "reference/laptop")
     (read,) = recorded.runs(run.folder)
     assert read.training.equals(run.training)
     assert list(read.studies) == list(run.studies)
@@ -30,12 +29,12 @@ def test_a_recorded_run_is_a_results_folder_with_its_config(run: Results):
     assert config["data"]["directory"] is None
     settings.validate({**config, "model": {"width": 0.25}})
     about = read_json(read.folder / "reference.json")
-    assert set(about["sha256"]) == set(NAMES)
+    assert set(about["sha256"]) == {*result_files(STUDIES), "claims.csv"}
     assert about["command"].startswith("snakemake --cores all all --configfile")
 
 
 def test_runs_stand_beside_the_article(run: Results):
-    recorded.record(run, NAMES, run.folder / "reference/laptop")
+    recorded.record(run, run.folder / "reference/laptop")
     table = recorded.tabulate(run, recorded.runs(run.folder)).set_index("run")
     assert list(table.index) == ["The article", "laptop", "This run"]
     assert table.loc["The article", "conv"] == 0.8766
@@ -47,12 +46,21 @@ def test_a_run_that_nobody_could_repeat_is_not_recorded(run: Results):
     about = read_json(run.folder / "provenance.json")
     write_json(run.folder / "provenance.json", {**about, "dirty": True})
     with pytest.raises(UserError, match=r"in no commit.*commit the changes"):
-        recorded.record(Results(run.folder), NAMES, run.folder / "reference/laptop")
+        recorded.record(Results(run.folder), run.folder / "reference/laptop")
     assert recorded.runs(run.folder) == []
 
 
 def test_a_large_file_is_refused_by_name(run: Results, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(recorded, "MOST_BYTES", 100)
     with pytest.raises(UserError, match=r"run\.json has .* MB"):
-        recorded.record(run, NAMES, run.folder / "reference/laptop")
+        recorded.record(run, run.folder / "reference/laptop")
     assert recorded.runs(run.folder) == []
+
+
+def test_the_command_records_once_and_says_what_is_wrong(run: Results, capsys):
+    recorded.main(["laptop", "--results", str(run.folder)])
+    assert "recorded in" in capsys.readouterr().out
+    assert len(recorded.runs(run.folder)) == 1
+    for name, message in (("laptop", "is there already"), ("My run", "is no name")):
+        with pytest.raises(SystemExit, match=message):
+            recorded.main([name, "--results", str(run.folder)])

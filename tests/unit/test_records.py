@@ -211,9 +211,10 @@ def test_a_job_that_lacks_an_output_is_not_recorded(tmp_path):
     assert not list(tmp_path.rglob("*.json"))
 
 
-def test_a_run_that_is_kept_as_a_reference_outlives_its_results(project):
-    ran(project, "plot", [CURVES[0]], ["results/reference/a/reference.json"])
-    assert len(records.read_records(project / RECORDS)[0]) == 4
+def test_a_run_that_is_kept_as_a_reference_is_of_no_job(project):
+    path = project / "results/reference/a/reference.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
     assert differences(project) == []
 
 

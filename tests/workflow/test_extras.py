@@ -1,7 +1,9 @@
 """The parts beyond the article, made one after another on a tiny configuration."""
 
 import pytest
+from convstudy import recorded
 from convstudy.extras import EXTRAS
+from convstudy.results import Results
 from pipeline_example import Project
 
 TINY = {
@@ -55,3 +57,19 @@ def test_other_settings_leave_an_extra_out_and_say_so(project):
     report = (project.folder / "reports/report.html").read_text()
     assert '<section id="exhaustive">' not in report
     assert '<section id="recipes">' in report
+
+
+def test_a_recorded_run_joins_the_report_and_is_not_made_anew(project):
+    results = Results(project.folder / "results")
+    # The copy under test is in no repository.
+    results.provenance.update(commit="0" * 40, dirty=False)
+    folder = project.folder / "results/reference/mine"
+    recorded.record(results, folder)
+    written = {path: path.read_bytes() for path in folder.rglob("*.*")}
+    code, output = project.run(**TINY)
+    assert code == 0, output
+    assert "Cyclic" not in output
+    assert project.table("tables/runs.csv")["run"].tolist() == ["The article", "mine", "This run"]
+    assert written == {path: path.read_bytes() for path in folder.rglob("*.*")}
+    code, output = project.run(**TINY)
+    assert "Nothing to be done" in output

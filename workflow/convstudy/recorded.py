@@ -2,9 +2,15 @@
 
 A recorded run is a results folder of its own, which `Results` reads, with ``config.yaml`` to run it
 again and ``reference.json``, written last, which says what it is.
+
+``python -m convstudy.recorded NAME`` records the finished run. It is no rule: what is recorded is
+an input of every later run's report, and must not be made anew by it.
 """
 
+import argparse
+import re
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,21 +24,19 @@ from convstudy.files import file_digest, read_json, replacing, write_json, write
 from convstudy.layers import KINDS
 from convstudy.logs import duration
 from convstudy.provenance import now
-from convstudy.results import Results
+from convstudy.results import Results, result_files
 
 FOLDER = "reference"
 MOST_BYTES = 1_000_000
 
 
-def record(results: Results, names: Sequence[str], folder: Path) -> None:
+def record(results: Results, folder: Path) -> None:
     """Copy a run's files.
 
     Parameters
     ----------
     results : Results
         The run.
-    names : sequence of str
-        Files below the results folder.
     folder : Path
         Where they go; its name is the record's.
 
@@ -49,7 +53,7 @@ def record(results: Results, names: Sequence[str], folder: Path) -> None:
             " changes and run the workflow once more (curves are kept)"
         )
     digests = {}
-    for name in names:
+    for name in [*result_files(list(results.studies), results.extras), "claims.csv"]:
         path = results.path(name)
         if path.stat().st_size > MOST_BYTES:
             raise UserError(
@@ -115,3 +119,28 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
         )
     columns = ["run", "date", "device", "data", "width", "epochs", "replicates", *KINDS]
     return pd.DataFrame(rows, columns=[*columns, "time", "commit"])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Record the finished run in results/ under a name, for others to compare with."""
+    parser = argparse.ArgumentParser(prog="python -m convstudy.recorded", description=main.__doc__)
+    parser.add_argument("name", help="lower-case letters, digits and hyphens")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    chosen = parser.parse_args(arguments)
+    folder = chosen.results / FOLDER / chosen.name
+    try:
+        if not re.fullmatch("[a-z0-9][a-z0-9-]*", chosen.name):
+            raise UserError(
+                f"{chosen.name!r} is no name for a recorded run; allowed are lower-case letters,"
+                " digits and hyphens; write for example h100-article"
+            )
+        if folder.exists():
+            raise UserError(f"{folder} is there already; remove it first, or take another name")
+        record(Results(chosen.results), folder)
+    except UserError as error:
+        sys.exit(str(error))
+    print(f"recorded in {folder}; commit it, and the next report shows it")
+
+
+if __name__ == "__main__":
+    main()

@@ -36,8 +36,7 @@ UNRECORDED = ("results/.state", "results/logs", "results/benchmarks", RECORDS, R
 def recorded(snakemake: Any, root: Path = Path()) -> Iterator[None]:
     """Write a job's record if it ends well.
 
-    A job without outputs has none, nor has one that keeps a run as a reference: that goes into git
-    with an account of its own, and stays when the results become others.
+    A job without outputs has none.
 
     Parameters
     ----------
@@ -46,7 +45,7 @@ def recorded(snakemake: Any, root: Path = Path()) -> Iterator[None]:
     root : Path
         The project's folder, in which the job runs.
     """
-    if not snakemake.output or str(snakemake.output[0]).startswith(REFERENCE):
+    if not snakemake.output:
         yield
         return
     path = root / record_path(snakemake.rule, dict(snakemake.wildcards.items()))

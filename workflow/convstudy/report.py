@@ -203,8 +203,7 @@ class Report:
             f"<p>{there} of the article's size: reference results at full scale are missing."
             " On a machine with a GPU, these commands make them:</p>"
             "<pre><code>make beyond CONFIG=config/article.yaml EXTRA=gpu\n"
-            "snakemake results/reference/NAME/reference.json --cores all"
-            " --configfile config/article.yaml</code></pre>"
+            "python -m convstudy.recorded NAME</code></pre>"
         )
 
     def closest_recipe(self) -> Html:
