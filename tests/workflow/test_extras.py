@@ -10,6 +10,13 @@ TINY = {
     "data": {"validation_images": 50},
     "exhaustive": {"epochs": 2, "replicates": 1},
     "replay": {"studies": 2, "trials": 6},
+    "timing": {
+        "repeats": 6,
+        "batch_size": 8,
+        "training_steps": 1,
+        "layers": {"channels": [2, 8], "sizes": [4, 8], "batch_size": 2},
+    },
+    "pareto": {"studies": 2, "trials": 6},
     "recipes": {"epochs": 2, "compared": {"adam": {}, "sgd": {"optimizer": {"name": "sgd"}}}},
 }
 
