@@ -98,9 +98,8 @@ def _judged(claim: Claim, results: Results) -> Json:
 
 def _judge(claim: Claim, results: Results) -> tuple[str, str | None, str, Comparison | None]:
     """Give verdict, reason, evidence and effect."""
-    extra = claim.file.partition("/")[0]
-    there = extra in results.extras if extra in EXTRAS else (results.folder / claim.file).is_file()
-    if not there:
+    if not results.has(claim.file):
+        extra = claim.file.partition("/")[0]
         target = EXTRAS[extra].target if extra in EXTRAS else f"results/{claim.file}"
         return UNDECIDED, f"not made: snakemake --cores all {target}", "", None
     trained = claim.basis == "training"

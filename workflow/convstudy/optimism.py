@@ -190,7 +190,7 @@ def _right_where_chosen(trainings: Sequence[Mapping[str, Any]], selection: str) 
     epochs = [chosen_epochs(one["records"]).get(selection) for one in trainings]
     return np.array(
         [
-            right_images(one)[epoch - 1]
+            unpack(one["records"][epoch - 1]["test_right"], one["test_images"])
             for one, epoch in zip(trainings, epochs, strict=True)
             if epoch is not None and None not in epochs
         ]

@@ -163,9 +163,9 @@ class Results:
         return list(self.run["extras"])
 
     def has(self, name: str) -> bool:
-        """Tell whether a file belongs to this run: one of an extra may not."""
+        """Tell whether this run has a file; one of an extra may be there and not belong to it."""
         folder = name.partition("/")[0]
-        return folder not in EXTRAS or folder in self.extras
+        return folder in self.extras if folder in EXTRAS else (self.folder / name).is_file()
 
     @property
     def reductions(self) -> list[str]:
