@@ -73,7 +73,7 @@ def by_engine(model: Any, resident: bool, jit_compile: bool) -> list[float]:
 
 def main(backend: str) -> None:
     """Train in all ways."""
-    engine.use_backend(backend, "cpu", 1, float64=True)
+    engine.use_backend(backend, "cpu", 1, precision="float64")
     # TorchInductor needs a compiler of C++ and minutes.
     compilers = (False,) if backend == "torch" else (False, True)
     for kind in ("conv", "depthwise", "separable"):

@@ -2,7 +2,8 @@
 
 python training_example.py STORE EPOCHS [SIGNAL EPOCH STEP]
 
-An epoch has ten steps; step 11 is the test after them.
+An epoch has ten steps; step 11 is the test after them. The variable PRECISION may name another
+precision than float32.
 """
 
 import os
@@ -36,7 +37,7 @@ TRAINING = {
     "backend": "tensorflow",
     "device": "cpu",
     "jit_compile": "auto",
-    "precision": "float32",
+    "precision": os.environ.get("PRECISION", "float32"),
     "threads": 1,
 }
 KINDS = ("conv", "depthwise", "separable")

@@ -8,6 +8,7 @@ from pathlib import Path
 import engine_example
 import numpy as np
 import pytest
+import training_example
 from convstudy import engine
 
 # Relative to the length of the steps. Keras's fit comes as near to float64, and no nearer.
@@ -34,16 +35,43 @@ def test_the_engine_computes_what_fit_computes(backend):
         np.testing.assert_allclose(line["results"], line["expected"], rtol=1e-3, err_msg=line)
 
 
-def test_smoothed_labels_are_spread_over_all_classes():
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("scale", [1.0, 40.0])
+def test_the_loss_of_a_badly_wrong_image_is_exact(scale, smoothing):
+    """Of clipped probabilities it would be 16 where it is 100, without a gradient."""
+    import tensorflow as tf
+
     rng = np.random.default_rng(0)
-    probabilities = rng.dirichlet(np.ones(10), 6).astype("float32")
+    logits = (scale * rng.normal(size=(6, 10))).astype("float32")
     labels = rng.integers(0, 10, 6).astype("int32")
-    targets = np.full((6, 10), 0.02)
-    targets[np.arange(6), labels] += 0.8
-    expected = -(targets * np.log(probabilities)).sum()
-    loss, right = engine._loss_and_right(probabilities, labels, 0.2)
-    assert float(loss) == pytest.approx(expected, rel=1e-5)
-    np.testing.assert_array_equal(right, probabilities.argmax(axis=1) == labels)
+    targets = np.full((6, 10), smoothing / 10)
+    targets[np.arange(6), labels] += 1 - smoothing
+    exact = logits.astype("float64")
+    log_probabilities = exact - np.log(np.exp(exact).sum(axis=1, keepdims=True))
+    tensor = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        loss, right = engine._loss_and_right(tensor, labels, smoothing)
+    assert float(loss) == pytest.approx(-(targets * log_probabilities).sum(), rel=1e-5)
+    np.testing.assert_allclose(
+        tape.gradient(loss, tensor), np.exp(log_probabilities) - targets, atol=1e-5
+    )
+    np.testing.assert_array_equal(right, logits.argmax(axis=1) == labels)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_the_engine_takes_logits_and_leaves_the_model_as_it_is(precision):
+    import keras
+
+    model = engine_example.network("conv", precision)
+    images = training_example.DATASET.test_images[:4]
+    before = model(images)
+    with engine._giving_logits(model):
+        logits = model(images)
+    assert keras.ops.dtype(logits) == "float32"
+    np.testing.assert_allclose(keras.ops.softmax(logits), before, rtol=1e-5)
+    np.testing.assert_array_equal(model(images), before)
+    keras.config.set_dtype_policy("float32")
 
 
 def moved_by_hand(image, flip, up, left):

@@ -118,6 +118,7 @@ class Curve:
         self.folder = store / self.name
         self._trainer: Trainer | None = None
         self._device = ""
+        self._described: dict[str, str] = {}
 
     def read(self) -> dict[str, Any]:
         """Read what the store knows of the curve.
@@ -186,8 +187,9 @@ class Curve:
         Yields
         ------
         dict
-            A record (see `Trainer.train_epoch`) with ``trained_for``. Fewer than `last` come if
-            the loss stops being finite; `ended` then tells why.
+            A record (see `Trainer.train_epoch`) with ``trained_for``, ``device``, ``backend``,
+            ``processor`` and ``matmul_precision``. Fewer than `last` come if the loss stops being
+            finite; `ended` then tells why.
         """
         records: list[dict[str, Any]] = []
         ours = lock(self.folder)
@@ -246,9 +248,10 @@ class Curve:
         Returns
         -------
         dict
-            ``curve`` (its name), ``seed``, ``replicate``, ``records``, ``device`` (what trained
-            it; several, if it moved), ``test_images`` (their number), ``status`` (``finished`` or
-            ``ended``) and ``reason``.
+            ``curve`` (its name), ``identity`` (all that decides its numbers), ``seed``,
+            ``replicate``, ``records``, ``device`` (what trained it; several, if it moved),
+            ``environment`` (code, versions and machine of the last epoch), ``test_images`` (their
+            number), ``status`` (``finished`` or ``ended``) and ``reason``.
 
         Raises
         ------
@@ -256,12 +259,15 @@ class Curve:
             If the store has less than that.
         """
         records = self.required(last)
-        ended = self.ended if len(records) < last else None
+        state = self.read()
+        ended = Ended(**state["ended"]) if len(records) < last else None
         return {
             "curve": self.name,
+            "identity": self.identity,
             "replicate": self.replicate,
             "seed": self.seed,
             "device": devices(records),
+            "environment": state["environment"],
             "test_images": len(self.dataset.test_labels),
             "status": "finished" if len(records) == last else "ended",
             "reason": ended.reason if ended else None,
@@ -302,6 +308,7 @@ class Curve:
                 **trainer.train_epoch(),
                 "trained_for": trained_for,
                 "device": self._device,
+                **self._described,
             }
         except Interrupted:
             self._store_part(state, trainer)
@@ -346,16 +353,17 @@ class Curve:
 
     def _continue(self, state: dict[str, Any]) -> Trainer:
         """Load the newest checkpoint that is whole, or start."""
-        from convstudy.engine import use_backend
+        from convstudy.engine import described, use_backend
 
         self._device = use_backend(
             self.recipe.backend,
             self.training["device"],
             self.training["threads"],
-            self.recipe.precision == "float64",
+            self.recipe.precision,
         )
         self._tidy(state)
         trainer = self._newest(state)
+        self._described = described()
         logger.info("%s trains on %s (%s)", self.name, self._device, trainer.engine.choices)
         return trainer
 
@@ -414,9 +422,16 @@ def _require_whole(path: Path, described: dict[str, Any]) -> None:
         raise ValueError("it does not have the SHA-256 that it was written with")
 
 
-def devices(records: Sequence[dict[str, Any]]) -> str:
-    """Name what trained these epochs: ``cpu``, a GPU's name, or several in order."""
-    return ", then ".join(dict.fromkeys(record["device"] for record in records))
+def devices(records: Sequence[Mapping[str, Any]]) -> str:
+    """Name what trained these epochs: ``cpu``, a GPU's name, or several in order.
+
+    Processors are named where there are several: their results differ by rounding.
+    """
+    # Older records do not name it.
+    places = dict.fromkeys((one["device"], one.get("processor")) for one in records)
+    several = len({processor for _, processor in places}) > 1
+    names = (f"{device} ({processor})" if several else device for device, processor in places)
+    return ", then ".join(dict.fromkeys(names))
 
 
 def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ computed; the engine decides how, and its choices change results by rounding alo
 import contextlib
 import functools
 import gc
+import importlib
 import logging
 import os
 import sys
@@ -24,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convstudy import gpus
+from convstudy import gpus, provenance
 from convstudy.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -51,8 +52,13 @@ class Tested(NamedTuple):
     right: np.ndarray
 
 
-def use_backend(name: str, device: str = "auto", threads: int = 1, float64: bool = False) -> str:
+def use_backend(
+    name: str, device: str = "auto", threads: int = 1, precision: str = "float32"
+) -> str:
     """Import Keras on a backend, bound to a number of CPU threads.
+
+    Environment variables by which TensorFlow's library would compute in another precision than
+    asked for are removed, with a warning.
 
     Parameters
     ----------
@@ -63,8 +69,8 @@ def use_backend(name: str, device: str = "auto", threads: int = 1, float64: bool
     threads : int
         CPU threads. Their number is fixed by the settings and not by the machine, because sums
         that are split otherwise round otherwise.
-    float64 : bool
-        Whether double precision is needed, which JAX has only on demand.
+    precision : str
+        Keras dtype policy; JAX has double precision only on demand.
 
     Returns
     -------
@@ -80,20 +86,19 @@ def use_backend(name: str, device: str = "auto", threads: int = 1, float64: bool
     """
     os.environ["KERAS_BACKEND"] = name
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # Off by default on processors without AVX-512, where it is faster, too (docs/performance.md).
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    _keep_precision(precision)
     if device == "cpu" and "tensorflow" not in sys.modules:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if name == "jax" and device == "cpu":
         os.environ["JAX_PLATFORMS"] = "cpu"
-    if name == "jax" and float64:
+    if name == "jax" and precision == "float64":
         os.environ["JAX_ENABLE_X64"] = "1"
     with _native_messages_to_log():
         import keras
 
         if keras.backend.backend() != name:
             raise RuntimeError(f"Keras already runs on {keras.backend.backend()}, not on {name}")
-        _bind_backend(name, threads)
+        _bind_backend(name, threads, precision)
         found = gpu_names()
     # What the imports made lives as long as the process: the collector of garbage, which runs
     # between two networks, need not go through it each time. Networks must not be kept like that.
@@ -107,6 +112,20 @@ def use_backend(name: str, device: str = "auto", threads: int = 1, float64: bool
     if found:
         return found[0]
     return gpus.NO_GPU if gpus.wanted() and device != "cpu" else "cpu"
+
+
+def _keep_precision(precision: str) -> None:
+    """Remove what would let oneDNN compute in another precision, or otherwise than was tested."""
+    for name in sorted(os.environ):
+        other = name.startswith(("ONEDNN_", "DNNL_")) and not name.endswith("_VERBOSE")
+        # Without oneDNN, TensorFlow's bfloat16 is slower and ten times as wrong.
+        off = name == "TF_ENABLE_ONEDNN_OPTS" and os.environ[name] != "1"
+        if other or name == "TF_SET_ONEDNN_FPMATH_MODE" or (off and precision == "mixed_bfloat16"):
+            logger.warning(
+                "%s=%s changes what %s means: left out", name, os.environ.pop(name), precision
+            )
+    # Off by default on processors without AVX-512, where it is faster, too (docs/performance.md).
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 @contextlib.contextmanager
@@ -126,10 +145,13 @@ def _native_messages_to_log() -> Iterator[None]:
                 logger.debug("%s", line)
 
 
-def _bind_backend(name: str, threads: int) -> None:
-    """Set a backend's threads, and let its memory on a GPU grow with need."""
+def _bind_backend(name: str, threads: int, precision: str) -> None:
+    """Set a backend's threads and precision, and let its memory on a GPU grow with need."""
     if name == "tensorflow":
         import tensorflow as tf
+
+        # Else a GPU multiplies float32 with the 10 bits of TensorFloat-32.
+        tf.config.experimental.enable_tensor_float_32_execution(False)
 
         # It warns that a step is compiled more than once: once for each network, as it should be.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -145,10 +167,29 @@ def _bind_backend(name: str, threads: int) -> None:
             logger.warning(
                 "TensorFlow runs already and keeps its threads, so results may differ by rounding"
             )
+    elif name == "jax":
+        import jax
+
+        # Likewise; in mixed precision, products are of what they are asked to be.
+        exact = not precision.startswith("mixed")
+        jax.config.update("jax_default_matmul_precision", "highest" if exact else None)
     elif name == "torch":
         import torch
 
         torch.set_num_threads(threads)
+
+
+def described() -> dict[str, str]:
+    """Say what computes: ``backend`` with its version, ``processor``, ``matmul_precision``."""
+    import keras
+
+    backend = keras.backend.backend()
+    version = importlib.import_module(backend).__version__
+    return {
+        "backend": f"{backend} {version}",
+        "processor": provenance.processor(),
+        "matmul_precision": keras.config.dtype_policy().compute_dtype,
+    }
 
 
 def gpu_names() -> list[str]:
@@ -352,26 +393,42 @@ def _batch(images: Any, labels: Any, order: Any, moves: Any | None) -> tuple[Any
     return (images if moves is None else move(images, moves)), labels
 
 
-def _loss_and_right(probabilities: Any, labels: Any, smoothing: float = 0.0) -> tuple[Any, Any]:
+@contextlib.contextmanager
+def _giving_logits(model: Any) -> Iterator[None]:
+    """Let a model give what its softmax would take.
+
+    Keras finds these logits by itself only in TensorFlow, and only right before the softmax; the
+    loss of probabilities is clipped, and its gradient is lost, where a network is badly wrong.
+    """
+    head = model.layers[-1]
+    softmax, head.activation = head.activation, None
+    try:
+        yield
+    finally:
+        head.activation = softmax
+
+
+def _loss_and_right(logits: Any, labels: Any, smoothing: float = 0.0) -> tuple[Any, Any]:
     """Add up the cross-entropy of a batch, and tell which images are right."""
     from keras import ops
 
     if smoothing:
-        classes = probabilities.shape[-1]
-        targets = ops.one_hot(labels, classes, dtype=probabilities.dtype)
+        classes = logits.shape[-1]
+        targets = ops.one_hot(labels, classes, dtype=logits.dtype)
         targets = (1 - smoothing) * targets + smoothing / classes
-        losses = ops.categorical_crossentropy(targets, probabilities)
+        losses = ops.categorical_crossentropy(targets, logits, from_logits=True)
     else:
-        losses = ops.sparse_categorical_crossentropy(labels, probabilities)
-    right = ops.cast(ops.argmax(probabilities, axis=-1), "int32") == labels
+        losses = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    # Of the probabilities, as a user of the model takes it: they may be equal where logits differ.
+    right = ops.cast(ops.argmax(ops.softmax(logits), axis=-1), "int32") == labels
     return ops.sum(losses), right
 
 
-def _loss_and_correct(probabilities: Any, labels: Any, smoothing: float) -> tuple[Any, Any]:
+def _loss_and_correct(logits: Any, labels: Any, smoothing: float) -> tuple[Any, Any]:
     """Add up the cross-entropy of a training batch, and count the images that are right."""
     from keras import ops
 
-    loss, right = _loss_and_right(probabilities, labels, smoothing)
+    loss, right = _loss_and_right(logits, labels, smoothing)
     return loss, ops.sum(ops.cast(right, "int32"))
 
 
@@ -394,7 +451,7 @@ def _tensorflow(
 
     def step(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
         images, labels = _batch(images, labels, order, moves if moved else None)
-        with training_kernels(model), tf.GradientTape() as tape:
+        with training_kernels(model), _giving_logits(model), tf.GradientTape() as tape:
             loss, correct = _loss_and_correct(model(images, training=True), labels, smoothing)
             mean = loss / tf.cast(tf.shape(labels)[0], loss.dtype)
             scaled = model.optimizer.scale_loss(mean)
@@ -422,7 +479,8 @@ def _tensorflow(
     def test(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
         def one(chosen: Any) -> tuple[Any, Any]:
             batch, truth = _batch(images, labels, chosen, None)
-            return _loss_and_right(model(batch, training=False), truth)
+            with _giving_logits(model):
+                return _loss_and_right(model(batch, training=False), truth)
 
         # Side by side, the batches would need memory at the same time.
         losses, right = tf.map_fn(
@@ -441,8 +499,9 @@ def _jax(model: Any, moved: bool, smoothing: float, jit: bool) -> tuple[Callable
     optimizer = model.optimizer
 
     def loss_of(trainable: Any, fixed: Any, optimized: Any, images: Any, labels: Any) -> Any:
-        probabilities, fixed = model.stateless_call(trainable, fixed, images, training=True)
-        loss, correct = _loss_and_correct(probabilities, labels, smoothing)
+        with training_kernels(model), _giving_logits(model):
+            logits, fixed = model.stateless_call(trainable, fixed, images, training=True)
+        loss, correct = _loss_and_correct(logits, labels, smoothing)
         # The scale of the loss is one of the optimizer's variables.
         known = zip(optimizer.variables, optimized, strict=True)
         with keras.StatelessScope(state_mapping=list(known)):
@@ -467,8 +526,9 @@ def _jax(model: Any, moved: bool, smoothing: float, jit: bool) -> tuple[Callable
     def test(state: Any, images: Any, labels: Any, order: Any) -> Any:
         def step(carry: None, chosen: Any) -> Any:
             batch, truth = _batch(images, labels, chosen, None)
-            probabilities, _ = model.stateless_call(state[0], state[1], batch, training=False)
-            return carry, _loss_and_right(probabilities, truth)
+            with _giving_logits(model):
+                logits, _ = model.stateless_call(state[0], state[1], batch, training=False)
+            return carry, _loss_and_right(logits, truth)
 
         _, (losses, right) = jax.lax.scan(step, None, order)
         return losses.sum(), right
@@ -504,7 +564,7 @@ def _torch(model: Any, moved: bool, smoothing: float, jit: bool) -> tuple[Callab
 
     def train(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
         images, labels = _batch(images, labels, order, moves if moved else None)
-        with training_kernels(model):
+        with training_kernels(model), _giving_logits(model):
             loss, correct = _loss_and_correct(model(images, training=True), labels, smoothing)
         scaled = model.optimizer.scale_loss(loss / len(labels))
         gradients = torch.autograd.grad(scaled, [one.value for one in variables])
@@ -515,7 +575,8 @@ def _torch(model: Any, moved: bool, smoothing: float, jit: bool) -> tuple[Callab
     @torch.no_grad()
     def test(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
         images, labels = _batch(images, labels, order, None)
-        return _loss_and_right(model(images, training=False), labels)
+        with _giving_logits(model):
+            return _loss_and_right(model(images, training=False), labels)
 
     def looped(step: Callable[..., Any], collect: Callable[..., Any]) -> Callable[..., Any]:
         step = torch.compile(step) if jit else step
@@ -533,10 +594,11 @@ def _torch(model: Any, moved: bool, smoothing: float, jit: bool) -> tuple[Callab
 
 def compiled_call(
     model: Any, gradients: bool = False, jit_compile: bool | str = "auto"
-) -> Callable[..., None]:
+) -> Callable[..., Any]:
     """Compile a model's call as one serves it, or together with its gradients, to be timed.
 
-    All of Keras's own kernels: none of the engine's choices for training.
+    All of Keras's own kernels: none of the engine's choices for training, unless its first call
+    is made within `training_kernels`.
 
     Parameters
     ----------
@@ -551,7 +613,8 @@ def compiled_call(
     -------
     callable
         Takes the inputs, a tensor, and with gradients also those of some loss by the outputs. It
-        returns when the device is done, and gives nothing.
+        returns when the device is done, and gives the outputs or, with gradients, a pair: the
+        outputs, and the gradients by the inputs and by each weight.
     """
     import keras
 
@@ -562,7 +625,7 @@ def compiled_call(
     return calls[backend](model, gradients, bool(jit_compile))
 
 
-def _tensorflow_call(model: Any, gradients: bool, jit: bool) -> Callable[..., None]:
+def _tensorflow_call(model: Any, gradients: bool, jit: bool) -> Callable[..., Any]:
     import tensorflow as tf
 
     @tf.function(jit_compile=jit, autograph=False)
@@ -577,15 +640,16 @@ def _tensorflow_call(model: Any, gradients: bool, jit: bool) -> Callable[..., No
 
     gpu = bool(gpu_names())
 
-    def run(*arrays: Any) -> None:
-        call(*arrays)
+    def run(*arrays: Any) -> Any:
+        results = call(*arrays)
         if gpu:
             tf.test.experimental.sync_devices()
+        return results
 
     return run
 
 
-def _jax_call(model: Any, gradients: bool, jit: bool) -> Callable[..., None]:
+def _jax_call(model: Any, gradients: bool, jit: bool) -> Callable[..., Any]:
     import jax
 
     fixed = [one.value for one in model.non_trainable_variables]
@@ -599,12 +663,13 @@ def _jax_call(model: Any, gradients: bool, jit: bool) -> Callable[..., None]:
         if not gradients:
             return forward(trainable, inputs)
         outputs, backward = jax.vjp(forward, trainable, inputs)
-        return outputs, backward(upstream[0])
+        by_weights, by_inputs = backward(upstream[0])
+        return outputs, [by_inputs, *by_weights]
 
-    return lambda *arrays: jax.block_until_ready(call(trainable, *arrays)) and None
+    return lambda *arrays: jax.block_until_ready(call(trainable, *arrays))
 
 
-def _torch_call(model: Any, gradients: bool, jit: bool) -> Callable[..., None]:
+def _torch_call(model: Any, gradients: bool, jit: bool) -> Callable[..., Any]:
     import torch
 
     def call(inputs: Any, *upstream: Any) -> Any:
@@ -620,20 +685,21 @@ def _torch_call(model: Any, gradients: bool, jit: bool) -> Callable[..., None]:
         call = torch.compile(call)
     gpu = torch.cuda.is_available()
 
-    def run(*arrays: Any) -> None:
-        call(*arrays)
+    def run(*arrays: Any) -> Any:
+        results = call(*arrays)
         if gpu:
             torch.cuda.synchronize()
+        return results
 
     return run
 
 
 @contextlib.contextmanager
 def training_kernels(model: Any) -> Iterator[None]:
-    """Let a model's layers use faster kernels than Keras's while a training step is made.
+    """Let a model's layers use faster or truer kernels than Keras's while a step is made.
 
-    The layers stay Keras's own, so that a checkpoint loads anywhere. JAX needs none of this, since
-    XLA fuses Keras's operations itself.
+    The layers stay Keras's own, so that a checkpoint loads anywhere. JAX needs none of the faster
+    ones, since XLA fuses Keras's operations itself.
     """
     import keras
 
@@ -648,6 +714,9 @@ def training_kernels(model: Any) -> Iterator[None]:
                 changed.append(layer)
         elif backend == "tensorflow" and not gpu_names() and _is_pointwise(layer):
             layer.call = functools.partial(_convolve_pointwise, layer)
+            changed.append(layer)
+        elif _sums_bias_in_bfloat16(layer):
+            layer.call = functools.partial(_convolve, layer)
             changed.append(layer)
     try:
         yield
@@ -731,4 +800,59 @@ def _convolve_pointwise(layer: Any, inputs: Any) -> Any:
     matrix = tf.reshape(kernel, (channels, filters))
     outputs = tf.matmul(tf.reshape(inputs, (-1, channels)), matrix)
     outputs = tf.reshape(outputs, (-1, *inputs.shape[1:3], filters))
-    return layer.activation(outputs + tf.convert_to_tensor(layer.bias))
+    return layer.activation(_add_bias(outputs, tf.convert_to_tensor(layer.bias)))
+
+
+def _sums_bias_in_bfloat16(layer: Any) -> bool:
+    """Tell whether a layer is a convolution whose bias's gradient Keras sums in bfloat16."""
+    from keras import layers
+
+    convolutions = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+    return isinstance(layer, convolutions) and layer.compute_dtype == "bfloat16" and layer.use_bias
+
+
+def _convolve(layer: Any, inputs: Any) -> Any:
+    """Convolve as Keras's layer does, with a bias whose gradient is summed in float32."""
+    from keras import layers, ops
+
+    how = {
+        "strides": layer.strides,
+        "padding": layer.padding,
+        "data_format": layer.data_format,
+        "dilation_rate": layer.dilation_rate,
+    }
+    if isinstance(layer, layers.SeparableConv2D):
+        kernels = layer.depthwise_kernel, layer.pointwise_kernel
+        outputs = ops.separable_conv(inputs, *kernels, **how)
+    elif isinstance(layer, layers.DepthwiseConv2D):
+        outputs = ops.depthwise_conv(inputs, layer.kernel, **how)
+    else:
+        outputs = ops.conv(inputs, layer.kernel, **how)
+    return layer.activation(_add_bias(outputs, ops.convert_to_tensor(layer.bias)))
+
+
+def _add_bias(outputs: Any, bias: Any) -> Any:
+    """Add a bias, (channels,), whose gradient is summed in float32 at least.
+
+    In bfloat16 a sum of ones stops at 256, and TensorFlow sums so.
+    """
+    import keras
+
+    if keras.backend.standardize_dtype(outputs.dtype) != "bfloat16":
+        return outputs + bias
+    if keras.backend.backend() != "tensorflow":
+        # Fused by XLA: no sum, and no array, is in bfloat16.
+        wide = keras.ops.cast(outputs, "float32") + keras.ops.cast(bias, "float32")
+        return keras.ops.cast(wide, "bfloat16")
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def add(outputs: Any, bias: Any) -> Any:
+        def gradients(upstream: Any) -> tuple[Any, Any]:
+            # A product adds up in float32, and is five times as fast as a cast and a sum.
+            rows = tf.reshape(upstream, (-1, upstream.shape[-1]))
+            return upstream, tf.matmul(tf.ones((1, tf.shape(rows)[0]), rows.dtype), rows)[0]
+
+        return tf.nn.bias_add(outputs, bias), gradients
+
+    return add(outputs, bias)

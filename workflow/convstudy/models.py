@@ -100,11 +100,12 @@ def build(layers: Sequence[Layer]) -> Any:
     """
     import keras
 
+    mixed = keras.config.dtype_policy().name.startswith("mixed")
     output = image = keras.Input(INPUT_SHAPE, dtype="uint8")
     for layer in layers:
         arguments = dict(layer.arguments)
-        if layer.type == "Dense":
-            # The loss needs float32 probabilities under mixed precision, too.
+        # In bfloat16, the values of pixels would be fewer, and the loss wrong.
+        if layer.type == "Dense" or (layer.type == "Rescaling" and mixed):
             arguments["dtype"] = "float32"
         output = getattr(keras.layers, layer.type)(name=layer.name, **arguments)(output)
     return keras.Model(image, output)

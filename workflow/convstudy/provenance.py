@@ -42,15 +42,45 @@ def versions() -> dict[str, str]:
     return found
 
 
+# What a processor can multiply, the best first: its flag and our name for it.
+UNITS = {
+    "amx_bf16": "AMX",
+    "avx512_bf16": "AVX512-BF16",
+    "avx512f": "AVX-512",
+    "avx2": "AVX2",
+}
+
+
+@cache
+def _cpuinfo() -> dict[str, str]:
+    """Read what Linux says of the first processor; empty elsewhere."""
+    info = Path("/proc/cpuinfo")
+    first = info.read_text().partition("\n\n")[0] if info.is_file() else ""
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def unit() -> str:
+    """Name the processor's best unit for products, as in `UNITS`; else its architecture."""
+    flags = _cpuinfo().get("flags", "").split()
+    return next((name for flag, name in UNITS.items() if flag in flags), platform.machine())
+
+
+def processor() -> str:
+    """Name the processor's class: equal classes and versions give equal bits."""
+    info = _cpuinfo()
+    if "cpu family" not in info:
+        return f"{hardware()['processor']}, {unit()}"
+    # Cloud providers hide the model's name, and one name may stand for several generations.
+    which = f"family {info['cpu family']}, model {info['model']}"
+    return f"{info['model name']} ({which}), {unit()}"
+
+
 @cache
 def hardware() -> dict[str, Any]:
     """Describe the machine: system, processor, cores, GPUs. Its name is left out."""
-    processor = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        processor = names[0].partition(":")[2].strip() if names else processor
-    elif platform.system() == "Darwin":
+    processor = _cpuinfo().get("model name") or platform.processor() or platform.machine()
+    if platform.system() == "Darwin":
         asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
         processor = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
     return {

@@ -20,6 +20,7 @@ from convstudy.data import Dataset
 from convstudy.engine import Engine, draw_moves
 from convstudy.files import replacing
 from convstudy.layers import Layer
+from convstudy.precision import require_bfloat16
 
 logger = logging.getLogger(__name__)
 
@@ -154,6 +155,8 @@ class Trainer:
         # Frees the networks that this process trained before.
         keras.backend.clear_session()
         keras.config.set_dtype_policy(recipe.precision)
+        if recipe.precision == "mixed_bfloat16":
+            require_bfloat16(layers)
         if checkpoint is not None:
             self.model = keras.saving.load_model(checkpoint)
         else:

@@ -6,9 +6,8 @@ from convstudy.logs import job
 
 with job(snakemake), gpus.lease(snakemake.resources):
     training = snakemake.params.training
-    double = training["precision"] == "float64"
     device = engine.use_backend(
-        training["backend"], training["device"], training["threads"], double
+        training["backend"], training["device"], training["threads"], training["precision"]
     )
     layers, repeats = timing.measure_layers(training, snakemake.params.timing, device)
     write_csv(snakemake.output.repeats, repeats)

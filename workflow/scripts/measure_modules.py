@@ -7,9 +7,8 @@ from convstudy.logs import job
 with job(snakemake), gpus.lease(snakemake.resources):
     params = snakemake.params
     training = params.training
-    double = training["precision"] == "float64"
     device = engine.use_backend(
-        training["backend"], training["device"], training["threads"], double
+        training["backend"], training["device"], training["threads"], training["precision"]
     )
     images = read_json(snakemake.input.data)["used"]["train"]
     table = timing.measure_modules(params.model, training, params.timing, images, device)

@@ -7,7 +7,7 @@ from convstudy.logs import job
 from convstudy.verification import check_grid, check_identities, require_all_passed
 
 with job(snakemake):
-    use_backend(snakemake.params.backend, device="cpu", float64=True)
+    use_backend(snakemake.params.backend, device="cpu", precision="float64")
     tables = {
         "examples": check_examples(),
         "identities": check_identities(),
