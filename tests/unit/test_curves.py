@@ -5,11 +5,12 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import training_example
-from convstudy import curves
+from convstudy import curves, models, provenance, settings
 from convstudy.errors import UserError
 from convstudy.files import read_json
 from convstudy.training import unpack
@@ -80,6 +81,29 @@ def test_a_killed_training_goes_on_with_identical_results(tmp_path, undisturbed)
     assert len(killed.read()["records"]) == 2
     assert run_example(tmp_path, 4) == 0
     assert_identical(killed, undisturbed)
+
+
+@pytest.mark.skipif(
+    provenance.unit() not in settings.BFLOAT16_UNITS,
+    reason=f"this processor ({provenance.unit()}) does not multiply bfloat16",
+)
+@pytest.mark.fault(
+    "SIGKILL, then SIGTERM, of a training in mixed_bfloat16",
+    where="within an epoch, on one machine",
+    lost="the epoch under way, then nothing",
+)
+def test_a_training_in_bfloat16_goes_on_with_identical_results(tmp_path, monkeypatch):
+    monkeypatch.setenv("PRECISION", "mixed_bfloat16")
+    assert run_example(tmp_path / "whole", 3) == 0
+    assert run_example(tmp_path / "parts", 3, "SIGKILL", 2, 5) == -signal.SIGKILL
+    assert run_example(tmp_path / "parts", 3, "SIGTERM", 3, 5) == 1
+    assert run_example(tmp_path / "parts", 3) == 0
+    whole, parts = (
+        training_example.curve(tmp_path / name, precision="mixed_bfloat16")
+        for name in ("whole", "parts")
+    )
+    assert_identical(parts, whole)
+    assert {one["matmul_precision"] for one in parts.read()["records"]} == {"bfloat16"}
 
 
 def assert_identical(curve, undisturbed):
@@ -255,6 +279,20 @@ def test_a_loss_that_is_not_finite_ends_the_curve(tmp_path):
     assert again._trainer is None
 
 
+# Of all of CIFAR-10 as JPEG (docs/evidence.md).
+JPEG_DIGEST = "381da081404d108c9b3e37d0f7a22115a74b868c23aa2cc3be70c597c6abd476"
+EVIDENCE = {
+    "conv-conv_width1_seed0_cccc73b31d12",
+    "conv-conv_width1_seed1_49b3bb7a14b5",
+    "conv-conv_width1_seed2_735976fc4f50",
+    "depthwise-depthwise_width1_seed0_853e6394bf07",
+    "depthwise-depthwise_width1_seed1_7e72524359f7",
+    "depthwise-depthwise_width1_seed2_ad51e5686166",
+    "separable-separable_width1_seed0_73ef85ce4a79",
+    "separable-separable_width1_seed1_6e2a674198a0",
+    "separable-separable_width1_seed2_1a235ccb9108",
+}
+
 KEY_CHANGES = [
     ({"batch_size": 32}, True),
     ({"seed": 4}, True),
@@ -282,6 +320,37 @@ def test_replicates_are_other_seeds(tmp_path):
     first, second = (training_example.curve(tmp_path, replicate) for replicate in (0, 1))
     assert (first.seed, second.seed) == (3, 4)
     assert first.key != second.key
+
+
+def test_the_evidence_is_of_the_curves_that_it_was_begun_with(root):
+    """What is recorded, and weeks of computing, is of these; `config/evidence.yaml` says which."""
+    configs = [root / f"config/{name}.yaml" for name in ("config", "article", "evidence")]
+    config = settings.read(configs, this_machine=False)
+    names = {
+        curves.Curve(
+            Path("store"),
+            kinds,
+            replicate,
+            config["model"],
+            config["training"],
+            config["training"]["epochs"],
+            SimpleNamespace(digest=JPEG_DIGEST),
+        ).name
+        for kinds in models.single_kind_models().values()
+        for replicate in range(config["training"]["replicates"])
+    }
+    assert names == EVIDENCE
+
+
+def test_a_curve_that_moved_names_its_processors():
+    records = [
+        {"device": "cpu", "processor": "one, AMX"},
+        {"device": "cpu", "processor": "another, AVX2"},
+    ]
+    assert curves.devices(records) == "cpu (one, AMX), then cpu (another, AVX2)"
+    assert curves.devices(records[:1] * 2) == "cpu"
+    # As records were before they named it.
+    assert curves.devices([{"device": "cpu"}]) == "cpu"
 
 
 def test_a_cosine_schedule_depends_on_its_length(tmp_path):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from convstudy.errors import UserError
-from convstudy.files import read_json, replacing, write_csv, write_json
+from convstudy.files import read_json, replacing, write_json, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -163,17 +163,15 @@ def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) ->
     UserError
         If no source is to be had, a file is damaged, or a subset is larger than the data set.
     """
-    import pandas as pd
-
     source, fallbacks = find(settings, directory)
-    used, counts = {}, []
+    used, counts = {}, ["split,label,name,images"]
     for split, chosen in draw(source, settings).items():
         official = "test" if split == "test" else "train"
         used[f"{split}_images"] = source.images[official][chosen]
         used[f"{split}_labels"] = source.labels[official][chosen]
         for label, name in enumerate(CLASS_NAMES if len(chosen) else ()):
             number = int((used[f"{split}_labels"] == label).sum())
-            counts.append({"split": split, "label": label, "name": name, "images": number})
+            counts.append(f"{split},{label},{name},{number}")
     summary = {
         "source": source.name,
         "origin": source.origin,
@@ -191,7 +189,7 @@ def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) ->
     for name, array in used.items():
         with replacing(folder / f"{name}.npy") as temporary:
             np.save(temporary, array)
-    write_csv(folder / "classes.csv", pd.DataFrame(counts))
+    write_text(folder / "classes.csv", "\n".join([*counts, ""]))
     write_json(folder / "summary.json", summary)
     logger.info(
         "%d training, %d validation and %d test images from %s%s",

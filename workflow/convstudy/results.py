@@ -1,14 +1,15 @@
 """What a finished run left in its results folder, read for tables, claims, plots and report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convstudy import provenance, settings
 from convstudy.errors import UserError
 from convstudy.extras import EXTRAS
-from convstudy.files import read_json
+from convstudy.files import read_json, write_json
 from convstudy.gpus import NO_GPU
 
 if TYPE_CHECKING:
@@ -67,6 +68,41 @@ def table_names(studies: Sequence[str]) -> list[str]:
         Names of the studies in the config.
     """
     return [*TABLES, *(f"best_{study}" for study in studies)]
+
+
+def write_run(
+    folder: Path,
+    config: Mapping[str, Any],
+    article: Path,
+    used: Mapping[str, int],
+    extras: Sequence[str],
+) -> None:
+    """Record settings, reductions, code, versions and machine: ``run.json``, ``provenance.json``.
+
+    Parameters
+    ----------
+    folder : Path
+        The results folder.
+    config : mapping
+        A validated config.
+    article : Path
+        The overlay for the article's scale.
+    used : mapping
+        See `settings.reductions`.
+    extras : sequence of str
+        Names of the extras that are made.
+    """
+    import yaml
+
+    # The report's look is no part of what produced the results; nor is where the images lie on
+    # this machine: their digest says what they are.
+    config = {section: dict(config[section]) for section in config if section != "report"}
+    config["data"].pop("directory")
+    theirs = yaml.safe_load(article.read_text(encoding="utf-8"))
+    reductions = settings.reductions(config, theirs, used)
+    run = {"config": config, "reductions": reductions, "extras": list(extras)}
+    write_json(folder / "run.json", run)
+    write_json(folder / "provenance.json", provenance.describe(config))
 
 
 @dataclass(frozen=True)

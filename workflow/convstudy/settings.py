@@ -6,17 +6,19 @@ import importlib.util
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from convstudy import gpus
+from convstudy import gpus, provenance
 from convstudy.errors import UserError
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 # Images that CIFAR-10 has (Krizhevsky, 2009).
 IMAGES = {"train_images": 50_000, "test_images": 10_000}
+# Units of a processor that multiply bfloat16 (see `provenance.UNITS`).
+BFLOAT16_UNITS = ("AMX", "AVX512-BF16")
 TYPE_NAMES = {
     "integer": "a whole number",
     "number": "a number",
@@ -381,12 +383,24 @@ def _gpu_is_there(config: Config) -> Iterator[str]:
     training = config["training"]
     asked = {"precision": training["precision"], "device": training["device"]}
     no_gpu = training["device"] == "cpu" or not gpus.names()
-    if no_gpu and asked["precision"].startswith("mixed"):
+    if no_gpu and asked["precision"] == "mixed_float16":
         yield (
             f"training.precision: {asked['precision']} is for GPUs, and"
             f" {'device is cpu' if asked['device'] == 'cpu' else 'this machine shows none'};"
             " write precision: float32"
         )
+    if no_gpu and asked["precision"] == "mixed_bfloat16":
+        if training["backend"] != "tensorflow":
+            yield (
+                f"training.precision: mixed_bfloat16, but {training['backend']} computes it in"
+                " another precision on a CPU; write backend: tensorflow, or precision: float32"
+            )
+        elif provenance.unit() not in BFLOAT16_UNITS:
+            yield (
+                f"training.precision: mixed_bfloat16, but this processor ({provenance.processor()})"
+                " does not multiply it; allowed are GPUs and processors with"
+                f" {' or '.join(BFLOAT16_UNITS)}; write precision: float32"
+            )
     if no_gpu and asked["device"] == "gpu":
         yield (
             "training.device: gpu, but this machine shows none (nvidia-smi -L);"
@@ -456,6 +470,33 @@ def reductions(config: Config, article: Config, used: Mapping[str, int]) -> list
     if ours != momentum:
         lines.append(f"BatchNormalization's momentum is {ours:g}, not {momentum:g}.")
     return lines
+
+
+def read(paths: Iterable[Path], *, this_machine: bool = True) -> dict[str, Any]:
+    """Read configs, lay each over the ones before, and check what comes out.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        YAML files.
+    this_machine : bool
+        See `validate`.
+
+    Raises
+    ------
+    UserError
+        If a file cannot be read, or for the mistakes that `validate` finds.
+    """
+    import yaml
+
+    config: dict[str, Any] = {}
+    for path in paths:
+        try:
+            overlay = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (OSError, yaml.YAMLError) as error:
+            raise UserError(f"{path} cannot be read ({error}); name a YAML file") from None
+        config = merged(config, overlay)
+    return validate(config, this_machine=this_machine)
 
 
 def merged(base: Config, overlay: Config) -> dict[str, Any]:

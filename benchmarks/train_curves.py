@@ -1,0 +1,169 @@
+"""Train the single-kind networks of a config to the end, without Snakemake.
+
+python benchmarks/train_curves.py [CONFIG...] [--minutes N]
+
+The configs are laid over config/config.yaml, the later over the earlier. The curves go into the
+store in results/, where a run of the workflow finds them, and what is done can be recorded at any
+time: python -m convstudy.recorded NAME. The cheapest networks come first. Stop it, or kill it,
+whenever you like; the same command goes on from there. It needs little: NumPy, Keras with
+TensorFlow or JAX, PyYAML, jsonschema, filelock, pyarrow and Pillow.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from convstudy import data, interruption, locks, models, settings
+from convstudy.curves import Curve
+from convstudy.engine import use_backend
+from convstudy.errors import UserError
+from convstudy.files import write_sealed
+from convstudy.logs import duration
+from convstudy.provenance import processor
+from convstudy.results import write_run
+from convstudy.training import Trainer
+
+logger = logging.getLogger("convstudy")
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path("results")
+# Of steps whose speed is measured before a network's first curve.
+SECONDS_OF_TRIAL = 5.0
+# What a curve may take longer than was measured.
+MARGIN = 1.1
+
+
+def planned(config: dict[str, Any], dataset: data.Dataset) -> list[Curve]:
+    """Give the curves of all single-kind networks and replicates, the cheapest networks first."""
+    model, training = config["model"], config["training"]
+    networks = models.single_kind_models()
+    cost = {
+        kind: models.total(models.costs(models.architecture(kinds, model["width"]))).macs
+        for kind, kinds in networks.items()
+    }
+    return [
+        Curve(
+            RESULTS / ".state/curves",
+            networks[kind],
+            replicate,
+            model,
+            training,
+            training["epochs"],
+            dataset,
+        )
+        for kind in sorted(networks, key=cost.__getitem__)
+        for replicate in range(training["replicates"])
+    ]
+
+
+def seconds_an_epoch(curve: Curve) -> float:
+    """Say how long an epoch takes here: as its last one did, else by training for some seconds."""
+    for record in reversed(curve.read()["records"]):
+        if record.get("processor") == processor():
+            return float(record["seconds"])
+    device, threads = (curve.training[key] for key in ("device", "threads"))
+    use_backend(curve.recipe.backend, device, threads, curve.recipe.precision)
+    trainer = Trainer(curve.layers, curve.recipe, curve.seed, curve.dataset)
+    images = len(curve.dataset.train_images)
+    order, moves = np.arange(images), np.zeros((images, 3), np.int32)
+    # The first round compiles.
+    for seconds in (0.0, SECONDS_OF_TRIAL):
+        began, steps = time.perf_counter(), 0
+        for more in trainer.engine.train(order, moves):
+            steps += more.steps
+            interruption.stop_if_asked("while it measured how fast it trains")
+            if time.perf_counter() - began > seconds:
+                break
+    done = min(steps * curve.recipe.batch_size, images)
+    # A test image costs a third of a training image.
+    equal = images + (len(curve.dataset.test_images) + len(curve.dataset.validation_images)) / 3
+    return equal * (time.perf_counter() - began) / done
+
+
+def write_curve(curve: Curve, epochs: int) -> None:
+    """Write what the workflow's rule train_model would write of a finished curve."""
+    kind = curve.kinds[0]
+    parameters = sum(cost.parameters for cost in models.costs(curve.layers))
+    write_sealed(
+        RESULTS / f"training/curves/{kind}_{curve.replicate}.json",
+        {"model": kind, "parameters": parameters, **curve.describe(epochs)},
+    )
+
+
+def train(config: dict[str, Any], seconds: float) -> None:
+    """Train what is not trained yet, and begin no curve that could not end in time."""
+    started = time.perf_counter()
+    directory = config["data"]["directory"] or os.environ.get("CONVSTUDY_CIFAR10")
+    summary = data.prepare(config["data"], directory, RESULTS / "data")
+    write_run(RESULTS, config, ROOT / "config/article.yaml", summary["used"], [])
+    epochs = config["training"]["epochs"]
+    curves = planned(config, data.load_arrays(RESULTS / "data"))
+    pace: dict[str, float] = {}
+    left = {}
+    for curve in curves:
+        state = curve.read()
+        left[curve.name] = 0 if state["ended"] else max(epochs - len(state["records"]), 0)
+        if left[curve.name] and curve.kinds[0] not in pace:
+            pace[curve.kinds[0]] = seconds_an_epoch(curve)
+            logger.info(
+                "%s: about %s an epoch, %s a curve",
+                curve.kinds[0],
+                duration(pace[curve.kinds[0]]),
+                duration(epochs * pace[curve.kinds[0]]),
+            )
+    for number, curve in enumerate(curves, start=1):
+        needed = left[curve.name] * pace.get(curve.kinds[0], 0)
+        which = f"curve {number} of {len(curves)}, {curve.kinds[0]}, replicate {curve.replicate}"
+        remaining = seconds - (time.perf_counter() - started)
+        if needed * MARGIN > remaining:
+            logger.info(
+                "%s: not begun, as it needs about %s and %s are left",
+                which,
+                duration(needed),
+                duration(remaining),
+            )
+            continue
+        if left[curve.name]:
+            total = sum(left[one.name] * pace[one.kinds[0]] for one in curves if left[one.name])
+            logger.info("%s: about %s, of %s in all", which, duration(needed), duration(total))
+            began = time.perf_counter()
+            curve.train(epochs, "training")
+            pace[curve.kinds[0]] = (time.perf_counter() - began) / left[curve.name]
+            left[curve.name] = 0
+        write_curve(curve, epochs)
+    finished = sum(not one for one in left.values())
+    logger.info("%d of %d curves are finished; record them when you like", finished, len(curves))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "configs", nargs="*", type=Path, metavar="CONFIG", help="such as config/article.yaml"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="begin no curve that needs longer"
+    )
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logger.setLevel(logging.INFO)
+    try:
+        # The later over the earlier, as Snakemake lays them.
+        config = settings.read([ROOT / "config/config.yaml", *chosen.configs])
+        locks.claim_folder(Path(".snakemake"))
+        interruption.listen()
+        train(config, 60 * chosen.minutes)
+    except (UserError, interruption.Interrupted) as reason:
+        sys.exit(str(reason))
+
+
+if __name__ == "__main__":
+    main()
