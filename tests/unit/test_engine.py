@@ -30,8 +30,12 @@ def test_the_engine_computes_what_fit_computes(backend):
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     ways = {(line["name"], line["kind"], line["precision"]) for line in lines}
     assert len(ways) == 2 * (3 + 3)
+    tolerance = dict(TOLERANCE)
+    if backend != "tensorflow":
+        # The last layer is float32, and there fit takes the loss of rounded probabilities.
+        tolerance["float64"] = 1e-6
     for line in lines:
-        assert line["error"] < TOLERANCE[line["precision"]], line
+        assert line["error"] < tolerance[line["precision"]], line
         np.testing.assert_allclose(line["results"], line["expected"], rtol=1e-3, err_msg=line)
 
 

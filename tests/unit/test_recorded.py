@@ -29,7 +29,7 @@ def test_a_recorded_run_is_a_results_folder_with_its_config(run: Results):
     assert config["data"]["directory"] is None
     settings.validate({**config, "model": {"width": 0.25}})
     about = read_json(read.folder / "reference.json")
-    assert set(about["sha256"]) == {*result_files(STUDIES), "claims.csv"}
+    assert set(about["sha256"]) == {*result_files(STUDIES), "claims.csv", "config.yaml"}
     assert about["command"].startswith("snakemake --cores all all --configfile")
 
 
@@ -39,7 +39,7 @@ def test_runs_stand_beside_the_article(run: Results):
     assert list(table.index) == ["The article", "laptop", "This run"]
     assert table.loc["The article", "conv"] == 0.8766
     assert table.loc["laptop", "conv"] == pytest.approx(0.88, abs=0.01)
-    assert table.loc["laptop", "replicates"] == 3
+    assert table.loc["laptop", "replicates"] == "3"
 
 
 def test_a_run_that_nobody_could_repeat_is_not_recorded(run: Results):
@@ -57,10 +57,12 @@ def test_a_large_file_is_refused_by_name(run: Results, monkeypatch: pytest.Monke
     assert recorded.runs(run.folder) == []
 
 
-def test_the_command_records_once_and_says_what_is_wrong(run: Results, capsys):
-    recorded.main(["laptop", "--results", str(run.folder)])
-    assert "recorded in" in capsys.readouterr().out
-    assert len(recorded.runs(run.folder)) == 1
-    for name, message in (("laptop", "is there already"), ("My run", "is no name")):
-        with pytest.raises(SystemExit, match=message):
-            recorded.main([name, "--results", str(run.folder)])
+def test_the_command_records_again_and_says_what_is_wrong(run: Results, capsys):
+    into = ["--results", str(run.folder), "--into", str(run.folder / "reference")]
+    for _ in range(2):
+        recorded.main(["laptop", *into])
+        assert "recorded in" in capsys.readouterr().out
+    [read] = recorded.runs(run.folder)
+    assert not read.partial
+    with pytest.raises(SystemExit, match="is no name"):
+        recorded.main(["My run", *into])

@@ -104,6 +104,11 @@ def whole(value: float) -> str:
     return f"{int(value):,}".replace("-", MINUS)
 
 
+def whole_or_range(value: float | str) -> str:
+    """Write a whole number; a range is text already."""
+    return value if isinstance(value, str) else whole(value)
+
+
 def four(value: float) -> str:
     """Write a number with four digits after the point, or the sign of infinity."""
     if value == math.inf:

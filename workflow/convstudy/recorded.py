@@ -1,9 +1,10 @@
 """Recorded runs: the small text files of a run, kept for others to compare theirs with.
 
 A recorded run is a results folder of its own, which `Results` reads, with ``config.yaml`` to run it
-again and ``reference.json``, written last, which says what it is.
+again and ``reference.json``, written last, which says what it is. It may be a part of a run, which
+grows: what is recorded again under the same name is added.
 
-``python -m convstudy.recorded NAME`` records the finished run. It is no rule: what is recorded is
+``python -m convstudy.recorded NAME`` records what is finished. It is no rule: what is recorded is
 an input of every later run's report, and must not be made anew by it.
 """
 
@@ -17,59 +18,142 @@ from typing import Any
 
 import pandas as pd
 
-from convstudy import article
+from convstudy import article, curves, extras
 from convstudy.errors import UserError
 from convstudy.extras import EXTRAS
-from convstudy.files import file_digest, read_json, replacing, write_json, write_text
+from convstudy.files import file_digest, read_json, replacing, write_csv, write_json, write_text
 from convstudy.layers import KINDS
 from convstudy.logs import duration
+from convstudy.precision import GRID_PASSED
 from convstudy.provenance import now
 from convstudy.results import Results, result_files
 
 FOLDER = "reference"
+# The whole records of the single-kind trainings; two tables are made of them.
+CURVES = "training/curves"
+TABLES = ("training/summary.csv", "training/curves.csv")
 MOST_BYTES = 1_000_000
 
 
 def record(results: Results, folder: Path) -> None:
-    """Copy a run's files.
+    """Copy a run's files, or those that it has so far.
 
     Parameters
     ----------
     results : Results
-        The run.
+        The run, or a part of it.
     folder : Path
         Where they go; its name is the record's.
 
     Raises
     ------
     UserError
-        If the run's code is in no commit, or a file is too large to be kept.
+        If the run's code is in no commit, nothing is finished, a file is too large to be kept, a
+        curve may be wrong, or the folder has a run of other settings or another curve.
     """
-    import yaml
-
     if results.provenance["dirty"] or not results.provenance["commit"]:
         raise UserError(
             f"{folder}: the run's code is in no commit, so nobody could run it again; commit the"
             " changes and run the workflow once more (curves are kept)"
         )
-    digests = {}
-    for name in [*result_files(list(results.studies), results.extras), "claims.csv"]:
-        path = results.path(name)
-        if path.stat().st_size > MOST_BYTES:
+    _require_same_run(results, folder)
+    names = [*result_files(list(results.studies_planned), results.extras), "claims.csv"]
+    found = [path for path in map(results.folder.joinpath, names) if path.is_file()]
+    trained = sorted(results.folder.glob(f"{CURVES}/*.json"))
+    if not trained and len(found) < len(names):
+        raise UserError(
+            f"{folder}: {results.folder} has neither a whole run nor a finished curve; record it"
+            " when a curve is finished"
+        )
+    for path in trained:
+        _require_right(path, folder)
+    for path in [*found, *trained]:
+        _copy(path, folder / path.relative_to(results.folder))
+    if any(folder.glob(f"{CURVES}/*.json")):
+        for name, table in zip(TABLES, _tabulate_curves(folder), strict=True):
+            write_csv(folder / name, table)
+    _describe(results, folder)
+
+
+def _require_same_run(results: Results, folder: Path) -> None:
+    """Refuse to add to a record what is of other settings."""
+    if not (folder / "reference.json").is_file():
+        return
+    theirs, ours = (_comparable(run.run["config"]) for run in (Results(folder), results))
+    if theirs != ours:
+        other = next(key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key))
+        raise UserError(
+            f"{folder} is of other settings (section {other}); take another name, or remove it"
+        )
+
+
+def _comparable(config: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what changes how a result is made, and not what it says."""
+    return {
+        section: {
+            key: value
+            for key, value in values.items()
+            if key not in extras.OF_THE_MACHINE.get(section, ())
+        }
+        for section, values in config.items()
+    }
+
+
+def _require_right(path: Path, folder: Path) -> None:
+    """Refuse a curve that differs from the recorded one, or that bfloat16 may have made wrong."""
+    curve = curves.load_description(str(path))
+    known = folder / CURVES / path.name
+    if known.is_file() and curves.load_description(str(known))["records"] != curve["records"]:
+        raise UserError(
+            f"{known} differs from {path}, which was trained anew; keep the recorded one, or"
+            " remove it first"
+        )
+    for epoch in curve["records"]:
+        on_cpu = epoch["device"] == "cpu" and epoch.get("matmul_precision") == "bfloat16"
+        if on_cpu and not epoch["processor"].endswith(GRID_PASSED):
             raise UserError(
-                f"{folder}: {name} has {path.stat().st_size / 1e6:.1f} MB, and allowed are"
-                f" {MOST_BYTES / 1e6:g} MB a file; remove results/{name.partition('/')[0]} to"
-                " leave that part out"
+                f"{path}: epoch {epoch['epoch']} was computed in bfloat16 on {epoch['processor']},"
+                f" where the grid of convolutions was not tried; allowed are {GRID_PASSED}; run"
+                " tests/unit/test_precision.py there and, if it passes, add it to GRID_PASSED in"
+                " workflow/convstudy/precision.py"
             )
-        with replacing(folder / name) as temporary:
-            shutil.copyfile(path, temporary)
-        digests[name] = file_digest(folder / name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.stat().st_size > MOST_BYTES:
+        raise UserError(
+            f"{target}: {source} has {source.stat().st_size / 1e6:.1f} MB, and allowed are"
+            f" {MOST_BYTES / 1e6:g} MB a file; remove {source.parent} to leave that part out"
+        )
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def _tabulate_curves(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make the tables of all recorded curves, in the workflow's order."""
+    found = [curves.load_description(str(path)) for path in folder.glob(f"{CURVES}/*.json")]
+    kinds = list(KINDS)
+    return curves.tabulate(
+        sorted(found, key=lambda one: (kinds.index(one["model"]), one["replicate"]))
+    )
+
+
+def _describe(results: Results, folder: Path) -> None:
+    """Write the run's config, and last what the record is."""
+    import yaml
+
     config = {section: dict(values) for section, values in results.run["config"].items()}
     # The folder is that machine's own.
     config["data"]["directory"] = None
     write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
-    targets = " ".join(["all", *(EXTRAS[extra].target for extra in results.extras)])
-    command = f"snakemake --cores all {targets} --configfile {folder}/config.yaml"
+    recorded = Results(folder)
+    if recorded.partial:
+        command = f"python benchmarks/train_curves.py {folder}/config.yaml"
+    else:
+        targets = " ".join(["all", *(EXTRAS[extra].target for extra in results.extras)])
+        command = f"snakemake --cores all {targets} --configfile {folder}/config.yaml"
+    files = [path for path in sorted(folder.rglob("*.*")) if path.name != "reference.json"]
+    digests = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
     about = {"name": folder.name, "recorded": now(), "command": command, "sha256": digests}
     write_json(folder / "reference.json", about)
 
@@ -86,8 +170,9 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
     -------
     DataFrame
         A row a run: ``run``, ``date``, ``device``, ``data``, ``width``, ``epochs``,
-        ``replicates``, each layer kind (mean over replicates of the best test accuracy over
-        epochs), ``time`` (of its single-kind trainings), ``commit``.
+        ``replicates`` (as text: in a part of a run, some kinds may have more than others), each
+        layer kind (mean over replicates of the best test accuracy over epochs), ``time`` (of its
+        single-kind trainings), ``commit``.
     """
     source = article.load()["source"]
     rows: list[dict[str, Any]] = [
@@ -111,7 +196,7 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
                 "data": f"{kind}, {used['train']:,} + {used['test']:,}",
                 "width": run.run["config"]["model"]["width"],
                 "epochs": int(training["epochs"].max()),
-                "replicates": int(training.groupby("kind").size().min()),
+                "replicates": _counts(training.groupby("kind").size()),
                 **training.groupby("kind")["test_accuracy_best"].mean().to_dict(),
                 "time": duration(float(training["seconds"].sum())),
                 "commit": (about["commit"] or "unknown")[:12],
@@ -121,21 +206,25 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "time", "commit"])
 
 
+def _counts(sizes: pd.Series) -> str:
+    """Write numbers as one number or a range."""
+    return " to ".join(dict.fromkeys((str(sizes.min()), str(sizes.max()))))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Record the finished run in results/ under a name, for others to compare with."""
+    """Record what is finished in results/ under a name, for others to compare with."""
     parser = argparse.ArgumentParser(prog="python -m convstudy.recorded", description=main.__doc__)
     parser.add_argument("name", help="lower-case letters, digits and hyphens")
-    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--results", type=Path, default=Path("results"), help="or another clone's")
+    parser.add_argument("--into", type=Path, default=Path("results") / FOLDER)
     chosen = parser.parse_args(arguments)
-    folder = chosen.results / FOLDER / chosen.name
+    folder = chosen.into / chosen.name
     try:
         if not re.fullmatch("[a-z0-9][a-z0-9-]*", chosen.name):
             raise UserError(
                 f"{chosen.name!r} is no name for a recorded run; allowed are lower-case letters,"
                 " digits and hyphens; write for example h100-article"
             )
-        if folder.exists():
-            raise UserError(f"{folder} is there already; remove it first, or take another name")
         record(Results(chosen.results), folder)
     except UserError as error:
         sys.exit(str(error))

@@ -195,12 +195,14 @@ class Report:
     def full_scale(self) -> Html:
         """Say so where no run of the article's size is recorded, and how to make one."""
         runs = recorded.runs(self.results.folder)
-        whole_runs = [run for run in runs if not run.reductions and not run.synthetic]
-        if whole_runs:
+        full = [run for run in runs if not (run.reductions or run.synthetic)]
+        if not all(run.partial for run in full):
             return Html("")
+        names = ", ".join(run.folder.name for run in full)
         there = "None of them is" if runs else "No run is recorded, and so none"
+        there = f"Only a part of a run is recorded ({names})" if full else there
         return Html(
-            f"<p>{there} of the article's size: reference results at full scale are missing."
+            f"<p>{there} of the article's size: whole reference results at full scale are missing."
             " On a machine with a GPU, these commands make them:</p>"
             "<pre><code>make beyond CONFIG=config/article.yaml EXTRA=gpu\n"
             "python -m convstudy.recorded NAME</code></pre>"

@@ -198,6 +198,17 @@ class Results:
         """Names of the extras that belong to this run."""
         return list(self.run["extras"])
 
+    @property
+    def studies_planned(self) -> list[str]:
+        """Names of the config's studies, which a part of a run may lack."""
+        return list(self.run["config"]["search"]["studies"])
+
+    @property
+    def partial(self) -> bool:
+        """Whether files are missing, as in a recorded part of a run."""
+        names = result_files(self.studies_planned, self.extras)
+        return not all((self.folder / name).is_file() for name in names)
+
     def has(self, name: str) -> bool:
         """Tell whether this run has a file; one of an extra may be there and not belong to it."""
         folder = name.partition("/")[0]
@@ -260,5 +271,5 @@ class Results:
                 self.table(f"search/{name}/best.csv"),
                 read_json(self.path(f"search/{name}/study.json")),
             )
-            for name in self.run["config"]["search"]["studies"]
+            for name in self.studies_planned
         }

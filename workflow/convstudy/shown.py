@@ -19,6 +19,7 @@ from convstudy.display import (
     three,
     times,
     whole,
+    whole_or_range,
     yes,
 )
 from convstudy.layers import KINDS
@@ -256,7 +257,7 @@ SHOWN: dict[str, tuple[str, dict[str, Column], tuple[tuple[str, int], ...]]] = {
             "data": Column("Images", wraps=True),
             "width": Column("Width", "{:g}".format),
             "epochs": Column("Epochs", whole),
-            "replicates": Column("Replicates", whole),
+            "replicates": Column("Replicates", whole_or_range),
             **{
                 kind: Column(entry.label.removesuffix("Conv2D") or entry.label, percent)
                 for kind, entry in KINDS.items()

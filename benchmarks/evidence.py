@@ -1,0 +1,77 @@
+"""Renew what docs/evidence.md shows of the recorded evidence: `make evidence FROM=CLONE` calls it.
+
+python benchmarks/evidence.py
+"""
+
+import pandas as pd
+from convstudy import article
+from convstudy.curves import load_description
+from convstudy.files import write_text
+from convstudy.layers import KINDS
+from convstudy.logs import duration
+from convstudy.recorded import CURVES
+from document import ROOT, markdown, with_parts
+
+RECORDED = ROOT / "results/reference/evidence"
+# Test accuracy by epoch of both precisions, at full size.
+PRECISION = ROOT / "docs/performance/precision.csv"
+DOCUMENT = ROOT / "docs/evidence.md"
+
+
+def finished() -> str:
+    """List the recorded curves, in the order in which they are trained."""
+    summary = RECORDED / "training/summary.csv"
+    if not summary.is_file():
+        return "No curve is recorded yet."
+    planned = 3 * len(KINDS)
+    rows = []
+    for one in pd.read_csv(summary).sort_values(["parameters", "replicate"]).itertuples():
+        path = RECORDED / CURVES / f"{one.kind}_{one.replicate}.json"
+        processors = {record["processor"] for record in load_description(str(path))["records"]}
+        rows.append(
+            {
+                "network": KINDS[one.kind].label,
+                "replicate": one.replicate,
+                "epochs": one.epochs,
+                "best test accuracy": f"{one.test_accuracy_best:.2%} (epoch {one.best_epoch})",
+                "last": f"{one.test_accuracy_last:.2%}",
+                "the article's": f"{article.accuracies()[one.kind]:.2%}",
+                "time": duration(one.seconds),
+                "processor": "; ".join(sorted(processors)),
+            }
+        )
+    return f"{len(rows)} of {planned} curves are recorded.\n\n{markdown(pd.DataFrame(rows))}"
+
+
+def precisions() -> str:
+    """Put the accuracies of both precisions beside each other, a row a network and replicate."""
+    table = pd.read_csv(PRECISION)
+    rows = []
+    for (kind, precision, replicate), part in table.groupby(
+        ["kind", "precision", "replicate"], sort=False
+    ):
+        by_epoch = part.set_index("epoch")["test_accuracy"]
+        cells = {
+            f"epoch {epoch}": f"{100 * by_epoch[epoch]:.1f}" if epoch in by_epoch else ""
+            for epoch in range(1, table["epoch"].max() + 1)
+        }
+        rows.append(
+            {
+                "network": KINDS[kind].label,
+                "precision": precision,
+                "replicate": replicate,
+                **cells,
+            }
+        )
+    return markdown(pd.DataFrame(rows).sort_values(["network", "precision", "replicate"]))
+
+
+def main() -> None:
+    """Put both tables into the document."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    parts = {"curves": finished(), "precisions": precisions()}
+    write_text(DOCUMENT, with_parts(text, parts))
+
+
+if __name__ == "__main__":
+    main()
