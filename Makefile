@@ -8,6 +8,7 @@ PYTHON ?= python3
 CORES ?= all
 EXTRA ?=
 CONFIG ?=
+FROM ?=
 
 # Parts beyond the article (README.md says what each is).
 BEYOND ?= tabulate_modules measure_optimism replay_searches compare_penalties measure_times find_pareto_front compare_recipes
@@ -17,7 +18,7 @@ LOCK := $(if $(EXTRA),locks/$(EXTRA).lock,requirements.lock)
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help setup report beyond test benchmark lint format lock clean
+.PHONY: help setup report beyond evidence test benchmark lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -32,6 +33,11 @@ report: $(READY) ## run the study and make reports/report.html
 beyond: $(READY) ## make the parts beyond the article, too, and the report with them
 	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(BEYOND) $(if $(CONFIG),--configfile $(CONFIG))
 	@$(MAKE) --no-print-directory report
+
+evidence: $(READY) ## record the curves that another clone has finished (FROM=CLONE; docs/evidence.md)
+	@test -d "$(FROM)/results" || { echo "make evidence: FROM=$(FROM) has no results; write FROM=CLONE, the folder where benchmarks/train_curves.py ran"; exit 2; }
+	$(BIN)/python -m convstudy.recorded evidence --results $(FROM)/results
+	$(BIN)/python benchmarks/evidence.py
 
 test: $(READY) ## run the tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest

@@ -66,12 +66,11 @@ def precisions() -> str:
     return markdown(pd.DataFrame(rows).sort_values(["network", "precision", "replicate"]))
 
 
-def main() -> None:
-    """Put both tables into the document."""
+def rendered() -> str:
+    """Put both tables into the document's text."""
     text = DOCUMENT.read_text(encoding="utf-8")
-    parts = {"curves": finished(), "precisions": precisions()}
-    write_text(DOCUMENT, with_parts(text, parts))
+    return with_parts(text, {"curves": finished(), "precisions": precisions()})
 
 
 if __name__ == "__main__":
-    main()
+    write_text(DOCUMENT, rendered())
