@@ -4,12 +4,13 @@
 """
 
 import signal
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from convstudy import extras, locks, settings
+from convstudy import estimate, extras, locks, settings
 from convstudy.errors import UserError
 from convstudy.provenance import code_digest
 
@@ -101,3 +102,15 @@ rule all:
 
 # After `all`, whose files it packs.
 include: "workflow/rules/provenance.smk"
+
+
+# Before the jobs are planned, and in a dry run; not in jobs, which read this file again.
+if workflow.is_main_process:
+    outlook = estimate.line(
+        config,
+        Path("results"),
+        estimate.asked(sys.argv[1:], [rule.name for rule in workflow.rules]),
+        None if workflow.non_local_exec else workflow.cores,
+    )
+    if outlook:
+        print(outlook, file=sys.stderr)
