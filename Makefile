@@ -18,11 +18,11 @@ LOCK := $(if $(EXTRA),locks/$(EXTRA).lock,requirements.lock)
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help setup report beyond evidence test benchmark lint format lock clean
+.PHONY: help setup report beyond evidence test benchmark benchmark-short lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## install everything into .venv (once, or after the lock changed)
 
@@ -44,6 +44,9 @@ test: $(READY) ## run the tests
 
 benchmark: $(READY) ## measure speed and write docs/performance.md (EXTRA=torch: with the peer)
 	$(BIN)/python benchmarks/performance.py throughput choices seeds growth run render
+
+benchmark-short: $(READY) ## measure one thread in short, both precisions (EXTRA=torch: with the peers)
+	$(BIN)/python benchmarks/performance.py short render
 
 lint: $(READY) ## check format, style and types
 	$(BIN)/ruff check .

@@ -18,17 +18,21 @@ def config() -> dict[str, Any]:
     return settings.validate(yaml.safe_load(text), this_machine=False)
 
 
-def machine(*packages: str) -> str:
-    """Say where and with what something was measured, in a line."""
-    about, found = hardware(), versions()
+def packages(*names: str) -> str:
+    """List the versions of those packages that are installed."""
+    found = versions()
+    return ", ".join(f"{name} {found[name]}" for name in names if name in found)
+
+
+def machine(*names: str) -> str:
+    """Say where and with what packages something was measured, in a line."""
+    about = hardware()
     gpu = f", {', '.join(about['gpus'])}" if about["gpus"] else ""
-    names = ["python", *packages]
-    used = ", ".join(f"{name} {found[name]}" for name in names if name in found)
     where = commit(ROOT)
     changed = " with changes" if where["dirty"] else ""
     return (
-        f"{now()[:10]}, {about['processor']}, {about['cores']} cores{gpu}, {used},"
-        f" commit {str(where['commit'])[:7]}{changed}"
+        f"{now()[:10]}, {about['processor']}, {about['cores']} cores{gpu},"
+        f" {packages('python', *names)}, commit {str(where['commit'])[:7]}{changed}"
     )
 
 

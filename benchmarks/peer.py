@@ -1,7 +1,7 @@
 """The peer: the same networks, plainly and well written in PyTorch.
 
-Channels last in memory; on a GPU bfloat16 with float32 weights, and ``torch.compile``. It shares
-nothing with the project but the description of a network.
+Channels last in memory; if asked for, and on a GPU by default, ``torch.compile`` and bfloat16 with
+float32 weights (autocast). It shares nothing with the project but the description of a network.
 """
 
 from collections.abc import Sequence
@@ -51,20 +51,32 @@ class Peer:
         Images a training step.
     images, labels : ndarray
         What it is trained and tested on.
+    compiled : bool, optional
+        Whether torch.compile compiles the network; by default, on a GPU.
+    precision : str, optional
+        ``float32`` or ``mixed_bfloat16``, the default on a GPU.
     """
 
     def __init__(
-        self, layers: Sequence[Layer], batch_size: int, images: np.ndarray, labels: np.ndarray
+        self,
+        layers: Sequence[Layer],
+        batch_size: int,
+        images: np.ndarray,
+        labels: np.ndarray,
+        compiled: bool | None = None,
+        precision: str | None = None,
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.gpu = self.device.type == "cuda"
+        gpu = self.device.type == "cuda"
+        self.mixed = gpu if precision is None else precision == "mixed_bfloat16"
         modules, channels = [], images.shape[-1]
         for layer in layers:
             if layer.type != "Rescaling":
                 module, channels = _module(layer, channels)
                 modules.append(module)
         network = nn.Sequential(*modules).to(self.device, memory_format=torch.channels_last)
-        self.network: Any = torch.compile(network) if self.gpu else network
+        compiled = gpu if compiled is None else compiled
+        self.network: Any = torch.compile(network) if compiled else network
         self.optimizer = torch.optim.Adam(network.parameters(), eps=1e-7, fused=True)
         self.batch_size = batch_size
         # NHWC in memory, NCHW by name: channels last.
@@ -73,9 +85,9 @@ class Peer:
 
     def _loss(self, chosen: torch.Tensor) -> torch.Tensor:
         images = self.images[chosen].float().div_(255)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.gpu):
-            outputs = self.network(images.contiguous(memory_format=torch.channels_last))
-        return nn.functional.cross_entropy(outputs.float(), self.labels[chosen], reduction="sum")
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
+            outputs = self.network(images.contiguous(memory_format=torch.channels_last)).float()
+            return nn.functional.cross_entropy(outputs, self.labels[chosen], reduction="sum")
 
     def train(self) -> float:
         """Train an epoch, and give its mean loss."""

@@ -1,19 +1,21 @@
 """How fast training is, and how fast it could be: measured here, and put into docs/performance.md.
 
 python benchmarks/performance.py throughput   the project, Keras's fit, PyTorch and the roofline
+python benchmarks/performance.py short        training on one thread, in both precisions
 python benchmarks/performance.py choices      what the engine chooses, and what it leaves out
 python benchmarks/performance.py seeds        accuracies of the engine and of fit, five seeds each
 python benchmarks/performance.py growth       time against epochs, images, width and trials
 python benchmarks/performance.py run          where the quick run's time and memory go
 python benchmarks/performance.py render       plots, and tables in docs/performance.md
 
-Each writes docs/performance/NAME.csv. PyTorch takes part where it is installed
-(make setup EXTRA=torch). Leave the machine alone meanwhile.
+Each writes docs/performance/NAME.csv; short keeps its rows of other processors. PyTorch takes part
+where it is installed (make setup EXTRA=torch). Leave the machine alone meanwhile.
 """
 
 import argparse
 import contextlib
 import importlib.util
+import itertools
 import json
 import logging
 import multiprocessing
@@ -29,12 +31,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from convstudy import data, engine, gpus, models
+from convstudy import data, engine, gpus, models, settings
 from convstudy.data import Dataset
 from convstudy.engine import TEST_BATCH_SIZE, Engine, draw_moves, use_backend
 from convstudy.files import write_csv, write_text
 from convstudy.layers import KINDS, Layer
-from document import ROOT, config, machine, markdown, with_parts
+from convstudy.logs import duration
+from convstudy.precision import require_bfloat16
+from convstudy.provenance import now, processor, unit
+from document import ROOT, config, machine, markdown, packages, with_parts
 
 FOLDER = ROOT / "docs/performance"
 DOCUMENT = ROOT / "docs/performance.md"
@@ -47,6 +52,13 @@ REPEATS = 5
 SEEDS = 5
 # Images of a measurement: seconds each, so that its beginning and end do not count.
 IMAGES = {0.25: 51200, 1.0: 51200} if GPU else {0.25: 2560, 1.0: 384}
+# The short form: the batch of the article's scale; passes over two batches fill the seconds.
+SHORT_BATCH = 128
+SHORT_IMAGES = 2 * SHORT_BATCH
+SHORT_SECONDS = 3.0
+SHORT_REPEATS = 3
+# How long torch.compile takes part, so that 25 minutes are enough: it can take a minute a network.
+COMPILE_SECONDS = 18 * 60
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "torch", "jax", "numpy")
 
 
@@ -65,14 +77,23 @@ class Project:
     """The project's engine."""
 
     def __init__(
-        self, layers: Sequence[Layer], dataset: Dataset, kernels: str = "", **how: Any
+        self,
+        layers: Sequence[Layer],
+        dataset: Dataset,
+        kernels: str = "",
+        batch: int = BATCH,
+        **how: Any,
     ) -> None:
+        import keras
+
+        if keras.config.dtype_policy().name == "mixed_bfloat16":
+            require_bfloat16(layers)
         if kernels == "Keras's":
             engine.training_kernels = lambda model: contextlib.nullcontext()
         elif kernels == "pointwise Keras's":
             engine._is_pointwise = lambda layer: False
         self.images = len(dataset.train_images)
-        self.engine = Engine(compiled(layers), dataset, BATCH, "none", **how)
+        self.engine = Engine(compiled(layers), dataset, batch, "none", **how)
 
     def train(self) -> None:
         """Train an epoch."""
@@ -106,10 +127,12 @@ class Fit:
 class PyTorch:
     """The peer."""
 
-    def __init__(self, layers: Sequence[Layer], dataset: Dataset) -> None:
+    def __init__(
+        self, layers: Sequence[Layer], dataset: Dataset, batch: int = BATCH, **how: Any
+    ) -> None:
         from peer import Peer
 
-        self.peer = Peer(layers, BATCH, dataset.train_images, dataset.train_labels)
+        self.peer = Peer(layers, batch, dataset.train_images, dataset.train_labels, **how)
 
     def train(self) -> None:
         """Train an epoch."""
@@ -207,7 +230,7 @@ def copy_speed(size: int) -> float:
 
 
 def work(connection: Connection, name: str, threads: int, how: dict[str, Any]) -> None:
-    """Be a worker: make networks, train and test them as asked, and tell the seconds."""
+    """Be a worker: make networks, train and test them as asked, and tell seconds or an error."""
     backend = how.pop("backend", "tensorflow" if installed("tensorflow") else "jax")
     if name == "PyTorch":
         import torch
@@ -220,13 +243,18 @@ def work(connection: Connection, name: str, threads: int, how: dict[str, Any]) -
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     else:
-        use_backend(backend, "auto", threads)
-        if GPU and name == "project":
-            import keras
+        usual = "mixed_bfloat16" if GPU and name == "project" else "float32"
+        precision = how.pop("precision", usual)
+        use_backend(backend, "auto", threads, precision)
+        import keras
 
-            keras.config.set_dtype_policy("mixed_bfloat16")
-    with contextlib.suppress(EOFError):
+        keras.config.set_dtype_policy(precision)
+    try:
         serve(connection, name, how)
+    except EOFError:
+        return
+    except Exception as error:
+        connection.send(f"{type(error).__name__}: {error}".partition("\n")[0])
 
 
 def serve(connection: Connection, name: str, how: dict[str, Any]) -> None:
@@ -234,6 +262,7 @@ def serve(connection: Connection, name: str, how: dict[str, Any]) -> None:
     kept: Any = None
     while True:
         request, *arguments = connection.recv()
+        passes = 1
         if request == "make":
             layers, images = arguments
             if name != "PyTorch":
@@ -249,7 +278,10 @@ def serve(connection: Connection, name: str, how: dict[str, Any]) -> None:
         else:
             began = time.perf_counter()
             getattr(kept, request)()
-        connection.send(time.perf_counter() - began)
+            while arguments and time.perf_counter() - began < arguments[0]:
+                getattr(kept, request)()
+                passes += 1
+        connection.send((time.perf_counter() - began) / passes)
 
 
 COMPETITORS: dict[str, Any] = {
@@ -273,34 +305,58 @@ class Workers:
             self.connections.append(ours)
 
     def ask(self, *request: Any) -> list[float]:
-        """Let all do something at the same time, and give the seconds of each."""
+        """Let all do something at the same time, and give the seconds of each.
+
+        Raises
+        ------
+        RuntimeError
+            If one fails.
+        """
         for one in self.connections:
             one.send(request)
-        return [one.recv() for one in self.connections]
+        answers = [one.recv() for one in self.connections]
+        for answer in answers:
+            if isinstance(answer, str):
+                raise RuntimeError(f"{self.about['engine']} fails: {answer}")
+        return answers
 
 
 def competition(
-    workers: Sequence[Workers], kinds: Iterable[str], width: float, images: int, repeats: int
+    workers: list[Workers],
+    kinds: Iterable[str],
+    width: float,
+    images: int,
+    repeats: int,
+    whats: Sequence[str] = ("train", "test"),
+    seconds: float = 0.0,
 ) -> Iterator[dict[str, Any]]:
-    """Let all workers train and test the single-kind networks in turn, a row a measurement."""
+    """Let all workers train and test the single-kind networks in turn, a row a measurement.
+
+    A measurement passes over all images, again and again until these seconds are over. If
+    torch.compile fails, it says so and is removed from the workers.
+    """
     for kind in kinds:
         layers = models.architecture(models.single_kind_models()[kind], width, 0.9)
         which = {"kind": kind, "width": width}
-        for one in workers:
-            # The first epoch makes the network's functions; the second one shows their speed.
-            made = max(one.ask("make", layers, images))
-            first = made + max(one.ask("train")) + max(one.ask("test"))
-            usual = max(one.ask("train")) + max(one.ask("test"))
+        for one in list(workers):
+            try:
+                # The first epoch makes the network's functions; the second one shows their speed.
+                made = max(one.ask("make", layers, images))
+                first = made + sum(max(one.ask(what)) for what in whats)
+                usual = sum(max(one.ask(what)) for what in whats)
+            except RuntimeError as error:
+                if one.about["engine"] != "torch.compile":
+                    raise
+                print(f"{error}; it is left out", flush=True)
+                workers.remove(one)
+                continue
             if one.about["engine"] != "roofline":
                 row = {**which, **one.about, "what": "set-up", "repeat": 0}
                 yield {**row, "value": round(max(first - usual, 0), 2), "unit": "s"}
         for repeat, what, one in (
-            (repeat, what, one)
-            for repeat in range(repeats)
-            for what in ("train", "test")
-            for one in workers
+            (repeat, what, one) for repeat in range(repeats) for what in whats for one in workers
         ):
-            rate = sum(images / seconds for seconds in one.ask(what))
+            rate = sum(images / took for took in one.ask(what, seconds))
             row = {**which, **one.about, "what": what, "repeat": repeat}
             yield {**row, "value": round(rate, 1), "unit": "images/s"}
         print(kind, width, flush=True)
@@ -326,6 +382,55 @@ def throughput() -> pd.DataFrame:
 def installed(package: str) -> bool:
     """Tell whether a package is there."""
     return importlib.util.find_spec(package) is not None
+
+
+def short() -> pd.DataFrame:
+    """Measure training on one thread in both precisions, in place of this processor's rows."""
+    # Not on a GPU.
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    precisions = ["float32", "mixed_bfloat16"]
+    if unit() not in settings.BFLOAT16_UNITS:
+        print(f"{unit()} does not multiply bfloat16: float32 alone", flush=True)
+        precisions.remove("mixed_bfloat16")
+    rows: list[dict[str, Any]] = []
+    done, total, began = 0, len(precisions) * len(IMAGES) * len(KINDS), time.perf_counter()
+    for precision in precisions:
+        how = {"precision": precision, "batch": SHORT_BATCH}
+        workers = [Workers("project", 1, 1, **how)]
+        if installed("torch"):
+            workers.append(Workers("PyTorch", 1, 1, **how))
+            workers.append(Workers("PyTorch", 1, 1, **how, compiled=True))
+            workers[-1].about["engine"] = "torch.compile"
+        for width, kind in itertools.product(IMAGES, KINDS):
+            late = time.perf_counter() - began > COMPILE_SECONDS
+            if late and workers[-1].about["engine"] == "torch.compile":
+                print("torch.compile took its time: the rest is without it", flush=True)
+                workers.pop()
+            measured = competition(
+                workers, [kind], width, SHORT_IMAGES, SHORT_REPEATS, ["train"], SHORT_SECONDS
+            )
+            rows += [{**row, **how} for row in measured if row["what"] == "train"]
+            done += 1
+            left = (time.perf_counter() - began) / done * (total - done)
+            print(f"{done} of {total} in {precision}, {duration(left)} left", flush=True)
+    about = {
+        "date": now()[:10],
+        "processor": processor(),
+        "flags": unit(),
+        "cores": CORES,
+        "versions": packages("keras", "tensorflow", "tensorflow-cpu", "torch"),
+    }
+    table = pd.DataFrame(rows).assign(**about)
+    which = ["kind", "width", "precision", "batch", "engine", "repeat", "value", "unit"]
+    return renewed(read_short(), table[[*about, *which]])
+
+
+def renewed(before: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Put what was measured in place of the same processors' rows, and keep all others."""
+    if before.empty:
+        return measured
+    others = before[~before["processor"].isin(measured["processor"])]
+    return pd.concat([others, measured], ignore_index=True)
 
 
 def choices() -> pd.DataFrame:
@@ -510,6 +615,11 @@ def place(row: Any) -> str:
     return f"{row.processes} × {threads}" if row.processes > 1 else threads
 
 
+def spread(values: pd.Series) -> str:
+    """Give the median, and the least and the greatest in brackets."""
+    return f"{values.median():,.0f} ({values.min():,.0f} to {values.max():,.0f})"
+
+
 def throughput_table(table: pd.DataFrame, what: str) -> pd.DataFrame:
     """Give medians and spreads, a row a kind, width and place, a column a competitor."""
     chosen = table[table["what"] == what]
@@ -517,13 +627,13 @@ def throughput_table(table: pd.DataFrame, what: str) -> pd.DataFrame:
     for (width, kind), part in chosen.groupby(["width", "kind"], sort=False):
         for where, measured in part.groupby("place", sort=False):
             by_engine = measured.groupby("engine")["value"]
-            median, least, most = by_engine.median(), by_engine.min(), by_engine.max()
+            median = by_engine.median()
             row = {"width": width, "kind": kind, "on": where}
             for name in COMPETITORS:
                 if name == "roofline" and name in median:
                     row[name] = f"{median[name]:,.0f}"
                 elif name in median:
-                    row[name] = f"{median[name]:,.0f} ({least[name]:,.0f} to {most[name]:,.0f})"
+                    row[name] = spread(by_engine.get_group(name))
             for name, heading in (("fit", "× fit"), ("PyTorch", "× PyTorch")):
                 if name in median:
                     row[heading] = f"{median['project'] / median[name]:.2f}"
@@ -533,9 +643,43 @@ def throughput_table(table: pd.DataFrame, what: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def short_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Give medians and spreads of a processor, a row a network and precision."""
+    rows = []
+    for (width, kind, precision), part in table.groupby(["width", "kind", "precision"]):
+        by_engine = part.groupby("engine", sort=False)["value"]
+        median = by_engine.median()
+        row = {"width": width, "kind": kind, "precision": precision}
+        row |= {name: spread(values) for name, values in by_engine}
+        peers = median.drop("project")
+        if len(peers):
+            row["× best PyTorch"] = f"{median['project'] / peers.max():.2f}"
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("")
+
+
+def short_sections(table: pd.DataFrame) -> str:
+    """Give a section for each processor."""
+    sections = []
+    for name, part in table.groupby("processor"):
+        first = part.iloc[0]
+        where = f"{first['date']}, {first['cores']} cores, {first['versions']}"
+        batch = f"batches of {first['batch']}"
+        sections.append(
+            f"### {name}\n\nMeasured: {where}, {batch}.\n\n{markdown(short_table(part))}"
+        )
+    return "\n\n".join(sections) or "No processor has been measured yet."
+
+
 def read(name: str) -> pd.DataFrame:
     """Read what was measured."""
     return pd.read_csv(FOLDER / f"{name}.csv")
+
+
+def read_short() -> pd.DataFrame:
+    """Read the short form's rows of all processors, if there are some."""
+    known = (FOLDER / "short.csv").is_file()
+    return read("short") if known else pd.DataFrame(columns=["processor"])
 
 
 def seaborn() -> Any:
@@ -704,6 +848,7 @@ def rendered() -> str:
         "training": of("throughput", throughput_table(measured, "train")),
         "evaluation": of("throughput", throughput_table(measured, "test")),
         "set-up": of("throughput", set_up),
+        "short": short_sections(read_short()),
         "choices": of("choices", choices_table(read("choices"))),
         "seeds": of("seeds", seeds_table(read("seeds"))),
         "growth": of("growth", slopes(read("growth"))),
@@ -716,6 +861,7 @@ def main() -> None:
     """Do what the command line asks for."""
     measurements = {
         "throughput": throughput,
+        "short": short,
         "choices": choices,
         "seeds": seeds,
         "growth": growth,
@@ -733,7 +879,9 @@ def main() -> None:
             write_text(DOCUMENT, rendered())
             continue
         write_csv(FOLDER / f"{what}.csv", measurements[what]())
-        write_text(FOLDER / f"{what}.txt", machine(*PACKAGES) + "\n")
+        # The short form's rows say it themselves.
+        if what != "short":
+            write_text(FOLDER / f"{what}.txt", machine(*PACKAGES) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 import importlib
 
 import fault_table
+import pandas as pd
 import pytest
 
 
@@ -17,3 +18,45 @@ def test_a_documents_tables_are_those_of_its_files(root, monkeypatch, name):
     text = benchmark.DOCUMENT.read_text(encoding="utf-8")
     assert text == benchmark.rendered(), f"renew it: python benchmarks/{name}.py (render)"
     assert text.count("\n| --- |") >= 2
+
+
+def short_rows(processor, date, rate):
+    about = {
+        "date": date,
+        "processor": processor,
+        "flags": "AVX2",
+        "cores": 2,
+        "versions": "torch 2",
+    }
+    which = {"kind": "conv", "width": 0.25, "precision": "float32", "batch": 128}
+    return pd.DataFrame(
+        {**about, **which, "engine": engine, "repeat": repeat, "value": value + repeat}
+        for engine, value in (("project", rate), ("PyTorch", 40.0), ("torch.compile", 50.0))
+        for repeat in range(3)
+    ).assign(unit="images/s")
+
+
+def test_the_short_benchmark_replaces_rows_of_the_same_processor_alone(root, monkeypatch):
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    benchmark = importlib.import_module("performance")
+    nothing = pd.DataFrame(columns=["processor"])
+    assert benchmark.short_sections(nothing) == "No processor has been measured yet."
+    one, other = short_rows("one", "2026-01-01", 100.0), short_rows("other", "2026-01-02", 101.0)
+    both = benchmark.renewed(benchmark.renewed(nothing, one), other)
+    pd.testing.assert_frame_equal(both, pd.concat([one, other], ignore_index=True))
+    again = benchmark.renewed(both, short_rows("one", "2026-01-03", 102.0))
+    assert sorted(again["date"].unique()) == ["2026-01-02", "2026-01-03"]
+    sections = benchmark.short_sections(again).split("### ")[1:]
+    assert [section.partition("\n")[0] for section in sections] == ["one", "other"]
+    assert "2026-01-03, 2 cores, torch 2" in sections[0]
+    row = "| 0.25 | conv | float32 | 103 (102 to 104) | 41 (40 to 42) | 51 (50 to 52) | 2.02 |"
+    assert row in sections[0]
+
+
+def test_the_documents_short_part_needs_no_file(root, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    benchmark = importlib.import_module("performance")
+    monkeypatch.setattr(benchmark, "FOLDER", tmp_path)
+    assert benchmark.read_short().empty
+    short_rows("one", "2026-01-01", 100.0).to_csv(tmp_path / "short.csv", index=False)
+    assert benchmark.short_sections(benchmark.read_short()).startswith("### one\n")
