@@ -82,11 +82,14 @@ class Project:
         dataset: Dataset,
         kernels: str = "",
         batch: int = BATCH,
+        precision: str = "float32",
         **how: Any,
     ) -> None:
         import keras
 
-        if keras.config.dtype_policy().name == "mixed_bfloat16":
+        # Here, as a cleared session forgets it.
+        keras.config.set_dtype_policy(precision)
+        if precision == "mixed_bfloat16":
             require_bfloat16(layers)
         if kernels == "Keras's":
             engine.training_kernels = lambda model: contextlib.nullcontext()
@@ -243,12 +246,9 @@ def work(connection: Connection, name: str, threads: int, how: dict[str, Any]) -
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     else:
-        usual = "mixed_bfloat16" if GPU and name == "project" else "float32"
-        precision = how.pop("precision", usual)
-        use_backend(backend, "auto", threads, precision)
-        import keras
-
-        keras.config.set_dtype_policy(precision)
+        if name == "project":
+            how.setdefault("precision", "mixed_bfloat16" if GPU else "float32")
+        use_backend(backend, "auto", threads, how.get("precision", "float32"))
     try:
         serve(connection, name, how)
     except EOFError:

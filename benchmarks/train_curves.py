@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from convstudy import data, interruption, locks, models, settings
-from convstudy.curves import Curve
+from convstudy.curves import Curve, single_kind_curves
 from convstudy.engine import use_backend
 from convstudy.errors import UserError
 from convstudy.files import write_sealed
@@ -37,29 +37,6 @@ RESULTS = Path("results")
 SECONDS_OF_TRIAL = 5.0
 # What a curve may take longer than was measured.
 MARGIN = 1.1
-
-
-def planned(config: dict[str, Any], dataset: data.Dataset) -> list[Curve]:
-    """Give the curves of all single-kind networks and replicates, the cheapest networks first."""
-    model, training = config["model"], config["training"]
-    networks = models.single_kind_models()
-    cost = {
-        kind: models.total(models.costs(models.architecture(kinds, model["width"]))).macs
-        for kind, kinds in networks.items()
-    }
-    return [
-        Curve(
-            RESULTS / ".state/curves",
-            networks[kind],
-            replicate,
-            model,
-            training,
-            training["epochs"],
-            dataset,
-        )
-        for kind in sorted(networks, key=cost.__getitem__)
-        for replicate in range(training["replicates"])
-    ]
 
 
 def seconds_an_epoch(curve: Curve) -> float:
@@ -89,7 +66,7 @@ def seconds_an_epoch(curve: Curve) -> float:
 def write_curve(curve: Curve, epochs: int) -> None:
     """Write what the workflow's rule train_model would write of a finished curve."""
     kind = curve.kinds[0]
-    parameters = sum(cost.parameters for cost in models.costs(curve.layers))
+    parameters = models.total(models.costs(curve.layers)).parameters
     write_sealed(
         RESULTS / f"training/curves/{kind}_{curve.replicate}.json",
         {"model": kind, "parameters": parameters, **curve.describe(epochs)},
@@ -103,7 +80,10 @@ def train(config: dict[str, Any], seconds: float) -> None:
     summary = data.prepare(config["data"], directory, RESULTS / "data")
     write_run(RESULTS, config, ROOT / "config/article.yaml", summary["used"], [])
     epochs = config["training"]["epochs"]
-    curves = planned(config, data.load_arrays(RESULTS / "data"))
+    dataset = data.load_arrays(RESULTS / "data")
+    planned = single_kind_curves(config, RESULTS / ".state/curves", dataset)
+    # The cheapest networks first.
+    curves = sorted(planned, key=lambda curve: models.total(models.costs(curve.layers)).macs)
     pace: dict[str, float] = {}
     left = {}
     for curve in curves:
@@ -120,7 +100,7 @@ def train(config: dict[str, Any], seconds: float) -> None:
     for number, curve in enumerate(curves, start=1):
         needed = left[curve.name] * pace.get(curve.kinds[0], 0)
         which = f"curve {number} of {len(curves)}, {curve.kinds[0]}, replicate {curve.replicate}"
-        remaining = seconds - (time.perf_counter() - started)
+        remaining = max(seconds - (time.perf_counter() - started), 0)
         if needed * MARGIN > remaining:
             logger.info(
                 "%s: not begun, as it needs about %s and %s are left",

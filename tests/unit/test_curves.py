@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import training_example
-from convstudy import curves, models, provenance, settings
+from convstudy import curves, provenance, settings
 from convstudy.errors import UserError
 from convstudy.files import read_json
 from convstudy.training import unpack
@@ -326,19 +326,8 @@ def test_the_evidence_is_of_the_curves_that_it_was_begun_with(root):
     """What is recorded, and weeks of computing, is of these; `config/evidence.yaml` says which."""
     configs = [root / f"config/{name}.yaml" for name in ("config", "article", "evidence")]
     config = settings.read(configs, this_machine=False)
-    names = {
-        curves.Curve(
-            Path("store"),
-            kinds,
-            replicate,
-            config["model"],
-            config["training"],
-            config["training"]["epochs"],
-            SimpleNamespace(digest=JPEG_DIGEST),
-        ).name
-        for kinds in models.single_kind_models().values()
-        for replicate in range(config["training"]["replicates"])
-    }
+    images = SimpleNamespace(digest=JPEG_DIGEST)
+    names = {curve.name for curve in curves.single_kind_curves(config, Path("store"), images)}
     assert names == EVIDENCE
 
 

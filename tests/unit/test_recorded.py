@@ -13,7 +13,7 @@ from sample_results import STUDIES, write_sample
 def run(tmp_path: Path) -> Results:
     folder = write_sample(tmp_path / "results")
     run = read_json(folder / "run.json")
-    run["config"] = settings.validate({}) | {"model": run["config"]["model"]}
+    run["config"] = settings.merged(settings.validate({}), {"model": run["config"]["model"]})
     run["config"]["data"]["directory"] = "/somewhere"
     write_json(folder / "run.json", run)
     (folder / "claims.csv").write_text("id,verdict\n")

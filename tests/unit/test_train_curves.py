@@ -38,7 +38,7 @@ def start(request, root, tmp_path_factory):
     tiny = {
         "data": {"source": "synthetic", "train_images": 100, "test_images": 50},
         "model": {"width": 0.03125},
-        "training": {"epochs": 2, "batch_size": 50, "backend": request.param},
+        "training": {"epochs": 2, "replicates": 1, "batch_size": 50, "backend": request.param},
     }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(tiny))
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
@@ -73,7 +73,7 @@ def test_curves_are_trained_killed_continued_and_recorded(start, capsys):
     assert said.count("not begun, as it needs about") == 3
     assert "0 of 3 curves are finished" in said
     commit(folder)
-    with pytest.raises(SystemExit, match="neither a whole run nor a finished curve"):
+    with pytest.raises(SystemExit, match=r"nothing in .* is finished; record it when"):
         recorded.main(["evidence", *into])
 
     killed = start()
@@ -131,6 +131,22 @@ def test_a_record_takes_no_other_curves(start):
     with pytest.raises(UserError, match=r"of other settings \(section model\)"):
         recorded.record(Results(folder / "results"), target)
     write_json(folder / "results/run.json", run)
+    data = read_json(folder / "results/data/summary.json")
+    write_json(folder / "results/data/summary.json", {**data, "digest": "others"})
+    with pytest.raises(UserError, match=r"of other settings \(other images\)"):
+        recorded.record(Results(folder / "results"), target)
+    write_json(folder / "results/data/summary.json", data)
+
+
+def test_a_curve_of_other_settings_that_lies_there_is_left_out(start):
+    folder, _ = start
+    path = folder / "results" / CURVES / "conv_0.json"
+    right = load_description(str(path))
+    write_sealed(path, {**right, "curve": "conv-conv_width1_seed0_abc"})
+    recorded.record(Results(folder / "results"), folder / "reference/two")
+    kinds = Results(folder / "reference/two").training["kind"]
+    assert list(kinds) == ["depthwise", "separable"]
+    write_sealed(path, right)
 
 
 def test_the_table_of_runs_shows_a_part(start):
@@ -141,7 +157,14 @@ def test_the_table_of_runs_shows_a_part(start):
     more = summary[summary["kind"] == "depthwise"].assign(replicate=1)
     summary = pd.concat([summary[summary["kind"] != "conv"], more])
     summary.to_csv(part / "training/summary.csv", index=False)
-    table = recorded.tabulate(Results(part), [Results(part)]).set_index("run")
+    checks = Results(folder / "reference/checks")
+    for name in recorded.ABOUT:
+        (checks.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (checks.folder / name).write_bytes((part / name).read_bytes())
+    write_json(checks.folder / "reference.json", {"name": "checks"})
+    table = recorded.tabulate(Results(part), [Results(part), checks]).set_index("run")
+    assert pd.isna(table.loc["checks", "replicates"])
+    assert table.loc["checks", "width"] == 0.03125
     assert pd.isna(table.loc["evidence", "conv"])
     assert table.loc["evidence", "depthwise"] == pytest.approx(more["test_accuracy_best"].item())
     assert table.loc["evidence", "replicates"] == "1 to 2"

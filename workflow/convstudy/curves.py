@@ -413,6 +413,27 @@ class Curve:
                 path.unlink()
 
 
+def single_kind_curves(
+    config: Mapping[str, Any], store: Path, dataset: Any
+) -> Generator[Curve, None, None]:
+    """Give the curves of a config's single-kind networks, all replicates of one after another.
+
+    Parameters
+    ----------
+    config : mapping
+        A validated config.
+    store : Path
+        The folder of all curves.
+    dataset : Dataset
+        Images and labels; for the curves' names, its ``digest`` is enough.
+    """
+    training = config["training"]
+    for kinds in models.single_kind_models().values():
+        for replicate in range(training["replicates"]):
+            epochs = training["epochs"]
+            yield Curve(store, kinds, replicate, config["model"], training, epochs, dataset)
+
+
 def _require_whole(path: Path, described: dict[str, Any]) -> None:
     """Raise ValueError unless a checkpoint is as it was written."""
     size = path.stat().st_size

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import geometric_mean, median
 from types import SimpleNamespace
 from typing import Any
 
@@ -211,29 +211,38 @@ class Estimate:
 
 
 def recorded_speeds(kind: str, training: Mapping[str, Any]) -> dict[float, float]:
-    """Give the recorded speeds of processors like this one, by width."""
+    """Give the recorded speeds of this processor, or else of those like it, by width."""
     if gpus.names() and training["device"] != "cpu":
         return {}
     ours, precision = provenance.unit(), training["precision"]
     rows = [one for one in _rows(kind) if one["precision"] == precision]
-    alike = [one for one in rows if one["unit"] == ours]
+    alike = [one for one in rows if one["processor"] == provenance.processor()]
+    alike = alike or [one for one in rows if one["processor"].endswith(ours)]
     if not alike and precision == "float32" and ours in ALIKE:
         alike = rows
-    return {float(one["width"]): float(one["images_per_second"]) for one in alike}
+    return _by_width(alike)
 
 
 def exponent(kind: str) -> float:
-    """Say how a kind's speed falls with the width, from the recorded widths."""
-    rows = [one for one in _rows(kind) if one["batch"] == "64"]
-    (narrow, fast), (wide, slow) = sorted(
-        (float(one["width"]), float(one["images_per_second"])) for one in rows
-    )
-    return math.log(fast / slow) / math.log(wide / narrow)
+    """Say how a kind's speed falls with the width, from a processor with two recorded widths."""
+    rows = _rows(kind)
+    wide = next(one for one in rows if one["width"] == "1")
+    same = [one for one in rows if (one["processor"], one["batch"]) == (wide["processor"], "64")]
+    speeds = _by_width(same)
+    return math.log(speeds[0.25] / speeds[1.0]) / math.log(4)
 
 
 def _rows(kind: str) -> list[dict[str, str]]:
     with Path(__file__).with_name("speeds.csv").open(encoding="utf-8") as file:
         return [row for row in csv.DictReader(file) if row["kind"] == kind]
+
+
+def _by_width(rows: Iterable[Mapping[str, str]]) -> dict[float, float]:
+    """Average speeds of equal width; geometrically, since processors differ by factors."""
+    found: dict[float, list[float]] = {}
+    for one in rows:
+        found.setdefault(float(one["width"]), []).append(float(one["images_per_second"]))
+    return {width: geometric_mean(speeds) for width, speeds in found.items()}
 
 
 def recorded_shares(results: Path) -> tuple[float, float]:
@@ -318,8 +327,8 @@ def line(
         return ""
     estimate = Estimate(config, results)
     jobs = {part: list(estimate.jobs(part)) for part in parts}
-    trainings = [job for part in parts if part != "search" for job in jobs[part]]
-    studies = jobs.get("search", [])
+    studies = jobs.pop("search", [])
+    trainings = [job for part in jobs.values() for job in part]
     what = []
     if trainings:
         what.append(f"{sum(job.most for job in trainings):,} epochs of {len(trainings)} networks")
@@ -330,7 +339,8 @@ def line(
     if not what:
         return "Nothing is left to train."
     images = f"Left to train: {' and '.join(what)}, each of {estimate.images:,} images"
-    time = span([job.seconds for job in studies + trainings], cores or 1)
+    # In the order in which the workflow starts them.
+    time = span([job.seconds for job in [*studies[:1], *trainings, *studies[1:]]], cores or 1)
     if math.isnan(time):
         return f"{images}; how long that takes is not known on this machine yet."
     side_by_side = "one core" if cores == 1 else f"{cores} cores"

@@ -14,6 +14,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -32,6 +33,8 @@ FOLDER = "reference"
 # The whole records of the single-kind trainings; two tables are made of them.
 CURVES = "training/curves"
 TABLES = ("training/summary.csv", "training/curves.csv")
+# What every run has, and what alone is no result.
+ABOUT = ("run.json", "provenance.json", "data/summary.json")
 MOST_BYTES = 1_000_000
 
 
@@ -59,15 +62,15 @@ def record(results: Results, folder: Path) -> None:
     _require_same_run(results, folder)
     names = [*result_files(list(results.studies_planned), results.extras), "claims.csv"]
     found = [path for path in map(results.folder.joinpath, names) if path.is_file()]
-    trained = sorted(results.folder.glob(f"{CURVES}/*.json"))
-    if not trained and len(found) < len(names):
+    found += _finished_curves(results)
+    if len(found) <= len(ABOUT):
         raise UserError(
-            f"{folder}: {results.folder} has neither a whole run nor a finished curve; record it"
-            " when a curve is finished"
+            f"{folder}: nothing in {results.folder} is finished; record it when a curve is"
         )
-    for path in trained:
-        _require_right(path, folder)
-    for path in [*found, *trained]:
+    for path in found:
+        if path.parent.name == Path(CURVES).name:
+            _require_right(path, folder)
+    for path in found:
         _copy(path, folder / path.relative_to(results.folder))
     if any(folder.glob(f"{CURVES}/*.json")):
         for name, table in zip(TABLES, _tabulate_curves(folder), strict=True):
@@ -79,11 +82,14 @@ def _require_same_run(results: Results, folder: Path) -> None:
     """Refuse to add to a record what is of other settings."""
     if not (folder / "reference.json").is_file():
         return
-    theirs, ours = (_comparable(run.run["config"]) for run in (Results(folder), results))
-    if theirs != ours:
-        other = next(key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key))
+    known = Results(folder)
+    theirs, ours = (_comparable(run.run["config"]) for run in (known, results))
+    other = [f"section {key}" for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
+    if known.data["digest"] != results.data["digest"]:
+        other.append("other images")
+    if other:
         raise UserError(
-            f"{folder} is of other settings (section {other}); take another name, or remove it"
+            f"{folder} is of other settings ({', '.join(other)}); take another name, or remove it"
         )
 
 
@@ -97,6 +103,15 @@ def _comparable(config: dict[str, Any]) -> dict[str, Any]:
         }
         for section, values in config.items()
     }
+
+
+def _finished_curves(results: Results) -> list[Path]:
+    """List the single-kind curves that are of the run's settings; older ones may lie there, too."""
+    images = SimpleNamespace(digest=results.data["digest"])
+    planned = curves.single_kind_curves(results.run["config"], Path(), images)
+    names = {curve.name for curve in planned}
+    paths = sorted(results.folder.glob(f"{CURVES}/*.json"))
+    return [path for path in paths if curves.load_description(str(path))["curve"] in names]
 
 
 def _require_right(path: Path, folder: Path) -> None:
@@ -185,23 +200,26 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
     ]
     runs = [(read_json(run.folder / "reference.json")["name"], run) for run in recorded]
     for name, run in [*runs, ("This run", results)]:
-        training, about = run.training, run.provenance
-        used = run.data["used"]
+        about, used = run.provenance, run.data["used"]
         kind = "synthetic" if run.synthetic else run.data["encoding"].upper()
-        rows.append(
-            {
-                "run": name,
-                "date": about["created"][:10],
+        row = {
+            "run": name,
+            "date": about["created"][:10],
+            "data": f"{kind}, {used['train']:,} + {used['test']:,}",
+            "width": run.run["config"]["model"]["width"],
+            "commit": (about["commit"] or "unknown")[:12],
+        }
+        # A part of a run may have none.
+        if run.has(TABLES[0]):
+            training = run.training
+            row |= {
                 "device": ", ".join(sorted(set(training["device"]))),
-                "data": f"{kind}, {used['train']:,} + {used['test']:,}",
-                "width": run.run["config"]["model"]["width"],
                 "epochs": int(training["epochs"].max()),
                 "replicates": _counts(training.groupby("kind").size()),
                 **training.groupby("kind")["test_accuracy_best"].mean().to_dict(),
                 "time": duration(float(training["seconds"].sum())),
-                "commit": (about["commit"] or "unknown")[:12],
             }
-        )
+        rows.append(row)
     columns = ["run", "date", "device", "data", "width", "epochs", "replicates", *KINDS]
     return pd.DataFrame(rows, columns=[*columns, "time", "commit"])
 
