@@ -119,7 +119,9 @@ def test_speeds_are_the_stores_or_else_the_recorded_ones(tmp_path, monkeypatch):
     monkeypatch.setattr(
         estimate.provenance, "processor", lambda: "AMD EPYC (family 25, model 17), AVX512-BF16"
     )
-    assert estimate.recorded_speeds("conv", chosen["training"]) == pytest.approx({0.25: 901})
+    assert estimate.recorded_speeds("conv", chosen["training"]) == pytest.approx(
+        {0.25: 901, 1.0: 77}
+    )
     monkeypatch.setattr(estimate.provenance, "processor", lambda: PROCESSOR)
     store(tmp_path, known.curve(("conv", "conv"), 0, 20, chosen["training"]), 3, speed=321.0)
     assert known.speed("conv", chosen["training"]) == 321.0
