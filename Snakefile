@@ -110,7 +110,7 @@ if workflow.is_main_process:
         config,
         Path("results"),
         estimate.asked(sys.argv[1:], [rule.name for rule in workflow.rules]),
-        None if workflow.non_local_exec else workflow.cores,
+        None if workflow.non_local_exec else workflow.resource_settings.cores,
     )
     if outlook:
         print(outlook, file=sys.stderr)

@@ -20,7 +20,7 @@ STUDY = {
 TINY = {
     "data": {"source": "synthetic", "train_images": 200, "test_images": 100},
     "model": {"width": 0.0625},
-    "training": {"epochs": 2, "batch_size": 50},
+    "training": {"epochs": 2, "replicates": 1, "batch_size": 50},
     "search": {"epochs": 2, "studies": {"accuracy": STUDY, "penalised": STUDY}},
 }
 
