@@ -60,17 +60,16 @@ def record(results: Results, folder: Path) -> None:
             " changes and run the workflow once more (curves are kept)"
         )
     _require_same_run(results, folder)
-    names = [*result_files(list(results.studies_planned), results.extras), "claims.csv"]
+    names = [*result_files(results.studies_planned, results.extras), "claims.csv"]
     found = [path for path in map(results.folder.joinpath, names) if path.is_file()]
-    found += _finished_curves(results)
-    if len(found) <= len(ABOUT):
+    trained = _finished_curves(results)
+    if len(found) + len(trained) <= len(ABOUT):
         raise UserError(
             f"{folder}: nothing in {results.folder} is finished; record it when a curve is"
         )
-    for path in found:
-        if path.parent.name == Path(CURVES).name:
-            _require_right(path, folder)
-    for path in found:
+    for path in trained:
+        _require_right(path, folder)
+    for path in [*found, *trained]:
         _copy(path, folder / path.relative_to(results.folder))
     if any(folder.glob(f"{CURVES}/*.json")):
         for name, table in zip(TABLES, _tabulate_curves(folder), strict=True):
