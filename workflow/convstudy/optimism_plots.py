@@ -40,28 +40,23 @@ def selection(choices: "pd.DataFrame", summary: "pd.DataFrame", synthetic: bool)
     synthetic : bool
         Whether the images are made up.
     """
-    import seaborn as sns
+    import numpy as np
 
     others = summary[summary["selection"] != ON_TEST].reset_index(drop=True)
     figure, axis = plots.new_figure(size=(7.6, 1.3 + 0.75 * len(others)), synthetic=synthetic)
-    sns.stripplot(
-        choices.assign(points=100 * choices["flattery"]),
-        x="points",
-        y="selection",
-        order=list(others["selection"]),
-        color=plots.MUTED,
-        alpha=0.45,
-        size=4,
-        jitter=0.22,
-        ax=axis,
-    )
+    # seaborn's own jitter cannot be seeded, and equal results must give equal figures.
+    rng = np.random.default_rng(0)
+    for place, name in enumerate(others["selection"]):
+        shown = 100 * choices.loc[choices["selection"] == name, "flattery"]
+        height = place + rng.uniform(-0.22, 0.22, len(shown))
+        axis.plot(shown, height, "o", color=plots.MUTED, alpha=0.45, ms=4, mew=0)
+    axis.invert_yaxis()
     for place, row in enumerate(others.itertuples()):
         axis.plot([100 * row.low, 100 * row.high], [place, place], color=plots.INK, lw=3)
         axis.plot(100 * row.difference, place, "o", color=plots.INK, ms=8, mec="white", zorder=4)
     axis.axvline(0, color=plots.INK, lw=1)
     axis.set_yticks(range(len(others)), [_wrapped(text) for text in others["selection"]])
     axis.tick_params(axis="y", labelcolor=plots.INK, length=0)
-    axis.set_ylabel("")
     axis.set_xlabel("the article's choice shows more by, points of test accuracy")
     handles = [
         plots.legend_line("one training", marker="o", color=plots.MUTED, ms=5, ls="", alpha=0.5),

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convstudy import plots
-from convstudy.files import read_json
+from convstudy import extras, plots
 from convstudy.results import Results
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ FACTORS = (0, 0.1, 1, 10)
 
 def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
     """Give a function for each figure, by name."""
-    penalty = read_json(results.path("penalties/about.json"))["settings"]["penalty"]
+    penalty = extras.penalty(results.run["config"])
     envelope = results.table("penalties/envelope.csv")
     chances = results.table("penalties/probabilities.csv")
     synthetic = results.synthetic

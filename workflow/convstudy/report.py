@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from convstudy import claims, plots, recorded, replay
+from convstudy import claims, extras, plots, recorded, replay
 from convstudy.display import (
     MINUS,
     Column,
@@ -29,7 +29,6 @@ from convstudy.display import (
     whole,
 )
 from convstudy.errors import UserError
-from convstudy.files import read_json
 from convstudy.layers import KINDS
 from convstudy.origins import Origins
 from convstudy.results import Results, table_names
@@ -252,7 +251,7 @@ class Report:
 
     def penalty_findings(self) -> Html:
         """Say which module wins at the study's weight, and how sure that is."""
-        penalty = read_json(self.results.path("penalties/about.json"))["settings"]["penalty"]
+        penalty = extras.penalty(self.results.run["config"])
         weight = penalty["weight"]
         envelope = self._read("penalties/envelope")
         on = (envelope["from_weight"] <= weight) & (weight < envelope["to_weight"])
