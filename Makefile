@@ -18,7 +18,7 @@ LOCK := $(if $(EXTRA),locks/$(EXTRA).lock,requirements.lock)
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help setup report beyond evidence test benchmark benchmark-short lint format lock clean
+.PHONY: help setup report beyond evidence test golden benchmark benchmark-short lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -41,6 +41,9 @@ evidence: $(READY) ## record the curves that another clone has finished (FROM=CL
 
 test: $(READY) ## run the tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest
+
+golden: $(READY) ## renew tests/golden, after a change of the report that is meant
+	$(BIN)/python tests/unit/test_golden_master.py
 
 benchmark: $(READY) ## measure speed and write docs/performance.md (EXTRA=torch: with the peer)
 	$(BIN)/python benchmarks/performance.py throughput choices seeds growth run render

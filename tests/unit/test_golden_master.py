@@ -1,0 +1,195 @@
+"""The recorded run as a golden master: what is made of it stays what it was.
+
+`make golden` makes the record anew, for changes that are meant.
+"""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+from convstudy import claims, curves, figures, ledger, models, plots, provenance, recorded, tables
+from convstudy.files import file_digest, read_json, write_csv, write_json, write_text
+from convstudy.rendering import render
+from convstudy.results import Results
+from convstudy.search import Search
+from matplotlib.collections import Collection
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.text import Text
+
+ROOT = Path(__file__).parents[2]
+RUN = ROOT / "results/reference/cpu-small"
+GOLDEN = ROOT / "tests/golden"
+VERSIONS = ("python", "numpy", "pandas", "matplotlib", "seaborn")
+SAID = ("id", "href", "alt", "title", "aria-label")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+
+
+def make(folder: Path) -> Path:
+    """Make all that a report needs from the recorded files alone; give the folder of what to keep.
+
+    There, the report is its visible text, and a figure the texts and coordinates that it draws.
+    """
+    results, kept = Results(folder / "results"), folder / "kept"
+    shutil.copytree(RUN, results.folder)
+    shutil.copytree(RUN, results.folder / "reference/cpu-small")
+    tables.write_tables(results, results.folder / "tables")
+    runs = recorded.tabulate(results, recorded.runs(results.folder))
+    write_csv(results.folder / "tables/runs.csv", runs)
+    listed = ledger.load(ROOT / "config/claims.yaml")
+    write_csv(results.folder / "claims.csv", claims.check(results, listed))
+    for name, draw in figures.figures(results).items():
+        figure = draw()
+        plots.save(figure, results.folder / "figures" / name)
+        write_text(kept / f"figures/{name}.txt", drawn(figure))
+    notebooks = ROOT / "workflow/notebooks"
+    (folder / "reports").mkdir()
+    render(
+        notebooks / "report.ipynb",
+        [notebooks / f"extras/{name}.ipynb" for name in results.extras],
+        notebooks / "template/convstudy",
+        {"results": "../results", "captions": str(ROOT / "workflow/report")},
+        {"title": "A title", "show_code": False},
+        folder / "reports/report.ipynb",
+        folder / "reports/report.html",
+    )
+    write_text(kept / "report.txt", written(folder / "reports/report.html"))
+    for table in [*results.folder.glob("tables/*.csv"), results.folder / "claims.csv"]:
+        write_text(kept / table.relative_to(results.folder), table.read_text())
+    pictures = sorted((results.folder / "figures").iterdir())
+    versions = {name: pd.Series(provenance.versions()).get(name) for name in VERSIONS}
+    made_by = {"processor": provenance.processor(), **versions}
+    digests = {path.name: file_digest(path) for path in pictures}
+    write_json(kept / "pictures.json", {"made_by": made_by, "sha256": digests})
+    return kept
+
+
+def written(page: Path) -> str:
+    """Write the texts of a page, and what its elements say to who does not see them."""
+    soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    lines = []
+    for element in soup.body.descendants:
+        if isinstance(element, str):
+            # Figures' digests are compared where they must be equal.
+            lines.append(re.sub("^[0-9a-f]{64}$", "SHA-256", " ".join(element.split())))
+        else:
+            lines += [f"{name}={element[name]}" for name in SAID if element.has_attr(name)]
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def drawn(figure) -> str:
+    """Write the texts of a figure and the coordinates of its lines, markers and areas."""
+    lines = []
+    for artist in figure.findobj(lambda one: one.get_visible()):
+        if isinstance(artist, Text):
+            lines += [repr(artist.get_text())] if artist.get_text() else []
+        elif isinstance(artist, Line2D):
+            lines.append(f"line {summed(artist.get_xydata())}")
+        elif isinstance(artist, Patch):
+            lines.append(f"patch {summed(artist.get_path().vertices)}")
+        elif isinstance(artist, Collection):
+            paths = [path.vertices for path in artist.get_paths()]
+            points = np.concatenate([*paths, np.asarray(artist.get_offsets())])
+            lines.append(f"collection {summed(points)}")
+    return "\n".join(lines) + "\n"
+
+
+def summed(points: np.ndarray) -> str:
+    """Write how many points there are, and sums that change with any of them and their order."""
+    if len(points) <= 2:
+        return " ".join(f"{value:.17g}" for value in points.ravel())
+    weights = np.sin(np.arange(1, len(points) + 1))
+    sums = (weights @ np.nan_to_num(points)).tolist()
+    return f"{len(points)}: " + " ".join(f"{value:.17g}" for value in sums)
+
+
+def difference(old: str, new: str) -> str:
+    """Give the first lines that differ in text, or in a number by more than a relative 1e-9."""
+    olds, news = old.splitlines(), new.splitlines()
+    for number, (one, other) in enumerate(zip(olds, news, strict=False), 1):
+        before, after = (np.array(NUMBER.findall(line), float) for line in (one, other))
+        alike = NUMBER.sub("#", one) == NUMBER.sub("#", other)
+        if not alike or not np.allclose(before, after, rtol=1e-9, atol=1e-12):
+            return f"line {number}: {one[:300]!r} has become {other[:300]!r}"
+    return "" if len(olds) == len(news) else f"{len(olds)} lines have become {len(news)}"
+
+
+def test_what_is_made_of_the_recorded_run_stays_as_it_was(tmp_path: Path):
+    kept = make(tmp_path)
+    names = {
+        path.relative_to(folder) for folder in (kept, GOLDEN) for path in folder.rglob("*.*")
+    } - {Path("pictures.json")}
+    changed = {
+        str(name): difference(*((folder / name).read_text() for folder in (GOLDEN, kept)))
+        if (GOLDEN / name).is_file() and (kept / name).is_file()
+        else "is there no longer, or new"
+        for name in names
+    }
+    expected, found = (read_json(folder / "pictures.json") for folder in (GOLDEN, kept))
+    # Other processors and versions round otherwise, and draw pixels otherwise.
+    if found["made_by"] == expected["made_by"] and found["sha256"] != expected["sha256"]:
+        changed["pictures.json"] = "pictures have other bytes"
+    assert not {name: how for name, how in changed.items() if how}
+
+
+def test_a_changed_number_or_word_is_found():
+    old = "conv,0.123456789012,3 of 4\nend\n"
+    assert not difference(old, "conv,0.12345678901201,3 of 4\nend\n")
+    for new in ("conv,0.1234567895,3 of 4\nend\n", "conv,0.123456789012,3 or 4\nend\n", "conv"):
+        assert difference(old, new)
+
+
+@pytest.fixture(scope="module")
+def images() -> SimpleNamespace:
+    return SimpleNamespace(digest=Results(RUN).data["digest"])
+
+
+def test_every_curve_has_the_name_that_it_was_recorded_with(images: SimpleNamespace):
+    config = Results(RUN).run["config"]
+    listed = [
+        (tuple(layers), row.replicate, row.curve)
+        for study in Results(RUN).studies.values()
+        for row in study.trials.itertuples()
+        for layers in [row[3:6]]
+    ]
+    listed += [
+        ((row.kind, row.kind), row.replicate, row.curve)
+        for row in Results(RUN).training.itertuples()
+    ]
+    assert len(listed) == 69
+    for layers, replicate, name in listed:
+        of = config["search"] if len(layers) == models.MODULE_LAYERS else config["training"]
+        curve = curves.Curve(
+            Path(), layers, replicate, config["model"], config["training"], of["epochs"], images
+        )
+        assert curve.name == name
+
+
+def test_every_study_is_the_one_that_was_recorded(images: SimpleNamespace, tmp_path: Path):
+    config = Results(RUN).run["config"]
+    epochs = config["search"]["epochs"]
+
+    def curve(kinds, replicate):
+        return curves.Curve(
+            tmp_path, kinds, replicate, config["model"], config["training"], epochs, images
+        )
+
+    for name, settings in config["search"]["studies"].items():
+        search = Search(name, settings, epochs, 1, "journal", tmp_path, curve, len)
+        assert search.identity == Results(RUN).studies[name].summary["settings"]
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = make(Path(folder))
+        shutil.rmtree(GOLDEN, ignore_errors=True)
+        shutil.copytree(made, GOLDEN)
+    sys.exit(print(f"renewed {GOLDEN.relative_to(ROOT)}: look at what git says has changed"))
