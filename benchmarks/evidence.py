@@ -5,11 +5,11 @@ python benchmarks/evidence.py
 
 import pandas as pd
 from convstudy import article
-from convstudy.curves import load_description
 from convstudy.files import write_text
 from convstudy.layers import KINDS
 from convstudy.logs import duration
 from convstudy.recorded import CURVES
+from convstudy.training.record import load_description
 from document import ROOT, markdown, with_parts
 
 RECORDED = ROOT / "results/reference/evidence"

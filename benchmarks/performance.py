@@ -476,7 +476,7 @@ def fit_curve(kinds: Sequence[str], seed: int, dataset: Dataset, training: dict[
 
 def seeds() -> pd.DataFrame:
     """Train the single-kind networks of the quick run by fit and by the engine, five seeds each."""
-    from convstudy.training import Recipe, Trainer
+    from convstudy.training.trainer import Recipe, Trainer
 
     chosen = config()
     training = chosen["training"]

@@ -28,7 +28,7 @@ from convstudy.files import write_csv, write_text
 from convstudy.layers import KINDS
 from convstudy.search import Search
 from convstudy.simulation import Costs, ReplayedCurve, World, replayed, simulate
-from convstudy.training import Trainer
+from convstudy.training.trainer import Trainer
 from document import ROOT, config, machine, markdown, with_parts
 
 FOLDER = ROOT / "docs/scaling"

@@ -27,7 +27,7 @@ from convstudy.files import write_sealed
 from convstudy.logs import duration
 from convstudy.provenance import processor
 from convstudy.results import write_run
-from convstudy.training import Trainer
+from convstudy.training.trainer import Trainer
 
 logger = logging.getLogger("convstudy")
 

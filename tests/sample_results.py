@@ -20,7 +20,7 @@ from convstudy import (
 from convstudy.extras import EXTRAS
 from convstudy.files import read_json, write_csv, write_json
 from convstudy.layers import KINDS, cost
-from convstudy.training import pack
+from convstudy.training.record import pack
 
 SKILL = {"conv": 0.88, "depthwise": 0.77, "separable": 0.84}
 STUDIES = ("accuracy", "penalised")
@@ -120,7 +120,6 @@ def write_extras(folder: Path, skill: Mapping[str, float] = SKILL) -> None:
         made[f"replay/{name}"] = frame
     for name, frame in made.items():
         write_csv(folder / f"{name}.csv", frame)
-    write_json(folder / "penalties/about.json", {"settings": {"penalty": penalty}})
     write_json(folder / "run.json", {**read_json(folder / "run.json"), "extras": list(EXTRAS)})
 
 
@@ -424,7 +423,13 @@ def _run(reduced: bool, width: float) -> dict[str, Any]:
         "config": {
             "model": {"width": width},
             "training": {"epochs": 10, "replicates": 3},
-            "search": {"epochs": 10, "studies": {study: {} for study in STUDIES}},
+            "search": {
+                "epochs": 10,
+                "studies": {
+                    study: {"penalty": {"weight": weight, "unit": 15_625}}
+                    for study, weight in zip(STUDIES, (0.0, 0.05), strict=True)
+                },
+            },
         },
         "reductions": reductions if reduced else [],
         "extras": [],

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 from convstudy import models
-from convstudy.search import POSITIONS
+from convstudy.models import POSITIONS
 
 BEST = "conv-separable-conv"
 SKILL = {"conv": 0.70, "depthwise": 0.50, "separable": 0.66}

@@ -16,7 +16,7 @@ from convstudy import interruption
 from convstudy.curves import Curve
 from convstudy.data import Dataset
 from convstudy.engine import Engine
-from convstudy.training import Trainer
+from convstudy.training.trainer import Trainer
 
 MODEL = {"width": 0.125, "batch_normalization_momentum": 0.9}
 TRAINING = {

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from convstudy import article, claims, examples, ledger, tables, verification
+from convstudy import article, claims, examples, ledger, stats, tables, verification
 from convstudy.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED
 from convstudy.errors import UserError
 from convstudy.extras import EXTRAS
@@ -183,7 +183,7 @@ def test_replicates_that_differ_widen_the_interval_of_the_test_images(tmp_path: 
     test = {"type": "interval", "value": value, "above": 0.8}
     alike = verdict(tmp_path / "alike", pd.DataFrame({"accuracy": [0.88] * 3}), test)
     apart = verdict(tmp_path / "apart", pd.DataFrame({"accuracy": [0.86, 0.88, 0.9]}), test)
-    assert (alike["low"], alike["high"]) == pytest.approx(tables.wilson(0.88, 10_000))
+    assert (alike["low"], alike["high"]) == pytest.approx(stats.wilson(0.88, 10_000))
     assert apart["low"] < alike["low"] < alike["high"] < apart["high"]
     # Student's t with two degrees of freedom times the standard error.
     assert 0.88 - apart["low"] == pytest.approx(

@@ -13,7 +13,7 @@ import training_example
 from convstudy import curves, provenance, settings
 from convstudy.errors import UserError
 from convstudy.files import read_json
-from convstudy.training import unpack
+from convstudy.training.record import summarise, unpack
 
 EXAMPLE = Path(training_example.__file__)
 NOT_TIMES = (
@@ -331,17 +331,6 @@ def test_the_evidence_is_of_the_curves_that_it_was_begun_with(root):
     assert names == EVIDENCE
 
 
-def test_a_curve_that_moved_names_its_processors():
-    records = [
-        {"device": "cpu", "processor": "one, AMX"},
-        {"device": "cpu", "processor": "another, AVX2"},
-    ]
-    assert curves.devices(records) == "cpu (one, AMX), then cpu (another, AVX2)"
-    assert curves.devices(records[:1] * 2) == "cpu"
-    # As records were before they named it.
-    assert curves.devices([{"device": "cpu"}]) == "cpu"
-
-
 def test_a_cosine_schedule_depends_on_its_length(tmp_path):
     optimizer = {**training_example.TRAINING["optimizer"], "schedule": "cosine"}
     keys = {training_example.curve(tmp_path, optimizer=optimizer, epochs=n).key for n in (4, 9)}
@@ -363,16 +352,6 @@ def test_list_and_prune(tmp_path, undisturbed, capsys):
     assert not (copy / "a").exists()
 
 
-def test_summary_names_the_best_epoch():
-    base = {"train_accuracy": 0.5, "seconds": 2.0, "images_per_second": 10.0}
-    records = [{**base, "test_accuracy": accuracy} for accuracy in (0.2, 0.6, 0.4)]
-    summary = curves.summarise(records)
-    assert (summary["test_accuracy_best"], summary["best_epoch"]) == (0.6, 2)
-    assert summary["test_accuracy_last"] == 0.4
-    assert summary["seconds"] == 6.0
-    assert curves.summarise([])["test_accuracy_best"] is None
-
-
 def test_the_json_beside_a_curve_says_what_it_is(undisturbed):
     state = read_json(undisturbed.folder / "curve.json")
     assert state["identity"]["seed"] == 3
@@ -382,7 +361,7 @@ def test_the_json_beside_a_curve_says_what_it_is(undisturbed):
 
 def test_an_epoch_can_be_chosen_without_the_test_images(undisturbed):
     records = undisturbed.read()["records"]
-    summary = curves.summarise(records)
+    summary = summarise(records)
     validation = [record["validation_accuracy"] for record in records]
     assert summary["validated_epoch"] == np.argmax(validation) + 1
     chosen = records[summary["validated_epoch"] - 1]
@@ -391,8 +370,8 @@ def test_an_epoch_can_be_chosen_without_the_test_images(undisturbed):
         {key: value for key, value in record.items() if not key.startswith("validation")}
         for record in records
     ]
-    assert curves.summarise(without)["validated_epoch"] is None
-    assert curves.summarise(without)["test_accuracy_validated"] is None
+    assert summarise(without)["validated_epoch"] is None
+    assert summarise(without)["test_accuracy_validated"] is None
 
 
 def test_which_test_images_were_right_is_stored(undisturbed):

@@ -14,7 +14,7 @@ import yaml
 from convstudy import data, settings
 from convstudy.errors import UserError
 from convstudy.files import write_json
-from convstudy.training import Recipe
+from convstudy.training.trainer import Recipe
 from PIL import Image
 from search_example import EPOCHS, PaperCurve, search
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from convstudy import optimism
-from convstudy.training import pack
+from convstudy.training.record import pack
 
 IMAGES = 403
 

@@ -3,7 +3,7 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
-from convstudy import replay, tables
+from convstudy import replay, stats
 from convstudy.errors import UserError
 from convstudy.files import write_csv
 from convstudy.replay import Design
@@ -54,7 +54,7 @@ def test_random_draws_the_best_as_often_as_chance_says(table):
     studies, trials = 150, 20
     known = replay.truth(table[0], NONE)
     end = replay.score(run(table[1], RANDOM, studies, trials), known).groupby("study").last()
-    low, high = tables.wilson(end["drawn_best"].mean(), studies)
+    low, high = stats.wilson(end["drawn_best"].mean(), studies)
     assert low <= 1 - (26 / 27) ** trials <= high
     # Without noise, who has seen the best one picks it.
     assert (end["picked_best"] == end["drawn_best"]).all()

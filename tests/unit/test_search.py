@@ -12,7 +12,8 @@ import search_example
 from convstudy import locks, models, storages
 from convstudy import search as search_module
 from convstudy.errors import UserError
-from convstudy.search import POSITIONS, Penalty, best_trials
+from convstudy.models import POSITIONS
+from convstudy.search import Penalty, best_trials
 from convstudy.storages import _drop_torn_line
 from hypothesis import given
 from hypothesis import strategies as st

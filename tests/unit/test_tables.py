@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from convstudy import article, tables
@@ -15,23 +14,6 @@ from sample_results import STUDIES, write_sample
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return Results(write_sample(tmp_path_factory.mktemp("results")))
-
-
-def test_wilson_gives_the_textbook_interval():
-    # Five of ten: 0.2366 to 0.7634.
-    assert tables.wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
-
-
-@given(st.floats(0, 1), st.integers(1, 10**6))
-def test_wilson_holds_the_accuracy_and_stays_within_zero_and_one(accuracy: float, images: int):
-    low, high = tables.wilson(accuracy, images)
-    assert -1e-9 <= low <= accuracy + 1e-9
-    assert accuracy - 1e-9 <= high <= 1 + 1e-9
-
-
-def test_more_images_make_a_narrower_interval():
-    few, many = (np.ptp(tables.wilson(0.88, images)) for images in (1_000, 10_000))
-    assert many < few
 
 
 points = st.lists(

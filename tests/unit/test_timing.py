@@ -101,13 +101,6 @@ def test_channels_that_one_kind_lacks_do_not_count():
     assert row == {"pass": "forward", "size": 8, "outcome": "not measured"}
 
 
-@pytest.mark.parametrize(("repeats", "outside"), [(1, 0), (6, 0), (8, 0), (9, 1), (15, 3), (17, 4)])
-def test_the_interval_of_a_median_has_its_tabled_order_statistics(repeats: int, outside: int):
-    ordered = np.arange(float(repeats))
-    found = timing.median_interval(np.random.default_rng(0).permutation(ordered))
-    assert found == (np.median(ordered), outside, repeats - 1 - outside)
-
-
 def test_actions_take_turns_after_a_warm_up():
     called: list[str] = []
     actions = {name: lambda name=name: called.append(name) for name in "ab"}

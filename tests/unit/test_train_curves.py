@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 import yaml
 from convstudy import recorded
-from convstudy.curves import load_description
 from convstudy.errors import UserError
 from convstudy.files import read_json, write_json, write_sealed
 from convstudy.results import Results
+from convstudy.training.record import load_description
 
 # What the script may use; of the project's other packages, none may be imported.
 NEEDED = {"filelock", "jsonschema", "keras", "numpy", "pillow", "pyarrow", "pyyaml"}

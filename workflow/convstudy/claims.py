@@ -7,12 +7,12 @@ what is said of this very run, which needs real images alone.
 """
 
 from itertools import pairwise
-from math import hypot, inf
+from math import inf
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from convstudy import article, tables
+from convstudy import article, stats
 from convstudy.errors import UserError
 from convstudy.extras import EXTRAS
 from convstudy.ledger import Claim, Json
@@ -143,7 +143,7 @@ def _compared(claim: Claim, results: Results) -> tuple[list[Comparison], str, bo
         quantities = [measured(asked) for asked in test["values"]]
         values = [_single(claim, quantity) for quantity in quantities]
         comparisons = [
-            Comparison(one[0] - other[0], *_difference(one, other), 0, inf, ends=False)
+            Comparison(one[0] - other[0], *stats.difference(one, other), 0, inf, ends=False)
             for one, other in pairwise(values)
         ]
         evidence = "; ".join(_shown(quantity, unit) for quantity in quantities) + "."
@@ -157,7 +157,7 @@ def _compared(claim: Claim, results: Results) -> tuple[list[Comparison], str, bo
     expected = _expected(claim, test["expected"], quantity)
     allowed = _expected(claim, test.get("tolerance", 0), quantity)
     chance = (
-        tables.wilson(float(expected.iloc[0]), ARTICLE_TEST_IMAGES)
+        stats.wilson(float(expected.iloc[0]), ARTICLE_TEST_IMAGES)
         if test["value"].get("interval") == "accuracy"
         else None
     )
@@ -165,7 +165,7 @@ def _compared(claim: Claim, results: Results) -> tuple[list[Comparison], str, bo
     for one, other, most in zip(ends, expected, allowed, strict=True):
         stated = (other, *(chance or (other, other)))
         comparisons.append(
-            Comparison(one[0] - other, *_difference(one, stated), -most, most, ends=True)
+            Comparison(one[0] - other, *stats.difference(one, stated), -most, most, ends=True)
         )
     if len(comparisons) == 1:
         source = "stated" if "article" in str(test["expected"]) else "expected"
@@ -230,8 +230,8 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
         values = rows[column]
     low, high = values, values
     if interval == "accuracy":
-        spread = tables.t_half_width(rows[column]) if reduce == "mean" else 0.0
-        ends = [_accuracy_ends(value, images, spread) for value in values]
+        each = [rows[column]] if reduce == "mean" else [pd.Series([one]) for one in values]
+        ends = [stats.trained_accuracy(accuracies, images) for accuracies in each]
         low, high = (pd.Series(end, values.index) for end in zip(*ends, strict=True))
     elif interval:
         low, high = rows[interval[0]], rows[interval[1]]
@@ -262,29 +262,8 @@ def _selected(claim: Claim, asked: Json, table: pd.DataFrame) -> pd.DataFrame:
         ) from None
 
 
-def _accuracy_ends(mean: float, images: int, spread: float) -> tuple[float, float]:
-    """Add two chances up, that of the test images (Wilson) and that of the trainings."""
-    low, high = tables.wilson(mean, images)
-    return mean - hypot(mean - low, spread), mean + hypot(high - mean, spread)
-
-
 def _mistake(claim: Claim, line: str) -> UserError:
     return UserError(f"config/claims.yaml: claim {claim.id}: {line}")
-
-
-def _difference(
-    one: tuple[float, float, float], other: tuple[float, float, float]
-) -> tuple[float, float]:
-    """Give the 95 % interval of a difference of two numbers, each with its own interval.
-
-    The squares of the distances to the ends are added, as in method 10 of R. G. Newcombe,
-    Statistics in Medicine 17, 873 (1998). That takes the numbers as independent; on the same test
-    images they are not quite, which makes the interval rather too wide.
-    """
-    (value, low, high), (less, less_low, less_high) = one, other
-    difference = value - less
-    below, above = hypot(value - low, less_high - less), hypot(high - value, less - less_low)
-    return difference - below, difference + above
 
 
 def _single(claim: Claim, quantity: Quantity) -> tuple[float, float, float]:

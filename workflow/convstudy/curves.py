@@ -21,7 +21,7 @@ import shutil
 import time
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convstudy import models
 from convstudy.data import Dataset
@@ -30,26 +30,10 @@ from convstudy.files import file_digest, read_sealed, write_sealed
 from convstudy.interruption import Interrupted
 from convstudy.locks import lock, wait
 from convstudy.logs import duration
-from convstudy.training import RECIPE, PartOfEpoch, Recipe, Trainer
-
-if TYPE_CHECKING:
-    import pandas as pd
+from convstudy.training.record import devices, summarise
+from convstudy.training.trainer import RECIPE, PartOfEpoch, Recipe, Trainer
 
 logger = logging.getLogger(__name__)
-
-# What tables of curves show of a record; a run without validation images leaves their cells empty.
-MEASURED = (
-    "epoch",
-    "loss",
-    "train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-    "test_loss",
-    "test_accuracy",
-    "learning_rate",
-    "seconds",
-    "images_per_second",
-)
 
 
 def digest(value: Any) -> str:
@@ -441,101 +425,6 @@ def _require_whole(path: Path, described: dict[str, Any]) -> None:
         raise ValueError(f"it has {size} bytes, not {described['bytes']}")
     if file_digest(path) != described["sha256"]:
         raise ValueError("it does not have the SHA-256 that it was written with")
-
-
-def devices(records: Sequence[Mapping[str, Any]]) -> str:
-    """Name what trained these epochs: ``cpu``, a GPU's name, or several in order.
-
-    Processors are named where there are several: their results differ by rounding.
-    """
-    # Older records do not name it.
-    places = dict.fromkeys((one["device"], one.get("processor")) for one in records)
-    several = len({processor for _, processor in places}) > 1
-    names = (f"{device} ({processor})" if several else device for device, processor in places)
-    return ", then ".join(dict.fromkeys(names))
-
-
-def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Sum up a curve: its best and last test accuracy, its epochs, its time.
-
-    Returns
-    -------
-    dict
-        ``test_accuracy_best`` (of ``best_epoch``), ``test_accuracy_last``, ``validated_epoch`` (the
-        one with the best validation accuracy) and ``test_accuracy_validated`` (there),
-        ``train_accuracy_last``, ``epochs``, ``seconds``, ``images_per_second`` (median over epochs,
-        since the first one also compiles). Of equally good epochs the first one counts. None
-        where there are no records, or no validation images; ``epochs`` and ``seconds`` are then 0.
-    """
-    import numpy as np
-
-    best = best_epoch(records, "test_accuracy")
-    validated = best_epoch(records, "validation_accuracy")
-    return {
-        "test_accuracy_best": best and records[best - 1]["test_accuracy"],
-        "best_epoch": best,
-        "test_accuracy_last": records[-1]["test_accuracy"] if records else None,
-        "validated_epoch": validated,
-        "test_accuracy_validated": validated and records[validated - 1]["test_accuracy"],
-        "train_accuracy_last": records[-1]["train_accuracy"] if records else None,
-        "epochs": len(records),
-        "seconds": round(sum(record["seconds"] for record in records), 3),
-        "images_per_second": (
-            float(np.median([record["images_per_second"] for record in records]))
-            if records
-            else None
-        ),
-    }
-
-
-def best_epoch(records: Sequence[Mapping[str, Any]], field: str) -> int | None:
-    """Give the first epoch with the highest value of a field; None where no record has it."""
-    values = [record[field] for record in records if field in record]
-    return values.index(max(values)) + 1 if values else None
-
-
-def load_description(path: str) -> dict[str, Any]:
-    """Read what a training job wrote of its curve.
-
-    Raises
-    ------
-    UserError
-        If the file is damaged.
-    """
-    try:
-        return read_sealed(path)
-    except ValueError as error:
-        raise UserError(
-            f"{path} is damaged ({error}); make it again from the stored curve:"
-            f" snakemake --cores all --force {path}"
-        ) from None
-
-
-def tabulate(descriptions: Sequence[dict[str, Any]]) -> tuple["pd.DataFrame", "pd.DataFrame"]:
-    """Collect single-kind trainings in a row each, and in a row an epoch.
-
-    Parameters
-    ----------
-    descriptions : sequence of dict
-        What `Curve.describe` gives, with ``model`` (the kind) and ``parameters``.
-    """
-    import pandas as pd
-
-    summary, curves = [], []
-    for one in descriptions:
-        which = {"kind": one["model"], "replicate": one["replicate"]}
-        summary.append(
-            {
-                **which,
-                "seed": one["seed"],
-                "parameters": one["parameters"],
-                **summarise(one["records"]),
-                **{field: one[field] for field in ("device", "status", "reason", "curve")},
-            }
-        )
-        for record in one["records"]:
-            curves.append({**which, **record})
-    return pd.DataFrame(summary), pd.DataFrame(curves, columns=["kind", "replicate", *MEASURED])
 
 
 def stored(store: Path) -> list[dict[str, Any]]:

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from convstudy import models
-from convstudy.curves import MEASURED, summarise
-from convstudy.search import POSITIONS
+from convstudy.models import POSITIONS
+from convstudy.stats import t_half_width
+from convstudy.training.record import MEASURED, summarise
 
 # Simulated tables from which the intervals of ranks come.
 DRAWS = 10_000
@@ -163,7 +164,7 @@ def rank(table: pd.DataFrame) -> pd.DataFrame:
 
     found, freedom = means(table)
     summary = found.drop(columns="error")
-    half = found["error"] * stats.t.ppf(0.975, max(freedom, 1))
+    half = t_half_width(found["error"], freedom)
     summary["low"], summary["high"] = summary["mean"] - half, summary["mean"] + half
     done = table[table["status"] == "finished"]
     summary["mean_last"] = done.groupby("module")["test_accuracy_last"].mean()

@@ -17,6 +17,8 @@ CLASSES = 10
 STAGE_CHANNELS = (64, 128, 256)
 SINGLE_KIND_LAYERS = 2
 MODULE_LAYERS = 3
+# Columns of tables, and what a study draws.
+POSITIONS = tuple(f"layer{position}" for position in range(1, MODULE_LAYERS + 1))
 
 
 def single_kind_models() -> dict[str, tuple[str, ...]]:

@@ -13,17 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from convstudy.curves import best_epoch
-from convstudy.training import unpack
+from convstudy import stats
+from convstudy.training.record import best_epoch, unpack
 
 # The article's choice, with which the others are compared.
 ON_TEST = "best epoch on test"
 LAST = "last epoch"
 ON_VALIDATION = "best epoch on validation"
 ON_HALF = "best epoch on half of test, judged by the other half"
-# Random halves of the test images, and resamples of a bootstrap.
+# Random halves of the test images.
 HALVES = 100
-RESAMPLES = 5000
 
 
 def chosen_epochs(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -117,22 +116,13 @@ def summarise(choices: pd.DataFrame) -> pd.DataFrame:
         95 % interval ``low``, ``high``: a bootstrap over models, since trainings of the same model
         are alike.
     """
-    from scipy import stats
-
     rows = []
     for selection in dict.fromkeys(choices["selection"]):
         mine = choices[choices["selection"] == selection]
         flattery = mine.groupby("model")["flattery"].mean().to_numpy()
         low = high = np.nan
         if len(flattery) > 1 and selection != ON_TEST:
-            found = stats.bootstrap(
-                (flattery,),
-                np.mean,
-                n_resamples=RESAMPLES,
-                method="percentile",
-                rng=np.random.default_rng(0),
-            )
-            low, high = found.confidence_interval
+            low, high = stats.bootstrap_mean(flattery)
         rows.append(
             {
                 "selection": selection,
@@ -161,9 +151,7 @@ def compare(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     DataFrame
         ``first``, ``second``, ``selection``, ``replicates``, ``images``, ``difference`` (of mean
         test accuracies), its 95 % interval ``low``, ``high``, and ``clear``: whether the interval
-        leaves out zero. The interval is a paired bootstrap (Efron, 1979): images are drawn again,
-        and replicates where there are several, the same ones for both models. With one replicate
-        it covers the chance in the images alone.
+        leaves out zero; see `stats.bootstrap_paired`.
     """
     by_model: dict[str, list[Mapping[str, Any]]] = {}
     for one in sorted(descriptions, key=lambda one: one["replicate"]):
@@ -198,19 +186,12 @@ def _right_where_chosen(trainings: Sequence[Mapping[str, Any]], selection: str) 
 
 
 def _paired(first: np.ndarray, second: np.ndarray) -> dict[str, Any]:
-    """Bootstrap the difference of two models' right images, (replicates, images) of bool."""
-    rng = np.random.default_rng(0)
-    replicates, images = first.shape
+    """Compare two models' right images, (replicates, images) of bool."""
     gain = first.astype(np.int8) - second.astype(np.int8)
-    drawn = np.empty(RESAMPLES)
-    for number in range(RESAMPLES):
-        weights = np.bincount(rng.integers(0, images, images), minlength=images)
-        seeds = rng.integers(0, replicates, replicates)
-        drawn[number] = (gain[seeds] @ weights).mean() / images
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    low, high = stats.bootstrap_paired(gain)
     return {
-        "replicates": replicates,
-        "images": images,
+        "replicates": gain.shape[0],
+        "images": gain.shape[1],
         "difference": gain.mean(),
         "low": low,
         "high": high,

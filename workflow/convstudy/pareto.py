@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from convstudy import stats
 from convstudy.exhaustive import DRAWS, draw_means, means
 from convstudy.layers import KINDS
 from convstudy.logs import duration
-from convstudy.search import POSITIONS
+from convstudy.models import POSITIONS
 from convstudy.timing import WHERE
 
 logger = logging.getLogger(__name__)
@@ -79,10 +80,8 @@ def penalties(modules: pd.DataFrame, freedom: int, weights: Sequence[float]) -> 
         amounts of all `QUANTITIES`, and ``probability`` (that it wins, as far as the replicates
         tell; empty with one replicate).
     """
-    from scipy import stats
-
     accuracies = draw_means(modules, freedom) if freedom else np.empty((0, len(modules)))
-    half = modules["error"] * stats.t.ppf(0.975, max(freedom, 1))
+    half = stats.t_half_width(modules["error"], freedom)
     chosen = [(NO_PENALTY, 0.0)]
     chosen += [(quantity, weight) for quantity in QUANTITIES for weight in weights]
     rows = []
@@ -133,10 +132,9 @@ def front(modules: pd.DataFrame, freedom: int) -> pd.DataFrame:
         as exact.
     """
     import moocore
-    from scipy import stats
 
     values = objectives(modules)
-    half = modules["error"] * stats.t.ppf(0.975, max(freedom, 1))
+    half = stats.t_half_width(modules["error"], freedom)
     share = np.full(len(modules), np.nan)
     if freedom:
         counted = np.zeros(len(modules))

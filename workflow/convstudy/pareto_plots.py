@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from convstudy import plots
+from convstudy.models import POSITIONS
 from convstudy.results import Results
 from convstudy.timing_plots import place
 
@@ -44,7 +45,7 @@ def objectives(front: "pd.DataFrame", synthetic: bool) -> "Figure":
     best = front[front["on_front"]]
     height = 4.2 + 0.11 * len(best)
     figure, axes = plots.new_figure(1, 2, size=(7.6, height), synthetic=synthetic, sharey=True)
-    kinds = front[list(plots.POSITIONS)].to_numpy()
+    kinds = front[list(POSITIONS)].to_numpy()
     leading = [plots.leading_kind(list(row)) for row in kinds]
     columns = {
         "parameters": "parameters",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convstudy import exhaustive
-from convstudy.search import POSITIONS
+from convstudy.models import POSITIONS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from convstudy.extras import EXTRAS
 from convstudy.files import replacing
 from convstudy.layers import KINDS
+from convstudy.models import POSITIONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,6 @@ EXAMPLES = (
 # Okabe and Ito's colours, those with the most contrast to white first.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, MUTED, FAINT, WARNING = "#1f2933", "#5f6b7a", "#c5ccd6", "#9f1d1d"
-POSITIONS = ("layer1", "layer2", "layer3")
 MIXED = "one of each"
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from convstudy import article
-from convstudy.curves import summarise
+from convstudy import article, stats
 from convstudy.layers import KINDS
 from convstudy.settings import merged
+from convstudy.training.record import summarise
 
 
 def training(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
@@ -64,12 +64,10 @@ def compare(trainings: pd.DataFrame) -> pd.DataFrame:
         over epochs), ``low``, ``high`` (Wilson's 95 % interval at the mean), ``mean_last``,
         ``article``, ``difference``, and ``distance``: the root mean square of the recipe's three.
     """
-    from convstudy.tables import wilson
-
     rows = []
     for (recipe, kind), mine in trainings.groupby(["recipe", "kind"], sort=False):
         mean = mine["test_accuracy_best"].mean()
-        low, high = wilson(mean, int(mine["test_images"].iloc[0]))
+        low, high = stats.wilson(mean, int(mine["test_images"].iloc[0]))
         rows.append(
             {
                 "recipe": recipe,

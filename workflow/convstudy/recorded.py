@@ -28,6 +28,8 @@ from convstudy.logs import duration
 from convstudy.precision import GRID_PASSED
 from convstudy.provenance import now
 from convstudy.results import Results, result_files
+from convstudy.training.record import load_description
+from convstudy.training.record import tabulate as tabulate_trainings
 
 FOLDER = "reference"
 # The whole records of the single-kind trainings; two tables are made of them.
@@ -110,14 +112,14 @@ def _finished_curves(results: Results) -> list[Path]:
     planned = curves.single_kind_curves(results.run["config"], Path(), images)
     names = {curve.name for curve in planned}
     paths = sorted(results.folder.glob(f"{CURVES}/*.json"))
-    return [path for path in paths if curves.load_description(str(path))["curve"] in names]
+    return [path for path in paths if load_description(str(path))["curve"] in names]
 
 
 def _require_right(path: Path, folder: Path) -> None:
     """Refuse a curve that differs from the recorded one, or that bfloat16 may have made wrong."""
-    curve = curves.load_description(str(path))
+    curve = load_description(str(path))
     known = folder / CURVES / path.name
-    if known.is_file() and curves.load_description(str(known))["records"] != curve["records"]:
+    if known.is_file() and load_description(str(known))["records"] != curve["records"]:
         raise UserError(
             f"{known} differs from {path}, which was trained anew; keep the recorded one, or"
             " remove it first"
@@ -145,9 +147,9 @@ def _copy(source: Path, target: Path) -> None:
 
 def _tabulate_curves(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make the tables of all recorded curves, in the workflow's order."""
-    found = [curves.load_description(str(path)) for path in folder.glob(f"{CURVES}/*.json")]
+    found = [load_description(str(path)) for path in folder.glob(f"{CURVES}/*.json")]
     kinds = list(KINDS)
-    return curves.tabulate(
+    return tabulate_trainings(
         sorted(found, key=lambda one: (kinds.index(one["model"]), one["replicate"]))
     )
 

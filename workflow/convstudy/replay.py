@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from convstudy import stats
 from convstudy.errors import UserError
 from convstudy.layers import KINDS
 from convstudy.logs import duration
@@ -125,7 +126,7 @@ def read_curves(curves: "pd.DataFrame") -> Recorded:
     UserError
         If a module has no curve.
     """
-    from convstudy.search import POSITIONS
+    from convstudy.models import POSITIONS
 
     accuracies: dict[tuple[str, ...], list[list[float]]] = {}
     for (*kinds, _), part in curves.groupby([*POSITIONS, "replicate"]):
@@ -275,8 +276,6 @@ def truth(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame"
         interval of the difference from the best one is above zero). The last three are empty if no
         module has replicates.
     """
-    from scipy import stats
-
     from convstudy import exhaustive
 
     means, freedom = exhaustive.means(table)
@@ -290,7 +289,7 @@ def truth(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame"
         found["expected_regret"] = (drawn - lowest).mean(axis=0)
         found["probability_best"] = (drawn == lowest).mean(axis=0)
         best = means.loc[objective.idxmin(), "error"]
-        found["resolution"] = stats.t.ppf(0.975, freedom) * np.hypot(means["error"], best)
+        found["resolution"] = stats.t_half_width(np.hypot(means["error"], best), freedom)
         found["told_apart"] = (found["regret"] > found["resolution"]).astype(float)
     return found
 
@@ -379,8 +378,6 @@ def summarise(scores: "pd.DataFrame", known: "pd.DataFrame") -> dict[str, Any]:
         ``expected_regret_mean``; ``resolution``, the least difference that the table tells apart;
         means of epochs and combinations, with their intervals.
     """
-    from convstudy.tables import wilson
-
     last = scores.groupby("study").last()
     found: dict[str, Any] = {"studies": len(last), "trials": int(scores["trial"].max())}
     for name, short, column in (
@@ -389,9 +386,9 @@ def summarise(scores: "pd.DataFrame", known: "pd.DataFrame") -> dict[str, Any]:
         ("alike", "alike", "picked_alike"),
     ):
         share = last[column].mean()
-        low, high = wilson(share, len(last)) if share == share else (np.nan, np.nan)
+        low, high = stats.wilson(share, len(last)) if share == share else (np.nan, np.nan)
         found |= {name: share, f"{short}_low": low, f"{short}_high": high}
-    low, high = mean_interval(last["regret"])
+    low, high = stats.mean_interval(last["regret"])
     found |= {
         "probability_table": last["probability_best"].mean(),
         "regret_mean": last["regret"].mean(),
@@ -402,16 +399,8 @@ def summarise(scores: "pd.DataFrame", known: "pd.DataFrame") -> dict[str, Any]:
     }
     for column in ("epochs", "epochs_trained", "combinations"):
         found[f"{column}_mean"] = last[column].mean()
-        found[f"{column}_low"], found[f"{column}_high"] = mean_interval(last[column])
+        found[f"{column}_low"], found[f"{column}_high"] = stats.mean_interval(last[column])
     return found
-
-
-def mean_interval(values: "pd.Series") -> tuple[float, float]:
-    """Give Student's 95 % interval of a mean; empty with one value."""
-    from scipy import stats
-
-    half = stats.t.ppf(0.975, max(len(values) - 1, 1)) * values.sem()
-    return values.mean() - half, values.mean() + half
 
 
 def compare_pruning(scores: Mapping[Design, "pd.DataFrame"]) -> "pd.DataFrame":
@@ -440,7 +429,7 @@ def compare_pruning(scores: Mapping[Design, "pd.DataFrame"]) -> "pd.DataFrame":
         row = {"sampler": design.sampler, "pruner": design.pruner, "studies": len(ours)}
         for name, column in (("regret", "regret"), ("epochs", "epochs")):
             difference = theirs[column] - ours[column]
-            low, high = mean_interval(difference)
+            low, high = stats.mean_interval(difference)
             row |= {
                 f"{name}_article": theirs[column].mean(),
                 f"{name}_objective": ours[column].mean(),

@@ -19,17 +19,18 @@ from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from convstudy import interruption, models
-from convstudy.curves import Curve, devices, digest, summarise
+from convstudy.curves import Curve, digest
 from convstudy.data import Dataset
 from convstudy.errors import UserError
 from convstudy.layers import KINDS
 from convstudy.locks import waiting_for
 from convstudy.logs import duration
+from convstudy.models import POSITIONS
 from convstudy.storages import FileStore, PostgresStore, this_machine
+from convstudy.training.record import devices, summarise
 
 logger = logging.getLogger(__name__)
 
-POSITIONS = tuple(f"layer{position}" for position in range(1, models.MODULE_LAYERS + 1))
 BEST_ROWS = 5
 
 MakeCurve = Callable[[Sequence[str], int], Curve]

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convstudy.search import POSITIONS, Search
+from convstudy.models import POSITIONS
+from convstudy.search import Search
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,63 +4,22 @@ Accuracies are fractions of one, numbers are unrounded; rounding is the report's
 """
 
 from collections.abc import Callable
-from math import isclose, sqrt
+from math import isclose
 from pathlib import Path
 
 import pandas as pd
 
-from convstudy import article, models, provenance
+from convstudy import article, models, provenance, stats
 from convstudy.files import write_csv
 from convstudy.layers import KINDS, cost
 from convstudy.logs import duration
+from convstudy.models import POSITIONS
 from convstudy.results import Results, Study
 
-POSITIONS = ("layer1", "layer2", "layer3")
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
-# Two-sided 95 % of a normal distribution.
-NORMAL_95 = 1.959963984540054
 _ENDS = ("", "_low", "_high")
 # Channels for which computation is compared.
 CHANNELS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
-
-
-def wilson(accuracy: float, images: int) -> tuple[float, float]:
-    """Give the 95 % interval of an accuracy that was measured on a number of images.
-
-    Parameters
-    ----------
-    accuracy : float
-        Fraction of images that were classified rightly.
-    images : int
-        Number of images.
-
-    Returns
-    -------
-    low, high : float
-        Wilson's score interval (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927). It covers the chance
-        in the choice of test images, not that in the training.
-    """
-    square = NORMAL_95**2
-    middle = (accuracy + square / (2 * images)) / (1 + square / images)
-    spread = accuracy * (1 - accuracy) / images + square / (4 * images**2)
-    half = NORMAL_95 / (1 + square / images) * sqrt(spread)
-    return middle - half, middle + half
-
-
-def t_half_width(values: pd.Series) -> float:
-    """Give half the width of the 95 % interval of a mean over replicates (Student's t).
-
-    Parameters
-    ----------
-    values : Series
-        One value a replicate; a single one has no spread to show, and gives 0.
-    """
-    if len(values) < 2:
-        return 0.0
-    from scipy import stats
-
-    quantile = float(stats.t.ppf(0.975, len(values) - 1))
-    return quantile * float(values.std()) / sqrt(len(values))
 
 
 def module_names(trials: pd.DataFrame) -> pd.Series:
@@ -170,7 +129,7 @@ def single_kind(results: Results) -> pd.DataFrame:
     for kind, printed in article.accuracies().items():
         mine = results.training[results.training["kind"] == kind]
         best = mine["test_accuracy_best"]
-        low, high = wilson(best.mean(), results.test_images)
+        low, high = stats.wilson(best.mean(), results.test_images)
         rows.append(
             {
                 "kind": kind,
@@ -280,7 +239,7 @@ def trials(results: Results) -> pd.DataFrame:
     table = all_trials(results)
     names = counterparts(results)
     ranks = table.groupby("study")["objective"].rank(method="first")
-    ends = [wilson(accuracy, results.test_images) for accuracy in table["test_accuracy"]]
+    ends = [stats.wilson(accuracy, results.test_images) for accuracy in table["test_accuracy"]]
     low, high = (pd.Series(end, table.index, float) for end in zip(*ends, strict=True))
     # The objective is one minus an accuracy and a constant, so its interval is as wide.
     table = table.assign(

@@ -11,15 +11,15 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from convstudy import layers, models, provenance
+from convstudy import layers, models, provenance, stats
 from convstudy.layers import KINDS
 from convstudy.logs import duration
-from convstudy.search import POSITIONS
+from convstudy.models import POSITIONS
 
 logger = logging.getLogger(__name__)
 
@@ -48,35 +48,6 @@ OUTCOMES = {ALWAYS: "always faster", NEVER: "never faster"}
 DRAWS = 2000
 
 Action = Callable[[], object]
-
-
-class Times(NamedTuple):
-    """The median of repeats, with the ends of its 95 % interval."""
-
-    median: float
-    low: float
-    high: float
-
-
-def median_interval(repeats: Sequence[float]) -> Times:
-    """Give the median of repeats with a 95 % interval that assumes nothing of their distribution.
-
-    Parameters
-    ----------
-    repeats : sequence of float
-        At least one. Below six, all of them cover the median with less than 95 %.
-
-    Returns
-    -------
-    Times
-        The ends are order statistics: as many repeats lie outside as a binomial distribution of
-        one half allows (Conover, Practical Nonparametric Statistics, section 3.2).
-    """
-    from scipy import stats
-
-    ordered = np.sort(repeats)
-    outside = max(int(stats.binom.ppf(0.025, len(ordered), 0.5)) - 1, 0)
-    return Times(float(np.median(ordered)), float(ordered[outside]), float(ordered[-1 - outside]))
 
 
 def take_turns(
@@ -211,12 +182,12 @@ def measure_modules(
         width; ``latency_ms`` (one image, milliseconds), ``fps`` (images a second in batches of
         ``batch_size``) and ``epoch_seconds`` (an epoch of ``train_images``, without tests), each
         the median of ``repeats`` repeats (of latency, `LATENCY_ROUNDS` times as many) with
-        ``_low`` and ``_high``, see `median_interval`; and where it was measured.
+        ``_low`` and ``_high``, see `stats.median_interval`; and where it was measured.
     """
     from keras import ops
 
     from convstudy.engine import compiled_call, draw_moves
-    from convstudy.training import Recipe, Trainer
+    from convstudy.training.trainer import Recipe, Trainer
 
     where = place(training, device)
     modules = modules or models.modules()
@@ -272,8 +243,8 @@ def _train(engine: Any, order: np.ndarray, moves: np.ndarray) -> None:
 
 def _columns(name: str, repeats: Sequence[float]) -> dict[str, float]:
     """Give a column each to the median and the ends of its interval."""
-    found = median_interval(repeats)
-    return {name: found.median, f"{name}_low": found.low, f"{name}_high": found.high}
+    low, high = stats.median_interval(repeats)
+    return {name: float(np.median(repeats)), f"{name}_low": low, f"{name}_high": high}
 
 
 def measure_layers(
@@ -296,7 +267,7 @@ def measure_layers(
         A row a point: ``pass`` (of `PASSES`; the backward one gives the gradients by inputs and
         weights), ``size`` (of the square feature map), ``channels``, ``kind``, ``macs`` (of a call
         on ``batch_size`` feature maps, see `PASS_MACS`), ``ms`` (milliseconds a call, the median
-        of ``repeats``), ``ms_low``, ``ms_high`` (see `median_interval`), ``gmacs_per_second``,
+        of ``repeats``), ``ms_low``, ``ms_high`` (its interval), ``gmacs_per_second``,
         ``overhead_ms`` (of a call that computes nothing), ``skipped`` (why it was not measured)
         and where it was measured.
     repeats : DataFrame
@@ -520,7 +491,7 @@ def correlations(modules: pd.DataFrame) -> pd.DataFrame:
         ``time`` (of `TIMES`), ``against`` (of `COUNTS`), ``spearman`` (correlation of ranks) and
         ``pearson`` (of logarithms).
     """
-    from scipy import stats
+    from scipy.stats import pearsonr, spearmanr
 
     rows = []
     for name, column in TIMES.items():
@@ -531,8 +502,8 @@ def correlations(modules: pd.DataFrame) -> pd.DataFrame:
                 {
                     "time": name,
                     "against": against,
-                    "spearman": stats.spearmanr(times, modules[counted]).statistic,
-                    "pearson": stats.pearsonr(np.log(times), np.log(modules[counted])).statistic,
+                    "spearman": spearmanr(times, modules[counted]).statistic,
+                    "pearson": pearsonr(np.log(times), np.log(modules[counted])).statistic,
                 }
             )
     return pd.DataFrame(rows)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from convstudy import plots
 from convstudy.layers import KINDS
+from convstudy.models import POSITIONS
 from convstudy.results import Results
 from convstudy.timing import PASSES, TIMES
 
@@ -51,7 +52,7 @@ def modules(table: "pd.DataFrame", correlations: "pd.DataFrame") -> "Figure":
         See `convstudy.timing`.
     """
     figure, axes = plots.new_figure(1, len(SHOWN), size=(7.6, 3.7), synthetic=False)
-    kinds = table[list(plots.POSITIONS)].to_numpy()
+    kinds = table[list(POSITIONS)].to_numpy()
     leading = [plots.leading_kind(list(row)) for row in kinds]
     for axis, (name, (title, unit)) in zip(axes, SHOWN.items(), strict=True):
         column = TIMES[name]

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from convstudy import recipes
-from convstudy.curves import load_description
 from convstudy.files import write_csv, write_json
 from convstudy.logs import job
+from convstudy.training.record import load_description
 
 with job(snakemake):
     settings = snakemake.params.settings

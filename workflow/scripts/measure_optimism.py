@@ -1,9 +1,9 @@
 """Compare ways of choosing an epoch, and the single-kind networks pair by pair."""
 
 from convstudy import optimism
-from convstudy.curves import load_description
 from convstudy.files import write_csv, write_json
 from convstudy.logs import job
+from convstudy.training.record import load_description
 
 with job(snakemake):
     output = snakemake.output

@@ -1,8 +1,8 @@
 """Collect the single-kind curves in two tables."""
 
-from convstudy.curves import load_description, tabulate
 from convstudy.files import write_csv
 from convstudy.logs import job
+from convstudy.training.record import load_description, tabulate
 
 with job(snakemake):
     summary, curves = tabulate([load_description(path) for path in snakemake.input])

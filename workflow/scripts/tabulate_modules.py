@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from convstudy import exhaustive, provenance
-from convstudy.curves import load_description
 from convstudy.files import read_json, write_csv, write_json, write_text
 from convstudy.logs import job
+from convstudy.training.record import load_description
 
 with job(snakemake):
     output, settings = snakemake.output, snakemake.params.settings

@@ -5,7 +5,6 @@ the order and augmentation of the images from both. A checkpoint therefore needs
 random generator, and a continued training gives the results of an uninterrupted one.
 """
 
-import base64
 import logging
 import time
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from convstudy.engine import Engine, draw_moves
 from convstudy.files import replacing
 from convstudy.layers import Layer
 from convstudy.precision import require_bfloat16
+from convstudy.training.record import pack
 
 logger = logging.getLogger(__name__)
 
@@ -259,16 +259,6 @@ class Trainer:
         """Write weights, optimizer and network to a ``.keras`` file, whole or not at all."""
         with replacing(path) as temporary:
             self.model.save(temporary)
-
-
-def pack(right: np.ndarray) -> str:
-    """Write which images were right, (images,) of bool, as text: a bit an image, in base 64."""
-    return base64.b64encode(np.packbits(right).tobytes()).decode()
-
-
-def unpack(text: str, images: int) -> np.ndarray:
-    """Read what `pack` wrote of a number of images."""
-    return np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8), count=images).astype(bool)
 
 
 def _optimizer(recipe: Recipe, images: int) -> Any:

@@ -1,0 +1,120 @@
+"""Every interval, once: two-sided, 95 %, a function a method, each with its source."""
+
+from collections.abc import Sequence
+from math import hypot, sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Two-sided 95 % of a normal distribution.
+NORMAL_95 = 1.959963984540054
+RESAMPLES = 5000
+
+
+def wilson(accuracy: float, images: int) -> tuple[float, float]:
+    """Give the interval of an accuracy that was measured on a number of images.
+
+    Wilson's score interval (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927). It covers the chance in
+    the choice of test images, not that in the training.
+
+    Parameters
+    ----------
+    accuracy : float
+        Fraction of images that were classified rightly; a mean over replicates, too.
+    images : int
+        Number of images.
+    """
+    square = NORMAL_95**2
+    middle = (accuracy + square / (2 * images)) / (1 + square / images)
+    spread = accuracy * (1 - accuracy) / images + square / (4 * images**2)
+    half = NORMAL_95 / (1 + square / images) * sqrt(spread)
+    return middle - half, middle + half
+
+
+def t_half_width(error: Any, freedom: int) -> Any:
+    """Give half the width of Student's interval from standard errors and degrees of freedom."""
+    from scipy import stats
+
+    return error * float(stats.t.ppf(0.975, max(freedom, 1)))
+
+
+def mean_interval(values: "pd.Series") -> tuple[float, float]:
+    """Give Student's interval of a mean over replicates; empty with one value."""
+    half = t_half_width(values.sem(), len(values) - 1)
+    return values.mean() - half, values.mean() + half
+
+
+def trained_accuracy(values: "pd.Series", images: int) -> tuple[float, float]:
+    """Give the interval of a mean accuracy over replicates: two chances, added up.
+
+    That of the test images (see `wilson`) and, with several replicates, that of the trainings
+    (see `mean_interval`): the squares of their distances from the mean are added.
+    """
+    mean = values.mean()
+    low, high = wilson(mean, images)
+    spread = t_half_width(values.sem(), len(values) - 1) if len(values) > 1 else 0.0
+    return mean - hypot(mean - low, spread), mean + hypot(high - mean, spread)
+
+
+def median_interval(repeats: Sequence[float]) -> tuple[float, float]:
+    """Give the interval of a median of six repeats or more, whatever their distribution.
+
+    Its ends are order statistics (Conover, Practical Nonparametric Statistics, section 3.2).
+    """
+    from scipy import stats
+
+    found = stats.quantile_test(repeats, q=0, p=0.5).confidence_interval()
+    return float(found.low), float(found.high)
+
+
+def difference(
+    one: tuple[float, float, float], other: tuple[float, float, float]
+) -> tuple[float, float]:
+    """Give the interval of a difference of two numbers, each given as value, low and high.
+
+    The squares of the distances to the ends are added, as in method 10 of R. G. Newcombe,
+    Statistics in Medicine 17, 873 (1998). That takes the numbers as independent; on the same test
+    images they are not quite, which makes the interval rather too wide.
+    """
+    (value, low, high), (less, less_low, less_high) = one, other
+    below, above = hypot(value - low, less_high - less), hypot(high - value, less - less_low)
+    return value - less - below, value - less + above
+
+
+def bootstrap_mean(values: np.ndarray) -> tuple[float, float]:
+    """Give the bootstrap percentile interval of a mean (Efron, Annals of Statistics 7, 1979)."""
+    from scipy import stats
+
+    found = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    return found.confidence_interval
+
+
+def bootstrap_paired(gain: np.ndarray) -> tuple[float, float]:
+    """Give the bootstrap percentile interval of a mean over replicates and images.
+
+    Images are drawn again, and replicates where there are several, the same ones for all. With one
+    replicate it covers the chance in the images alone.
+
+    Parameters
+    ----------
+    gain : ndarray of int8, (replicates, images)
+        Differences of two models' hits.
+    """
+    rng = np.random.default_rng(0)
+    replicates, images = gain.shape
+    drawn = np.empty(RESAMPLES)
+    for number in range(RESAMPLES):
+        weights = np.bincount(rng.integers(0, images, images), minlength=images)
+        seeds = rng.integers(0, replicates, replicates)
+        drawn[number] = (gain[seeds] @ weights).mean() / images
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return low, high
