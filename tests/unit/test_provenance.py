@@ -1,16 +1,79 @@
+import ast
+import re
+import shutil
 import subprocess
 
 from convstudy import provenance
 
+IMPORT = re.compile(r"^ *from (convstudy[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 
-def test_the_digest_follows_the_source_of_the_named_modules(tmp_path, monkeypatch):
-    (tmp_path / "a.py").write_text("1")
-    (tmp_path / "b.py").write_text("1")
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
-    one, everything = provenance.code_digest("a"), provenance.code_digest()
-    (tmp_path / "b.py").write_text("2")
-    assert provenance.code_digest("a") == one
-    assert provenance.code_digest() != everything
+
+def test_a_digest_changes_with_what_a_script_imports_and_with_nothing_else(root, tmp_path):
+    package = tmp_path / "convstudy"
+    shutil.copytree(root / "workflow/convstudy", package)
+    scripts = sorted((root / "workflow/scripts").glob("*.py"))
+    modules = sorted(package.rglob("*.py"))
+    names = [".".join(path.relative_to(tmp_path).with_suffix("").parts) for path in modules]
+    # What a file says that it imports, by its text; a module stands for its parents, too.
+    said = {
+        path: {
+            name.removesuffix(".__init__")
+            for start, more in IMPORT.findall(path.read_text())
+            for one in re.findall(r"\w+", more) or [""]
+            for name in names
+            if f"{start}.{one}.".startswith(f"{name.removesuffix('.__init__')}.")
+            and not re.search(r"logs|provenance|gpus", name)
+        }
+        for path in [*modules, *scripts]
+    }
+    by_name = {
+        name.removesuffix(".__init__"): path for name, path in zip(names, modules, strict=True)
+    }
+
+    def behind(path):
+        found, ahead = set(), [path]
+        while ahead:
+            new = said[ahead.pop()] - found
+            found |= new
+            ahead += [by_name[name] for name in new]
+        return {by_name[name] for name in found}
+
+    def digests():
+        return {script: provenance.code_digest(script, package) for script in scripts}
+
+    before = digests()
+    for module in modules:
+        text = module.read_text()
+        module.write_text(f"{text}# changed\n")
+        after = digests()
+        changed = {script for script in scripts if after[script] != before[script]}
+        assert changed == {script for script in scripts if module in behind(script)}, module
+        module.write_text(text)
+
+
+def test_a_digest_holds_the_data_of_modules_and_not_the_frame_of_jobs(root, tmp_path):
+    package, scripts = tmp_path / "convstudy", root / "workflow/scripts"
+    shutil.copytree(root / "workflow/convstudy", package)
+
+    def changed(name, script):
+        script = scripts / f"{script}.py"
+        before = provenance.code_digest(script, package)
+        with (package / name).open("a") as file:
+            file.write("# changed\n")
+        return provenance.code_digest(script, package) != before
+
+    assert changed("article.yaml", "check_claims")
+    assert not changed("article.yaml", "prepare_dataset")
+    assert not changed("logs.py", "measure_layers")
+    assert changed("engine.py", "measure_layers")
+    assert not changed("training/trainer.py", "summarise_training")
+
+
+def test_init_files_import_nothing(root):
+    """All that they import would be in the digest of every module below."""
+    for path in (root / "workflow/convstudy").rglob("__init__.py"):
+        [docstring] = ast.parse(path.read_text()).body
+        assert isinstance(docstring.value, ast.Constant)
 
 
 def test_a_commit_and_changes_to_it(tmp_path):

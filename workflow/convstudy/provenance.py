@@ -1,5 +1,6 @@
 """What produced a result: code, settings, packages and machine."""
 
+import ast
 import datetime
 import hashlib
 import importlib.metadata
@@ -7,7 +8,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -120,20 +121,68 @@ def _git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def code_digest(*modules: str) -> str:
-    """Hash the source of modules of this package, so that a rule can depend on it.
+# The frame of a job, which changes none of its results: messages (and so its record, unless a
+# script reads records), provenance, the lease of a GPU.
+FRAME = ("logs", "provenance", "gpus")
+
+
+def code_digest(script: Path | None = None, package: Path = Path(__file__).parent) -> str:
+    """Hash the code of a job, so that its rule can depend on it.
 
     Parameters
     ----------
-    *modules : str
-        Names such as ``training``; none means all of the package.
+    script : Path, optional
+        The job's script: it and all that it imports of this package, directly or not, are hashed,
+        with the data files of those modules, but for the modules of `FRAME`. Without it, all of
+        the package is.
+    package : Path
+        The package's folder.
     """
-    folder = Path(__file__).parent
-    files = [folder / f"{module}.py" for module in modules] or sorted(folder.glob("*.py"))
+    files = imported(script, package) if script else sorted(package.rglob("*.py"))
     hashed = hashlib.sha256()
-    for file in files:
-        hashed.update(file.read_bytes())
+    for file in [*([script] if script else []), *files]:
+        for part in sorted(file.parent.glob(f"{file.stem}.*")) if file in files else [file]:
+            hashed.update(part.read_bytes())
     return hashed.hexdigest()[:12]
+
+
+def imported(script: Path, package: Path) -> list[Path]:
+    """List the files of a package that a script imports, directly or not, from the source alone."""
+    found: set[Path] = set()
+    ahead = [script]
+    while ahead:
+        new = _imports(ahead.pop(), package) - found
+        found |= new
+        ahead += new
+    return sorted(found)
+
+
+@cache
+def _imports(file: Path, package: Path) -> set[Path]:
+    """Give the files of a package that one file names in its imports, wherever these stand."""
+    names: set[str] = set()
+    for node in _run(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    found = set()
+    for name in names:
+        top, *parts = name.split(".")
+        if top == package.name and not set(parts) & set(FRAME):
+            # Python runs every parent's __init__, too. The last part may be no module.
+            paths = [package.joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
+            files = [one for path in paths for one in (path / "__init__.py", Path(f"{path}.py"))]
+            found |= {one for one in files if one.is_file()}
+    return found
+
+
+def _run(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk all that Python runs, which leaves out what is there for type checkers alone."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from _run(child)
 
 
 def environment(training: Mapping[str, Any]) -> dict[str, Any]:

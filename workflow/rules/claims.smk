@@ -36,7 +36,7 @@ rule check_claims:
         mem_mb=1000,
         runtime=5,
     params:
-        code=code_digest("article", "claims", "extras", "ledger", "results", "tables"),
+        code=code_of("check_claims"),
     message:
         "Judging the claims"
     script:

@@ -15,6 +15,14 @@ EXTRAS = os.environ.setdefault(
 ).split()
 
 
+SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
+
+
+def code_of(script):
+    """Give the digest of a script and of what it imports of the library."""
+    return code_digest(SCRIPTS / f"{script}.py")
+
+
 def study_settings(wildcards):
     """Give one study's part of the config."""
     return config["search"]["studies"][wildcards.study]

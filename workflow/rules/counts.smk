@@ -18,7 +18,7 @@ rule count_parameters:
         runtime=5,
     params:
         width=config["model"]["width"],
-        code=code_digest("layers", "models", "counts"),
+        code=code_of("count_parameters"),
     message:
         "Counting parameters and multiply-accumulates"
     script:

@@ -27,7 +27,7 @@ rule prepare_dataset:
     params:
         settings=config["data"],
         directory=config["data"]["directory"] or os.environ.get("CONVSTUDY_CIFAR10"),
-        code=code_digest("data", "synthetic"),
+        code=code_of("prepare_dataset"),
     message:
         "Preparing the data (source: {params.settings[source]})"
     script:

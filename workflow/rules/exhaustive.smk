@@ -27,7 +27,7 @@ rule train_module:
         training=config["training"],
         epochs=config["exhaustive"]["epochs"],
         trained_for="exhaustive",
-        code=code_digest("layers", "engine", "models", "training", "curves"),
+        code=code_of("train_model"),
     message:
         "Training the module {wildcards.model}, replicate {wildcards.replicate}"
     script:
@@ -61,7 +61,7 @@ rule tabulate_modules:
         runtime=5,
     params:
         settings=extras.settings("exhaustive", config),
-        code=code_digest("curves", "exhaustive"),
+        code=code_of("tabulate_modules"),
     message:
         "Tabulating the modules"
     script:

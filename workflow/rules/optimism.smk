@@ -23,7 +23,7 @@ rule measure_optimism:
         runtime=30,
     params:
         settings=extras.settings("optimism", config),
-        code=code_digest("curves", "optimism"),
+        code=code_of("measure_optimism"),
     message:
         "Measuring what the choice of the epoch adds to an accuracy"
     script:

@@ -23,7 +23,7 @@ rule find_pareto_front:
         runtime=growing(30),
     params:
         settings=extras.settings("pareto", config),
-        code=code_digest("exhaustive", "layers", "pareto"),
+        code=code_of("find_pareto_front"),
     message:
         "Finding the front of error, parameters and latency"
     script:

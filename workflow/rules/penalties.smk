@@ -21,7 +21,7 @@ rule compare_penalties:
         runtime=10,
     params:
         settings=extras.settings("penalties", config),
-        code=code_digest("exhaustive", "penalties"),
+        code=code_of("compare_penalties"),
     message:
         "Finding the best module for every weight of the penalty"
     script:

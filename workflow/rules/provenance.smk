@@ -42,7 +42,7 @@ rule archive_run:
         runtime=10,
     params:
         codes=codes_of_rules,
-        code=code_digest("archive", "records"),
+        code=code_of("archive_run"),
     message:
         "Packing the run"
     script:

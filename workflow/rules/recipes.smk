@@ -26,7 +26,7 @@ rule train_recipe:
         training=recipe_training,
         epochs=config["recipes"]["epochs"],
         trained_for="recipes",
-        code=code_digest("layers", "engine", "models", "training", "curves"),
+        code=code_of("train_model"),
     message:
         "Training the {wildcards.model} network by the recipe {wildcards.recipe}, replicate {wildcards.replicate}"
     script:
@@ -58,7 +58,7 @@ rule compare_recipes:
         runtime=5,
     params:
         settings=extras.settings("recipes", config),
-        code=code_digest("article", "curves", "recipes"),
+        code=code_of("compare_recipes"),
     message:
         "Comparing the recipes"
     script:

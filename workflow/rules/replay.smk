@@ -22,7 +22,7 @@ rule replay_design:
     params:
         penalty=extras.penalty(config),
         settings=config["replay"],
-        code=code_digest("layers", "replay", "search", "simulation"),
+        code=code_of("replay_design"),
     message:
         "Replaying studies: {wildcards.design}"
     script:
@@ -51,7 +51,7 @@ rule replay_searches:
         runtime=30,
     params:
         settings=extras.settings("replay", config),
-        code=code_digest("exhaustive", "replay", "tables"),
+        code=code_of("replay_searches"),
     message:
         "Scoring the replayed studies"
     script:

@@ -61,9 +61,7 @@ rule write_tables:
         mem_mb=1000,
         runtime=10,
     params:
-        code=code_digest(
-            "article", "layers", "models", "provenance", "recorded", "results", "tables"
-        ),
+        code=code_of("write_tables"),
     message:
         "Writing the tables"
     script:
@@ -97,25 +95,7 @@ rule plot_figures:
         mem_mb=2000,
         runtime=10,
     params:
-        code=code_digest(
-            "article",
-            "examples",
-            "exhaustive_plots",
-            "figures",
-            "layers",
-            "models",
-            "optimism_plots",
-            "penalties_plots",
-            "pareto_plots",
-            "pictures",
-            "plots",
-            "recipes_plots",
-            "reference",
-            "replay_plots",
-            "results",
-            "tables",
-            "timing_plots",
-        ),
+        code=code_of("plot_figures"),
     message:
         "Drawing the figures"
     script:

@@ -31,7 +31,7 @@ rule search_modules:
         storage=config["search"]["storage"],
         model=config["model"],
         training=config["training"],
-        code=code_digest("layers", "engine", "models", "training", "curves", "search", "storages"),
+        code=code_of("search_modules"),
     message:
         "Searching modules: study {wildcards.study}, worker {wildcards.worker}"
     script:
@@ -69,7 +69,7 @@ rule export_study:
         storage=config["search"]["storage"],
         model=config["model"],
         training=config["training"],
-        code=code_digest("curves", "search", "storages"),
+        code=code_of("export_study"),
     message:
         "Exporting study {wildcards.study}"
     script:

@@ -21,7 +21,7 @@ rule measure_modules:
         model=config["model"],
         training=config["training"],
         timing=config["timing"],
-        code=code_digest("layers", "engine", "models", "training", "timing"),
+        code=code_of("measure_modules"),
     message:
         "Measuring the modules"
     script:
@@ -46,7 +46,7 @@ rule measure_layers:
     params:
         training=config["training"],
         timing=config["timing"],
-        code=code_digest("layers", "engine", "timing"),
+        code=code_of("measure_layers"),
     message:
         "Measuring the layers"
     script:
@@ -75,7 +75,7 @@ rule measure_times:
         runtime=5,
     params:
         settings=extras.settings("timing", config),
-        code=code_digest("layers", "timing"),
+        code=code_of("measure_times"),
     message:
         "Comparing times with counts"
     script:

@@ -32,7 +32,7 @@ rule train_model:
         training=config["training"],
         epochs=config["training"]["epochs"],
         trained_for="training",
-        code=code_digest("layers", "engine", "models", "training", "curves"),
+        code=code_of("train_model"),
     message:
         "Training the {wildcards.model} network, replicate {wildcards.replicate}"
     script:
@@ -59,7 +59,7 @@ rule summarise_training:
         mem_mb=1000,
         runtime=5,
     params:
-        code=code_digest("curves"),
+        code=code_of("summarise_training"),
     message:
         "Collecting the single-kind trainings"
     script:

@@ -19,7 +19,7 @@ rule verify_layers:
         runtime=20,
     params:
         backend=config["training"]["backend"],
-        code=code_digest("article", "examples", "reference", "verification"),
+        code=code_of("verify_layers"),
     message:
         "Verifying the worked examples and identities"
     script:
@@ -43,7 +43,7 @@ rule verify_counts:
     params:
         width=config["model"]["width"],
         backend=config["training"]["backend"],
-        code=code_digest("article", "layers", "models", "counts"),
+        code=code_of("verify_counts"),
     message:
         "Verifying the parameter counts of 30 models"
     script:
