@@ -504,7 +504,7 @@ def seeds() -> pd.DataFrame:
 def growth() -> pd.DataFrame:
     """Measure time against epochs, images, width and trials, each alone."""
     from convstudy.search import Search
-    from convstudy.simulation import Costs, ReplayedCurve, World
+    from simulation import Costs, ReplayedCurve, World
 
     workers = Workers("project", 1, 1)
     rows: list[dict[str, Any]] = []

@@ -27,9 +27,9 @@ from convstudy.curves import Curve
 from convstudy.files import write_csv, write_text
 from convstudy.layers import KINDS
 from convstudy.search import Search
-from convstudy.simulation import Costs, ReplayedCurve, World, replayed, simulate
 from convstudy.training.trainer import Trainer
 from document import ROOT, config, machine, markdown, with_parts
+from simulation import Costs, ReplayedCurve, World, replayed, simulate
 
 FOLDER = ROOT / "docs/scaling"
 DOCUMENT = ROOT / "docs/scaling.md"

@@ -1,7 +1,7 @@
 """How good is a search? Hundreds of studies replayed on the table of all modules.
 
-A replayed study is the real search code of `convstudy.search`, run by `convstudy.simulation`; only
-the training is replaced, by the table's learning curves. The k-th draw of a module takes the k-th
+A replayed study is the real search code of `convstudy.search`; only the training is replaced, by
+the table's learning curves, and the study lies in memory. The k-th draw of a module takes the k-th
 of its replicates, in an order that each study shuffles for itself, and begins anew after the last
 one: with few replicates, drawing a module again and again shows nothing new.
 """
@@ -9,10 +9,12 @@ one: with few replicates, drawing a module again and again shows nothing new.
 import contextlib
 import itertools
 import logging
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -176,8 +178,6 @@ def replay(
     import pandas as pd
     from optuna.trial import TrialState
 
-    from convstudy import simulation
-
     if design.sampler == "grid":
         trials = min(trials, len(recorded.accuracies))
     weight = penalty["weight"] if design.objective == "penalised" else 0.0
@@ -187,26 +187,13 @@ def replay(
         "pruner": PRUNERS[design.pruner],
         "penalty": {**penalty, "weight": weight, "pruning": design.penalty_pruning},
     }
-    kinds = [kind for kind in KINDS if any(kind in one for one in recorded.accuracies)]
     seeds = np.random.default_rng(seed).permutation(_SEEDS)[:studies]
     rows: list[dict[str, Any]] = []
     began = time.perf_counter()
-    with _quiet():
+    with _quiet(), tempfile.TemporaryDirectory() as folder:
         for study, own in enumerate(map(int, seeds), start=1):
             take = _Takes(recorded, own)
-            world = simulation.World(
-                simulation.Costs(0, 0, 0, 0, 0), take.accuracies, lambda kinds: 1.0
-            )
-            done, _ = simulation.run(
-                {**settings, "seed": own},
-                recorded.epochs,
-                1,
-                world,
-                kinds,
-                parameters=lambda drawn: recorded.parameters[tuple(drawn)],
-                name=f"replay-{own}",
-            )
-            for trial in done:
+            for trial in _search({**settings, "seed": own}, take, Path(folder)):
                 drawn = tuple(trial.params.values())
                 # Optuna gives a pruned trial the last value that it reported.
                 complete = trial.state == TrialState.COMPLETE
@@ -225,6 +212,72 @@ def replay(
                 left = (time.perf_counter() - began) / study * (studies - study)
                 logger.info("%d of %d studies; about %s left", study, studies, duration(left))
     return pd.DataFrame(rows)
+
+
+def _search(settings: Mapping[str, Any], take: "_Takes", folder: Path) -> list[Any]:
+    """Run a study to its end; give its trials."""
+    from convstudy.search import Search
+
+    recorded = take.recorded
+
+    def make_curve(kinds: Sequence[str], replicate: int) -> Any:
+        return _TableCurve(take, kinds, replicate)
+
+    search = Search(
+        # Hyperband deals trials out to its brackets by the study's name.
+        f"replay-{settings['seed']}",
+        settings,
+        recorded.epochs,
+        1,
+        "journal",
+        folder,
+        make_curve,
+        lambda kinds: recorded.parameters[tuple(kinds)],
+    )
+    search.kinds = [kind for kind in KINDS if any(kind in one for one in recorded.accuracies)]
+    store = _MemoryStore(search.name)
+    search.store = store  # type: ignore[assignment]
+    search.work()
+    return store.storage.get_all_trials(0)
+
+
+class _TableCurve:
+    """Stands in for `curves.Curve`: gives the epochs that the table has."""
+
+    identity: ClassVar = {"replayed": True}
+    ended = None
+
+    def __init__(self, take: "_Takes", kinds: Sequence[str], replicate: int) -> None:
+        self.take, self.kinds, self.replicate = take, kinds, replicate
+        self.name = f"{'-'.join(kinds)}_{replicate}"
+
+    def epochs(self, last: int, trained_for: str = "") -> Iterator[dict[str, Any]]:
+        # A recorded training may have ended early.
+        accuracies = self.take.accuracies(self.kinds, self.replicate)[:last]
+        for epoch, accuracy in enumerate(accuracies, start=1):
+            yield {"epoch": epoch, "test_accuracy": accuracy, "trained_for": "the table"}
+
+
+class _MemoryStore:
+    """Stands in for the stores of `storages`, for one worker."""
+
+    def __init__(self, study_name: str) -> None:
+        from optuna.storages import InMemoryStorage
+
+        self.study_name = study_name
+        self.storage = InMemoryStorage()
+
+    def open(self) -> Any:
+        return self.storage
+
+    def claim(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def abandoned(self, study: Any, running: Sequence[Any]) -> set[int]:
+        return set()
+
+    def accept(self, others: Sequence[Any]) -> None:
+        pass
 
 
 class _Takes:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
 from convstudy.models import POSITIONS
 from convstudy.search import Search
 

@@ -2,8 +2,8 @@ import logging
 
 import pandas as pd
 import pytest
-from convstudy.simulation import Clock, Costs, Lock, World, replayed, simulate
 from search_example import EPOCHS, PENALTY, SETTINGS, PaperTrainer, search
+from simulation import Clock, Costs, Lock, World, replayed, simulate
 
 NOTHING = Costs(start=0, set_up=0, epoch=10, report=0, claim=0)
 
