@@ -1,6 +1,7 @@
 """The whole workflow, on a tiny configuration."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -100,6 +101,26 @@ def test_the_archive_is_a_crate_of_the_run_without_images_or_folders(project):
     code, output = project.run("archive_run", "--force")
     assert code == 0, output
     assert file_digest(path) == before
+
+
+def test_the_slurm_profile_asks_for_account_and_partition_in_every_job(root, tmp_path):
+    project = Project(root, tmp_path, ("--profile", "workflow/profiles/slurm"))
+    path = project.folder / "workflow/profiles/slurm/config.yaml"
+    profile = path.read_text()
+    for line in ("slurm_account: my_group", "slurm_partition: cpu"):
+        assert f"\n  # {line}\n" in profile
+        profile = profile.replace(f"  # {line}\n", f"  {line}\n")
+    path.write_text(profile)
+    # A message stands in a job's line in place of its resources.
+    for rules in (project.folder / "workflow/rules").iterdir():
+        rules.write_text(re.sub(r"    message:\n        .*\n", "", rules.read_text()))
+    code, output = project.run("--dry-run")
+    assert code == 0, output
+    jobs = re.findall(r"\n    resources: (.*)", output)
+    assert len(jobs) > 10
+    for resources in jobs:
+        assert "slurm_account=my_group, slurm_partition=cpu" in resources
+    assert sum("mem_mb=2000," in resources for resources in jobs) > 5
 
 
 def test_a_setting_of_the_report_renders_the_report_alone(project):

@@ -10,12 +10,6 @@ rule count_parameters:
         "results/logs/count_parameters.log",
     benchmark:
         "results/benchmarks/count_parameters.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
     params:
         width=config["model"]["width"],
         code=code_of("count_parameters"),

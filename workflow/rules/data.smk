@@ -18,9 +18,6 @@ rule prepare_dataset:
         "results/logs/prepare_dataset.log",
     benchmark:
         "results/benchmarks/prepare_dataset.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,

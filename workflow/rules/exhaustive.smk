@@ -3,10 +3,7 @@
 from convstudy import extras, models
 
 
-rule train_module:
-    """Train one module, or read its curve from the store."""
-    input:
-        data=rules.prepare_dataset.output.summary,
+use rule train_model as train_module with:
     output:
         "results/exhaustive/trainings/{model}_{replicate}.json",
     log:
@@ -15,23 +12,12 @@ rule train_module:
         "results/benchmarks/train_module/{model}_{replicate}.tsv"
     wildcard_constraints:
         model="|".join(models.modules()),
-    conda:
-        "../../environment.yml"
-    threads: config["training"]["threads"]
-    resources:
-        mem_mb=growing(6000),
-        runtime=growing(24 * 60),
+    priority: 0
     params:
-        store="results/.state/curves",
-        model=config["model"],
-        training=config["training"],
         epochs=config["exhaustive"]["epochs"],
         trained_for="exhaustive",
-        code=code_of("train_model"),
     message:
         "Training the module {wildcards.model}, replicate {wildcards.replicate}"
-    script:
-        "../scripts/train_model.py"
 
 
 rule tabulate_modules:
@@ -53,12 +39,6 @@ rule tabulate_modules:
         "results/logs/tabulate_modules.log",
     benchmark:
         "results/benchmarks/tabulate_modules.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
     params:
         settings=extras.settings("exhaustive", config),
         code=code_of("tabulate_modules"),

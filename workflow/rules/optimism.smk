@@ -15,12 +15,6 @@ rule measure_optimism:
         "results/logs/measure_optimism.log",
     benchmark:
         "results/benchmarks/measure_optimism.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         settings=extras.settings("optimism", config),
         code=code_of("measure_optimism"),

@@ -15,9 +15,6 @@ rule find_pareto_front:
         "results/logs/find_pareto_front.log",
     benchmark:
         "results/benchmarks/find_pareto_front.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
     resources:
         mem_mb=1000,
         runtime=growing(30),

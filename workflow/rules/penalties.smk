@@ -13,12 +13,6 @@ rule compare_penalties:
         "results/logs/compare_penalties.log",
     benchmark:
         "results/benchmarks/compare_penalties.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
     params:
         settings=extras.settings("penalties", config),
         code=code_of("compare_penalties"),

@@ -10,12 +10,6 @@ rule verify_provenance:
     """
     log:
         "results/logs/verify_provenance.log",
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=10,
     params:
         codes=codes_of_rules,
     message:
@@ -34,12 +28,6 @@ rule archive_run:
         ARCHIVE,
     log:
         "results/logs/archive_run.log",
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
     params:
         codes=codes_of_rules,
         code=code_of("archive_run"),

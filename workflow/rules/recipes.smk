@@ -1,10 +1,7 @@
 """Ways of training, compared with the article's figures. Made on demand by `compare_recipes`."""
 
 
-rule train_recipe:
-    """Train one single-kind network by one recipe, or read its curve from the store."""
-    input:
-        data=rules.prepare_dataset.output.summary,
+use rule train_model as train_recipe with:
     output:
         "results/recipes/trainings/{recipe}/{model}_{replicate}.json",
     log:
@@ -14,23 +11,13 @@ rule train_recipe:
     wildcard_constraints:
         recipe="|".join(config["recipes"]["compared"]),
         model="|".join(KINDS),
-    conda:
-        "../../environment.yml"
-    threads: config["training"]["threads"]
-    resources:
-        mem_mb=growing(6000),
-        runtime=growing(24 * 60),
+    priority: 0
     params:
-        store="results/.state/curves",
-        model=config["model"],
         training=recipe_training,
         epochs=config["recipes"]["epochs"],
         trained_for="recipes",
-        code=code_of("train_model"),
     message:
         "Training the {wildcards.model} network by the recipe {wildcards.recipe}, replicate {wildcards.replicate}"
-    script:
-        "../scripts/train_model.py"
 
 
 rule compare_recipes:
@@ -50,12 +37,6 @@ rule compare_recipes:
         "results/logs/compare_recipes.log",
     benchmark:
         "results/benchmarks/compare_recipes.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
     params:
         settings=extras.settings("recipes", config),
         code=code_of("compare_recipes"),

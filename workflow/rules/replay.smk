@@ -13,9 +13,6 @@ rule replay_design:
         "results/benchmarks/replay_design/{design}.tsv"
     wildcard_constraints:
         design="|".join(replay.designs()),
-    conda:
-        "../../environment.yml"
-    threads: 1
     resources:
         mem_mb=1000,
         runtime=growing(60),
@@ -43,12 +40,6 @@ rule replay_searches:
         "results/logs/replay_searches.log",
     benchmark:
         "results/benchmarks/replay_searches.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         settings=extras.settings("replay", config),
         code=code_of("replay_searches"),

@@ -21,12 +21,6 @@ rule record_run:
         provenance="results/provenance.json",
     log:
         "results/logs/record_run.log",
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=5,
     params:
         # The report's look is no part of what produced the results.
         config={section: config[section] for section in config if section != "report"},
@@ -54,12 +48,6 @@ rule write_tables:
         "results/logs/write_tables.log",
     benchmark:
         "results/benchmarks/write_tables.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
     params:
         code=code_of("write_tables"),
     message:
@@ -88,12 +76,6 @@ rule plot_figures:
         "results/logs/plot_figures.log",
     benchmark:
         "results/benchmarks/plot_figures.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
         code=code_of("plot_figures"),
     message:
@@ -125,12 +107,6 @@ rule render_report:
         "results/logs/render_report.log",
     benchmark:
         "results/benchmarks/render_report.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=20,
     params:
         settings=config["report"],
         code=code_digest(),

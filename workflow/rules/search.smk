@@ -17,8 +17,6 @@ rule search_modules:
     benchmark:
         "results/benchmarks/search_modules/{study}_{worker}.tsv"
     priority: first_study_first
-    conda:
-        "../../environment.yml"
     threads: config["training"]["threads"]
     resources:
         mem_mb=growing(6000),
@@ -55,12 +53,6 @@ rule export_study:
         storage="results/search/{study}/study.optuna",
     log:
         "results/logs/export_study/{study}.log",
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
     params:
         state="results/.state",
         settings=study_settings,

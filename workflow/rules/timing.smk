@@ -11,8 +11,6 @@ rule measure_modules:
         "results/logs/measure_modules.log",
     benchmark:
         "results/benchmarks/measure_modules.tsv"
-    conda:
-        "../../environment.yml"
     threads: whole_machine
     resources:
         mem_mb=growing(8000),
@@ -37,8 +35,6 @@ rule measure_layers:
         "results/logs/measure_layers.log",
     benchmark:
         "results/benchmarks/measure_layers.tsv"
-    conda:
-        "../../environment.yml"
     threads: whole_machine
     resources:
         mem_mb=growing(8000),
@@ -67,12 +63,6 @@ rule measure_times:
         "results/logs/measure_times.log",
     benchmark:
         "results/benchmarks/measure_times.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
     params:
         settings=extras.settings("timing", config),
         code=code_of("measure_times"),

@@ -20,8 +20,6 @@ rule train_model:
     wildcard_constraints:
         model="|".join(KINDS),
     priority: 1
-    conda:
-        "../../environment.yml"
     threads: config["training"]["threads"]
     resources:
         mem_mb=growing(6000),
@@ -52,12 +50,6 @@ rule summarise_training:
         curves="results/training/curves.csv",
     log:
         "results/logs/summarise_training.log",
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
     params:
         code=code_of("summarise_training"),
     message:

@@ -11,9 +11,6 @@ rule verify_layers:
         "results/logs/verify_layers.log",
     benchmark:
         "results/benchmarks/verify_layers.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=20,
@@ -34,9 +31,6 @@ rule verify_counts:
         "results/logs/verify_counts.log",
     benchmark:
         "results/benchmarks/verify_counts.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=20,
