@@ -25,7 +25,6 @@ SETTINGS: dict[str, Any] = {
     "sampler": {
         "name": "tpe",
         "startup_trials": 4,
-        "candidates": 24,
         "multivariate": True,
         "constant_liar": True,
     },
@@ -33,8 +32,6 @@ SETTINGS: dict[str, Any] = {
         "name": "median",
         "startup_trials": 3,
         "warmup_steps": 0,
-        "interval_steps": 1,
-        "minimum_trials": 1,
     },
     "penalty": {"weight": 0.05, "unit": 250000, "pruning": "article"},
 }

@@ -31,7 +31,6 @@ SETTINGS = {
     "validation_images": 0,
     "test_images": None,
     "seed": 0,
-    "download_timeout": 1,
 }
 
 

@@ -227,7 +227,7 @@ def test_parquet_files(parquet):
 def test_prepared_arrays(tmp_path):
     rng = random.Random(5)
     made = {"source": "synthetic", "train_images": 30, "test_images": 10, "seed": 0}
-    made |= {"validation_images": 10, "download_timeout": 1}
+    made |= {"validation_images": 10}
     data.prepare(made, None, tmp_path)
     good = data.load_arrays(tmp_path)
     arrays = {name: np.array(value) for name, value in vars(good).items() if name != "digest"}

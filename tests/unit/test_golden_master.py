@@ -55,7 +55,7 @@ def make(folder: Path) -> Path:
         [notebooks / f"extras/{name}.ipynb" for name in results.extras],
         notebooks / "template/convstudy",
         {"results": "../results", "captions": str(ROOT / "workflow/report")},
-        {"title": "A title", "show_code": False},
+        "A title",
         folder / "reports/report.ipynb",
         folder / "reports/report.html",
     )

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,6 +9,7 @@ from convstudy import recorded, settings
 from convstudy.errors import UserError
 from convstudy.files import read_json, write_json
 from convstudy.results import Results, result_files
+from pipeline_example import WITHOUT_SLURM
 from sample_results import STUDIES, write_sample
 
 
@@ -31,6 +35,21 @@ def test_a_recorded_run_is_a_results_folder_with_its_config(run: Results):
     about = read_json(read.folder / "reference.json")
     assert set(about["sha256"]) == {*result_files(STUDIES), "claims.csv", "config.yaml"}
     assert about["command"].startswith("snakemake --cores all all --configfile")
+
+
+def test_the_recorded_command_still_plans_the_run(root: Path, real_data: Path):
+    """A config that was recorded with settings of its time was rewritten when these went."""
+    command = read_json(root / "results/reference/cpu-small/reference.json")["command"].split()
+    environment = {**os.environ, **WITHOUT_SLURM, "CONVSTUDY_CIFAR10": str(real_data)}
+    done = subprocess.run(
+        [sys.executable, "-m", *command, "--dry-run"],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "find_pareto_front" in done.stdout
 
 
 def test_runs_stand_beside_the_article(run: Results):

@@ -323,8 +323,9 @@ def test_the_storage_file_holds_the_study_with_all_its_settings(tmp_path):
     )
     assert len(loaded.trials) == 4
     settings = loaded.user_attrs["settings"]
-    assert settings["sampler"] == search_example.SETTINGS["sampler"]
-    assert settings["pruner"] == search_example.SETTINGS["pruner"]
+    given = search_example.SETTINGS
+    assert settings["sampler"] == {**given["sampler"], "candidates": 24}
+    assert settings["pruner"] == {**given["pruner"], "interval_steps": 1, "minimum_trials": 1}
 
 
 def test_a_grid_has_all_modules_and_may_go_on(tmp_path):

@@ -171,6 +171,31 @@ def test_a_mistake_is_named_with_key_value_and_fix(config, line):
     assert line in mistake(config, this_machine=False)
 
 
+GONE = [
+    ({"data": {"download_timeout": 5}}, "data.download_timeout is no setting any more"),
+    ({"report": {"show_code": True}}, "report.show_code is no setting any more"),
+    (
+        {"search": {"studies": {"a": {"sampler": {"candidates": 24}}}}},
+        "search.studies.a.sampler.candidates is no setting any more",
+    ),
+    (
+        {"search": {"studies": {"a": {"pruner": {"interval_steps": 1}}}}},
+        "search.studies.a.pruner.interval_steps is no setting any more",
+    ),
+    (
+        {"search": {"studies": {"a": {"pruner": {"minimum_trials": 1}}}}},
+        "search.studies.a.pruner.minimum_trials is no setting any more",
+    ),
+]
+
+
+@pytest.mark.parametrize(("config", "line"), GONE)
+def test_a_setting_of_an_earlier_version_gets_one_line(config, line):
+    [_, found] = mistake(config, this_machine=False).splitlines()
+    assert line in found
+    assert re.search("; (remove it|write .*)$", found)
+
+
 def test_several_mistakes_have_a_line_each():
     text = mistake({"model": {"width": 0}, "training": {"epochs": 0}})
     assert len(text.splitlines()) == 3

@@ -66,7 +66,7 @@ def render(folder: Path, extras: bool = False, **sample) -> Rendered:
         extras=[ROOT / f"workflow/notebooks/extras/{name}.ipynb" for name in results.extras],
         template=ROOT / "workflow/notebooks/template/convstudy",
         parameters={"results": str(results.folder), "captions": str(ROOT / "workflow/report")},
-        settings={"title": TITLE, "show_code": False},
+        title=TITLE,
         executed=folder / "report.ipynb",
         html=path,
     )

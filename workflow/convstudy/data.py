@@ -257,7 +257,7 @@ def find(settings: Mapping[str, Any], directory: str | None) -> tuple[Source, li
                 return read_directory(directory), []
             if step == "keras":
                 # The real images, of which no folder was asked for: nothing stands in.
-                return read_keras(settings["download_timeout"]), []
+                return read_keras(), []
             return make_synthetic(settings), passed_over
         except Unavailable as reason:
             passed_over.append(str(reason))
@@ -464,7 +464,7 @@ def make_synthetic(settings: Mapping[str, Any]) -> Source:
     )
 
 
-def read_keras(timeout: float) -> Source:
+def read_keras(timeout: float = 10.0) -> Source:
     """Read the archive that ``keras.datasets.cifar10`` uses, from its cache or by download.
 
     Nothing is unpickled before the archive's checksum is right; the folder that Keras extracts

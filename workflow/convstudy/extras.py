@@ -14,7 +14,7 @@ from convstudy.files import read_json
 
 # Settings that change how a result is made, and not what it says.
 OF_THE_MACHINE = {
-    "data": ("directory", "download_timeout"),
+    "data": ("directory",),
     "training": ("device", "jit_compile", "threads"),
 }
 

@@ -9,6 +9,7 @@ an input of every later run's report, and must not be made anew by it.
 """
 
 import argparse
+import copy
 import re
 import shutil
 import sys
@@ -19,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 
-from convstudy import article, curves, extras
+from convstudy import article, curves, extras, settings
 from convstudy.errors import UserError
 from convstudy.extras import EXTRAS
 from convstudy.files import file_digest, read_json, replacing, write_csv, write_json, write_text
@@ -96,14 +97,16 @@ def _require_same_run(results: Results, folder: Path) -> None:
 
 def _comparable(config: dict[str, Any]) -> dict[str, Any]:
     """Leave out what changes how a result is made, and not what it says."""
-    return {
+    kept = {
         section: {
             key: value
             for key, value in values.items()
             if key not in extras.OF_THE_MACHINE.get(section, ())
         }
-        for section, values in config.items()
+        for section, values in copy.deepcopy(config).items()
     }
+    settings.drop_gone(kept)
+    return kept
 
 
 def _finished_curves(results: Results) -> list[Path]:
@@ -158,9 +161,10 @@ def _describe(results: Results, folder: Path) -> None:
     """Write the run's config, and last what the record is."""
     import yaml
 
-    config = {section: dict(values) for section, values in results.run["config"].items()}
-    # The folder is that machine's own.
+    config = copy.deepcopy(results.run["config"])
+    # The folder is that machine's own, and the next run's version may lack a setting.
     config["data"]["directory"] = None
+    settings.drop_gone(config)
     write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
     recorded = Results(folder)
     if recorded.partial:

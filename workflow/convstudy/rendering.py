@@ -96,7 +96,7 @@ def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path())
             raise
 
 
-def to_html(notebook: Any, template: Path, title: str, show_code: bool) -> str:
+def to_html(notebook: Any, template: Path, title: str) -> str:
     """Render an executed notebook with our template.
 
     Parameters
@@ -107,15 +107,13 @@ def to_html(notebook: Any, template: Path, title: str, show_code: bool) -> str:
         The template's folder, with ``conf.json`` and ``index.html.j2``.
     title : str
         The report's title.
-    show_code : bool
-        Whether each cell's code can be unfolded.
     """
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
         template_name=template.name,
         extra_template_basedirs=[str(template.parent)],
-        exclude_input=not show_code,
+        exclude_input=True,
         exclude_anchor_links=True,
     )
     html, _ = exporter.from_notebook_node(notebook, {"report_title": title})
@@ -127,7 +125,7 @@ def render(
     extras: Sequence[Path],
     template: Path,
     parameters: Mapping[str, Any],
-    settings: Mapping[str, Any],
+    title: str,
     executed: Path,
     html: Path,
 ) -> None:
@@ -141,8 +139,8 @@ def render(
         Notebooks of the extras that the report shows.
     parameters : mapping
         The notebook's parameters; it runs in the folder of `executed`, as in Jupyter later.
-    settings : mapping
-        The config's ``report`` section: ``title`` and ``show_code``.
+    title : str
+        The report's title.
     executed, html : Path
         Where to write.
 
@@ -154,7 +152,7 @@ def render(
     import nbformat
 
     done = execute(assemble(notebook, extras), parameters, executed.parent)
-    text = to_html(done, template, settings["title"], settings["show_code"])
+    text = to_html(done, template, title)
     write_text(executed, nbformat.writes(done) + "\n")
     write_text(html, text)
     logger.info("%s: %.1f MB, opens in any browser", html, len(text.encode()) / 1e6)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Optuna's defaults, which were those of Optuna 0.5, too.
-_TPE = {"name": "tpe", "startup_trials": 10, "candidates": 24}
+_TPE = {"name": "tpe", "startup_trials": 10}
 SAMPLERS: dict[str, dict[str, Any]] = {
     "tpe": {**_TPE, "multivariate": False, "constant_liar": False},
     "tpe_multivariate": {**_TPE, "multivariate": True, "constant_liar": True},
@@ -42,8 +42,6 @@ PRUNERS: dict[str, dict[str, Any]] = {
         "name": "median",
         "startup_trials": 5,
         "warmup_steps": 0,
-        "interval_steps": 1,
-        "minimum_trials": 1,
     },
     "hyperband": {"name": "hyperband", "warmup_steps": 0},
 }

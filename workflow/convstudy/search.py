@@ -32,6 +32,9 @@ from convstudy.training.record import devices, summarise
 logger = logging.getLogger(__name__)
 
 BEST_ROWS = 5
+# Optuna's defaults, in 0.5 and now: modules that TPE compares for a choice; epochs from one look of
+# the median to the next; trials that must have reached an epoch before it prunes there.
+CANDIDATES, INTERVAL_STEPS, MINIMUM_TRIALS = 24, 1, 1
 
 MakeCurve = Callable[[Sequence[str], int], Curve]
 
@@ -68,7 +71,7 @@ def sampler(
         return optuna.samplers.RandomSampler(seed=seed)
     return optuna.samplers.TPESampler(
         n_startup_trials=settings["startup_trials"],
-        n_ei_candidates=settings["candidates"],
+        n_ei_candidates=CANDIDATES,
         multivariate=settings["multivariate"],
         constant_liar=settings["constant_liar"],
         group=False,
@@ -103,8 +106,8 @@ def pruner(settings: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePrune
     return optuna.pruners.MedianPruner(
         n_startup_trials=settings["startup_trials"],
         n_warmup_steps=settings["warmup_steps"],
-        interval_steps=settings["interval_steps"],
-        n_min_trials=settings["minimum_trials"],
+        interval_steps=INTERVAL_STEPS,
+        n_min_trials=MINIMUM_TRIALS,
     )
 
 
@@ -160,8 +163,12 @@ class Search:
         # The budget and the number of workers are left out: a study can be made longer.
         self.identity = {
             "study": name,
-            "sampler": dict(settings["sampler"]),
-            "pruner": dict(settings["pruner"]),
+            "sampler": {**settings["sampler"], "candidates": CANDIDATES},
+            "pruner": {
+                **settings["pruner"],
+                "interval_steps": INTERVAL_STEPS,
+                "minimum_trials": MINIMUM_TRIALS,
+            },
             "penalty": dict(settings["penalty"]),
             "seed": settings["seed"],
             "epochs": epochs,

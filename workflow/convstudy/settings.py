@@ -31,6 +31,15 @@ TYPE_NAMES = {
 # Sections whose keys are names that the user gives: of what, and an example.
 NAMED = {"studies": ("study", "accuracy"), "compared": ("recipe", "adam")}
 
+# What settings of earlier versions were, and what is so instead.
+GONE = {
+    "data.download_timeout": "the seconds given to a silent server, which has 10 now; remove it",
+    "report.show_code": "for code that unfolds, which reports/report.ipynb has anyway; remove it",
+    "search.studies.*.sampler.candidates": "what TPE compares, which is 24 always; remove it",
+    "search.studies.*.pruner.interval_steps": "epochs between looks, now always 1; remove it",
+    "search.studies.*.pruner.minimum_trials": "trials at an epoch, now always 1; remove it",
+}
+
 Config = Mapping[str, Any]
 
 
@@ -63,7 +72,8 @@ def validate(config: Config, *, this_machine: bool = True) -> dict[str, Any]:
         With one line for each mistake: key, value, what is allowed, the fix.
     """
     filled = _with_defaults(copy.deepcopy(_plain(config)), schema())
-    mistakes = list(schema_mistakes(filled, schema(), "the config"))
+    mistakes = [f"{key} is no setting any more: it was {was}" for key, was in drop_gone(filled)]
+    mistakes += schema_mistakes(filled, schema(), "the config")
     if not mistakes:
         mistakes = [line for rule in RULES for line in rule(filled)]
     if not mistakes and this_machine:
@@ -72,6 +82,26 @@ def validate(config: Config, *, this_machine: bool = True) -> dict[str, Any]:
         head = "the config has a mistake" if len(mistakes) == 1 else "the config has mistakes"
         raise UserError("\n  ".join([f"{head}:", *mistakes]))
     return filled
+
+
+def drop_gone(config: dict[str, Any]) -> list[tuple[str, str]]:
+    """Take settings of earlier versions out of a config, and give them with what they were."""
+    found = []
+    for pattern, was in GONE.items():
+        *above, last = pattern.split(".")
+        sections = {"": config}
+        for name in above:
+            sections = {
+                f"{path}{key}.": value[key]
+                for path, value in sections.items()
+                for key in (list(value) if name == "*" else [name])
+                if isinstance(value, dict) and isinstance(value.get(key), dict)
+            }
+        for path, section in sections.items():
+            if last in section:
+                del section[last]
+                found.append((path + last, was))
+    return found
 
 
 def _plain(value: Any) -> Any:

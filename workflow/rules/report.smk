@@ -108,7 +108,7 @@ rule render_report:
     benchmark:
         "results/benchmarks/render_report.tsv"
     params:
-        settings=config["report"],
+        title=config["report"]["title"],
         code=code_digest(),
     message:
         "Rendering the report"

@@ -17,7 +17,7 @@ with job(snakemake):
             "results": os.path.relpath(Path(snakemake.input.run).parent, folder),
             "captions": os.path.relpath(Path(snakemake.input.captions[0]).parent, folder),
         },
-        settings=snakemake.params.settings,
+        title=snakemake.params.title,
         executed=Path(snakemake.output.notebook),
         html=Path(snakemake.output.html),
     )
