@@ -79,17 +79,16 @@ def test_the_same_seed_gives_the_same_trials_and_another_seed_others(tmp_path, u
 
 @pytest.mark.fault(
     "SIGKILL of a search",
-    where="before the first, the ninth and a late epoch; journal and SQLite",
+    where="before the first, the ninth and a late epoch",
     lost="the epoch under way",
 )
-@pytest.mark.parametrize("storage", ["journal", "sqlite"])
 @pytest.mark.parametrize("die_after", [0, 8, 23])
-def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path, undisturbed, storage, die_after):
-    assert run_example(tmp_path, storage, 14, die_after) == -signal.SIGKILL
-    killed = search(tmp_path, storage=storage)
+def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path, undisturbed, die_after):
+    assert run_example(tmp_path, "journal", 14, die_after) == -signal.SIGKILL
+    killed = search(tmp_path)
     states = [trial.state.name for trial in killed.study().get_trials()]
     assert states.count("RUNNING") == 1
-    assert run_example(tmp_path, storage, 14) == 0
+    assert run_example(tmp_path, "journal", 14) == 0
     trials, _, summary = killed.export()
     assert "RUNNING" not in summary["states"]
     pd.testing.assert_frame_equal(trials[FOUND], undisturbed[0][FOUND].assign())

@@ -157,10 +157,6 @@ MISTAKES = [
         "so none would be pruned",
     ),
     ({"search": {"workers": 11}}, "write at most 10"),
-    (
-        {"search": {"workers": 2, "storage": "sqlite"}},
-        "SQLite is not safe for 2 workers",
-    ),
     ({"data": {"source": "directory"}}, "no folder is given"),
     ({"data": {"directory": "/nowhere"}}, "data.directory: /nowhere has no train-*.parquet"),
 ]
@@ -182,6 +178,7 @@ GONE = [
         {"search": {"studies": {"a": {"pruner": {"interval_steps": 1}}}}},
         "search.studies.a.pruner.interval_steps is no setting any more",
     ),
+    ({"search": {"storage": "sqlite"}}, "search.storage: sqlite is no choice any more"),
     (
         {"search": {"studies": {"a": {"pruner": {"minimum_trials": 1}}}}},
         "search.studies.a.pruner.minimum_trials is no setting any more",

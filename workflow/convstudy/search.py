@@ -125,7 +125,7 @@ class Search:
     workers : int
         Processes that work on it.
     storage : str
-        ``journal``, ``sqlite`` or ``postgresql``.
+        ``journal`` or ``postgresql``.
     folder : Path
         The folder of all studies' states.
     make_curve : callable
@@ -180,7 +180,7 @@ class Search:
         if storage == "postgresql":
             self.store = PostgresStore(self.folder, name)
         else:
-            self.store = FileStore(self.folder, storage, name)
+            self.store = FileStore(self.folder, name)
 
     def study(self) -> optuna.Study:
         """Open the study, or make it.

@@ -31,8 +31,9 @@ TYPE_NAMES = {
 # Sections whose keys are names that the user gives: of what, and an example.
 NAMED = {"studies": ("study", "accuracy"), "compared": ("recipe", "adam")}
 
-# What settings of earlier versions were, and what is so instead.
+# What settings of earlier versions were, or meant by a value, and what to do.
 GONE = {
+    "search.storage: sqlite": "a file that one worker could use; write storage: journal",
     "data.download_timeout": "the seconds given to a silent server, which has 10 now; remove it",
     "report.show_code": "for code that unfolds, which reports/report.ipynb has anyway; remove it",
     "search.studies.*.sampler.candidates": "what TPE compares, which is 24 always; remove it",
@@ -72,7 +73,10 @@ def validate(config: Config, *, this_machine: bool = True) -> dict[str, Any]:
         With one line for each mistake: key, value, what is allowed, the fix.
     """
     filled = _with_defaults(copy.deepcopy(_plain(config)), schema())
-    mistakes = [f"{key} is no setting any more: it was {was}" for key, was in drop_gone(filled)]
+    mistakes = [
+        f"{key} is no {'choice' if ':' in key else 'setting'} any more: it was {was}"
+        for key, was in drop_gone(filled)
+    ]
     mistakes += schema_mistakes(filled, schema(), "the config")
     if not mistakes:
         mistakes = [line for rule in RULES for line in rule(filled)]
@@ -87,20 +91,21 @@ def validate(config: Config, *, this_machine: bool = True) -> dict[str, Any]:
 def drop_gone(config: dict[str, Any]) -> list[tuple[str, str]]:
     """Take settings of earlier versions out of a config, and give them with what they were."""
     found = []
-    for pattern, was in GONE.items():
+    for gone, was in GONE.items():
+        pattern, _, value = gone.partition(": ")
         *above, last = pattern.split(".")
         sections = {"": config}
         for name in above:
             sections = {
-                f"{path}{key}.": value[key]
-                for path, value in sections.items()
-                for key in (list(value) if name == "*" else [name])
-                if isinstance(value, dict) and isinstance(value.get(key), dict)
+                f"{path}{key}.": section[key]
+                for path, section in sections.items()
+                for key in (list(section) if name == "*" else [name])
+                if isinstance(section.get(key), dict)
             }
         for path, section in sections.items():
-            if last in section:
+            if last in section and value in ("", section[last]):
                 del section[last]
-                found.append((path + last, was))
+                found.append((gone.replace(pattern, path + last), was))
     return found
 
 
@@ -350,18 +355,13 @@ def _pruning_begins(config: Config) -> Iterator[str]:
 
 
 def _workers_fit(config: Config) -> Iterator[str]:
-    workers, storage = config["search"]["workers"], config["search"]["storage"]
+    workers = config["search"]["workers"]
     for key, study in _studies(config):
         if workers > study["trials"]:
             yield (
                 f"search.workers: {workers}, but {key} has {study['trials']} trials;"
                 f" write at most {study['trials']}, or raise {key}.trials"
             )
-    if storage == "sqlite" and workers > 1:
-        yield (
-            f"search.storage: sqlite, but SQLite is not safe for {workers} workers;"
-            " write storage: journal, or workers: 1"
-        )
 
 
 def _storage_is_named(config: Config) -> Iterator[str]:

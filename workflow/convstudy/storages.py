@@ -34,7 +34,6 @@ URL_EXAMPLE = "postgresql://USER@HOST/DATABASE"
 # A worker says so often that it lives; one that has been silent for the grace period is dead.
 HEARTBEAT_SECONDS = 30
 GRACE_SECONDS = 120
-FILES = {"journal": "study.log", "sqlite": "study.db"}
 
 
 def this_machine() -> str:
@@ -43,34 +42,29 @@ def this_machine() -> str:
 
 
 class FileStore:
-    """A study in a file of its own, for workers on one machine.
+    """A study in a journal of its own, for workers on one machine.
 
     Parameters
     ----------
     folder : Path
         The study's folder.
-    kind : str
-        ``journal`` or ``sqlite``.
     name : str
         The study's name in the file.
     """
 
-    def __init__(self, folder: Path, kind: str, name: str) -> None:
+    def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder
-        self.kind = kind
         self.study_name = name
-        self.file = folder / FILES[kind]
+        self.file = folder / "study.log"
 
     def open(self) -> BaseStorage:
         """Open the file or make it; half a line that a killed process left is cut off."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self.kind == "sqlite":
-            return RDBStorage(f"sqlite:///{self.file}")
         try:
             with lock(self.file):
                 _drop_torn_line(self.file)
                 _require_lines(self.file)
-            return JournalStorage(JournalFileBackend(str(self.file), _SystemLock(self.file)))
+            return JournalStorage(JournalFileBackend(str(self.file), lock(self.file)))
         except OSError:
             raise
         except Exception as error:
@@ -101,7 +95,7 @@ class FileStore:
         """
         if any(trial.user_attrs.get("machine") != this_machine() for trial in others):
             raise UserError(
-                f"search.storage: {self.kind} is for workers on one machine, but this study's are"
+                "search.storage: journal is for workers on one machine, but this study's are"
                 " on several; write storage: postgresql, or search.workers: 1, or keep the jobs on"
                 " one node (slurm_extra: \"'--nodelist=NODE'\" in the profile)"
             )
@@ -243,20 +237,6 @@ def postgres_url() -> Any:
     except (ValueError, sqlalchemy.exc.ArgumentError):
         raise UserError(f"{URL_VARIABLE}: no URL of a PostgreSQL; {allowed}; mend it") from None
     return url.set(drivername="postgresql+psycopg")
-
-
-class _SystemLock:
-    """A journal's lock that the system frees when its owner dies."""
-
-    def __init__(self, path: Path) -> None:
-        self._lock = lock(path)
-
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
 
 
 def _require_lines(journal: Path) -> None:
