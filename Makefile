@@ -1,7 +1,7 @@
 # One command each; `make help` lists them.
 # On another Python, with more than the CPU, or at the article's scale:
 #   make report PYTHON=python3.12
-#   make report EXTRA=gpu            (locks/: gpu, jax, torch)
+#   make report EXTRA=gpu            (locks/: gpu, jax; torch for benchmarks)
 #   make report CONFIG=config/article.yaml
 
 PYTHON ?= python3

@@ -443,9 +443,8 @@ def choices() -> pd.DataFrame:
         "BatchNormalization likewise": ({}, {"kernels": "Keras's"}),
         "images resident, an epoch a call": ({}, {"resident": True}),
     }
-    for backend, label in (("torch", "PyTorch as Keras's backend"), ("jax", "JAX likewise")):
-        if installed(backend):
-            plans[label] = {}, {"backend": backend}
+    if installed("jax"):
+        plans["JAX as Keras's backend"] = {}, {"backend": "jax"}
     workers = []
     for label, (variables, how) in plans.items():
         os.environ.update(variables)

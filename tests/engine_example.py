@@ -74,8 +74,6 @@ def by_engine(model: Any, resident: bool, jit_compile: bool) -> list[float]:
 def main(backend: str) -> None:
     """Train in all ways."""
     engine.use_backend(backend, "cpu", 1, precision="float64")
-    # TorchInductor needs a compiler of C++ and minutes.
-    compilers = (False,) if backend == "torch" else (False, True)
     for kind in ("conv", "depthwise", "separable"):
         exact = network(kind, "float64")
         first = weights(exact)
@@ -89,7 +87,7 @@ def main(backend: str) -> None:
             ways += [
                 ("engine", {"resident": resident, "jit_compile": jit_compile})
                 for resident in (False, True)
-                for jit_compile in (compilers if precision == "float32" else (False,))
+                for jit_compile in ((False, True) if precision == "float32" else (False,))
             ]
             for name, how in ways:
                 model = network(kind, precision)

@@ -15,7 +15,7 @@ from convstudy import engine
 TOLERANCE = {"float32": 1e-3, "float64": 1e-10, "mixed_bfloat16": 0.02, "mixed_float16": 0.02}
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_the_engine_computes_what_fit_computes(backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed: make setup EXTRA={backend}")

@@ -178,6 +178,7 @@ GONE = [
         {"search": {"studies": {"a": {"pruner": {"interval_steps": 1}}}}},
         "search.studies.a.pruner.interval_steps is no setting any more",
     ),
+    ({"training": {"backend": "torch"}}, "training.backend: torch is no choice any more"),
     ({"search": {"storage": "sqlite"}}, "search.storage: sqlite is no choice any more"),
     (
         {"search": {"studies": {"a": {"pruner": {"minimum_trials": 1}}}}},

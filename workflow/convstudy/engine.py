@@ -63,7 +63,7 @@ def use_backend(
     Parameters
     ----------
     name : str
-        ``tensorflow``, ``jax`` or ``torch``.
+        ``tensorflow`` or ``jax``.
     device : str
         ``cpu`` hides GPUs, ``gpu`` requires one, ``auto`` takes one if there is one.
     threads : int
@@ -173,10 +173,6 @@ def _bind_backend(name: str, threads: int, precision: str) -> None:
         # Likewise; in mixed precision, products are of what they are asked to be.
         exact = not precision.startswith("mixed")
         jax.config.update("jax_default_matmul_precision", "highest" if exact else None)
-    elif name == "torch":
-        import torch
-
-        torch.set_num_threads(threads)
 
 
 def described() -> dict[str, str]:
@@ -201,13 +197,9 @@ def gpu_names() -> list[str]:
 
         cards = tf.config.list_physical_devices("GPU")
         return [tf.config.experimental.get_device_details(card)["device_name"] for card in cards]
-    if keras.backend.backend() == "jax":
-        import jax
+    import jax
 
-        return [one.device_kind for one in jax.devices() if one.platform == "gpu"]
-    import torch
-
-    return [torch.cuda.get_device_name(one) for one in range(torch.cuda.device_count())]
+    return [one.device_kind for one in jax.devices() if one.platform == "gpu"]
 
 
 def draw_moves(how: str, images: int, rng: np.random.Generator) -> np.ndarray:
@@ -276,8 +268,7 @@ class Engine:
     label_smoothing : float
         Share of each training label that is spread over all classes (Szegedy et al., 2016).
     jit_compile : bool or str
-        Whether a compiler fuses operations: XLA in TensorFlow (``auto``: on a GPU), TorchInductor
-        in PyTorch (``auto``: no). JAX always does.
+        Whether XLA fuses TensorFlow's operations (``auto``: on a GPU). JAX always does.
     resident : bool, optional
         Whether images stay on the device and a call does all steps; by default, on a GPU, if
         they are not too many (`RESIDENT_BYTES`).
@@ -309,7 +300,7 @@ class Engine:
             jit_compile = gpu and backend == "tensorflow"
         self.batch_size = batch_size
         model.optimizer.build(model.trainable_variables)
-        compiled = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[backend]
+        compiled = {"tensorflow": _tensorflow, "jax": _jax}[backend]
         self._train, self._test = compiled(
             model, augmentation != "none", label_smoothing, bool(jit_compile)
         )
@@ -555,43 +546,6 @@ def _jax(model: Any, moved: bool, smoothing: float, jit: bool) -> tuple[Callable
     return run_train, run_test
 
 
-def _torch(model: Any, moved: bool, smoothing: float, jit: bool) -> tuple[Callable[..., Any], ...]:
-    """Prepare a model's training and test steps in PyTorch: a loop that reads nothing back."""
-    import torch
-    from keras import ops
-
-    variables = model.trainable_variables
-
-    def train(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
-        images, labels = _batch(images, labels, order, moves if moved else None)
-        with training_kernels(model), _giving_logits(model):
-            loss, correct = _loss_and_correct(model(images, training=True), labels, smoothing)
-        scaled = model.optimizer.scale_loss(loss / len(labels))
-        gradients = torch.autograd.grad(scaled, [one.value for one in variables])
-        with torch.no_grad():
-            model.optimizer.apply(gradients, variables)
-        return loss.detach(), correct
-
-    @torch.no_grad()
-    def test(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
-        images, labels = _batch(images, labels, order, None)
-        with _giving_logits(model):
-            return _loss_and_right(model(images, training=False), labels)
-
-    def looped(step: Callable[..., Any], collect: Callable[..., Any]) -> Callable[..., Any]:
-        step = torch.compile(step) if jit else step
-
-        def run(*arrays: Any) -> tuple[Any, Any]:
-            images, labels, order, moves = map(ops.convert_to_tensor, arrays)
-            parts = [step(images, labels, *chosen) for chosen in zip(order, moves, strict=True)]
-            losses, counted = zip(*parts, strict=True)
-            return sum(losses), collect(counted)
-
-        return run
-
-    return looped(train, sum), looped(test, torch.stack)
-
-
 def compiled_call(
     model: Any, gradients: bool = False, jit_compile: bool | str = "auto"
 ) -> Callable[..., Any]:
@@ -621,7 +575,7 @@ def compiled_call(
     backend = keras.backend.backend()
     if jit_compile == "auto":
         jit_compile = bool(gpu_names()) and backend == "tensorflow"
-    calls = {"tensorflow": _tensorflow_call, "jax": _jax_call, "torch": _torch_call}
+    calls = {"tensorflow": _tensorflow_call, "jax": _jax_call}
     return calls[backend](model, gradients, bool(jit_compile))
 
 
@@ -669,31 +623,6 @@ def _jax_call(model: Any, gradients: bool, jit: bool) -> Callable[..., Any]:
     return lambda *arrays: jax.block_until_ready(call(trainable, *arrays))
 
 
-def _torch_call(model: Any, gradients: bool, jit: bool) -> Callable[..., Any]:
-    import torch
-
-    def call(inputs: Any, *upstream: Any) -> Any:
-        if not gradients:
-            with torch.no_grad():
-                return model(inputs, training=False)
-        inputs = inputs.detach().requires_grad_()
-        outputs = model(inputs, training=False)
-        by = [inputs, *(one.value for one in model.trainable_variables)]
-        return outputs.detach(), torch.autograd.grad(outputs, by, grad_outputs=upstream[0])
-
-    if jit:
-        call = torch.compile(call)
-    gpu = torch.cuda.is_available()
-
-    def run(*arrays: Any) -> Any:
-        results = call(*arrays)
-        if gpu:
-            torch.cuda.synchronize()
-        return results
-
-    return run
-
-
 @contextlib.contextmanager
 def training_kernels(model: Any) -> Iterator[None]:
     """Let a model's layers use faster or truer kernels than Keras's while a step is made.
@@ -704,13 +633,12 @@ def training_kernels(model: Any) -> Iterator[None]:
     import keras
 
     backend = keras.backend.backend()
-    normalise = {"tensorflow": _tensorflow_moments, "torch": _torch_moments}.get(backend)
     changed = []
     for layer in model.layers:
         # The kernels that normalise have no float64.
         if isinstance(layer, keras.layers.BatchNormalization):
-            if normalise and layer.compute_dtype != "float64":
-                layer.call = functools.partial(_normalise, layer, normalise)
+            if backend == "tensorflow" and layer.compute_dtype != "float64":
+                layer.call = functools.partial(_normalise, layer)
                 changed.append(layer)
         elif backend == "tensorflow" and not gpu_names() and _is_pointwise(layer):
             layer.call = functools.partial(_convolve_pointwise, layer)
@@ -725,17 +653,15 @@ def training_kernels(model: Any) -> Iterator[None]:
             del layer.call
 
 
-def _normalise(
-    layer: Any, kernel: Callable[..., Any], inputs: Any, training: bool = True, mask: Any = None
-) -> Any:
+def _normalise(layer: Any, inputs: Any, training: bool = True, mask: Any = None) -> Any:
     """Normalise a batch and update the moving averages, as Keras's BatchNormalization does."""
-    outputs, mean, variance = kernel(inputs, layer.gamma, layer.beta, layer.epsilon)
+    outputs, mean, variance = _moments(inputs, layer.gamma, layer.beta, layer.epsilon)
     for moving, new in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
         moving.assign(moving * layer.momentum + new * (1 - layer.momentum))
     return outputs
 
 
-def _tensorflow_moments(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, ...]:
+def _moments(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, ...]:
     """Normalise with TensorFlow's kernel, and give the moments."""
     import tensorflow as tf
 
@@ -751,24 +677,6 @@ def _tensorflow_moments(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> t
     # The kernel's variance is an estimate for the population; Keras averages the batch's own.
     count = tf.cast(tf.size(inputs) / tf.size(mean), variance.dtype)
     return outputs, mean, variance * (count - 1) / count
-
-
-def _torch_moments(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, ...]:
-    """Normalise with PyTorch's kernel, and give the moments."""
-    import torch
-
-    outputs, mean, inverse = torch.native_batch_norm(
-        # A view: channels come second by name, and last in memory.
-        inputs.movedim(-1, 1),
-        gamma.value,
-        beta.value,
-        None,
-        None,
-        True,
-        0.0,
-        epsilon,
-    )
-    return outputs.movedim(1, -1), mean.detach(), inverse.detach() ** -2 - epsilon
 
 
 def _is_pointwise(layer: Any) -> bool:

@@ -33,6 +33,7 @@ NAMED = {"studies": ("study", "accuracy"), "compared": ("recipe", "adam")}
 
 # What settings of earlier versions were, or meant by a value, and what to do.
 GONE = {
+    "training.backend: torch": "0.4 to 0.6 times as fast; write backend: tensorflow",
     "search.storage: sqlite": "a file that one worker could use; write storage: journal",
     "data.download_timeout": "the seconds given to a silent server, which has 10 now; remove it",
     "report.show_code": "for code that unfolds, which reports/report.ipynb has anyway; remove it",

@@ -16,7 +16,7 @@ from convstudy.logs import duration
 from convstudy.models import POSITIONS
 from convstudy.results import Results, Study
 
-BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}
 _ENDS = ("", "_low", "_high")
 # Channels for which computation is compared.
 CHANNELS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
