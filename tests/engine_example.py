@@ -81,7 +81,7 @@ def main(backend: str) -> None:
         step = weights(exact) - first
         precisions = ["float32"]
         if kind == "separable":
-            precisions += ["float64", "mixed_bfloat16", "mixed_float16"]
+            precisions += ["float64", "mixed_bfloat16"]
         for precision in precisions:
             ways: list[tuple[str, dict[str, bool]]] = [("fit", {})]
             ways += [

@@ -445,8 +445,7 @@ def _tensorflow(
         with training_kernels(model), _giving_logits(model), tf.GradientTape() as tape:
             loss, correct = _loss_and_correct(model(images, training=True), labels, smoothing)
             mean = loss / tf.cast(tf.shape(labels)[0], loss.dtype)
-            scaled = model.optimizer.scale_loss(mean)
-        gradients = tape.gradient(scaled, model.trainable_variables)
+        gradients = tape.gradient(mean, model.trainable_variables)
         model.optimizer.apply(gradients, model.trainable_variables)
         return loss, correct
 
@@ -485,19 +484,14 @@ def _tensorflow(
 def _jax(model: Any, moved: bool, smoothing: float, jit: bool) -> tuple[Callable[..., Any], ...]:
     """Compile a model's training and test steps in JAX: a scan over steps, on explicit state."""
     import jax
-    import keras
 
     optimizer = model.optimizer
 
-    def loss_of(trainable: Any, fixed: Any, optimized: Any, images: Any, labels: Any) -> Any:
+    def loss_of(trainable: Any, fixed: Any, images: Any, labels: Any) -> Any:
         with training_kernels(model), _giving_logits(model):
             logits, fixed = model.stateless_call(trainable, fixed, images, training=True)
         loss, correct = _loss_and_correct(logits, labels, smoothing)
-        # The scale of the loss is one of the optimizer's variables.
-        known = zip(optimizer.variables, optimized, strict=True)
-        with keras.StatelessScope(state_mapping=list(known)):
-            scaled = optimizer.scale_loss(loss / len(labels))
-        return scaled, (loss, correct, fixed)
+        return loss / len(labels), (loss, correct, fixed)
 
     gradient = jax.value_and_grad(loss_of, has_aux=True)
 
@@ -506,7 +500,7 @@ def _jax(model: Any, moved: bool, smoothing: float, jit: bool) -> tuple[Callable
         def step(state: Any, chosen: Any) -> Any:
             trainable, fixed, optimized = state
             batch = _batch(images, labels, chosen[0], chosen[1] if moved else None)
-            (_, (loss, correct, fixed)), gradients = gradient(trainable, fixed, optimized, *batch)
+            (_, (loss, correct, fixed)), gradients = gradient(trainable, fixed, *batch)
             trainable, optimized = optimizer.stateless_apply(optimized, gradients, trainable)
             return (trainable, fixed, optimized), (loss, correct)
 

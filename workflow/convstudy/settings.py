@@ -33,6 +33,7 @@ NAMED = {"studies": ("study", "accuracy"), "compared": ("recipe", "adam")}
 
 # What settings of earlier versions were, or meant by a value, and what to do.
 GONE = {
+    "training.precision: mixed_float16": "for GPUs; write precision: mixed_bfloat16",
     "training.backend: torch": "0.4 to 0.6 times as fast; write backend: tensorflow",
     "search.storage: sqlite": "a file that one worker could use; write storage: journal",
     "data.download_timeout": "the seconds given to a silent server, which has 10 now; remove it",
@@ -412,15 +413,8 @@ def _backend_is_installed(config: Config) -> Iterator[str]:
 
 def _gpu_is_there(config: Config) -> Iterator[str]:
     training = config["training"]
-    asked = {"precision": training["precision"], "device": training["device"]}
     no_gpu = training["device"] == "cpu" or not gpus.names()
-    if no_gpu and asked["precision"] == "mixed_float16":
-        yield (
-            f"training.precision: {asked['precision']} is for GPUs, and"
-            f" {'device is cpu' if asked['device'] == 'cpu' else 'this machine shows none'};"
-            " write precision: float32"
-        )
-    if no_gpu and asked["precision"] == "mixed_bfloat16":
+    if no_gpu and training["precision"] == "mixed_bfloat16":
         if training["backend"] != "tensorflow":
             yield (
                 f"training.precision: mixed_bfloat16, but {training['backend']} computes it in"
@@ -432,7 +426,7 @@ def _gpu_is_there(config: Config) -> Iterator[str]:
                 " does not multiply it; allowed are GPUs and processors with"
                 f" {' or '.join(BFLOAT16_UNITS)}; write precision: float32"
             )
-    if no_gpu and asked["device"] == "gpu":
+    if no_gpu and training["device"] == "gpu":
         yield (
             "training.device: gpu, but this machine shows none (nvidia-smi -L);"
             " write device: auto to train on the CPU"
