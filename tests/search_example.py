@@ -71,8 +71,6 @@ class PaperCurve(Curve):
 class PaperTrainer:
     """Stands in for a network in training."""
 
-    part = None
-
     def __init__(self, curve: PaperCurve, epoch: int) -> None:
         self.curve = curve
         self.epoch = epoch

@@ -72,16 +72,15 @@ def curve(store: Path, replicate: int = 0, **changes: object) -> Curve:
 def _signal_at(number: signal.Signals, epoch: int, step: int) -> None:
     """Let this process send itself a signal in an epoch, when a step has been made."""
     usual, train, test = Trainer.train_epoch, Engine.train, Engine.test
-    under_way = steps_before = 0
+    under_way = 0
 
     def train_epoch(self):
-        nonlocal under_way, steps_before
+        nonlocal under_way
         under_way = self.epoch + 1
-        steps_before = self.part.steps if self.part else 0
         return usual(self)
 
     def watched_train(self, order, moves):
-        for done, totals in enumerate(train(self, order, moves), start=steps_before + 1):
+        for done, totals in enumerate(train(self, order, moves), start=1):
             if (under_way, done) == (epoch, step):
                 os.kill(os.getpid(), number)
             yield totals

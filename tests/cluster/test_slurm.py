@@ -273,7 +273,9 @@ def assert_struck(project: Project, which: str) -> list[Job]:
     return [job for job in project.jobs_of_run if job.rule == fault.job]
 
 
-@pytest.mark.fault("`scancel` of a training", where="after its second epoch", lost="nothing")
+@pytest.mark.fault(
+    "`scancel` of a training", where="after its second epoch", lost="the epoch under way"
+)
 def test_scancel_of_a_training(disturbed, undisturbed):
     jobs = assert_struck(disturbed, "scancel")
     assert [job.state for job in jobs] == ["CANCELLED", "COMPLETED"]
@@ -285,7 +287,7 @@ def test_scancel_of_a_training(disturbed, undisturbed):
 @pytest.mark.fault(
     "`scontrol requeue` of a training, as preemption does",
     where="after its second epoch",
-    lost="nothing",
+    lost="the epoch under way",
 )
 def test_requeue_of_a_training(disturbed, undisturbed):
     [job] = assert_struck(disturbed, "requeue")
@@ -296,7 +298,7 @@ def test_requeue_of_a_training(disturbed, undisturbed):
 @pytest.mark.fault(
     "A training exceeds its time limit (it hangs: SIGSTOP)",
     where="after its second epoch",
-    lost="nothing",
+    lost="the epoch under way",
 )
 def test_a_job_that_exceeds_its_time_limit(disturbed, undisturbed):
     jobs = assert_struck(disturbed, "limit")
@@ -317,7 +319,7 @@ def test_sigkill_of_a_search_worker(disturbed, undisturbed):
 @pytest.mark.fault(
     "SIGUSR1 to a search worker, SLURM's warning before the limit",
     where="within a trial's epoch",
-    lost="nothing",
+    lost="the epoch under way",
 )
 def test_slurms_warning_to_a_search_worker(disturbed, undisturbed):
     jobs = assert_struck(disturbed, "warning")

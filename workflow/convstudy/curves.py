@@ -2,9 +2,9 @@
 
 A curve is a folder ``NAME/`` with ``curve.json`` (what it is, one record an epoch) and the newest
 checkpoint, beside the lock ``NAME.lock``. ``curve.json`` is replaced last and names the checkpoint
-that belongs to it, so a process that dies loses at most the epoch under way. One that is asked to
-stop leaves a second checkpoint, within the epoch, and loses nothing. Both files are read only if
-they are as they were written; what is damaged is set aside and trained again.
+that belongs to it, so a process that dies or is asked to stop loses at most the epoch under way.
+Both files are read only if they are as they were written; what is damaged is set aside and trained
+again.
 
 ``python -m convstudy.curves list`` shows a store and ``prune`` makes it smaller.
 """
@@ -27,11 +27,10 @@ from convstudy import models
 from convstudy.data import Dataset
 from convstudy.errors import UserError
 from convstudy.files import file_digest, read_sealed, write_sealed
-from convstudy.interruption import Interrupted
 from convstudy.locks import lock, wait
 from convstudy.logs import duration
 from convstudy.training.record import devices, summarise
-from convstudy.training.trainer import RECIPE, PartOfEpoch, Recipe, Trainer
+from convstudy.training.trainer import RECIPE, Recipe, Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -110,8 +109,8 @@ class Curve:
         Returns
         -------
         dict
-            ``records``, ``ended`` (see `Ended`), ``checkpoint`` (after the last record) and
-            ``part`` (within the epoch after it): of each its file, length and SHA-256.
+            ``records``, ``ended`` (see `Ended`) and ``checkpoint`` (after the last record): its
+            file, length and SHA-256.
 
         Raises
         ------
@@ -132,10 +131,11 @@ class Curve:
         try:
             state = read_sealed(self.folder / "curve.json")
         except FileNotFoundError:
-            nothing: dict[str, Any] = {"ended": None, "checkpoint": None, "part": None}
-            return {"identity": self.identity, "records": [], **nothing}
+            return {"identity": self.identity, "records": [], "ended": None, "checkpoint": None}
         if state.get("identity") != self.identity:
             raise ValueError("it describes another curve")
+        # Earlier versions stored steps within an epoch, too.
+        state.pop("part", None)
         return state
 
     def _read_or_set_aside(self) -> dict[str, Any]:
@@ -283,21 +283,16 @@ class Curve:
             # At the start, or when what was stored has been lost meanwhile.
             self._trainer = self._continue(state)
         trainer = self._trainer
-        obsolete = [state["checkpoint"], state["part"]]
-        try:
-            while trainer.epoch < done:
-                # The checkpoint was pruned or lost: the same epochs again give the same weights.
-                trainer.train_epoch()
-            record: dict[str, Any] = {
-                **trainer.train_epoch(),
-                "trained_for": trained_for,
-                "device": self._device,
-                **self._described,
-            }
-        except Interrupted:
-            self._store_part(state, trainer)
-            raise
-        state["part"] = None
+        obsolete = state["checkpoint"]
+        while trainer.epoch < done:
+            # The checkpoint was pruned or lost: the same epochs again give the same weights.
+            trainer.train_epoch()
+        record: dict[str, Any] = {
+            **trainer.train_epoch(),
+            "trained_for": trained_for,
+            "device": self._device,
+            **self._described,
+        }
         if not all(math.isfinite(record[field]) for field in ("loss", "test_loss")):
             reason = f"the loss is not finite in epoch {record['epoch']}"
             logger.warning("%s ends: %s", self.name, reason)
@@ -308,35 +303,23 @@ class Curve:
         self._write(state, obsolete)
         return state
 
-    def _store_part(self, state: dict[str, Any], trainer: Trainer) -> None:
-        """Store what is done of the epoch under way."""
-        part = trainer.part
-        if trainer.epoch < len(state["records"]) or part is None or not math.isfinite(part.loss):
-            return
-        name = f"epoch-{trainer.epoch + 1:04d}-step-{part.steps:06d}.keras"
-        obsolete = [state["part"]]
-        state["part"] = {**self._save(trainer, name), **dataclasses.asdict(part)}
-        self._write(state, obsolete)
-
     def _save(self, trainer: Trainer, name: str) -> dict[str, Any]:
         """Write a checkpoint, and describe it so that damage shows."""
         path = self.folder / name
         trainer.save(path)
         return {"file": name, "bytes": path.stat().st_size, "sha256": file_digest(path)}
 
-    def _write(self, state: dict[str, Any], obsolete: Sequence[dict[str, Any] | None]) -> None:
-        """Replace the curve's file, and only then remove the checkpoints it named before."""
+    def _write(self, state: dict[str, Any], obsolete: dict[str, Any] | None) -> None:
+        """Replace the curve's file, and only then remove the checkpoint that it named before."""
         from convstudy.provenance import environment
 
         state["environment"] = {"device": self._device, **environment(self.training)}
         write_sealed(self.folder / "curve.json", state)
-        kept = {one["file"] for one in (state["checkpoint"], state["part"]) if one}
-        for one in obsolete:
-            if one and one["file"] not in kept:
-                (self.folder / one["file"]).unlink(missing_ok=True)
+        if obsolete and obsolete != state["checkpoint"]:
+            (self.folder / obsolete["file"]).unlink(missing_ok=True)
 
     def _continue(self, state: dict[str, Any]) -> Trainer:
-        """Load the newest checkpoint that is whole, or start."""
+        """Load the checkpoint, or start."""
         from convstudy.engine import described, use_backend
 
         self._device = use_backend(
@@ -346,13 +329,13 @@ class Curve:
             self.recipe.precision,
         )
         self._tidy(state)
-        trainer = self._newest(state)
+        trainer = self._load(state)
         self._described = described()
         logger.info("%s trains on %s (%s)", self.name, self._device, trainer.engine.choices)
         return trainer
 
-    def _newest(self, state: dict[str, Any]) -> Trainer:
-        """Make a trainer of the newest checkpoint that is whole, or a new one."""
+    def _load(self, state: dict[str, Any]) -> Trainer:
+        """Make a trainer of the checkpoint, or a new one where it is lost or damaged."""
         make = functools.partial(
             Trainer,
             self.layers,
@@ -361,39 +344,27 @@ class Curve:
             self.dataset,
             jit_compile=self.training["jit_compile"],
         )
-        for which in ("part", "checkpoint"):
-            checkpoint = state[which]
-            if checkpoint is None:
-                continue
+        if checkpoint := state["checkpoint"]:
             path = self.folder / checkpoint["file"]
-            part = None
-            if which == "part":
-                fields = (field.name for field in dataclasses.fields(PartOfEpoch))
-                part = PartOfEpoch(**{field: checkpoint[field] for field in fields})
             try:
                 _require_whole(path, checkpoint)
-                trainer = make(checkpoint=path, epoch=len(state["records"]), part=part)
-                within = f", step {part.steps} of epoch {trainer.epoch + 1}" if part else ""
-                logger.info("%s goes on after epoch %d%s", self.name, trainer.epoch, within)
+                trainer = make(checkpoint=path, epoch=len(state["records"]))
+                logger.info("%s goes on after epoch %d", self.name, trainer.epoch)
                 return trainer
             except FileNotFoundError:
-                logger.warning("%s is missing: going back to what was stored before", path)
+                logger.warning("%s is missing", path)
             except (OSError, ValueError, KeyError) as error:
-                logger.warning(
-                    "%s is damaged (%s): set aside as %s, going back to what was stored before",
-                    path,
-                    error,
-                    self._set_aside(path).name,
-                )
+                aside = self._set_aside(path).name
+                logger.warning("%s is damaged (%s): set aside as %s", path, error, aside)
         if state["records"]:
             logger.warning("%s has no checkpoint: training again from epoch 1", self.name)
         return make()
 
     def _tidy(self, state: dict[str, Any]) -> None:
         """Remove what a killed process left unfinished, with the lock held."""
-        named = {one["file"] for one in (state["checkpoint"], state["part"]) if one}
+        kept = state["checkpoint"]["file"] if state["checkpoint"] else None
         for path in [*self.folder.glob(".*"), *self.folder.glob("epoch-*.keras")]:
-            if path.name not in named:
+            if path.name != kept:
                 path.unlink()
 
 

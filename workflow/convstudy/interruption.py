@@ -34,10 +34,10 @@ def asked() -> bool:
     return _asked_by is not None
 
 
-def stop_if_asked(where: str) -> None:
-    """Raise `Interrupted` if a stop was asked for; `where` says what was reached."""
+def stop_if_asked(where: str, then: str = "from there") -> None:
+    """Raise `Interrupted` if a stop was asked for; say what was reached, and what comes then."""
     if asked():
-        raise Interrupted(f"{_asked_by}: stopped {where}; the next start goes on from there")
+        raise Interrupted(f"{_asked_by}: stopped {where}; the next start goes on {then}")
 
 
 def forget() -> None:

@@ -89,28 +89,6 @@ class Recipe:
         )
 
 
-@dataclass
-class PartOfEpoch:
-    """What an interrupted epoch has behind it.
-
-    Attributes
-    ----------
-    steps : int
-        Steps done.
-    seconds : float
-        Time spent on them.
-    loss : float
-        Sum over the images.
-    correct : int
-        Images that were right.
-    """
-
-    steps: int = 0
-    seconds: float = 0.0
-    loss: float = 0.0
-    correct: int = 0
-
-
 class Trainer:
     """A network in training.
 
@@ -128,8 +106,6 @@ class Trainer:
         Where to continue; without it, the network is new.
     epoch : int
         Whole epochs that the checkpoint has behind it.
-    part : PartOfEpoch, optional
-        What it has behind it of the next epoch.
     jit_compile : bool or str
         See `Engine`.
     """
@@ -142,7 +118,6 @@ class Trainer:
         dataset: Dataset,
         checkpoint: Path | None = None,
         epoch: int = 0,
-        part: PartOfEpoch | None = None,
         jit_compile: bool | str = "auto",
     ) -> None:
         import keras
@@ -151,7 +126,6 @@ class Trainer:
         self.seed = seed
         self.dataset = dataset
         self.epoch = epoch
-        self.part = part
         # Frees the networks that this process trained before.
         keras.backend.clear_session()
         keras.config.set_dtype_policy(recipe.precision)
@@ -177,7 +151,7 @@ class Trainer:
         )
 
     def train_epoch(self) -> dict[str, Any]:
-        """Train one epoch, or what is left of it, and test after it.
+        """Train one epoch, and test after it.
 
         Returns
         -------
@@ -192,64 +166,58 @@ class Trainer:
         Raises
         ------
         Interrupted
-            If a stop is asked for: after the step under way, and `part` then says what is done.
+            If a stop is asked for: after the step under way.
         """
         began = time.perf_counter()
-        before = self.part.seconds if self.part else 0.0
-        part = self._train_steps()
+        loss, correct = self._train_steps()
+        trained = time.perf_counter() - began
         test_loss, right = self._test("test")
         tested = {"test_loss": test_loss, "test_accuracy": float(right.mean())}
         if len(self.dataset.validation_labels):
-            loss, correct = self._test("validation")
-            tested |= {"validation_loss": loss, "validation_accuracy": float(correct.mean())}
+            validation_loss, right_there = self._test("validation")
+            tested["validation_loss"] = validation_loss
+            tested["validation_accuracy"] = float(right_there.mean())
         images = len(self.dataset.train_images)
         self.epoch += 1
-        self.part = None
         return {
             "epoch": self.epoch,
-            "loss": part.loss / images,
-            "train_accuracy": part.correct / images,
+            "loss": loss / images,
+            "train_accuracy": correct / images,
             **tested,
             "test_right": pack(right),
             "learning_rate": float(self.model.optimizer.learning_rate),
-            "seconds": round(time.perf_counter() - began + before, 3),
-            "images_per_second": round(images / part.seconds, 1),
+            "seconds": round(time.perf_counter() - began, 3),
+            "images_per_second": round(images / trained, 1),
         }
 
-    def _train_steps(self) -> PartOfEpoch:
-        """Do the epoch's steps that are not done yet, and give what all amount to."""
-        began = said = time.perf_counter()
+    def _train_steps(self) -> tuple[float, int]:
+        """Do an epoch's steps; give the sum of the images' losses, and how many were right."""
+        said = time.perf_counter()
         rng = np.random.default_rng([self.seed, self.epoch])
         images = len(self.dataset.train_images)
         order = rng.permutation(images)
         moves = draw_moves(self.recipe.augmentation, images, rng)
-        batch = self.recipe.batch_size
-        steps = -(-images // batch)
-        part = self.part = self.part or PartOfEpoch()
-        before = part.seconds
-        done = part.steps * batch
-        for more in self.engine.train(order[done:], moves[done:]):
-            part.steps += more.steps
-            part.loss += more.loss
-            part.correct += more.correct
+        steps = -(-images // self.recipe.batch_size)
+        done, loss, correct = 0, 0.0, 0
+        for more in self.engine.train(order, moves):
+            done += more.steps
+            loss += more.loss
+            correct += more.correct
+            self._stop_if_asked(f"after step {done} of {steps} in")
             now = time.perf_counter()
-            part.seconds = before + now - began
-            if interruption.asked():
-                break
             if now - said > SECONDS_BETWEEN_LINES:
                 said = now
-                logger.info("  within the epoch: step %d of %d", part.steps, steps)
-        interruption.stop_if_asked(f"after step {part.steps} of {steps} in epoch {self.epoch + 1}")
-        return part
+                logger.info("  within the epoch: step %d of %d", done, steps)
+        return loss, correct
+
+    def _stop_if_asked(self, where: str) -> None:
+        interruption.stop_if_asked(f"{where} epoch {self.epoch + 1}", f"after epoch {self.epoch}")
 
     def _test(self, split: str) -> tuple[float, np.ndarray]:
-        """Give the mean loss on a split's images, and which of them are right.
-
-        A test that is interrupted is done again from its start.
-        """
+        """Give the mean loss on a split's images, and which of them are right."""
         loss, right = 0.0, []
         for more in self.engine.test(split):
-            interruption.stop_if_asked(f"in the test after epoch {self.epoch + 1}")
+            self._stop_if_asked("in the test after")
             loss += more.loss
             right.append(more.right)
         joined = np.concatenate(right)
