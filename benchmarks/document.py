@@ -45,10 +45,8 @@ def markdown(table: pd.DataFrame) -> str:
 def with_parts(text: str, parts: Mapping[str, str]) -> str:
     """Put each part between its marks in a document.
 
-    Raises
-    ------
-    ValueError
-        If the document lacks a part's marks.
+    Raises:
+        ValueError: If the document lacks a part's marks.
     """
     for name, part in parts.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"

@@ -43,18 +43,12 @@ def _module(layer: Layer, channels: int) -> tuple[nn.Module, int]:
 class Peer:
     """A network with its optimizer, Adam.
 
-    Parameters
-    ----------
-    layers : sequence of Layer
-        The network; softmax is a part of the loss here.
-    batch_size : int
-        Images a training step.
-    images, labels : ndarray
-        What it is trained and tested on.
-    compiled : bool, optional
-        Whether torch.compile compiles the network; by default, on a GPU.
-    precision : str, optional
-        ``float32`` or ``mixed_bfloat16``, the default on a GPU.
+    Args:
+        layers: The network; softmax is a part of the loss here.
+        batch_size: Images a training step.
+        images, labels: What it is trained and tested on.
+        compiled: Whether torch.compile compiles the network; by default, on a GPU.
+        precision: ``float32`` or ``mixed_bfloat16``, the default on a GPU.
     """
 
     def __init__(

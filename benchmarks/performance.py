@@ -307,10 +307,8 @@ class Workers:
     def ask(self, *request: Any) -> list[float]:
         """Let all do something at the same time, and give the seconds of each.
 
-        Raises
-        ------
-        RuntimeError
-            If one fails.
+        Raises:
+            RuntimeError: If one fails.
         """
         for one in self.connections:
             one.send(request)

@@ -29,18 +29,13 @@ if TYPE_CHECKING:
 class Costs:
     """What a study's steps cost, in seconds.
 
-    Attributes
-    ----------
-    start : float
-        From a job's start until its worker asks for its first trial: Snakemake, imports, data.
-    set_up : float
-        Until a curve's first new epoch begins: making or loading the network, compiling.
-    epoch : float
-        Of training and test, where a network's own factor is 1.
-    report : float
-        Storing an epoch: checkpoint, curve and Optuna's report.
-    claim : float
-        Taking a trial, while all other workers wait for theirs.
+    Attributes:
+        start: From a job's start until its worker asks for its first trial: Snakemake, imports,
+            data.
+        set_up: Until a curve's first new epoch begins: making or loading the network, compiling.
+        epoch: Of training and test, where a network's own factor is 1.
+        report: Storing an epoch: checkpoint, curve and Optuna's report.
+        claim: Taking a trial, while all other workers wait for theirs.
     """
 
     start: float
@@ -141,14 +136,10 @@ class Lock:
 class World:
     """What the simulated workers share: time, curves, and what was spent.
 
-    Attributes
-    ----------
-    costs : Costs
-        What each step costs.
-    accuracies : callable
-        Gives a curve's test accuracies by layer kinds and replicate.
-    factor : callable
-        Gives how much longer a network's epoch takes than `Costs.epoch`.
+    Attributes:
+        costs: What each step costs.
+        accuracies: Gives a curve's test accuracies by layer kinds and replicate.
+        factor: Gives how much longer a network's epoch takes than `Costs.epoch`.
     """
 
     costs: Costs
@@ -239,31 +230,17 @@ def run(
 ) -> tuple[list[Any], MemoryStore]:
     """Run a study to its end.
 
-    Parameters
-    ----------
-    settings : mapping
-        The study's, as in the config.
-    epochs : int
-        Most epochs of a trial.
-    workers : int
-        Simulated workers, a GPU each.
-    world : World
-        Costs and curves.
-    kinds : sequence of str
-        What each layer of a module may be.
-    layers : int
-        Layers of a module.
-    parameters : callable
-        Gives the number of parameters of layer kinds.
-    name : str
-        The study's name, by which Hyperband deals trials out to its brackets.
+    Args:
+        settings: The study's, as in the config.
+        epochs: Most epochs of a trial.
+        workers: Simulated workers, a GPU each.
+        kinds: What each layer of a module may be.
+        layers: Layers of a module.
+        parameters: Gives the number of parameters of layer kinds.
+        name: The study's name, by which Hyperband deals trials out to its brackets.
 
-    Returns
-    -------
-    trials : list of FrozenTrial
-        In order.
-    store : MemoryStore
-        What the workers shared.
+    Returns:
+        store: What the workers shared.
     """
 
     def make_curve(kinds: Sequence[str], replicate: int) -> Any:
@@ -296,9 +273,7 @@ def simulate(
 ) -> dict[str, Any]:
     """Run a study to its end, as `run` does, and say what it took.
 
-    Returns
-    -------
-    dict
+    Returns:
         ``workers``; ``hours``; the shares of the workers' time for ``training``, ``set_up``,
         ``claiming`` and ``curve_waiting`` (the rest is start, storing, and idling at the end);
         ``epochs`` that were trained; ``trials`` and the share ``pruned``; ``best``, the lowest
@@ -332,12 +307,10 @@ def replayed(
     one that its name's hash chooses, so that it is the same each time. Curves are stretched to
     `epochs` epochs by linear interpolation.
 
-    Parameters
-    ----------
-    recorded : DataFrame
-        ``layer1`` to ``layer3``, ``replicate``, ``epoch``, ``test_accuracy``: a study's curves.csv.
-    epochs : int
-        Length of the curves.
+    Args:
+        recorded: ``layer1`` to ``layer3``, ``replicate``, ``epoch``, ``test_accuracy``: a study's
+            curves.csv.
+        epochs: Length of the curves.
     """
     columns = [*POSITIONS, "replicate"]
     curves = {

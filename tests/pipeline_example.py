@@ -32,16 +32,11 @@ WITHOUT_SLURM = {"PATH": f"{Path(__file__).parent / 'bin'}:{os.environ['PATH']}"
 class Project:
     """A copy of the workflow in a folder of its own.
 
-    Parameters
-    ----------
-    root : Path
-        The project.
-    folder : Path
-        Where the copy goes.
-    where : list of str
-        Snakemake's arguments that say where the jobs run.
-    tiny : dict
-        The config's overlay.
+    Args:
+        root: The project.
+        folder: Where the copy goes.
+        where: Snakemake's arguments that say where the jobs run.
+        tiny: The config's overlay.
     """
 
     def __init__(

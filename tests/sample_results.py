@@ -36,18 +36,11 @@ def write_sample(
 ) -> Path:
     """Write a results folder.
 
-    Parameters
-    ----------
-    folder : Path
-        Where to.
-    synthetic : bool
-        Whether the images are said to be made up.
-    reduced : bool
-        Whether the run is said to be smaller than the article's.
-    skill : mapping of str to float
-        Best accuracy of each single-kind network; a module's is the mean of its layers'.
-    replicates, test_images : int
-        Trainings of each kind, and images of the test set.
+    Args:
+        synthetic: Whether the images are said to be made up.
+        reduced: Whether the run is said to be smaller than the article's.
+        skill: Best accuracy of each single-kind network; a module's is the mean of its layers'.
+        replicates, test_images: Trainings of each kind, and images of the test set.
     """
     rng = np.random.default_rng(7)
     width = 0.25 if reduced else 1.0

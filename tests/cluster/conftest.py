@@ -38,12 +38,9 @@ def slurm() -> None:
 class Postgres:
     """A server of its own.
 
-    Attributes
-    ----------
-    url : str
-        With user and password.
-    password : str
-        As it stands there, decoded.
+    Attributes:
+        url: With user and password.
+        password: As it stands there, decoded.
     """
 
     def __init__(self, folder: Path) -> None:

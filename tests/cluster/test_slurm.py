@@ -162,12 +162,9 @@ def test_the_whole_workflow_from_start_to_report(root, tmp_path, slurm):
 class Fault:
     """A disturbance of one job, once it has stored some epochs.
 
-    Attributes
-    ----------
-    rule, wildcards : str
-        The job's.
-    strike : callable
-        Takes the job and the process that runs its script.
+    Attributes:
+        rule, wildcards: The job's.
+        strike: Takes the job and the process that runs its script.
     """
 
     rule: str

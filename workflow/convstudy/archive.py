@@ -84,12 +84,9 @@ def packed_files(root: Path) -> list[str]:
 def pack(root: Path, path: Path) -> None:
     """Write the archive of a run. The same files give the same archive, byte for byte.
 
-    Parameters
-    ----------
-    root : Path
-        The project's folder, with a finished run.
-    path : Path
-        The ZIP file to write.
+    Args:
+        root: The project's folder, with a finished run.
+        path: The ZIP file to write.
     """
     names = packed_files(root)
     _warn_of_folders(root, names)

@@ -19,15 +19,12 @@ def load() -> dict[str, Any]:
 def figure(path: str) -> Any:
     """Give one of the article's figures.
 
-    Parameters
-    ----------
-    path : str
-        Its keys, and places in lists from 0, joined by points: ``single_kind.conv.parameters``.
+    Args:
+        path: Its keys, and places in lists from 0, joined by points:
+            ``single_kind.conv.parameters``.
 
-    Raises
-    ------
-    UserError
-        If the article states no such thing: names what there is.
+    Raises:
+        UserError: If the article states no such thing: names what there is.
     """
     value = load()
     for place, key in enumerate(path.split(".")):

@@ -63,9 +63,7 @@ class NothingThereError(Exception):
 def check(results: Results, claims: list[Claim]) -> pd.DataFrame:
     """Judge claims.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         ``id``, ``topic``, ``statement``, ``source``, ``basis``, ``verdict``, ``reason`` (why it is
         undecided), ``evidence`` (what this run saw), ``effect`` with ``low`` and ``high`` (its 95 %
         interval, empty where it is exact) in ``unit``, ``file``, ``refuted_by``.
@@ -192,23 +190,15 @@ def _columns(claim: Claim, results: Results) -> pd.DataFrame:
 def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quantity:
     """Take numbers from a table.
 
-    Parameters
-    ----------
-    claim : Claim
-        Named in messages.
-    asked : dict
-        A quantity of the schema.
-    table : DataFrame
-        The claim's file.
-    images : int
-        Test images that an accuracy is measured on.
+    Args:
+        claim: Named in messages.
+        asked: A quantity of the schema.
+        table: The claim's file.
+        images: Test images that an accuracy is measured on.
 
-    Raises
-    ------
-    NothingThereError
-        If no row has a number.
-    UserError
-        If the selection cannot be understood.
+    Raises:
+        NothingThereError: If no row has a number.
+        UserError: If the selection cannot be understood.
     """
     rows = _selected(claim, asked, table)
     column, reduce, interval = asked["column"], asked.get("reduce"), asked.get("interval")

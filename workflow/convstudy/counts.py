@@ -22,12 +22,10 @@ def all_models() -> dict[str, tuple[str, ...]]:
 def count_models(trained_width: float) -> pd.DataFrame:
     """Count every model at width 1 and at the width that is trained.
 
-    Returns
-    -------
-    DataFrame
-        ``model``, ``layer1`` to ``layer3``, ``weighted_layers`` (convolutions and the last
-        layer), ``parameters``, ``trainable``, ``macs`` (of one image's forward pass), and
-        ``trained_width`` with the last three numbers there.
+    Returns:
+        ``model``, ``layer1`` to ``layer3``, ``weighted_layers`` (convolutions and the last layer),
+        ``parameters``, ``trainable``, ``macs`` (of one image's forward pass), and ``trained_width``
+        with the last three numbers there.
     """
     rows = []
     for name, kinds in all_models().items():
@@ -55,9 +53,7 @@ def count_models(trained_width: float) -> pd.DataFrame:
 def count_layers() -> pd.DataFrame:
     """Count every layer of every model at width 1.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         ``model``, ``layer``, ``type``, ``output_shape``, ``parameters``, ``trainable``, ``macs``.
     """
     rows = []
@@ -81,9 +77,7 @@ def count_layers() -> pd.DataFrame:
 def verify(trained_width: float) -> pd.DataFrame:
     """Build every model in Keras and compare its counts with the closed form and the article.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         ``model``, ``width``, ``closed_form``, ``count_params`` (Keras's own), ``sum_of_weights``,
         ``trainable_closed_form``, ``trainable_weights``, ``article`` (where it prints the count),
         ``passed``.
@@ -117,10 +111,8 @@ def verify(trained_width: float) -> pd.DataFrame:
 def require_agreement(table: pd.DataFrame) -> None:
     """Raise if a model's counts differ.
 
-    Raises
-    ------
-    UserError
-        Naming the models.
+    Raises:
+        UserError: Naming the models.
     """
     failed = table.loc[~table["passed"], ["model", "width"]]
     if len(failed):

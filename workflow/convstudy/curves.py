@@ -52,22 +52,11 @@ class Ended:
 class Curve:
     """One network's training, epoch by epoch.
 
-    Parameters
-    ----------
-    store : Path
-        The folder of all curves.
-    kinds : sequence of str
-        Layer kinds of every stage.
-    replicate : int
-        Repeats of the same network differ in this alone; it is added to the seed.
-    model : mapping
-        The config's ``model`` section.
-    training : mapping
-        Its ``training`` section.
-    epochs : int
-        Epochs for which the learning rate schedule is made.
-    dataset : Dataset
-        Images and labels.
+    Args:
+        kinds: Layer kinds of every stage.
+        replicate: Repeats of the same network differ in this alone; it is added to the seed.
+        model: The config's ``model`` section.
+        epochs: Epochs for which the learning rate schedule is made.
     """
 
     def __init__(
@@ -106,16 +95,12 @@ class Curve:
     def read(self) -> dict[str, Any]:
         """Read what the store knows of the curve.
 
-        Returns
-        -------
-        dict
+        Returns:
             ``records``, ``ended`` (see `Ended`) and ``checkpoint`` (after the last record): its
             file, length and SHA-256.
 
-        Raises
-        ------
-        UserError
-            If the file is damaged.
+        Raises:
+            UserError: If the file is damaged.
         """
         try:
             return self._read()
@@ -161,16 +146,11 @@ class Curve:
         Several processes may ask at once: one of them trains, until it stops asking, and the
         others wait.
 
-        Parameters
-        ----------
-        last : int
-            The last epoch wanted. The caller may stop earlier.
-        trained_for : str
-            Who asks; stored with each record that is trained here.
+        Args:
+            last: The last epoch wanted. The caller may stop earlier.
+            trained_for: Who asks; stored with each record that is trained here.
 
-        Yields
-        ------
-        dict
+        Yields:
             A record (see `Trainer.train_epoch`) with ``trained_for``, ``device``, ``backend``,
             ``processor`` and ``matmul_precision``. Fewer than `last` come if the loss stops being
             finite; `ended` then tells why.
@@ -229,18 +209,14 @@ class Curve:
     def describe(self, last: int) -> dict[str, Any]:
         """Give what is stored of the curve up to epoch `last`, as plain data.
 
-        Returns
-        -------
-        dict
+        Returns:
             ``curve`` (its name), ``identity`` (all that decides its numbers), ``seed``,
             ``replicate``, ``records``, ``device`` (what trained it; several, if it moved),
             ``environment`` (code, versions and machine of the last epoch), ``test_images`` (their
             number), ``status`` (``finished`` or ``ended``) and ``reason``.
 
-        Raises
-        ------
-        UserError
-            If the store has less than that.
+        Raises:
+            UserError: If the store has less than that.
         """
         records = self.required(last)
         state = self.read()
@@ -261,10 +237,8 @@ class Curve:
     def required(self, last: int) -> list[dict[str, Any]]:
         """Give the records up to epoch `last`, or up to where the curve ended.
 
-        Raises
-        ------
-        UserError
-            If the store has less than that.
+        Raises:
+            UserError: If the store has less than that.
         """
         state = self.read()
         records = state["records"][:last]
@@ -373,14 +347,8 @@ def single_kind_curves(
 ) -> Generator[Curve, None, None]:
     """Give the curves of a config's single-kind networks, all replicates of one after another.
 
-    Parameters
-    ----------
-    config : mapping
-        A validated config.
-    store : Path
-        The folder of all curves.
-    dataset : Dataset
-        Images and labels; for the curves' names, its ``digest`` is enough.
+    Args:
+        dataset: Images and labels; for the curves' names, its ``digest`` is enough.
     """
     training = config["training"]
     for kinds in models.single_kind_models().values():
@@ -424,14 +392,10 @@ def stored(store: Path) -> list[dict[str, Any]]:
 def prune(store: Path, days: float, checkpoints_only: bool) -> int:
     """Remove the curves that nothing has added to for some days, and count the bytes.
 
-    Parameters
-    ----------
-    store : Path
-        The folder of all curves.
-    days : float
-        Age from which a curve goes.
-    checkpoints_only : bool
-        Keep the records: only a curve that is asked for more epochs is then trained anew.
+    Args:
+        days: Age from which a curve goes.
+        checkpoints_only: Keep the records: only a curve that is asked for more epochs is then
+            trained anew.
     """
     freed = 0
     for row in stored(store):

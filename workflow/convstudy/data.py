@@ -53,15 +53,13 @@ ARCHIVE_NAME = "cifar-10-batches-py-target"
 class Dataset:
     """Images and labels, memory-mapped where they come from files.
 
-    Attributes
-    ----------
-    train_images, validation_images, test_images : ndarray of uint8, (images, 32, 32, 3)
-        Validation images are held out from the official training images; there may be none.
-    train_labels, validation_labels, test_labels : ndarray of uint8, (images,)
-    digest : str
-        SHA-256 over the bytes of the arrays, one after another: training images, training
-        labels, test images, test labels, validation images, validation labels. A byte a channel or
-        label, and the last axis runs fastest: image, Y, X, channel (red, green, blue).
+    Attributes:
+        train_images, validation_images, test_images: (images, 32, 32, 3) of uint8. Validation
+            images are held out from the official training images; there may be none.
+        train_labels, validation_labels, test_labels: (images,) of uint8.
+        digest: SHA-256 over the bytes of the arrays, one after another: training images, training
+            labels, test images, test labels, validation images, validation labels. A byte a channel
+            or label, and the last axis runs fastest: image, Y, X, channel (red, green, blue).
     """
 
     train_images: np.ndarray
@@ -75,10 +73,8 @@ class Dataset:
     def verify(self) -> None:
         """Hash the arrays again, which reads all of them.
 
-        Raises
-        ------
-        UserError
-            If they are not those that the digest was made of.
+        Raises:
+            UserError: If they are not those that the digest was made of.
         """
         found = digest(vars(self))
         if found != self.digest:
@@ -112,10 +108,8 @@ def _not_as_prepared(what: str) -> UserError:
 def load_arrays(folder: Path) -> Dataset:
     """Open what `prepare` wrote, without reading the images into memory.
 
-    Raises
-    ------
-    UserError
-        If a file is missing, damaged, or does not fit the others.
+    Raises:
+        UserError: If a file is missing, damaged, or does not fit the others.
     """
     arrays = {}
     for split in USED_SPLITS:
@@ -144,24 +138,16 @@ def load_arrays(folder: Path) -> Dataset:
 def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) -> dict[str, Any]:
     """Read the data set, draw the subset and write arrays, counts and a summary.
 
-    Parameters
-    ----------
-    settings : mapping
-        The config's ``data`` section.
-    directory : str or None
-        Folder of Parquet files, if one is given.
-    folder : Path
-        Where the arrays go; ``summary.json`` is written last.
+    Args:
+        directory: Folder of Parquet files, if one is given.
+        folder: Where the arrays go; ``summary.json`` is written last.
 
-    Returns
-    -------
-    dict
+    Returns:
         The summary.
 
-    Raises
-    ------
-    UserError
-        If no source is to be had, a file is damaged, or a subset is larger than the data set.
+    Raises:
+        UserError: If no source is to be had, a file is damaged, or a subset is larger than the data
+            set.
     """
     source, fallbacks = find(settings, directory)
     used, counts = {}, ["split,label,name,images"]
@@ -203,16 +189,12 @@ def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) ->
 def draw(source: Source, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Draw the images that are used, equal shares of the classes.
 
-    Returns
-    -------
-    dict of str to ndarray of int
-        Positions for each of `USED_SPLITS`, ascending; those for training and validation are of
-        the official training images, and no image is in both.
+    Returns:
+        Positions for each of `USED_SPLITS`, ascending; those for training and validation are of the
+        official training images, and no image is in both.
 
-    Raises
-    ------
-    UserError
-        If there are fewer images than are asked for.
+    Raises:
+        UserError: If there are fewer images than are asked for.
     """
     wanted = {split: settings[f"{split}_images"] for split in USED_SPLITS}
     for split in SPLITS:
@@ -282,17 +264,11 @@ def digest(arrays: Mapping[str, np.ndarray]) -> str:
 def stratified(labels: np.ndarray, wanted: int | None, seed: Any) -> np.ndarray:
     """Draw a subset in which each class has its share, rounded by largest remainder.
 
-    Parameters
-    ----------
-    labels : ndarray of int, (images,)
-    wanted : int or None
-        Number of images; None for all.
-    seed : int or sequence of int
-        Of the draw.
+    Args:
+        labels: (images,) of int.
+        wanted: Number of images; None for all.
 
-    Returns
-    -------
-    ndarray of int
+    Returns:
         Positions, ascending.
     """
     if wanted is None or wanted == len(labels):
@@ -313,12 +289,9 @@ def stratified(labels: np.ndarray, wanted: int | None, seed: Any) -> np.ndarray:
 def read_directory(directory: str | None) -> Source:
     """Read Parquet files as the Hugging Face hub lays out ``uoft-cs/cifar10``.
 
-    Raises
-    ------
-    Unavailable
-        If no folder is given.
-    UserError
-        If the folder or a file in it is not what it should be.
+    Raises:
+        Unavailable: If no folder is given.
+        UserError: If the folder or a file in it is not what it should be.
     """
     # An environment variable that is set to nothing gives an empty name.
     if not directory:
@@ -470,15 +443,11 @@ def read_keras(timeout: float = 10.0) -> Source:
     Nothing is unpickled before the archive's checksum is right; the folder that Keras extracts
     beside it, which anyone may have changed, is not read.
 
-    Parameters
-    ----------
-    timeout : float
-        Seconds after which a server that says nothing is given up.
+    Args:
+        timeout: Seconds after which a server that says nothing is given up.
 
-    Raises
-    ------
-    Unavailable
-        If no whole archive is in the cache and it cannot be downloaded.
+    Raises:
+        Unavailable: If no whole archive is in the cache and it cannot be downloaded.
     """
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
     cache = home / "datasets"

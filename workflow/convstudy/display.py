@@ -188,16 +188,12 @@ def _significant(value: float) -> str:
 class Column:
     """A column of a shown table.
 
-    Attributes
-    ----------
-    label : str
-        Its heading.
-    format : callable, optional
-        Value to text; a column with one is aligned to the right. Without, the value as it is.
-    html : callable, optional
-        Value to HTML, aligned to the left.
-    wraps : bool
-        Whether its text may take several lines.
+    Attributes:
+        label: Its heading.
+        format: Value to text; a column with one is aligned to the right. Without, the value as it
+            is.
+        html: Value to HTML, aligned to the left.
+        wraps: Whether its text may take several lines.
     """
 
     label: str
@@ -214,16 +210,11 @@ def table(
 ) -> Html:
     """Show a table whose wide form scrolls within its own box.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        What to show.
-    columns : mapping of str to Column
-        Which of its columns, in which order and how. The first one heads the rows.
-    caption : str
-        Stands above the table.
-    groups : sequence of (label, number of columns)
-        A second heading above the columns' own.
+    Args:
+        frame: What to show.
+        columns: Which of its columns, in which order and how. The first one heads the rows.
+        caption: Stands above the table.
+        groups: (label, number of columns). A second heading above the columns' own.
     """
     above = "".join(
         f'<th scope="colgroup" colspan="{number}">{escape(label)}</th>'
@@ -271,16 +262,11 @@ def _cell(value: Any, column: Column) -> str:
 def picture(path: Path, alternative: str, caption: str, below: Html) -> Html:
     """Show a figure's SVG file, embedded.
 
-    Parameters
-    ----------
-    path : Path
-        The SVG file.
-    alternative : str
-        What it shows, for those who do not see it.
-    caption : str
-        Stands below it.
-    below : Html
-        Stands below the caption.
+    Args:
+        path: The SVG file.
+        alternative: What it shows, for those who do not see it.
+        caption: Stands below it.
+        below: Stands below the caption.
     """
     content = base64.b64encode(path.read_bytes()).decode()
     return Html(

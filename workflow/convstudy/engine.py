@@ -60,29 +60,19 @@ def use_backend(
     Environment variables by which TensorFlow's library would compute in another precision than
     asked for are removed, with a warning.
 
-    Parameters
-    ----------
-    name : str
-        ``tensorflow`` or ``jax``.
-    device : str
-        ``cpu`` hides GPUs, ``gpu`` requires one, ``auto`` takes one if there is one.
-    threads : int
-        CPU threads. Their number is fixed by the settings and not by the machine, because sums
-        that are split otherwise round otherwise.
-    precision : str
-        Keras dtype policy; JAX has double precision only on demand.
+    Args:
+        name: ``tensorflow`` or ``jax``.
+        device: ``cpu`` hides GPUs, ``gpu`` requires one, ``auto`` takes one if there is one.
+        threads: CPU threads. Their number is fixed by the settings and not by the machine, because
+            sums that are split otherwise round otherwise.
+        precision: Keras dtype policy; JAX has double precision only on demand.
 
-    Returns
-    -------
-    str
+    Returns:
         What trains: a GPU's name, ``cpu``, or `gpus.NO_GPU`.
 
-    Raises
-    ------
-    UserError
-        If `device` is ``gpu`` and the backend sees none.
-    RuntimeError
-        If Keras already runs on another backend in this process.
+    Raises:
+        UserError: If `device` is ``gpu`` and the backend sees none.
+        RuntimeError: If Keras already runs on another backend in this process.
     """
     os.environ["KERAS_BACKEND"] = name
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -205,20 +195,15 @@ def gpu_names() -> list[str]:
 def draw_moves(how: str, images: int, rng: np.random.Generator) -> np.ndarray:
     """Draw each image's augmentation.
 
-    Parameters
-    ----------
-    how : str
-        ``none``, ``flip`` (left-right, by chance) or ``flip_and_shift`` (and by up to four pixels
-        in both directions).
-    images : int
-        How many.
-    rng : numpy.random.Generator
-        Where the choices come from.
+    Args:
+        how: ``none``, ``flip`` (left-right, by chance) or ``flip_and_shift`` (and by up to four
+            pixels in both directions).
+        images: How many.
+        rng: Where the choices come from.
 
-    Returns
-    -------
-    ndarray of int32, (images, 3)
-        Whether the image is flipped, and by how many pixels it moves up and left.
+    Returns:
+        (images, 3) of int32. Whether the image is flipped, and by how many pixels it moves up and
+        left.
     """
     moves = np.zeros((images, 3), np.int32)
     if how != "none":
@@ -231,12 +216,9 @@ def draw_moves(how: str, images: int, rng: np.random.Generator) -> np.ndarray:
 def move(images: Any, moves: Any) -> Any:
     """Flip images left-right and shift them, zeros moving in.
 
-    Parameters
-    ----------
-    images : tensor, (images, Y, X, channels)
-        Left as they are.
-    moves : tensor of int32, (images, 3)
-        See `draw_moves`.
+    Args:
+        images: (images, Y, X, channels). Left as they are.
+        moves: (images, 3) of int32. See `draw_moves`.
     """
     from keras import ops
 
@@ -255,23 +237,16 @@ def move(images: Any, moves: Any) -> Any:
 class Engine:
     """A compiled model with the images that it is trained and tested on.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Compiled, with its optimizer; from images, (batch, Y, X, channels), to probabilities.
-    dataset : Dataset
-        Images and labels.
-    batch_size : int
-        Images a training step; an epoch's last step may have fewer.
-    augmentation : str
-        See `draw_moves`.
-    label_smoothing : float
-        Share of each training label that is spread over all classes (Szegedy et al., 2016).
-    jit_compile : bool or str
-        Whether XLA fuses TensorFlow's operations (``auto``: on a GPU). JAX always does.
-    resident : bool, optional
-        Whether images stay on the device and a call does all steps; by default, on a GPU, if
-        they are not too many (`RESIDENT_BYTES`).
+    Args:
+        model: Compiled, with its optimizer; from images, (batch, Y, X, channels), to probabilities.
+        batch_size: Images a training step; an epoch's last step may have fewer.
+        augmentation: See `draw_moves`.
+        label_smoothing: Share of each training label that is spread over all classes (Szegedy et
+            al., 2016).
+        jit_compile: Whether XLA fuses TensorFlow's operations (``auto``: on a GPU). JAX always
+            does.
+        resident: Whether images stay on the device and a call does all steps; by default, on a GPU,
+            if they are not too many (`RESIDENT_BYTES`).
     """
 
     def __init__(
@@ -324,12 +299,9 @@ class Engine:
     def train(self, order: np.ndarray, moves: np.ndarray) -> Iterator[Trained]:
         """Train on images in this order, moved so, and give each call's totals.
 
-        Parameters
-        ----------
-        order : ndarray of int, (images,)
-            Numbers of the training images.
-        moves : ndarray of int32, (images, 3)
-            See `draw_moves`.
+        Args:
+            order: (images,) of int. Numbers of the training images.
+            moves: (images, 3) of int32. See `draw_moves`.
         """
         calls = self._calls(self._train, self.data["train"], order, moves, self.batch_size)
         for steps, loss, correct in calls:
@@ -548,18 +520,12 @@ def compiled_call(
     All of Keras's own kernels: none of the engine's choices for training, unless its first call
     is made within `training_kernels`.
 
-    Parameters
-    ----------
-    model : keras.Model
-        From one tensor to one tensor.
-    gradients : bool
-        Whether to compute the gradients by the inputs and by all trainable weights, too.
-    jit_compile : bool or str
-        See `Engine`.
+    Args:
+        model: From one tensor to one tensor.
+        gradients: Whether to compute the gradients by the inputs and by all trainable weights, too.
+        jit_compile: See `Engine`.
 
-    Returns
-    -------
-    callable
+    Returns:
         Takes the inputs, a tensor, and with gradients also those of some loss by the outputs. It
         returns when the device is done, and gives the outputs or, with gradients, a pair: the
         outputs, and the gradients by the inputs and by each weight.

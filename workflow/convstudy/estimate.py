@@ -56,14 +56,10 @@ ALIKE = ("AMX", "AVX512-BF16", "AVX-512")
 class Job:
     """Something that trains on one core, without a break.
 
-    Attributes
-    ----------
-    seconds : float
-        How long it takes; nan where a speed is not known.
-    epochs : float
-        How many it trains, as far as can be expected.
-    most : int
-        How many at most.
+    Attributes:
+        seconds: How long it takes; nan where a speed is not known.
+        epochs: How many it trains, as far as can be expected.
+        most: How many at most.
     """
 
     seconds: float
@@ -74,12 +70,8 @@ class Job:
 class Estimate:
     """What a config's trainings cost on this machine.
 
-    Parameters
-    ----------
-    config : mapping
-        A validated config.
-    results : Path
-        The results folder, with the store and recorded runs.
+    Args:
+        results: The results folder, with the store and recorded runs.
     """
 
     def __init__(self, config: Mapping[str, Any], results: Path) -> None:
@@ -248,12 +240,9 @@ def _by_width(rows: Iterable[Mapping[str, str]]) -> dict[float, float]:
 def recorded_shares(results: Path) -> tuple[float, float]:
     """Say what pruning and sharing spare, from the recorded studies.
 
-    Returns
-    -------
-    kept : float
-        Share of its epochs that a trial has, once the pruner has begun.
-    new : float
-        Share of a later study's epochs that the first has not trained already.
+    Returns:
+        kept: Share of its epochs that a trial has, once the pruner has begun.
+        new: Share of a later study's epochs that the first has not trained already.
     """
     kept, asked, later, new = 0, 0, 0, 0
     for about in sorted(results.glob("reference/*/run.json")):
@@ -278,16 +267,10 @@ def recorded_shares(results: Path) -> tuple[float, float]:
 def asked(arguments: Sequence[str], rules: Iterable[str]) -> list[str]:
     """Find the targets among Snakemake's arguments: it tells them only once the Snakefile is read.
 
-    Parameters
-    ----------
-    arguments : sequence of str
-        Of the command line.
-    rules : iterable of str
-        The workflow's rules.
+    Args:
+        arguments: Of the command line.
 
-    Returns
-    -------
-    list of str
+    Returns:
         ``none`` where nothing is run, and ``all`` if no target is named.
     """
     if any(one.startswith(NO_RUN) for one in arguments):
@@ -303,20 +286,11 @@ def line(
 ) -> str:
     """Say in a line what is left to train and about how long that takes.
 
-    Parameters
-    ----------
-    config : mapping
-        A validated config.
-    results : Path
-        The results folder.
-    targets : iterable of str
-        What is asked for: rules and files.
-    cores : int or None
-        Cores that train side by side; None on a cluster.
+    Args:
+        targets: What is asked for: rules and files.
+        cores: Cores that train side by side; None on a cluster.
 
-    Returns
-    -------
-    str
+    Returns:
         Empty if nothing that is asked for trains.
     """
     wanted = list(targets)

@@ -20,25 +20,14 @@ COLUMNS = ("example", "check", "expected", "actual", "abs_error", "tolerance", "
 class Example:
     """A layer, its input and its kernels.
 
-    Attributes
-    ----------
-    name : str
-        As in results and file names.
-    title : str
-        For people.
-    layer : str
-        Class in ``keras.layers``.
-    arguments : dict
-        What the class needs, save ``use_bias=False``.
-    image : ndarray, (1, Y, X, channels)
-    kernels : tuple of ndarray
-        In Keras's order and shapes.
-    cell : tuple of int
-        Output row, column and channel whose sum the picture writes out.
-    terms : int
-        Most products that are added up for one output number.
-    note : str
-        What of the example is ours and not the article's, if anything.
+    Attributes:
+        name: As in results and file names.
+        arguments: What the class needs, save ``use_bias=False``.
+        image: (1, Y, X, channels).
+        kernels: In Keras's order and shapes.
+        cell: Output row, column and channel whose sum the picture writes out.
+        terms: Most products that are added up for one output number.
+        note: What of the example is ours and not the article's, if anything.
     """
 
     name: str
@@ -167,9 +156,7 @@ def examples() -> dict[str, Example]:
 def check_examples() -> pd.DataFrame:
     """Compare every printed number with the reference and with Keras, and the partial sums.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         ``example``, ``check``, ``expected``, ``actual``, ``abs_error``, ``tolerance``, ``passed``.
     """
     rows = [row for example in examples().values() for row in _check_outputs(example)]
@@ -223,11 +210,9 @@ def _compare(
 def products(example: Example) -> list[tuple[float, float]]:
     """Give the factors of every product that goes into the example's highlighted cell.
 
-    Returns
-    -------
-    list of (input, weight)
-        Channel by channel, and within a channel row by row. A separable layer's are those of its
-        depthwise half.
+    Returns:
+        (input, weight). Channel by channel, and within a channel row by row. A separable layer's
+        are those of its depthwise half.
     """
     image, kernel = example.image[0], example.kernels[0]
     row, column, channel = example.cell

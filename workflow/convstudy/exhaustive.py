@@ -64,12 +64,9 @@ def tabulate(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Collect the trainings of all modules in a row each, and in a row an epoch.
 
-    Parameters
-    ----------
-    descriptions : sequence of dict
-        What `Curve.describe` gives, with ``model`` (the module) and ``parameters``.
-    width : float
-        The trained width.
+    Args:
+        descriptions: What `Curve.describe` gives, with ``model`` (the module) and ``parameters``.
+        width: The trained width.
     """
     rows, epochs = [], []
     for one in sorted(descriptions, key=lambda one: (one["model"], one["replicate"])):
@@ -97,18 +94,13 @@ def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     Few replicates tell little about one module's spread, so the spread is taken to be the same for
     all and is estimated from all of them together.
 
-    Parameters
-    ----------
-    table : DataFrame
-        The first one of `tabulate`.
+    Args:
+        table: The first one of `tabulate`.
 
-    Returns
-    -------
-    means : DataFrame
-        By module: its layers, ``parameters``, ``macs``, ``replicates``, ``mean`` and ``error``,
-        which is empty where all modules have one replicate.
-    freedom : int
-        Degrees of freedom of the error.
+    Returns:
+        means: By module: its layers, ``parameters``, ``macs``, ``replicates``, ``mean`` and
+            ``error``, which is empty where all modules have one replicate.
+        freedom: Degrees of freedom of the error.
     """
     done = table[table["status"] == "finished"]
     groups = done.groupby("module", sort=False)
@@ -127,14 +119,10 @@ def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 def draw_means(found: pd.DataFrame, freedom: int) -> np.ndarray:
     """Draw what the true means may be, as far as the replicates tell.
 
-    Parameters
-    ----------
-    found, freedom
-        What `means` gives, with at least one degree of freedom.
+    Args:
+        found, freedom: What `means` gives, with at least one degree of freedom.
 
-    Returns
-    -------
-    ndarray
+    Returns:
         Of shape (`DRAWS`, modules): the means plus Student's t times their errors.
     """
     from scipy import stats
@@ -149,14 +137,10 @@ def rank(table: pd.DataFrame) -> pd.DataFrame:
 
     Ranks are those of tables drawn at random from what the means may be.
 
-    Parameters
-    ----------
-    table : DataFrame
-        The first one of `tabulate`.
+    Args:
+        table: The first one of `tabulate`.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         A row a module, the best first; the columns as in `COLUMNS`. With one replicate there are no
         intervals.
     """
@@ -187,16 +171,12 @@ def document(
 ) -> str:
     """Describe the exported tables as a data set, in Markdown.
 
-    Parameters
-    ----------
-    tables : mapping of str to DataFrame
-        By file name.
-    data : mapping
-        The summary of the images.
-    settings : mapping
-        The config's sections ``model``, ``training`` and ``exhaustive``.
-    provenance : mapping
-        ``commit``, ``dirty``, ``created`` and ``versions``, as in `convstudy.provenance`.
+    Args:
+        tables: By file name.
+        data: The summary of the images.
+        settings: The config's sections ``model``, ``training`` and ``exhaustive``.
+        provenance: ``commit``, ``dirty``, ``created`` and ``versions``, as in
+            `convstudy.provenance`.
     """
     import yaml
 

@@ -24,12 +24,8 @@ def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
 def accuracy(summary: "pd.DataFrame", table: "pd.DataFrame", synthetic: bool) -> "Figure":
     """Draw each module's replicates, mean and interval, the best module first.
 
-    Parameters
-    ----------
-    summary, table : DataFrame
-        See `convstudy.exhaustive`.
-    synthetic : bool
-        Whether the images are made up.
+    Args:
+        summary, table: See `convstudy.exhaustive`.
     """
     figure, axis = plots.new_figure(size=(7.6, 0.9 + 0.235 * len(summary)), synthetic=synthetic)
     places = {module: place for place, module in enumerate(summary["module"])}

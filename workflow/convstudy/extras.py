@@ -23,18 +23,13 @@ OF_THE_MACHINE = {
 class Extra:
     """A part beyond the article.
 
-    Attributes
-    ----------
-    name : str
-        Its folder below the results, and its notebook.
-    target : str
-        The rule that makes it.
-    sections : tuple of str
-        Sections of the config that decide what it says; ``penalty`` is what `penalty` gives.
-    files : tuple of str
-        What it leaves in its folder for figures, tables and claims.
-    figures : tuple of str
-        Its figures, without suffix.
+    Attributes:
+        name: Its folder below the results, and its notebook.
+        target: The rule that makes it.
+        sections: Sections of the config that decide what it says; ``penalty`` is what `penalty`
+            gives.
+        files: What it leaves in its folder for figures, tables and claims.
+        figures: Its figures, without suffix.
     """
 
     name: str

@@ -17,14 +17,10 @@ if TYPE_CHECKING:
 def replacing(path: str | Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success, flush it to disk and rename it to `path`.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file to make or to replace. Its folder is created.
+    Args:
+        path: The file to make or to replace. Its folder is created.
 
-    Yields
-    ------
-    Path
+    Yields:
         A file name of the same suffix, in the same folder, to write to.
     """
     path = Path(path)
@@ -54,10 +50,8 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all.
 
-    Raises
-    ------
-    ValueError
-        If a number is not finite: JSON has no such number.
+    Raises:
+        ValueError: If a number is not finite: JSON has no such number.
     """
     write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
@@ -81,10 +75,8 @@ def write_sealed(path: str | Path, value: dict[str, Any]) -> None:
 def read_sealed(path: str | Path) -> dict[str, Any]:
     """Read what `write_sealed` wrote.
 
-    Raises
-    ------
-    ValueError
-        If the file is not as it was written.
+    Raises:
+        ValueError: If the file is not as it was written.
     """
     try:
         value = read_json(path)

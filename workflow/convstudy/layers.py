@@ -14,14 +14,10 @@ Shape = tuple[int, ...]
 class Layer:
     """One layer of a network, as plain data.
 
-    Attributes
-    ----------
-    name : str
-        Name within the model, such as ``stage1_layer2``.
-    type : str
-        Class in ``keras.layers``.
-    arguments : dict
-        Keyword arguments of that class.
+    Attributes:
+        name: Name within the model, such as ``stage1_layer2``.
+        type: Class in ``keras.layers``.
+        arguments: Keyword arguments of that class.
     """
 
     name: str
@@ -33,16 +29,11 @@ class Layer:
 class LayerKind:
     """A kind of 3x3 layer that a stage can hold, with ``padding="same"`` and a bias.
 
-    Attributes
-    ----------
-    name : str
-        Name in model names, results and the search space.
-    label : str
-        Name in tables and plots.
-    type : str
-        Class in ``keras.layers``.
-    arguments : dict
-        Its keyword arguments; a grouped, dilated or 5x5 kind differs only here.
+    Attributes:
+        name: Name in model names, results and the search space.
+        label: Name in tables and plots.
+        type: Class in ``keras.layers``.
+        arguments: Its keyword arguments; a grouped, dilated or 5x5 kind differs only here.
     """
 
     name: str
@@ -73,17 +64,12 @@ KINDS: dict[str, LayerKind] = {
 class Cost:
     """What a layer costs.
 
-    Attributes
-    ----------
-    output_shape : tuple of int
-        (Y, X, channels), or (channels,) after global pooling.
-    parameters : int
-        Number of weights, biases and statistics.
-    trainable : int
-        Those that an optimizer changes.
-    macs : int
-        Multiply-accumulate operations of one image's forward pass in convolutions and the dense
-        layer; biases, normalisation, activation and pooling are left out.
+    Attributes:
+        output_shape: (Y, X, channels), or (channels,) after global pooling.
+        parameters: Number of weights, biases and statistics.
+        trainable: Those that an optimizer changes.
+        macs: Multiply-accumulate operations of one image's forward pass in convolutions and the
+            dense layer; biases, normalisation, activation and pooling are left out.
     """
 
     output_shape: Shape
@@ -95,24 +81,17 @@ class Cost:
 def cost(layer: Layer, input_shape: Shape) -> Cost:
     """Count a layer's parameters and multiply-accumulates in closed form.
 
-    Parameters
-    ----------
-    layer : Layer
-        The layer; strides are 1 and padding keeps the size.
-    input_shape : tuple of int
-        (Y, X, channels), or (channels,) for a dense layer.
+    Args:
+        layer: The layer; strides are 1 and padding keeps the size.
+        input_shape: (Y, X, channels), or (channels,) for a dense layer.
 
-    Returns
-    -------
-    Cost
-        Conv2D has k²·N·M/groups weights, DepthwiseConv2D k²·N·depth_multiplier, SeparableConv2D
-        the latter and a pointwise N·depth_multiplier·M; each output channel has a bias.
+    Returns:
+        Conv2D has k²·N·M/groups weights, DepthwiseConv2D k²·N·depth_multiplier, SeparableConv2D the
+        latter and a pointwise N·depth_multiplier·M; each output channel has a bias.
         BatchNormalization has four numbers a channel, two of them trained.
 
-    Raises
-    ------
-    ValueError
-        If the layer's type has no formula here.
+    Raises:
+        ValueError: If the layer's type has no formula here.
     """
     *space, channels = input_shape
     positions = prod(space)

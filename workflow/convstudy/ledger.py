@@ -36,10 +36,8 @@ class Claim:
 def load(path: Path) -> list[Claim]:
     """Read claims, with the article's figures put in.
 
-    Raises
-    ------
-    UserError
-        With one line for each mistake: file, claim, key, what is allowed, the fix.
+    Raises:
+        UserError: With one line for each mistake: file, claim, key, what is allowed, the fix.
     """
     import yaml
 

@@ -20,10 +20,8 @@ _claims: list[Any] = []
 def lock(path: Path) -> Any:
     """Make the lock of a file or folder, ``PATH.lock``.
 
-    Raises
-    ------
-    NotImplementedError
-        On use, if the file system has no such locks.
+    Raises:
+        NotImplementedError: On use, if the file system has no such locks.
     """
     from filelock import FileLock
 
@@ -45,10 +43,8 @@ def is_free(path: Path) -> bool:
 def wait(ours: Any, what: str) -> None:
     """Acquire a lock, saying what is waited for, and giving up when a stop is asked for.
 
-    Raises
-    ------
-    Interrupted
-        If a stop is asked for while waiting.
+    Raises:
+        Interrupted: If a stop is asked for while waiting.
     """
     from filelock import Timeout
 
@@ -78,10 +74,8 @@ def waiting_for(path: Path, what: str) -> Iterator[None]:
 def claim_folder(folder: Path) -> None:
     """Keep other runs of the workflow out of a folder for as long as this process lives.
 
-    Raises
-    ------
-    UserError
-        If another run is at work in the folder.
+    Raises:
+        UserError: If another run is at work in the folder.
     """
     from filelock import Timeout
 

@@ -17,18 +17,12 @@ from convstudy.records import recorded
 def job(snakemake: Any, *, stoppable: bool = False) -> Iterator[None]:
     """Send the library's messages to a job's log and to the terminal, record it, and end it well.
 
-    Parameters
-    ----------
-    snakemake : object
-        What Snakemake gives to a script.
-    stoppable : bool
-        Whether the job keeps what it has done when a signal asks it to stop.
+    Args:
+        stoppable: Whether the job keeps what it has done when a signal asks it to stop.
 
-    Raises
-    ------
-    SystemExit
-        With status 1 after a `UserError`, an interruption, or what the system refuses (a full
-        disk, for example), each of which is one line.
+    Raises:
+        SystemExit: With status 1 after a `UserError`, an interruption, or what the system refuses
+            (a full disk, for example), each of which is one line.
     """
     logger = logging.getLogger("convstudy")
     logger.setLevel(logging.INFO)

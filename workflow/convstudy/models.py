@@ -34,18 +34,12 @@ def modules() -> dict[str, tuple[str, ...]]:
 def architecture(kinds: Sequence[str], width: float = 1.0, momentum: float = 0.99) -> list[Layer]:
     """Describe the network whose stages hold layers of the given kinds.
 
-    Parameters
-    ----------
-    kinds : sequence of str
-        Layer kinds of every stage, in order.
-    width : float
-        Multiplies the stages' 64, 128 and 256 channels.
-    momentum : float
-        Of the moving averages in BatchNormalization.
+    Args:
+        kinds: Layer kinds of every stage, in order.
+        width: Multiplies the stages' 64, 128 and 256 channels.
+        momentum: Of the moving averages in BatchNormalization.
 
-    Returns
-    -------
-    list of Layer
+    Returns:
         In the order in which an image passes them.
     """
     layers = [Layer("rescaling", "Rescaling", {"scale": 1 / 255})]
@@ -95,9 +89,7 @@ def parameters(kinds: Sequence[str], width: float = 1.0) -> int:
 def build(layers: Sequence[Layer]) -> Any:
     """Build the Keras model of a network.
 
-    Returns
-    -------
-    keras.Model
+    Returns:
         From images, uint8 of shape (batch, 32, 32, 3), to class probabilities, (batch, 10).
     """
     import keras

@@ -38,14 +38,10 @@ def chosen_epochs(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 def choose(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Give each training's test accuracy under each way of choosing its epoch.
 
-    Parameters
-    ----------
-    descriptions : sequence of mapping
-        What `Curve.describe` gives, with ``model``.
+    Args:
+        descriptions: What `Curve.describe` gives, with ``model``.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         ``model``, ``replicate``, ``selection``, ``epoch`` (empty for the halves, each of which
         chooses its own), ``test_accuracy``, and ``flattery``: by how much the article's choice
         shows more than this one.
@@ -75,17 +71,13 @@ def right_images(description: Mapping[str, Any]) -> np.ndarray:
 def halves(right: np.ndarray, splits: int = HALVES) -> tuple[float, float]:
     """Choose the best epoch on a random half of the images, and judge it by the other half.
 
-    Parameters
-    ----------
-    right : ndarray of bool, (epochs, images)
-        Which images were right after each epoch.
-    splits : int
-        Random halves to average over.
+    Args:
+        right: (epochs, images) of bool. Which images were right after each epoch.
+        splits: Random halves to average over.
 
-    Returns
-    -------
-    shown, judged : float
-        Mean accuracy of the chosen epoch on the half that chose it, and on the other one.
+    Returns:
+        shown, judged: Mean accuracy of the chosen epoch on the half that chose it, and on the other
+            one.
     """
     rng = np.random.default_rng(0)
     images = right.shape[1]
@@ -103,18 +95,14 @@ def halves(right: np.ndarray, splits: int = HALVES) -> tuple[float, float]:
 def summarise(choices: pd.DataFrame) -> pd.DataFrame:
     """Give the mean accuracy of each way of choosing, and how much the article's shows more.
 
-    Parameters
-    ----------
-    choices : DataFrame
-        See `choose`.
+    Args:
+        choices: See `choose`.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         ``selection``, ``models``, ``trainings``, ``mean``, ``difference`` (the article's choice
-        minus this one; for the halves, the half that chose minus the half that judges), and its
-        95 % interval ``low``, ``high``: a bootstrap over models, since trainings of the same model
-        are alike.
+        minus this one; for the halves, the half that chose minus the half that judges), and its 95
+        % interval ``low``, ``high``: a bootstrap over models, since trainings of the same model are
+        alike.
     """
     rows = []
     for selection in dict.fromkeys(choices["selection"]):
@@ -140,15 +128,11 @@ def summarise(choices: pd.DataFrame) -> pd.DataFrame:
 def compare(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Compare the accuracies of models pair by pair, on the same images and seeds.
 
-    Parameters
-    ----------
-    descriptions : sequence of mapping
-        What `Curve.describe` gives, with ``model``; of replicates that only one of two models has,
-        nothing is compared.
+    Args:
+        descriptions: What `Curve.describe` gives, with ``model``; of replicates that only one of
+            two models has, nothing is compared.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         ``first``, ``second``, ``selection``, ``replicates``, ``images``, ``difference`` (of mean
         test accuracies), its 95 % interval ``low``, ``high``, and ``clear``: whether the interval
         leaves out zero; see `stats.bootstrap_paired`.

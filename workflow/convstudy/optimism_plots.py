@@ -33,12 +33,8 @@ def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
 def selection(choices: "pd.DataFrame", summary: "pd.DataFrame", synthetic: bool) -> "Figure":
     """Draw by how much the article's choice of the epoch shows more than each other choice.
 
-    Parameters
-    ----------
-    choices, summary : DataFrame
-        See `convstudy.optimism`.
-    synthetic : bool
-        Whether the images are made up.
+    Args:
+        choices, summary: See `convstudy.optimism`.
     """
     import numpy as np
 
@@ -70,12 +66,8 @@ def selection(choices: "pd.DataFrame", summary: "pd.DataFrame", synthetic: bool)
 def differences(table: "pd.DataFrame", synthetic: bool) -> "Figure":
     """Draw the differences between the single-kind networks with their intervals.
 
-    Parameters
-    ----------
-    table : DataFrame
-        See `convstudy.optimism.compare`.
-    synthetic : bool
-        Whether the images are made up.
+    Args:
+        table: See `convstudy.optimism.compare`.
     """
     pairs = list(dict.fromkeys(zip(table["first"], table["second"], strict=True)))
     choices = list(dict.fromkeys(table["selection"]))

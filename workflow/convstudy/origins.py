@@ -32,10 +32,8 @@ _COLUMNS = {
 class Origins:
     """The jobs' records of a run.
 
-    Parameters
-    ----------
-    results : Results
-        The run's results folder.
+    Args:
+        results: The run's results folder.
     """
 
     def __init__(self, results: Results) -> None:

@@ -42,20 +42,14 @@ SECONDS_BETWEEN_LINES = 5.0
 def joined(table: pd.DataFrame, times: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """Join accuracies and times by module.
 
-    Parameters
-    ----------
-    table : DataFrame
-        The first one of `convstudy.exhaustive.tabulate`.
-    times : DataFrame
-        What `convstudy.timing.measure_modules` gives.
+    Args:
+        table: The first one of `convstudy.exhaustive.tabulate`.
+        times: What `convstudy.timing.measure_modules` gives.
 
-    Returns
-    -------
-    modules : DataFrame
-        What `convstudy.exhaustive.means` gives, with all columns of `QUANTITIES`, and
-        `convstudy.timing.WHERE`.
-    freedom : int
-        Degrees of freedom of its errors.
+    Returns:
+        modules: What `convstudy.exhaustive.means` gives, with all columns of `QUANTITIES`, and
+            `convstudy.timing.WHERE`.
+        freedom: Degrees of freedom of its errors.
     """
     found, freedom = means(table)
     measured = times.set_index("module")[["latency_ms", "epoch_seconds", *WHERE]]
@@ -65,16 +59,11 @@ def joined(table: pd.DataFrame, times: pd.DataFrame) -> tuple[pd.DataFrame, int]
 def penalties(modules: pd.DataFrame, freedom: int, weights: Sequence[float]) -> pd.DataFrame:
     """Find the best module by test error and a penalty on each quantity.
 
-    Parameters
-    ----------
-    modules, freedom
-        What `joined` gives.
-    weights : sequence of float
-        What is added to the error for each `unit`, the quantity's median over all modules.
+    Args:
+        modules, freedom: What `joined` gives.
+        weights: What is added to the error for each `unit`, the quantity's median over all modules.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         A row a quantity and weight: ``penalty`` (on what), ``weight``, ``unit``, ``module`` (the
         winner), ``objective``, ``mean`` (its accuracy), ``low``, ``high`` (95 % interval), its
         amounts of all `QUANTITIES`, and ``probability`` (that it wins, as far as the replicates
@@ -117,19 +106,14 @@ def objectives(modules: pd.DataFrame) -> np.ndarray:
 def front(modules: pd.DataFrame, freedom: int) -> pd.DataFrame:
     """Tell which modules none beats in all of error, parameters and latency.
 
-    Parameters
-    ----------
-    modules, freedom
-        What `joined` gives.
+    Args:
+        modules, freedom: What `joined` gives.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         A row a module, the front first, then by error: ``module``, its layers, the objectives,
-        ``mean``, ``low``, ``high`` (accuracy with its 95 % interval), ``on_front``, its
-        ``number`` there (from 1), ``probability`` (that it is on the front, as far as the
-        replicates tell; empty with one replicate), and on what latencies were measured. Times count
-        as exact.
+        ``mean``, ``low``, ``high`` (accuracy with its 95 % interval), ``on_front``, its ``number``
+        there (from 1), ``probability`` (that it is on the front, as far as the replicates tell;
+        empty with one replicate), and on what latencies were measured. Times count as exact.
     """
     import moocore
 
@@ -157,13 +141,10 @@ def front(modules: pd.DataFrame, freedom: int) -> pd.DataFrame:
 def hypervolume(values: np.ndarray, of: np.ndarray) -> float:
     """Give the volume that points dominate, up to the reference point.
 
-    Parameters
-    ----------
-    values : ndarray, (points, objectives)
-        Each to be minimised.
-    of : ndarray, (modules, objectives)
-        All modules, whose best and worst values are 0 and 1; the reference point is `REFERENCE` in
-        each objective.
+    Args:
+        values: (points, objectives). Each to be minimised.
+        of: (modules, objectives). All modules, whose best and worst values are 0 and 1; the
+            reference point is `REFERENCE` in each objective.
     """
     import moocore
 
@@ -179,21 +160,15 @@ def replay(table: pd.DataFrame, modules: pd.DataFrame, trials: int, studies: int
     What a study has reached is the hypervolume of the modules that it has tried, by their mean
     errors, as a share of the hypervolume of all modules.
 
-    Parameters
-    ----------
-    table : DataFrame
-        The first one of `convstudy.exhaustive.tabulate`.
-    modules : DataFrame
-        What `joined` gives.
-    trials, studies : int
-        Trials a study, and studies a sampler, each with a seed of its own.
+    Args:
+        table: The first one of `convstudy.exhaustive.tabulate`.
+        modules: What `joined` gives.
+        trials, studies: Trials a study, and studies a sampler, each with a seed of its own.
 
-    Returns
-    -------
-    DataFrame
-        A row a sampler (of `SAMPLERS`) and number of trials: ``median``, ``low``, ``high`` (5 %
-        and 95 % of the studies) of the share, and ``complete`` (the fraction of studies that have
-        tried all of the front).
+    Returns:
+        A row a sampler (of `SAMPLERS`) and number of trials: ``median``, ``low``, ``high`` (5 % and
+        95 % of the studies) of the share, and ``complete`` (the fraction of studies that have tried
+        all of the front).
     """
     done = table[(table["status"] == "finished") & table["module"].isin(modules.index)]
     errors = (1 - done["test_accuracy_best"]).groupby(done["module"]).agg(list).to_dict()

@@ -35,12 +35,8 @@ def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
 def objectives(front: "pd.DataFrame", synthetic: bool) -> "Figure":
     """Draw all modules by error and parameters, and by error and latency.
 
-    Parameters
-    ----------
-    front : DataFrame
-        See `convstudy.pareto.front`.
-    synthetic : bool
-        Whether the images are made up.
+    Args:
+        front: See `convstudy.pareto.front`.
     """
     best = front[front["on_front"]]
     height = 4.2 + 0.11 * len(best)
@@ -90,12 +86,8 @@ def objectives(front: "pd.DataFrame", synthetic: bool) -> "Figure":
 def hypervolume(reached: "pd.DataFrame", synthetic: bool) -> "Figure":
     """Draw how much of the hypervolume studies have reached after so many trials.
 
-    Parameters
-    ----------
-    reached : DataFrame
-        See `convstudy.pareto.replay`.
-    synthetic : bool
-        Whether the images are made up.
+    Args:
+        reached: See `convstudy.pareto.replay`.
     """
     figure, axis = plots.new_figure(size=(7.6, 3.8), synthetic=synthetic)
     handles = []

@@ -23,16 +23,12 @@ WEIGHTS_A_DECADE = 20
 def envelope(error: np.ndarray, size: np.ndarray) -> list[tuple[int, float]]:
     """Find the lower envelope of the lines error + weight * size, for weights from 0.
 
-    Parameters
-    ----------
-    error, size : ndarray
-        Of shape (lines,).
+    Args:
+        error, size: Of shape (lines,).
 
-    Returns
-    -------
-    list of (int, float)
-        The lines on it, each with the weight from which it is the lowest one. Of equal lines, the
-        first stands for all.
+    Returns:
+        (int, float). The lines on it, each with the weight from which it is the lowest one. Of
+        equal lines, the first stands for all.
     """
     winner = int(np.lexsort((size, error))[0])
     steps = [(winner, 0.0)]
@@ -53,16 +49,11 @@ def winners(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFram
     The interval of a change to a module is that of the weight from which on no module with more
     parameters wins. So it is one also where another module of few parameters might take its place.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``table.csv`` of the table of all modules.
-    penalty : mapping
-        ``weight`` of the study and ``unit``.
+    Args:
+        table: ``table.csv`` of the table of all modules.
+        penalty: ``weight`` of the study and ``unit``.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         A row a winner, by weight: ``module``, its layers, ``parameters``, ``mean`` test accuracy,
         ``from_weight`` and ``to_weight`` (infinite for the last), each with its 95 % interval,
         ``from_low``, ``from_high``, ``to_low`` and ``to_high``, empty if no module has replicates.
@@ -97,14 +88,10 @@ def _changes(steps: list[tuple[int, float]], size: np.ndarray, limits: np.ndarra
 def probabilities(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame":
     """Give each module's chance to be the best one, by weight, as far as the replicates tell.
 
-    Parameters
-    ----------
-    table, penalty
-        As `winners` takes them.
+    Args:
+        table, penalty: As `winners` takes them.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         ``weight``, ``module``, ``probability``, which is empty if no module has replicates.
     """
     import pandas as pd

@@ -45,14 +45,9 @@ def winner(
 ) -> "Figure":
     """Draw each module's chance to be the best one by weight, and the exact winners over it.
 
-    Parameters
-    ----------
-    envelope, chances : DataFrame
-        See `convstudy.penalties`.
-    weight : float
-        The study's, which is marked.
-    synthetic : bool
-        Whether the images are made up.
+    Args:
+        envelope, chances: See `convstudy.penalties`.
+        weight: The study's, which is marked.
     """
     wide = chances.pivot_table(index="module", columns="weight", values="probability", dropna=False)
     likely = wide.index[wide.max(axis=1) >= LEAST]
@@ -113,16 +108,10 @@ def accuracy(
 ) -> "Figure":
     """Draw accuracy against parameters, and the winner and its objective for some weights.
 
-    Parameters
-    ----------
-    summary : DataFrame
-        See `convstudy.exhaustive.rank`.
-    envelope : DataFrame
-        See `convstudy.penalties.winners`.
-    penalty : dict
-        The study's ``weight`` and ``unit``.
-    synthetic : bool
-        Whether the images are made up.
+    Args:
+        summary: See `convstudy.exhaustive.rank`.
+        envelope: See `convstudy.penalties.winners`.
+        penalty: The study's ``weight`` and ``unit``.
     """
     figure, axes = plots.new_figure(
         1, len(FACTORS), size=(7.6, 3.6), synthetic=synthetic, sharex=True, sharey=True

@@ -23,10 +23,8 @@ HEAD = 1.7
 def draw_example(name: str) -> "Figure":
     """Draw one worked example; the highlighted output's sum stands beneath.
 
-    Parameters
-    ----------
-    name : str
-        One of `convstudy.examples.examples`.
+    Args:
+        name: One of `convstudy.examples.examples`.
     """
     from matplotlib.figure import Figure
 

@@ -35,15 +35,7 @@ MIXED = "one of each"
 
 
 def figure_names(studies: Sequence[str], extras: Sequence[str] = ()) -> list[str]:
-    """Name all figures, without suffix.
-
-    Parameters
-    ----------
-    studies : sequence of str
-        Names of the studies.
-    extras : sequence of str
-        Names of the extras that are made.
-    """
+    """Name all figures, without suffix."""
     return [
         *(f"example_{name}" for name in EXAMPLES),
         "counts",
@@ -180,14 +172,9 @@ def learning_curves(
 ) -> "Figure":
     """Draw training and test accuracy by epoch, a panel a kind.
 
-    Parameters
-    ----------
-    curves : DataFrame
-        ``kind``, ``replicate``, ``epoch``, ``train_accuracy``, ``test_accuracy``.
-    article : mapping of str to float
-        The article's test accuracy of each kind; not drawn beside synthetic data.
-    synthetic : bool
-        Whether the images are made up.
+    Args:
+        curves: ``kind``, ``replicate``, ``epoch``, ``train_accuracy``, ``test_accuracy``.
+        article: The article's test accuracy of each kind; not drawn beside synthetic data.
     """
     kinds = [kind for kind in KINDS if kind in set(curves["kind"])]
     figure, axes = new_figure(
@@ -226,13 +213,9 @@ def learning_curves(
 def single_kind(accuracies: "pd.DataFrame", synthetic: bool) -> "Figure":
     """Draw each kind's best test accuracy, its replicates and the article's figure.
 
-    Parameters
-    ----------
-    accuracies : DataFrame
-        A row a kind: ``kind``, ``accuracies`` (a list, one a replicate), ``mean``, ``low``,
-        ``high`` (95 % interval) and ``article``.
-    synthetic : bool
-        Whether the images are made up.
+    Args:
+        accuracies: A row a kind: ``kind``, ``accuracies`` (a list, one a replicate), ``mean``,
+            ``low``, ``high`` (95 % interval) and ``article``.
     """
     figure, axis = new_figure(size=(7.6, 0.9 + 0.62 * len(accuracies)), synthetic=synthetic)
     labels = []
@@ -276,13 +259,10 @@ def single_kind(accuracies: "pd.DataFrame", synthetic: bool) -> "Figure":
 def counts(models: "pd.DataFrame", printed: Mapping[str, int]) -> "Figure":
     """Draw parameters and multiply-accumulates of the 27 modules.
 
-    Parameters
-    ----------
-    models : DataFrame
-        ``model``, ``layer1`` to ``layer3``, ``parameters``, ``macs``; single-kind models have no
-        ``layer3`` and are left out.
-    printed : mapping of str to int
-        The parameter counts that the article prints, by model.
+    Args:
+        models: ``model``, ``layer1`` to ``layer3``, ``parameters``, ``macs``; single-kind models
+            have no ``layer3`` and are left out.
+        printed: The parameter counts that the article prints, by model.
     """
     modules = models[models["layer3"].notna()].sort_values(["parameters", "macs"], ascending=False)
     figure, axes = new_figure(
@@ -358,20 +338,14 @@ def parameters_accuracy(
 ) -> "Figure":
     """Draw all trials by parameters and test accuracy, with the front that none beats.
 
-    Parameters
-    ----------
-    trials : DataFrame
-        Trials of all studies: ``state``, ``layer1`` to ``layer3``, ``parameters`` (of the trained
-        width), ``test_accuracy``.
-    front : DataFrame
-        The completed trials that no other one beats in both: ``number``, ``module``,
-        ``parameters``, ``test_accuracy``.
-    article : DataFrame
-        The article's points, of width 1: ``parameters``, ``test_accuracy``.
-    comparable : bool
-        Whether this run is of the article's size; its points have a panel of their own otherwise.
-    synthetic : bool
-        Whether the images are made up.
+    Args:
+        trials: Trials of all studies: ``state``, ``layer1`` to ``layer3``, ``parameters`` (of the
+            trained width), ``test_accuracy``.
+        front: The completed trials that no other one beats in both: ``number``, ``module``,
+            ``parameters``, ``test_accuracy``.
+        article: The article's points, of width 1: ``parameters``, ``test_accuracy``.
+        comparable: Whether this run is of the article's size; its points have a panel of their own
+            otherwise.
     """
     # The legend has a line for each trial of the front.
     height = 3.9 + 0.23 * max(len(front), len(KINDS) + 1)
@@ -495,14 +469,9 @@ def trial_history(trials: "pd.DataFrame", title: str, synthetic: bool) -> "Figur
 
     A pruned trial has no objective; it is drawn at what its best epoch would have given.
 
-    Parameters
-    ----------
-    trials : DataFrame
-        ``number``, ``state``, ``objective``, ``test_accuracy``, ``penalty``, ``layer1``.
-    title : str
-        The study.
-    synthetic : bool
-        Whether the images are made up.
+    Args:
+        trials: ``number``, ``state``, ``objective``, ``test_accuracy``, ``penalty``, ``layer1``.
+        title: The study.
     """
     figure, axis = new_figure(size=(7.6, 3.6), synthetic=synthetic)
     reached = 1 - trials["test_accuracy"] + trials["penalty"]
@@ -537,14 +506,9 @@ def trial_history(trials: "pd.DataFrame", title: str, synthetic: bool) -> "Figur
 def reuse(epochs: "pd.DataFrame", speed: "pd.DataFrame", synthetic: bool) -> "Figure":
     """Draw where each study's epochs came from, and how fast each kind trains.
 
-    Parameters
-    ----------
-    epochs : DataFrame
-        ``study``, ``epochs_trained``, ``epochs_reused``, ``epochs_saved`` (by pruning).
-    speed : DataFrame
-        ``kind``, ``images_per_second``, a row a training.
-    synthetic : bool
-        Whether the images are made up.
+    Args:
+        epochs: ``study``, ``epochs_trained``, ``epochs_reused``, ``epochs_saved`` (by pruning).
+        speed: ``kind``, ``images_per_second``, a row a training.
     """
     figure, (left, right) = new_figure(
         1,
@@ -608,12 +572,9 @@ def reuse(epochs: "pd.DataFrame", speed: "pd.DataFrame", synthetic: bool) -> "Fi
 def save(figure: "Figure", stem: str | Path) -> None:
     """Write a figure as PNG, at two pixels a point, and as SVG, each whole or not at all.
 
-    Parameters
-    ----------
-    figure : Figure
-        Drawn by this module or another.
-    stem : str or Path
-        Path without suffix.
+    Args:
+        figure: Drawn by this module or another.
+        stem: Path without suffix.
     """
     import matplotlib as mpl
 

@@ -28,10 +28,8 @@ def require_bfloat16(layers: Sequence[Layer]) -> None:
 
     It takes about a second, and less for further networks of the same process.
 
-    Raises
-    ------
-    UserError
-        If one is wrong.
+    Raises:
+        UserError: If one is wrong.
     """
     shapes = [models.INPUT_SHAPE, *(cost.output_shape for cost in models.costs(layers))]
     for layer, shape in zip(layers, shapes, strict=False):
@@ -58,22 +56,15 @@ def _largest_error(type_: str, arguments: Any, shape: Shape) -> tuple[str, float
 def errors(layer: Layer, shape: Shape, images: int, reference: str) -> dict[str, float]:
     """Compute a layer as it is trained, in bfloat16, and compare with another precision.
 
-    Parameters
-    ----------
-    layer : Layer
-        A convolution.
-    shape : tuple of int
-        Of an input, (Y, X, channels).
-    images : int
-        A batch.
-    reference : str
-        ``float32`` or ``float64``.
+    Args:
+        layer: A convolution.
+        shape: Of an input, (Y, X, channels).
+        images: A batch.
+        reference: ``float32`` or ``float64``.
 
-    Returns
-    -------
-    dict
-        For the output, the gradient by the input, and that by each weight: the largest
-        difference, relative to the true value and the root mean square of all true values.
+    Returns:
+        For the output, the gradient by the input, and that by each weight: the largest difference,
+        relative to the true value and the root mean square of all true values.
     """
     expected = compute(layer, shape, images, reference)
     actual = compute(layer, shape, images, "mixed_bfloat16")
@@ -93,20 +84,15 @@ def compute(
     All that goes in is in bfloat16 already, so that only the computation rounds. The gradient
     that comes from above has a mean, and its sum over a batch is large.
 
-    Parameters
-    ----------
-    layer : Layer
-    shape : tuple of int
-    images : int
-        See `errors`.
-    policy : str
-        Keras dtype policy.
-    magnitudes : bool
-        Whether to take the absolute values of all that goes in, which bounds all rounding.
+    Args:
+        layer:
+        shape:
+        images: See `errors`.
+        policy: Keras dtype policy.
+        magnitudes: Whether to take the absolute values of all that goes in, which bounds all
+            rounding.
 
-    Returns
-    -------
-    dict of str to ndarray of float64
+    Returns:
         ``output``, ``gradient by the input``, and one by each weight's name.
     """
     import keras

@@ -102,9 +102,7 @@ def machine(described: Mapping[str, Any]) -> str:
 def commit(folder: Path) -> dict[str, Any]:
     """Give the git commit of a folder, and whether files differ from it.
 
-    Returns
-    -------
-    dict
+    Returns:
         ``commit`` and ``dirty``, both None where there is no git or no repository.
     """
     try:
@@ -129,14 +127,11 @@ FRAME = ("logs", "provenance", "gpus")
 def code_digest(script: Path | None = None, package: Path = Path(__file__).parent) -> str:
     """Hash the code of a job, so that its rule can depend on it.
 
-    Parameters
-    ----------
-    script : Path, optional
-        The job's script: it and all that it imports of this package, directly or not, are hashed,
-        with the data files of those modules, but for the modules of `FRAME`. Without it, all of
-        the package is.
-    package : Path
-        The package's folder.
+    Args:
+        script: The job's script: it and all that it imports of this package, directly or not, are
+            hashed, with the data files of those modules, but for the modules of `FRAME`. Without
+            it, all of the package is.
+        package: The package's folder.
     """
     files = imported(script, package) if script else sorted(package.rglob("*.py"))
     hashed = hashlib.sha256()

@@ -27,11 +27,9 @@ def is_plain(settings: Mapping[str, Any]) -> bool:
 def tabulate(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Collect the trainings in a row each.
 
-    Parameters
-    ----------
-    descriptions : sequence of mapping
-        What `Curve.describe` gives, with ``recipe``, ``plain`` (see `is_plain`), ``model`` (the
-        kind) and ``parameters``.
+    Args:
+        descriptions: What `Curve.describe` gives, with ``recipe``, ``plain`` (see `is_plain`),
+            ``model`` (the kind) and ``parameters``.
     """
     return pd.DataFrame(
         {
@@ -51,14 +49,10 @@ def tabulate(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def compare(trainings: pd.DataFrame) -> pd.DataFrame:
     """Compare each recipe's accuracies with the article's.
 
-    Parameters
-    ----------
-    trainings : DataFrame
-        See `tabulate`.
+    Args:
+        trainings: See `tabulate`.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         A row a recipe and kind, the recipe that comes closest first: ``recipe``, ``plain``,
         ``kind``, ``label``, ``parameters``, ``replicates``, ``mean`` (of the best test accuracy
         over epochs), ``low``, ``high`` (Wilson's 95 % interval at the mean), ``mean_last``,

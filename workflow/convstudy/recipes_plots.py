@@ -22,12 +22,8 @@ def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
 def accuracy(summary: "pd.DataFrame", synthetic: bool) -> "Figure":
     """Draw each recipe's test accuracy, a panel a kind, beside the article's.
 
-    Parameters
-    ----------
-    summary : DataFrame
-        See `convstudy.recipes.compare`.
-    synthetic : bool
-        Whether the images are made up.
+    Args:
+        summary: See `convstudy.recipes.compare`.
     """
     recipes = list(dict.fromkeys(summary["recipe"]))
     kinds = list(dict.fromkeys(summary["kind"]))

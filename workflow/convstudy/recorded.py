@@ -44,18 +44,13 @@ MOST_BYTES = 1_000_000
 def record(results: Results, folder: Path) -> None:
     """Copy a run's files, or those that it has so far.
 
-    Parameters
-    ----------
-    results : Results
-        The run, or a part of it.
-    folder : Path
-        Where they go; its name is the record's.
+    Args:
+        results: The run, or a part of it.
+        folder: Where they go; its name is the record's.
 
-    Raises
-    ------
-    UserError
-        If the run's code is in no commit, nothing is finished, a file is too large to be kept, a
-        curve may be wrong, or the folder has a run of other settings or another curve.
+    Raises:
+        UserError: If the run's code is in no commit, nothing is finished, a file is too large to be
+            kept, a curve may be wrong, or the folder has a run of other settings or another curve.
     """
     if results.provenance["dirty"] or not results.provenance["commit"]:
         raise UserError(
@@ -186,13 +181,11 @@ def runs(results: Path) -> list[Results]:
 def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
     """Put the article, recorded runs and this run beside each other.
 
-    Returns
-    -------
-    DataFrame
-        A row a run: ``run``, ``date``, ``device``, ``data``, ``width``, ``epochs``,
-        ``replicates`` (as text: in a part of a run, some kinds may have more than others), each
-        layer kind (mean over replicates of the best test accuracy over epochs), ``time`` (of its
-        single-kind trainings), ``commit``.
+    Returns:
+        A row a run: ``run``, ``date``, ``device``, ``data``, ``width``, ``epochs``, ``replicates``
+        (as text: in a part of a run, some kinds may have more than others), each layer kind (mean
+        over replicates of the best test accuracy over epochs), ``time`` (of its single-kind
+        trainings), ``commit``.
     """
     source = article.load()["source"]
     rows: list[dict[str, Any]] = [

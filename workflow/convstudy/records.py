@@ -38,12 +38,8 @@ def recorded(snakemake: Any, root: Path = Path()) -> Iterator[None]:
 
     A job without outputs has none.
 
-    Parameters
-    ----------
-    snakemake : object
-        What Snakemake gives to a script.
-    root : Path
-        The project's folder, in which the job runs.
+    Args:
+        root: The project's folder, in which the job runs.
     """
     if not snakemake.output:
         yield
@@ -112,16 +108,11 @@ def seeds(settings: Mapping[str, Any], within: str = "") -> dict[str, int]:
 def read_records(folder: Path) -> tuple[list[Record], list[str]]:
     """Read all records.
 
-    Parameters
-    ----------
-    folder : Path
-        ``results/provenance``.
+    Args:
+        folder: ``results/provenance``.
 
-    Returns
-    -------
-    list of dict
+    Returns:
         The records, in the order in which the jobs ended.
-    list of str
         A line for each file that is no whole record.
     """
     records, damaged = [], []
@@ -142,10 +133,8 @@ def job_name(record: Record) -> str:
 def producers(records: Iterable[Record]) -> dict[str, Record]:
     """Give each file's job; the one that ended last, if several wrote it.
 
-    Parameters
-    ----------
-    records : iterable of dict
-        In the order in which the jobs ended.
+    Args:
+        records: In the order in which the jobs ended.
     """
     return {one["path"]: record for record in records for one in record["outputs"]}
 
@@ -171,14 +160,11 @@ def output_digest(record: Record, path: str) -> str:
 class Verification:
     """What a check of the records found.
 
-    Attributes
-    ----------
-    jobs, files : int
-        How many were compared.
-    differences : list of str
-        A line for each file that is not as recorded, with the command that makes it anew.
-    notes : list of str
-        What is no difference, but good to know: commits and changes in no commit.
+    Attributes:
+        jobs, files: How many were compared.
+        differences: A line for each file that is not as recorded, with the command that makes it
+            anew.
+        notes: What is no difference, but good to know: commits and changes in no commit.
     """
 
     jobs: int
@@ -190,12 +176,9 @@ class Verification:
 def verify(root: Path, codes: Mapping[str, str | None]) -> Verification:
     """Hash all results again and compare them with the records of their jobs.
 
-    Parameters
-    ----------
-    root : Path
-        The project's folder.
-    codes : mapping of str to str
-        The digest of the code that each rule of the workflow uses now.
+    Args:
+        root: The project's folder.
+        codes: The digest of the code that each rule of the workflow uses now.
     """
     records, differences = read_records(root / RECORDS)
     made_by = producers(records)
@@ -311,10 +294,8 @@ def _number(number: int, what: str) -> str:
 def require_as_recorded(root: Path, codes: Mapping[str, str | None]) -> None:
     """Verify, and say what was found: a line for each difference, and a summary.
 
-    Raises
-    ------
-    UserError
-        If anything is not as recorded, or nothing is recorded.
+    Raises:
+        UserError: If anything is not as recorded, or nothing is recorded.
     """
     found = verify(root, codes)
     compared = f"{_number(found.files, 'file')} of {_number(found.jobs, 'job')}"

@@ -47,18 +47,14 @@ def conv2d(
 ) -> np.ndarray:
     """Convolve: every filter sees every input channel, and the products are added up.
 
-    Parameters
-    ----------
-    image : ndarray, (batch, Y, X, N)
-    kernel : ndarray, (kernel Y, kernel X, N, M)
-    stride, dilation : int
-        Steps of the window, and between its taps.
-    padding : str
-        ``valid`` or ``same``.
+    Args:
+        image: (batch, Y, X, N).
+        kernel: (kernel Y, kernel X, N, M).
+        stride, dilation: Steps of the window, and between its taps.
+        padding: ``valid`` or ``same``.
 
-    Returns
-    -------
-    ndarray of float64, (batch, output Y, output X, M)
+    Returns:
+        (batch, output Y, output X, M) of float64.
     """
     image, kernel = image.astype(np.float64), kernel.astype(np.float64)
     cells = {}
@@ -77,17 +73,14 @@ def depthwise_conv2d(
 ) -> np.ndarray:
     """Convolve each channel with filters of its own: Conv2D without the sum over channels.
 
-    Parameters
-    ----------
-    image : ndarray, (batch, Y, X, N)
-    kernel : ndarray, (kernel Y, kernel X, N, depth multiplier)
-    stride, dilation, padding
-        As for `conv2d`.
+    Args:
+        image: (batch, Y, X, N).
+        kernel: (kernel Y, kernel X, N, depth multiplier).
+        stride, dilation, padding: As for `conv2d`.
 
-    Returns
-    -------
-    ndarray of float64, (batch, output Y, output X, N x depth multiplier)
-        The filters of the first channel come first.
+    Returns:
+        (batch, output Y, output X, N x depth multiplier) of float64. The filters of the first
+        channel come first.
     """
     image, kernel = image.astype(np.float64), kernel.astype(np.float64)
     cells = {}
@@ -108,13 +101,11 @@ def separable_conv2d(
 ) -> np.ndarray:
     """Convolve each channel by itself, then mix the channels with a 1x1 Conv2D.
 
-    Parameters
-    ----------
-    image : ndarray, (batch, Y, X, N)
-    depthwise : ndarray, (kernel Y, kernel X, N, depth multiplier)
-    pointwise : ndarray, (1, 1, N x depth multiplier, M)
-    stride, dilation, padding
-        As for `conv2d`; they concern the depthwise half.
+    Args:
+        image: (batch, Y, X, N).
+        depthwise: (kernel Y, kernel X, N, depth multiplier).
+        pointwise: (1, 1, N x depth multiplier, M).
+        stride, dilation, padding: As for `conv2d`; they concern the depthwise half.
     """
     return conv2d(depthwise_conv2d(image, depthwise, stride, dilation, padding), pointwise)
 
@@ -124,19 +115,15 @@ def conv2d_transpose(
 ) -> np.ndarray:
     """Let every input cell lay down the kernel, times its value, and add up where they overlap.
 
-    Parameters
-    ----------
-    image : ndarray, (batch, Y, X, N)
-    kernel : ndarray, (kernel Y, kernel X, M, N)
-        Keras's order: output channels before input channels.
-    stride : int
-        Steps between the places where neighbouring cells lay the kernel.
-    padding : str
-        ``valid`` keeps all that was laid down, ``same`` keeps Y x stride by X x stride cells.
+    Args:
+        image: (batch, Y, X, N).
+        kernel: (kernel Y, kernel X, M, N). Keras's order: output channels before input channels.
+        stride: Steps between the places where neighbouring cells lay the kernel.
+        padding: ``valid`` keeps all that was laid down, ``same`` keeps Y x stride by X x stride
+            cells.
 
-    Returns
-    -------
-    ndarray of float64, (batch, output Y, output X, M)
+    Returns:
+        (batch, output Y, output X, M) of float64.
     """
     image, kernel = image.astype(np.float64), kernel.astype(np.float64)
     batch, height, width, _ = image.shape

@@ -27,24 +27,16 @@ def assemble(notebook: Path, extras: Sequence[Path]) -> Any:
 def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path()) -> Any:
     """Run a notebook with parameters, in this very Python.
 
-    Parameters
-    ----------
-    notebook : NotebookNode
-        The source, with a cell tagged ``parameters``.
-    parameters : mapping
-        Their values.
-    folder : Path
-        Where it runs.
+    Args:
+        notebook: The source, with a cell tagged ``parameters``.
+        parameters: Their values.
+        folder: Where it runs.
 
-    Returns
-    -------
-    NotebookNode
+    Returns:
         The executed notebook.
 
-    Raises
-    ------
-    UserError
-        If a cell fails: names the cell and its error.
+    Raises:
+        UserError: If a cell fails: names the cell and its error.
     """
     import papermill
     from jupyter_client.kernelspec import KernelSpecManager
@@ -99,14 +91,9 @@ def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path())
 def to_html(notebook: Any, template: Path, title: str) -> str:
     """Render an executed notebook with our template.
 
-    Parameters
-    ----------
-    notebook : NotebookNode
-        The executed notebook.
-    template : Path
-        The template's folder, with ``conf.json`` and ``index.html.j2``.
-    title : str
-        The report's title.
+    Args:
+        notebook: The executed notebook.
+        template: The template's folder, with ``conf.json`` and ``index.html.j2``.
     """
     from nbconvert import HTMLExporter
 
@@ -131,23 +118,15 @@ def render(
 ) -> None:
     """Execute the report's notebook and write it, and the report.
 
-    Parameters
-    ----------
-    notebook, template : Path
-        The source and the template's folder.
-    extras : sequence of Path
-        Notebooks of the extras that the report shows.
-    parameters : mapping
-        The notebook's parameters; it runs in the folder of `executed`, as in Jupyter later.
-    title : str
-        The report's title.
-    executed, html : Path
-        Where to write.
+    Args:
+        notebook, template: The source and the template's folder.
+        extras: Notebooks of the extras that the report shows.
+        parameters: The notebook's parameters; it runs in the folder of `executed`, as in Jupyter
+            later.
+        executed, html: Where to write.
 
-    Raises
-    ------
-    UserError
-        If a cell fails.
+    Raises:
+        UserError: If a cell fails.
     """
     import nbformat
 

@@ -65,15 +65,12 @@ _KEYS = ("objective", "sampler", "pruner", "penalty_pruning")
 class Design:
     """How a study searches.
 
-    Attributes
-    ----------
-    objective : str
-        ``accuracy``, or ``penalised``.
-    sampler, pruner : str
-        Of `SAMPLERS` and `PRUNERS`.
-    penalty_pruning : str
-        Whether what pruning compares leaves the penalty out (``article``) or holds it
-        (``objective``). Where there is no penalty or no pruner, it is the same, and ``article``.
+    Attributes:
+        objective: ``accuracy``, or ``penalised``.
+        sampler, pruner: Of `SAMPLERS` and `PRUNERS`.
+        penalty_pruning: Whether what pruning compares leaves the penalty out (``article``) or holds
+            it (``objective``). Where there is no penalty or no pruner, it is the same, and
+            ``article``.
     """
 
     objective: str
@@ -98,14 +95,10 @@ def designs() -> dict[str, Design]:
 class Recorded:
     """The table's learning curves.
 
-    Attributes
-    ----------
-    accuracies : dict
-        By layer kinds: the test accuracies of each replicate, by epoch.
-    parameters : dict
-        By layer kinds.
-    epochs : int
-        Length of a curve that did not end early.
+    Attributes:
+        accuracies: By layer kinds: the test accuracies of each replicate, by epoch.
+        parameters: By layer kinds.
+        epochs: Length of a curve that did not end early.
     """
 
     accuracies: dict[tuple[str, ...], list[list[float]]]
@@ -116,15 +109,11 @@ class Recorded:
 def read_curves(curves: "pd.DataFrame") -> Recorded:
     """Read the table's learning curves.
 
-    Parameters
-    ----------
-    curves : DataFrame
-        ``curves.csv`` of the table: see `convstudy.exhaustive.COLUMNS`.
+    Args:
+        curves: ``curves.csv`` of the table: see `convstudy.exhaustive.COLUMNS`.
 
-    Raises
-    ------
-    UserError
-        If a module has no curve.
+    Raises:
+        UserError: If a module has no curve.
     """
     from convstudy.models import POSITIONS
 
@@ -154,22 +143,14 @@ def replay(
 ) -> "pd.DataFrame":
     """Replay studies of a design.
 
-    Parameters
-    ----------
-    design : Design
-        How they search. A grid ends when it has drawn every module once.
-    recorded : Recorded
-        What they find.
-    penalty : mapping
-        ``weight`` and ``unit`` of the penalised objective.
-    studies, trials : int
-        How many, and how many trials each.
-    seed : int
-        Of all; the n-th studies of two designs have the same seed and order of replicates.
+    Args:
+        design: How they search. A grid ends when it has drawn every module once.
+        recorded: What they find.
+        penalty: ``weight`` and ``unit`` of the penalised objective.
+        studies, trials: How many, and how many trials each.
+        seed: Of all; the n-th studies of two designs have the same seed and order of replicates.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         A row a trial: ``study``, ``trial`` (both from 1), ``module``, ``replicate``, ``state``,
         ``objective`` (of completed trials), ``epochs``.
     """
@@ -312,16 +293,11 @@ def _quiet() -> Iterator[None]:
 def truth(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame":
     """Say how good each module is, as far as the table knows.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``table.csv`` of the table.
-    penalty : mapping
-        ``weight`` and ``unit``.
+    Args:
+        table: ``table.csv`` of the table.
+        penalty: ``weight`` and ``unit``.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         By module: ``regret`` (mean objective minus the lowest one), ``expected_regret`` (mean over
         what the true means may be), ``probability_best`` and ``told_apart`` (whether the 95 %
         interval of the difference from the best one is above zero). The last three are empty if no
@@ -351,16 +327,11 @@ def score(trials: "pd.DataFrame", known: "pd.DataFrame") -> "pd.DataFrame":
     A study picks the module of the completed trial with the lowest objective. Until one has
     completed, its regret is that of a module drawn at random.
 
-    Parameters
-    ----------
-    trials : DataFrame
-        See `replay`.
-    known : DataFrame
-        See `truth`.
+    Args:
+        trials: See `replay`.
+        known: See `truth`.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         A row a trial: ``study``, ``trial``; ``regret``, ``expected_regret``, ``probability_best``
         of the picked module; whether the best module ``drawn_best`` (and completed),
         ``picked_best``, or one ``picked_alike`` that is not told apart from it; up to this trial
@@ -395,9 +366,7 @@ def score(trials: "pd.DataFrame", known: "pd.DataFrame") -> "pd.DataFrame":
 def history(scores: "pd.DataFrame") -> "pd.DataFrame":
     """Give what studies of one design reach after each trial.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         A row a number of trials: ``trials``; ``regret_mean`` and quantiles over studies,
         ``regret_10``, ``regret_50``, ``regret_90``; ``drawn``, ``picked`` and ``alike``, the shares
         of studies that completed the best module, that pick it, that pick one which is not told
@@ -419,9 +388,7 @@ def history(scores: "pd.DataFrame") -> "pd.DataFrame":
 def summarise(scores: "pd.DataFrame", known: "pd.DataFrame") -> dict[str, Any]:
     """Give what studies of one design reach at their end, with 95 % intervals.
 
-    Returns
-    -------
-    dict
+    Returns:
         ``studies``, ``trials``; ``probability_best`` that a study picks the best module, with
         ``probability_low`` and ``probability_high`` (Wilson); the same for ``drawn`` and ``alike``;
         ``probability_table``, the chance that the picked module is the best one, as far as the
@@ -457,14 +424,10 @@ def summarise(scores: "pd.DataFrame", known: "pd.DataFrame") -> dict[str, Any]:
 def compare_pruning(scores: Mapping[Design, "pd.DataFrame"]) -> "pd.DataFrame":
     """Say what leaving the penalty out of pruning costs, study by study of the same seed.
 
-    Parameters
-    ----------
-    scores : mapping
-        What `score` gives, by design.
+    Args:
+        scores: What `score` gives, by design.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         A row for each sampler and pruner: ``studies``; for regret and epochs the means without the
         penalty in pruning (``_article``) and with it (``_objective``), and the mean of the
         differences of the former from the latter, with its 95 % interval.
@@ -497,18 +460,12 @@ def collect(
 ) -> dict[str, "pd.DataFrame"]:
     """Score the replayed studies of all designs.
 
-    Parameters
-    ----------
-    trials : mapping
-        What `replay` gives, by design.
-    table : DataFrame
-        ``table.csv`` of the table.
-    penalty : mapping
-        ``weight`` and ``unit`` of the penalised objective.
+    Args:
+        trials: What `replay` gives, by design.
+        table: ``table.csv`` of the table.
+        penalty: ``weight`` and ``unit`` of the penalised objective.
 
-    Returns
-    -------
-    dict
+    Returns:
         ``summary``, ``history``, ``pruning``: a row a design, a design's number of trials, a
         sampler and pruner.
     """

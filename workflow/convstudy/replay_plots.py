@@ -37,12 +37,8 @@ def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
 def by_trials(history: "pd.DataFrame", summary: "pd.DataFrame", synthetic: bool) -> "Figure":
     """Draw regret against trials, a row an objective, a column a pruner, a line a sampler.
 
-    Parameters
-    ----------
-    history, summary : DataFrame
-        See `convstudy.replay.collect`.
-    synthetic : bool
-        Whether the images are made up.
+    Args:
+        history, summary: See `convstudy.replay.collect`.
     """
     figure, axes = plots.new_figure(
         len(ROWS), len(PRUNERS), size=(7.6, 8.4), synthetic=synthetic, sharex=True, sharey="row"
@@ -82,12 +78,8 @@ def by_trials(history: "pd.DataFrame", summary: "pd.DataFrame", synthetic: bool)
 def by_epochs(history: "pd.DataFrame", synthetic: bool) -> "Figure":
     """Draw regret against epochs, a row an objective, a column a sampler, a line a pruner.
 
-    Parameters
-    ----------
-    history : DataFrame
-        See `convstudy.replay.collect`.
-    synthetic : bool
-        Whether the images are made up.
+    Args:
+        history: See `convstudy.replay.collect`.
     """
     objectives = {"accuracy": "Accuracy alone", "penalised": "With the penalty"}
     figure, axes = plots.new_figure(

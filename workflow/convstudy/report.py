@@ -47,12 +47,9 @@ GROUPS = {
 class Report:
     """The parts of the report on a run.
 
-    Parameters
-    ----------
-    results : str or Path
-        The results folder, with its figures and tables.
-    captions : str or Path
-        The folder of the figures' captions, which Snakemake's own report shows, too.
+    Args:
+        results: The results folder, with its figures and tables.
+        captions: The folder of the figures' captions, which Snakemake's own report shows, too.
     """
 
     def __init__(self, results: str | Path, captions: str | Path) -> None:

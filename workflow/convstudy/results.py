@@ -35,12 +35,8 @@ TABLES = (
 def result_files(studies: Sequence[str], extras: Sequence[str] = ()) -> list[str]:
     """Name every file that `Results` reads, below the results folder.
 
-    Parameters
-    ----------
-    studies : sequence of str
-        Names of the studies in the config.
-    extras : sequence of str
-        Names of the extras that are made.
+    Args:
+        studies: Names of the studies in the config.
     """
     return [
         "run.json",
@@ -62,10 +58,8 @@ def result_files(studies: Sequence[str], extras: Sequence[str] = ()) -> list[str
 def table_names(studies: Sequence[str]) -> list[str]:
     """Name every table that is made of the results, without suffix.
 
-    Parameters
-    ----------
-    studies : sequence of str
-        Names of the studies in the config.
+    Args:
+        studies: Names of the studies in the config.
     """
     return [*TABLES, *(f"best_{study}" for study in studies)]
 
@@ -79,18 +73,10 @@ def write_run(
 ) -> None:
     """Record settings, reductions, code, versions and machine: ``run.json``, ``provenance.json``.
 
-    Parameters
-    ----------
-    folder : Path
-        The results folder.
-    config : mapping
-        A validated config.
-    article : Path
-        The overlay for the article's scale.
-    used : mapping
-        See `settings.reductions`.
-    extras : sequence of str
-        Names of the extras that are made.
+    Args:
+        folder: The results folder.
+        article: The overlay for the article's scale.
+        used: See `settings.reductions`.
     """
     import yaml
 
@@ -109,14 +95,9 @@ def write_run(
 class Study:
     """One study's results.
 
-    Attributes
-    ----------
-    name : str
-        Its name in the config.
-    trials, best : DataFrame
-        Its trials in order, and the best completed ones by rank.
-    summary : dict
-        Settings and totals.
+    Attributes:
+        name: Its name in the config.
+        trials, best: Its trials in order, and the best completed ones by rank.
     """
 
     name: str
@@ -144,10 +125,8 @@ class Study:
 class Results:
     """A results folder, each file of which is read when it is first asked for.
 
-    Parameters
-    ----------
-    folder : Path
-        The folder with ``run.json``.
+    Args:
+        folder: The folder with ``run.json``.
     """
 
     folder: Path
@@ -155,10 +134,8 @@ class Results:
     def path(self, name: str) -> Path:
         """Give a file of the folder.
 
-        Raises
-        ------
-        UserError
-            If there is no such file.
+        Raises:
+            UserError: If there is no such file.
         """
         path = self.folder / name
         if not path.is_file():

@@ -114,29 +114,17 @@ def pruner(settings: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePrune
 class Search:
     """One study, which several processes may work on.
 
-    Parameters
-    ----------
-    name : str
-        The study's name in the config.
-    settings : mapping
-        Its settings there.
-    epochs : int
-        Most epochs of a trial.
-    workers : int
-        Processes that work on it.
-    storage : str
-        ``journal`` or ``postgresql``.
-    folder : Path
-        The folder of all studies' states.
-    make_curve : callable
-        Gives the curve of layer kinds and a replicate.
-    parameters : callable
-        Gives the number of parameters of layer kinds, at the trained width.
+    Args:
+        settings: Its settings there.
+        epochs: Most epochs of a trial.
+        workers: Processes that work on it.
+        storage: ``journal`` or ``postgresql``.
+        folder: The folder of all studies' states.
+        make_curve: Gives the curve of layer kinds and a replicate.
+        parameters: Gives the number of parameters of layer kinds, at the trained width.
 
-    Attributes
-    ----------
-    positions, kinds : sequence of str
-        What is drawn: one of the layer kinds for each position of the module.
+    Attributes:
+        positions, kinds: What is drawn: one of the layer kinds for each position of the module.
     """
 
     positions: Sequence[str] = POSITIONS
@@ -185,11 +173,9 @@ class Search:
     def study(self) -> optuna.Study:
         """Open the study, or make it.
 
-        Raises
-        ------
-        UserError
-            If the study that is stored was made with other settings, or its storage is out of
-            order.
+        Raises:
+            UserError: If the study that is stored was made with other settings, or its storage is
+                out of order.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(
@@ -215,10 +201,8 @@ class Search:
 
         The number of trials is the study's, whoever works on it and however often it resumes.
 
-        Raises
-        ------
-        Interrupted
-            If a stop is asked for; the trial under way goes on with the next start.
+        Raises:
+            Interrupted: If a stop is asked for; the trial under way goes on with the next start.
         """
         began, ended = time.perf_counter(), 0
         # The next start of the same worker waits until this one is gone.
@@ -293,9 +277,7 @@ class Search:
     def steps(self, study: optuna.Study, trial: Trial) -> Generator[None, None, None]:
         """Ask for one epoch after another until the trial is pruned or has all of them.
 
-        Yields
-        ------
-        None
+        Yields:
             After each epoch.
         """
         kinds = self._suggest(trial)
@@ -386,19 +368,12 @@ class Search:
     def export(self) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
         """Give the trials, their epochs and a summary.
 
-        Returns
-        -------
-        trials : DataFrame
-            A row a trial, in order.
-        curves : DataFrame
-            A row a trial's epoch.
-        summary : dict
-            Settings and totals of the study.
+        Returns:
+            trials: A row a trial, in order.
+            curves: A row a trial's epoch.
 
-        Raises
-        ------
-        UserError
-            If trials or epochs are missing.
+        Raises:
+            UserError: If trials or epochs are missing.
         """
         with self.store.claim():
             study = self.study()
@@ -516,15 +491,9 @@ def differences(stored: Any, wanted: Any, key: str = "") -> list[str]:
 def from_settings(name: str, params: Any, dataset: Dataset) -> Search:
     """Make a study's search from a rule's parameters.
 
-    Parameters
-    ----------
-    name : str
-        The study's name in the config.
-    params : object
-        With ``settings`` (the study's), ``epochs``, ``workers``, ``storage``, ``model``,
-        ``training`` (as in the config) and ``state`` (the folder of curves and studies).
-    dataset : Dataset
-        Images and labels.
+    Args:
+        params: With ``settings`` (the study's), ``epochs``, ``workers``, ``storage``, ``model``,
+            ``training`` (as in the config) and ``state`` (the folder of curves and studies).
     """
     state = Path(params.state)
 

@@ -57,22 +57,15 @@ def schema() -> dict[str, Any]:
 def validate(config: Config, *, this_machine: bool = True) -> dict[str, Any]:
     """Check a config and fill in the defaults.
 
-    Parameters
-    ----------
-    config : mapping
-        As read from YAML.
-    this_machine : bool
-        Whether the jobs run here, so that this machine must have what they need.
+    Args:
+        config: As read from YAML.
+        this_machine: Whether the jobs run here, so that this machine must have what they need.
 
-    Returns
-    -------
-    dict
+    Returns:
         A new config in which every key of the schema stands.
 
-    Raises
-    ------
-    UserError
-        With one line for each mistake: key, value, what is allowed, the fix.
+    Raises:
+        UserError: With one line for each mistake: key, value, what is allowed, the fix.
     """
     filled = _with_defaults(copy.deepcopy(_plain(config)), schema())
     mistakes = [
@@ -148,16 +141,9 @@ def schema_mistakes(
 ) -> Iterator[str]:
     """Say what a schema forbids, in our words.
 
-    Parameters
-    ----------
-    value : object
-        What is checked, as read from YAML.
-    schema : dict
-        The JSON schema.
-    whole : str
-        What to call the value itself.
-    names : mapping of int to str, optional
-        What to call the entries of a list.
+    Args:
+        whole: What to call the value itself.
+        names: What to call the entries of a list.
     """
     import jsonschema
 
@@ -461,14 +447,10 @@ MACHINE_RULES: tuple[Rule, ...] = (_backend_is_installed, _gpu_is_there, _thread
 def reductions(config: Config, article: Config, used: Mapping[str, int]) -> list[str]:
     """Say in sentences in what a config falls short of the article's scale.
 
-    Parameters
-    ----------
-    config : mapping
-        A validated config.
-    article : mapping
-        The overlay for the article's scale, as read from YAML.
-    used : mapping
-        Images that were used: ``train`` and ``test``. A folder may hold fewer than CIFAR-10 has.
+    Args:
+        article: The overlay for the article's scale, as read from YAML.
+        used: Images that were used: ``train`` and ``test``. A folder may hold fewer than CIFAR-10
+            has.
     """
     theirs = _with_defaults(merged(_plain(config), _plain(article)), schema())
     lines = []
@@ -500,17 +482,12 @@ def reductions(config: Config, article: Config, used: Mapping[str, int]) -> list
 def read(paths: Iterable[Path], *, this_machine: bool = True) -> dict[str, Any]:
     """Read configs, lay each over the ones before, and check what comes out.
 
-    Parameters
-    ----------
-    paths : iterable of Path
-        YAML files.
-    this_machine : bool
-        See `validate`.
+    Args:
+        paths: YAML files.
+        this_machine: See `validate`.
 
-    Raises
-    ------
-    UserError
-        If a file cannot be read, or for the mistakes that `validate` finds.
+    Raises:
+        UserError: If a file cannot be read, or for the mistakes that `validate` finds.
     """
     import yaml
 

@@ -20,12 +20,9 @@ def wilson(accuracy: float, images: int) -> tuple[float, float]:
     Wilson's score interval (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927). It covers the chance in
     the choice of test images, not that in the training.
 
-    Parameters
-    ----------
-    accuracy : float
-        Fraction of images that were classified rightly; a mean over replicates, too.
-    images : int
-        Number of images.
+    Args:
+        accuracy: Fraction of images that were classified rightly; a mean over replicates, too.
+        images: Number of images.
     """
     square = NORMAL_95**2
     middle = (accuracy + square / (2 * images)) / (1 + square / images)
@@ -104,10 +101,8 @@ def bootstrap_paired(gain: np.ndarray) -> tuple[float, float]:
     Images are drawn again, and replicates where there are several, the same ones for all. With one
     replicate it covers the chance in the images alone.
 
-    Parameters
-    ----------
-    gain : ndarray of int8, (replicates, images)
-        Differences of two models' hits.
+    Args:
+        gain: (replicates, images) of int8. Differences of two models' hits.
     """
     rng = np.random.default_rng(0)
     replicates, images = gain.shape

@@ -44,12 +44,9 @@ def this_machine() -> str:
 class FileStore:
     """A study in a journal of its own, for workers on one machine.
 
-    Parameters
-    ----------
-    folder : Path
-        The study's folder.
-    name : str
-        The study's name in the file.
+    Args:
+        folder: The study's folder.
+        name: The study's name in the file.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -88,10 +85,8 @@ class FileStore:
     def accept(self, others: Sequence[FrozenTrial]) -> None:
         """Refuse to work beside workers on other machines.
 
-        Raises
-        ------
-        UserError
-            If a trial of the other workers runs elsewhere.
+        Raises:
+            UserError: If a trial of the other workers runs elsewhere.
         """
         if any(trial.user_attrs.get("machine") != this_machine() for trial in others):
             raise UserError(
@@ -109,18 +104,12 @@ class FileStore:
 class PostgresStore:
     """A study in a PostgreSQL that workers on many machines share.
 
-    Parameters
-    ----------
-    folder : Path
-        The study's folder, which holds the study's number in the server's name for it: other
-        clones of this project may keep the same study beside it.
-    name : str
-        The study's name.
+    Args:
+        folder: The study's folder, which holds the study's number in the server's name for it:
+            other clones of this project may keep the same study beside it.
 
-    Raises
-    ------
-    UserError
-        If the URL is missing or malformed.
+    Raises:
+        UserError: If the URL is missing or malformed.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -216,10 +205,8 @@ class PostgresStore:
 def postgres_url() -> Any:
     """Take the URL from the environment, for the driver that is installed.
 
-    Raises
-    ------
-    UserError
-        If it is missing or malformed. The line does not repeat it.
+    Raises:
+        UserError: If it is missing or malformed. The line does not repeat it.
     """
     import sqlalchemy
 

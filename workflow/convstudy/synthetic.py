@@ -21,18 +21,14 @@ NOISE = 64
 def make(count: int, seed: int | Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Draw images, equally many of each class up to one, in random order.
 
-    Parameters
-    ----------
-    count : int
-        Number of images.
-    seed : int or sequence of int
-        Where they come from; other seeds give other images of the same classes.
+    Args:
+        count: Number of images.
+        seed: Where they come from; other seeds give other images of the same classes.
 
-    Returns
-    -------
-    images : ndarray of uint8, (count, 32, 32, 3)
-    labels : ndarray of uint8, (count,)
-        Twice the number of the texture, plus one where red and blue are opposite.
+    Returns:
+        images: (count, 32, 32, 3) of uint8.
+        labels: (count,) of uint8. Twice the number of the texture, plus one where red and blue are
+            opposite.
     """
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(count) % CLASSES).astype(np.uint8)

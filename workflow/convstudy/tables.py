@@ -117,9 +117,7 @@ def counts(results: Results) -> pd.DataFrame:
 def single_kind(results: Results) -> pd.DataFrame:
     """Compare the single-kind networks with the article.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         A row a kind: ``kind``, ``label``, ``parameters`` (of the trained width), ``replicates``,
         ``mean`` (of the best test accuracy over epochs), ``lowest``, ``highest`` (replicate),
         ``low``, ``high`` (Wilson's 95 % interval at the mean), ``last`` (mean accuracy after the
@@ -152,11 +150,9 @@ def single_kind(results: Results) -> pd.DataFrame:
 def five_best(results: Results, study: Study) -> pd.DataFrame:
     """Put a study's best trials beside the article's, by rank.
 
-    Returns
-    -------
-    DataFrame
-        ``rank``, then ``module``, ``objective``, ``parameters``, ``test_accuracy`` of this run,
-        and the same with ``article_`` before; empty cells where one side has fewer.
+    Returns:
+        ``rank``, then ``module``, ``objective``, ``parameters``, ``test_accuracy`` of this run, and
+        the same with ``article_`` before; empty cells where one side has fewer.
     """
     best = study.best.assign(module=module_names(study.best) if len(study.best) else [])
     columns = ["module", "objective", "parameters", "test_accuracy"]
@@ -168,9 +164,7 @@ def five_best(results: Results, study: Study) -> pd.DataFrame:
 def article_best(penalised: bool) -> pd.DataFrame:
     """Tabulate one of the article's studies.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         ``rank``, ``module``, ``objective``, ``parameters``, ``test_accuracy``.
     """
     columns = ["rank", "module", "objective", "parameters", "test_accuracy"]
@@ -183,9 +177,7 @@ def article_best(penalised: bool) -> pd.DataFrame:
 def studies(results: Results) -> pd.DataFrame:
     """Sum up the studies.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         A row a study: ``study``, ``penalty`` (weight for each ``unit`` parameters), ``trials``,
         ``completed``, ``pruned``, ``failed``, ``combinations`` (of 27), ``article_completed`` (of
         as many trials), and epochs: ``epochs_trained``, ``epochs_reused`` (read from the store),
@@ -228,9 +220,7 @@ def all_trials(results: Results) -> pd.DataFrame:
 def trials(results: Results) -> pd.DataFrame:
     """Rank the trials of each study.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         ``study``, ``counterpart`` (the article's study of the same objective, for the first such
         study), ``number``, ``state``, ``rank`` (by objective; last for those not completed),
         ``module``, ``depthwise_layers`` (of three), ``parameters``, and ``test_accuracy`` and
@@ -277,9 +267,7 @@ def counterparts(results: Results) -> dict[str, str]:
 def objectives(results: Results) -> pd.DataFrame:
     """Compute the objectives that the article prints.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         ``rank``, ``module``, ``test_accuracy`` and ``objective`` as printed, ``parameters`` as
         counted here, ``computed`` (the objective from both).
     """
@@ -294,9 +282,7 @@ def objectives(results: Results) -> pd.DataFrame:
 def savings(_results: Results) -> pd.DataFrame:
     """Compare the computation of 3×3 layers with as many filters as channels.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         ``channels``; multiply-accumulates for each cell of the feature map, ``conv``,
         ``depthwise``, ``separable``; ``depthwise_saving``, ``separable_saving`` (Conv2D's over
         theirs).
@@ -315,9 +301,7 @@ def savings(_results: Results) -> pd.DataFrame:
 def front(results: Results) -> pd.DataFrame:
     """List the completed trials that no other one beats in both parameters and accuracy.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         ``number`` (from 1, as in the figure), ``module``, ``parameters``, ``test_accuracy``,
         ``study``.
     """
@@ -330,14 +314,10 @@ def front(results: Results) -> pd.DataFrame:
 def pareto_front(trials: pd.DataFrame) -> pd.DataFrame:
     """Keep the trials that no other one beats in both parameters and accuracy.
 
-    Parameters
-    ----------
-    trials : DataFrame
-        ``parameters`` and ``test_accuracy``.
+    Args:
+        trials: ``parameters`` and ``test_accuracy``.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         By rising parameters, and so by rising accuracy.
     """
     ordered = trials.sort_values(["parameters", "test_accuracy"], ascending=[True, False])
@@ -370,12 +350,8 @@ TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
 def write_tables(results: Results, folder: Path) -> None:
     """Write all tables as CSV.
 
-    Parameters
-    ----------
-    results : Results
-        The run.
-    folder : Path
-        Where to write; the files are those of `convstudy.results.table_names`.
+    Args:
+        folder: Where to write; the files are those of `convstudy.results.table_names`.
     """
     made = {name: make(results) for name, make in TABLES.items()}
     for name, study in results.studies.items():

@@ -55,18 +55,12 @@ def take_turns(
 ) -> dict[Any, list[float]]:
     """Measure actions in turn, round by round.
 
-    Parameters
-    ----------
-    actions : mapping
-        What to call, by any key.
-    repeats : int
-        Rounds.
-    what : str
-        What is measured, for lines on how far it is; without it, there are none.
+    Args:
+        actions: What to call, by any key.
+        repeats: Rounds.
+        what: What is measured, for lines on how far it is; without it, there are none.
 
-    Returns
-    -------
-    dict
+    Returns:
         Seconds a call of each round, by the same keys.
     """
     calls = {}
@@ -125,12 +119,8 @@ class _Progress:
 def place(training: Mapping[str, Any], device: str) -> dict[str, Any]:
     """Say on what was measured, and warn where others keep the machine busy.
 
-    Parameters
-    ----------
-    training : mapping
-        The config's section.
-    device : str
-        What `convstudy.engine.use_backend` gives.
+    Args:
+        device: What `convstudy.engine.use_backend` gives.
     """
     load = os.getloadavg()[0]
     cores = os.cpu_count() or 1
@@ -164,25 +154,18 @@ def measure_modules(
     Inference is a compiled function of the Keras model, in inference mode, on images (uint8) that
     the device has already; training is the project's engine, as in a training.
 
-    Parameters
-    ----------
-    model, training, timing : mapping
-        The config's sections.
-    train_images : int
-        Images of an epoch.
-    device : str
-        What `convstudy.engine.use_backend` gave.
-    modules : mapping of str to sequence of str, optional
-        Layer kinds by name; all modules by default.
+    Args:
+        model, training, timing: The config's sections.
+        train_images: Images of an epoch.
+        device: What `convstudy.engine.use_backend` gave.
+        modules: Layer kinds by name; all modules by default.
 
-    Returns
-    -------
-    DataFrame
-        A row a module: its layers, ``parameters`` and ``macs`` (of one image) at the trained
-        width; ``latency_ms`` (one image, milliseconds), ``fps`` (images a second in batches of
+    Returns:
+        A row a module: its layers, ``parameters`` and ``macs`` (of one image) at the trained width;
+        ``latency_ms`` (one image, milliseconds), ``fps`` (images a second in batches of
         ``batch_size``) and ``epoch_seconds`` (an epoch of ``train_images``, without tests), each
-        the median of ``repeats`` repeats (of latency, `LATENCY_ROUNDS` times as many) with
-        ``_low`` and ``_high``, see `stats.median_interval`; and where it was measured.
+        the median of ``repeats`` repeats (of latency, `LATENCY_ROUNDS` times as many) with ``_low``
+        and ``_high``, see `stats.median_interval`; and where it was measured.
     """
     from keras import ops
 
@@ -254,24 +237,17 @@ def measure_layers(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure single layers, as many channels out as in, over channels and feature-map sizes.
 
-    Parameters
-    ----------
-    training, timing : mapping
-        The config's sections.
-    device : str
-        What `convstudy.engine.use_backend` gave.
+    Args:
+        device: What `convstudy.engine.use_backend` gave.
 
-    Returns
-    -------
-    layers : DataFrame
-        A row a point: ``pass`` (of `PASSES`; the backward one gives the gradients by inputs and
-        weights), ``size`` (of the square feature map), ``channels``, ``kind``, ``macs`` (of a call
-        on ``batch_size`` feature maps, see `PASS_MACS`), ``ms`` (milliseconds a call, the median
-        of ``repeats``), ``ms_low``, ``ms_high`` (its interval), ``gmacs_per_second``,
-        ``overhead_ms`` (of a call that computes nothing), ``skipped`` (why it was not measured)
-        and where it was measured.
-    repeats : DataFrame
-        Every measurement: ``pass``, ``size``, ``channels``, ``kind``, ``repeat``, ``ms``.
+    Returns:
+        layers: A row a point: ``pass`` (of `PASSES`; the backward one gives the gradients by inputs
+            and weights), ``size`` (of the square feature map), ``channels``, ``kind``, ``macs`` (of
+            a call on ``batch_size`` feature maps, see `PASS_MACS`), ``ms`` (milliseconds a call,
+            the median of ``repeats``), ``ms_low``, ``ms_high`` (its interval),
+            ``gmacs_per_second``, ``overhead_ms`` (of a call that computes nothing), ``skipped``
+            (why it was not measured) and where it was measured.
+        repeats: Every measurement: ``pass``, ``size``, ``channels``, ``kind``, ``repeat``, ``ms``.
     """
     import keras
 
@@ -363,24 +339,20 @@ def crossovers(repeats: pd.DataFrame) -> pd.DataFrame:
     It is where the two median times are equal for the last time, on a line between measured
     channel counts with logarithmic axes.
 
-    Parameters
-    ----------
-    repeats : DataFrame
-        The second one of `measure_layers`.
+    Args:
+        repeats: The second one of `measure_layers`.
 
-    Returns
-    -------
-    DataFrame
-        A row a size and pass. ``outcome`` is ``crosses``, ``always faster`` or ``never faster``
-        (of the separable layer, within ``first_channels`` to ``last_channels``), or ``not
-        measured``. Where it crosses, ``channels`` says at how many. ``channels_low`` and
-        ``channels_high`` are the 95 % interval over resampled repeats; an end is empty where it
-        lies outside what was measured, and ``always_share`` and ``never_share`` are the shares of
-        resamples with those outcomes. ``macs_ratio`` says by how many times Conv2D's MACs exceed
-        the separable layer's there, where both take as long; ``macs_channels`` is where their MACs
-        are equal. ``first_speedup`` and ``last_speedup`` say how many times faster the separable
-        layer is at the first and the last channels, with ``_low`` and ``_high``, and
-        ``last_macs_ratio`` how many times fewer MACs it has at the last ones.
+    Returns:
+        A row a size and pass. ``outcome`` is ``crosses``, ``always faster`` or ``never faster`` (of
+        the separable layer, within ``first_channels`` to ``last_channels``), or ``not measured``.
+        Where it crosses, ``channels`` says at how many. ``channels_low`` and ``channels_high`` are
+        the 95 % interval over resampled repeats; an end is empty where it lies outside what was
+        measured, and ``always_share`` and ``never_share`` are the shares of resamples with those
+        outcomes. ``macs_ratio`` says by how many times Conv2D's MACs exceed the separable layer's
+        there, where both take as long; ``macs_channels`` is where their MACs are equal.
+        ``first_speedup`` and ``last_speedup`` say how many times faster the separable layer is at
+        the first and the last channels, with ``_low`` and ``_high``, and ``last_macs_ratio`` how
+        many times fewer MACs it has at the last ones.
     """
     rows: list[dict[str, Any]] = []
     for (direction, size), part in repeats.groupby(["pass", "size"], sort=False):
@@ -431,14 +403,11 @@ def crossovers(repeats: pd.DataFrame) -> pd.DataFrame:
 def _advantage(times: np.ndarray) -> np.ndarray:
     """Give the logarithm of how many times longer Conv2D takes.
 
-    Parameters
-    ----------
-    times : ndarray, (2, ..., channels, repeats)
-        Of Conv2D and the separable layer.
+    Args:
+        times: (2, ..., channels, repeats). Of Conv2D and the separable layer.
 
-    Returns
-    -------
-    ndarray, (draws, channels)
+    Returns:
+        (draws, channels).
     """
     conv, separable = np.log(np.median(times, axis=-1))
     return np.atleast_2d(conv - separable)
@@ -447,16 +416,13 @@ def _advantage(times: np.ndarray) -> np.ndarray:
 def _crossing(channels: np.ndarray, advantage: np.ndarray) -> np.ndarray:
     """Find the channels from which on the advantage stays above zero.
 
-    Parameters
-    ----------
-    channels : ndarray, (channels,)
-        Rising.
-    advantage : ndarray, (draws, channels)
+    Args:
+        channels: (channels,). Rising.
+        advantage: (draws, channels).
 
-    Returns
-    -------
-    ndarray, (draws,)
-        `ALWAYS` where it is above zero everywhere, `NEVER` where it is not at the last channels.
+    Returns:
+        (draws,). `ALWAYS` where it is above zero everywhere, `NEVER` where it is not at the last
+        channels.
     """
     logs = np.log(channels)
     found = np.full(len(advantage), ALWAYS)
@@ -480,14 +446,10 @@ def _finite(value: float) -> float:
 def correlations(modules: pd.DataFrame) -> pd.DataFrame:
     """Say how far parameters and MACs tell the times of the modules.
 
-    Parameters
-    ----------
-    modules : DataFrame
-        What `measure_modules` gives.
+    Args:
+        modules: What `measure_modules` gives.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         ``time`` (of `TIMES`), ``against`` (of `COUNTS`), ``spearman`` (correlation of ranks) and
         ``pearson`` (of logarithms).
     """

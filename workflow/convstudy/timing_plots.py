@@ -46,10 +46,8 @@ def place(table: "pd.DataFrame") -> str:
 def modules(table: "pd.DataFrame", correlations: "pd.DataFrame") -> "Figure":
     """Draw the modules' times against their multiply-accumulates.
 
-    Parameters
-    ----------
-    table, correlations : DataFrame
-        See `convstudy.timing`.
+    Args:
+        table, correlations: See `convstudy.timing`.
     """
     figure, axes = plots.new_figure(1, len(SHOWN), size=(7.6, 3.7), synthetic=False)
     kinds = table[list(POSITIONS)].to_numpy()
@@ -84,10 +82,8 @@ def modules(table: "pd.DataFrame", correlations: "pd.DataFrame") -> "Figure":
 def layers(table: "pd.DataFrame", crossovers: "pd.DataFrame") -> "Figure":
     """Draw single layers' times against channels, a column a feature-map size, a row a pass.
 
-    Parameters
-    ----------
-    table, crossovers : DataFrame
-        See `convstudy.timing`.
+    Args:
+        table, crossovers: See `convstudy.timing`.
     """
     sizes = sorted(set(table["size"]))
     figure, axes = plots.new_figure(

@@ -20,9 +20,7 @@ EPS = {name: float(np.finfo(name).eps) for name in ("float32", "float64")}
 def check_identities() -> pd.DataFrame:
     """Check what the article says of how the layers are related, with random numbers in Keras.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         ``identity``, ``check``, ``max_abs_error``, ``tolerance`` (n x eps x the largest sum of the
         products' sizes, n products a sum), ``passed``.
     """
@@ -136,17 +134,11 @@ def keras_layer(
 ) -> np.ndarray:
     """Apply a Keras layer without bias and with given kernels.
 
-    Parameters
-    ----------
-    layer : str
-        Class in ``keras.layers``.
-    image : ndarray, (batch, Y, X, channels)
-    *kernels : ndarray
-        In Keras's order and shapes.
-    dtype : str
-        In which the layer computes.
-    **options
-        ``strides``, ``dilation_rate``, ``padding``.
+    Args:
+        image: (batch, Y, X, channels).
+        *kernels: In Keras's order and shapes.
+        dtype: In which the layer computes.
+        **options: ``strides``, ``dilation_rate``, ``padding``.
     """
     import keras
 
@@ -261,9 +253,7 @@ MUTATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def check_grid() -> pd.DataFrame:
     """Compare Keras with the reference over a grid of settings, and see that mistakes are found.
 
-    Returns
-    -------
-    DataFrame
+    Returns:
         A row a case. Where ``mutation`` is given, Keras got a deliberately wrong kernel and
         ``passed`` means that the comparison noticed.
     """
@@ -310,15 +300,11 @@ def _compare(
 def require_all_passed(**tables: pd.DataFrame) -> None:
     """Raise if a check failed.
 
-    Parameters
-    ----------
-    **tables : DataFrame
-        By name, each with a column ``passed``.
+    Args:
+        **tables: By name, each with a column ``passed``.
 
-    Raises
-    ------
-    UserError
-        Naming the failed checks.
+    Raises:
+        UserError: Naming the failed checks.
     """
     failed = []
     for name, table in tables.items():

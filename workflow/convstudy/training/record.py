@@ -52,14 +52,12 @@ def devices(records: Sequence[Mapping[str, Any]]) -> str:
 def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Sum up a curve: its best and last test accuracy, its epochs, its time.
 
-    Returns
-    -------
-    dict
+    Returns:
         ``test_accuracy_best`` (of ``best_epoch``), ``test_accuracy_last``, ``validated_epoch`` (the
         one with the best validation accuracy) and ``test_accuracy_validated`` (there),
         ``train_accuracy_last``, ``epochs``, ``seconds``, ``images_per_second`` (median over epochs,
-        since the first one also compiles). Of equally good epochs the first one counts. None
-        where there are no records, or no validation images; ``epochs`` and ``seconds`` are then 0.
+        since the first one also compiles). Of equally good epochs the first one counts. None where
+        there are no records, or no validation images; ``epochs`` and ``seconds`` are then 0.
     """
     best = best_epoch(records, "test_accuracy")
     validated = best_epoch(records, "validation_accuracy")
@@ -89,10 +87,8 @@ def best_epoch(records: Sequence[Mapping[str, Any]], field: str) -> int | None:
 def load_description(path: str) -> dict[str, Any]:
     """Read what a training job wrote of its curve.
 
-    Raises
-    ------
-    UserError
-        If the file is damaged.
+    Raises:
+        UserError: If the file is damaged.
     """
     try:
         return read_sealed(path)
@@ -106,10 +102,8 @@ def load_description(path: str) -> dict[str, Any]:
 def tabulate(descriptions: Sequence[dict[str, Any]]) -> tuple["pd.DataFrame", "pd.DataFrame"]:
     """Collect single-kind trainings in a row each, and in a row an epoch.
 
-    Parameters
-    ----------
-    descriptions : sequence of dict
-        What `Curve.describe` gives, with ``model`` (the kind) and ``parameters``.
+    Args:
+        descriptions: What `Curve.describe` gives, with ``model`` (the kind) and ``parameters``.
     """
     import pandas as pd
 

@@ -36,24 +36,17 @@ SECONDS_BETWEEN_LINES = 30.0
 class Recipe:
     """All that decides a training's numbers, save the network, the seed and the data.
 
-    Attributes
-    ----------
-    batch_size : int
-        Images a step.
-    optimizer : mapping
-        ``name``, ``learning_rate`` and ``weight_decay``; ``momentum``, ``schedule`` and
-        ``warmup_epochs`` where they count.
-    augmentation : str
-        ``none``, ``flip`` (left-right) or ``flip_and_shift`` (and by up to four pixels).
-    label_smoothing : float
-        Share of each training label that is spread over all classes.
-    precision : str
-        Keras dtype policy.
-    backend : str
-        Keras backend.
-    schedule_epochs : int or None
-        Length of the learning rate schedule; None where the rate is constant, so that a curve
-        can be made longer.
+    Attributes:
+        batch_size: Images a step.
+        optimizer: ``name``, ``learning_rate`` and ``weight_decay``; ``momentum``, ``schedule`` and
+            ``warmup_epochs`` where they count.
+        augmentation: ``none``, ``flip`` (left-right) or ``flip_and_shift`` (and by up to four
+            pixels).
+        label_smoothing: Share of each training label that is spread over all classes.
+        precision: Keras dtype policy.
+        backend: Keras backend.
+        schedule_epochs: Length of the learning rate schedule; None where the rate is constant, so
+            that a curve can be made longer.
     """
 
     batch_size: int
@@ -92,22 +85,14 @@ class Recipe:
 class Trainer:
     """A network in training.
 
-    Parameters
-    ----------
-    layers : list of Layer
-        The network.
-    recipe : Recipe
-        How it is trained.
-    seed : int
-        Of the first weights, the images' order and their augmentation.
-    dataset : Dataset
-        What it is trained and tested on.
-    checkpoint : Path, optional
-        Where to continue; without it, the network is new.
-    epoch : int
-        Whole epochs that the checkpoint has behind it.
-    jit_compile : bool or str
-        See `Engine`.
+    Args:
+        layers: The network.
+        recipe: How it is trained.
+        seed: Of the first weights, the images' order and their augmentation.
+        dataset: What it is trained and tested on.
+        checkpoint: Where to continue; without it, the network is new.
+        epoch: Whole epochs that the checkpoint has behind it.
+        jit_compile: See `Engine`.
     """
 
     def __init__(
@@ -153,9 +138,7 @@ class Trainer:
     def train_epoch(self) -> dict[str, Any]:
         """Train one epoch, and test after it.
 
-        Returns
-        -------
-        dict
+        Returns:
             ``epoch`` (from 1), ``loss`` and ``train_accuracy`` (means over the epoch, while the
             weights change; the loss is that of smoothed labels, if they are), ``test_loss``,
             ``test_accuracy``, ``test_right`` (which test images were right, see `pack`), the same
@@ -163,10 +146,8 @@ class Trainer:
             epoch's end), ``seconds`` (training and test) and ``images_per_second`` (training
             alone). Accuracies are fractions.
 
-        Raises
-        ------
-        Interrupted
-            If a stop is asked for: after the step under way.
+        Raises:
+            Interrupted: If a stop is asked for: after the step under way.
         """
         began = time.perf_counter()
         loss, correct = self._train_steps()
