@@ -51,8 +51,8 @@ def make(folder: Path) -> Path:
     notebooks = ROOT / "workflow/notebooks"
     (folder / "reports").mkdir()
     render(
-        notebooks / "report.ipynb",
-        [notebooks / f"extras/{name}.ipynb" for name in results.extras],
+        notebooks / "report.md",
+        [notebooks / f"extras/{name}.md" for name in results.extras],
         notebooks / "template/convstudy",
         {"results": "../results", "captions": str(ROOT / "workflow/report")},
         "A title",

@@ -71,13 +71,13 @@ def test_no_code_is_shown(tmp_path: Path, root: Path):
 
 def test_the_extras_stand_in_their_place(root: Path):
     folder = root / "workflow/notebooks"
-    extras = sorted((folder / "extras").glob("*.ipynb"))
+    extras = sorted((folder / "extras").glob("*.md"))
     assert {path.stem for path in extras} == set(EXTRAS)
-    whole = assemble(folder / "report.ipynb", extras)
+    whole = assemble(folder / "report.md", extras)
     ids = [cell.id for cell in whole.cells]
     assert len(ids) == len(set(ids))
     assert "extras" not in ids
     first = ids.index(extras[0].stem)
     assert ids[first + 1] == f"{extras[0].stem}-1"
-    without = [cell.id for cell in assemble(folder / "report.ipynb", []).cells]
+    without = [cell.id for cell in assemble(folder / "report.md", []).cells]
     assert [one for one in ids if one.partition("-")[0] not in EXTRAS] == without

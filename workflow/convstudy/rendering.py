@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,15 +14,33 @@ from convstudy.files import write_text
 logger = logging.getLogger(__name__)
 
 
-def assemble(notebook: Path, extras: Sequence[Path]) -> Any:
-    """Read the report's notebook, with the cells of the extras' in place of its cell ``extras``."""
-    import nbformat
+# A cell's name in a comment; below it prose, or code in a fence.
+CELL = re.compile(r"<!-- ([\w-]+) -->\n(.*?)\n(?=\n<!-- [\w-]+ -->\n|\Z)", re.DOTALL)
+FENCE = re.compile(r"```python\n(.*)\n```", re.DOTALL)
 
-    whole = nbformat.read(notebook, as_version=4)
-    parts = [nbformat.read(path, as_version=4).cells for path in extras]
-    place = next(number for number, cell in enumerate(whole.cells) if cell.id == "extras")
-    whole.cells[place : place + 1] = [cell for cells in parts for cell in cells]
-    return whole
+
+def assemble(text: Path, extras: Sequence[Path]) -> Any:
+    """Make the notebook of the report's text, with the extras' in place of its cell ``extras``."""
+    from nbformat.v4 import new_notebook
+
+    cells = _cells(text)
+    place = next(number for number, cell in enumerate(cells) if cell.id == "extras")
+    cells[place : place + 1] = [cell for path in extras for cell in _cells(path)]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+
+def _cells(text: Path) -> list[Any]:
+    from nbformat.v4 import new_code_cell, new_markdown_cell
+
+    cells = []
+    for name, source in CELL.findall(text.read_text(encoding="utf-8")):
+        if fenced := FENCE.fullmatch(source):
+            tags = {"tags": ["parameters"]} if name == "parameters" else {}
+            cells.append(new_code_cell(fenced[1], id=name, metadata=tags))
+        else:
+            cells.append(new_markdown_cell(source, id=name))
+    return cells
 
 
 def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path()) -> Any:
@@ -108,7 +127,7 @@ def to_html(notebook: Any, template: Path, title: str) -> str:
 
 
 def render(
-    notebook: Path,
+    text: Path,
     extras: Sequence[Path],
     template: Path,
     parameters: Mapping[str, Any],
@@ -119,8 +138,8 @@ def render(
     """Execute the report's notebook and write it, and the report.
 
     Args:
-        notebook, template: The source and the template's folder.
-        extras: Notebooks of the extras that the report shows.
+        text, template: The source and the template's folder.
+        extras: Texts of the extras that the report shows.
         parameters: The notebook's parameters; it runs in the folder of `executed`, as in Jupyter
             later.
         executed, html: Where to write.
@@ -130,8 +149,8 @@ def render(
     """
     import nbformat
 
-    done = execute(assemble(notebook, extras), parameters, executed.parent)
-    text = to_html(done, template, title)
+    done = execute(assemble(text, extras), parameters, executed.parent)
+    page = to_html(done, template, title)
     write_text(executed, nbformat.writes(done) + "\n")
-    write_text(html, text)
-    logger.info("%s: %.1f MB, opens in any browser", html, len(text.encode()) / 1e6)
+    write_text(html, page)
+    logger.info("%s: %.1f MB, opens in any browser", html, len(page.encode()) / 1e6)

@@ -92,8 +92,8 @@ rule render_report:
         "results/claims.csv",
         rules.plot_figures.output,
         run=rules.record_run.output.run,
-        notebook="workflow/notebooks/report.ipynb",
-        extras=[f"workflow/notebooks/extras/{name}.ipynb" for name in EXTRAS],
+        text="workflow/notebooks/report.md",
+        extras=[f"workflow/notebooks/extras/{name}.md" for name in EXTRAS],
         template=[
             "workflow/notebooks/template/convstudy/conf.json",
             "workflow/notebooks/template/convstudy/index.html.j2",

@@ -9,7 +9,7 @@ from convstudy.rendering import render
 with job(snakemake):
     folder = Path(snakemake.output.notebook).parent
     render(
-        notebook=Path(snakemake.input.notebook),
+        text=Path(snakemake.input.text),
         extras=[Path(path) for path in snakemake.input.extras],
         template=Path(snakemake.input.template[0]).parent,
         # Seen from the notebook's own folder, so that no folder of this machine stands in it.
