@@ -20,7 +20,7 @@ from sample_results import write_extras, write_sample
 
 FILE = Path(__file__).parents[2] / "config/claims.yaml"
 LISTED = ledger.load(FILE)
-ENTRIES = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+TOPICS = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 MEAN = "test_accuracy_best"
 # Files of the parts that are made on demand.
 OPT_IN = {claim.file for claim in LISTED if claim.file.partition("/")[0] in EXTRAS}
@@ -69,7 +69,6 @@ def verdict(tmp_path: Path, table: pd.DataFrame, test: dict[str, Any], **others)
             "source": "this project",
             "basis": "training",
             "file": name,
-            "columns": list(table),
             "test": test,
             "unit": "times",
             "refuted_by": "Another number.",
@@ -223,11 +222,17 @@ def test_a_test_that_cannot_be_done_is_one_line(tmp_path: Path, test, words: str
 
 
 def test_a_column_that_the_file_lacks_is_one_line(tmp_path: Path):
-    test = {"type": "equality", "value": A, "expected": 1}
-    with pytest.raises(
-        UserError, match=r"columns has valu, but results/tables/trials\.csv has name"
+    wrong = {"column": "valu"}
+    for test in (
+        {"type": "equality", "value": wrong, "expected": 1},
+        {"type": "equality", "value": A, "expected": wrong},
+        {"type": "interval", "value": {**A, "interval": ["low", "valu"]}, "above": 1},
+        {"type": "interval", "value": {**A, "named_by": "valu"}, "above": 1},
     ):
-        verdict(tmp_path, NUMBERS, test, columns=["valu"])
+        with pytest.raises(
+            UserError, match=r"column valu, but results/tables/trials\.csv has name"
+        ):
+            verdict(tmp_path, NUMBERS, test)
 
 
 # What a run's size allows
@@ -405,13 +410,6 @@ def test_a_wrong_count_refutes_its_claim_alone(tmp_path: Path):
     assert wrong["effect"].to_dict() == {"parameters_depthwise": 1}
 
 
-def test_every_claim_has_its_file_and_columns(tmp_path: Path):
-    results = sample(tmp_path)
-    write_extras(tmp_path)
-    for claim in LISTED:
-        assert set(claim.columns) <= set(results.table(claim.file)), claim.id
-
-
 def test_claims_about_opt_in_parts_are_judged_when_these_are_there(tmp_path: Path):
     """Their selections find rows, and the numbers decide."""
     results = sample(tmp_path, reduced=False)
@@ -469,7 +467,7 @@ def test_ids_are_unique_and_the_article_has_most_claims():
 
 
 def test_every_accuracy_objective_and_count_of_the_article_is_claimed():
-    claimed = {path for entry in ENTRIES for path, _ in ledger.figures(entry)}
+    claimed = {path for entry in ledger.expanded(TOPICS) for path, _ in ledger.figures(entry)}
 
     def figures(part: Any, path: str = ""):
         pairs = enumerate(part) if isinstance(part, list) else part.items()
@@ -493,16 +491,17 @@ def test_no_figure_of_the_article_stands_in_the_claims_themselves():
 
 
 def broken(change) -> str:
-    entries = copy.deepcopy(ENTRIES)
-    found = change(entries)
-    return yaml.safe_dump(entries if found is None else found, allow_unicode=True)
+    topics = copy.deepcopy(TOPICS)
+    found = change(topics)
+    return yaml.safe_dump(topics if found is None else found, allow_unicode=True, sort_keys=False)
 
 
 def at(place: str, value: Any):
     """Set a key of the claim conv_wins, or remove it."""
 
-    def change(entries: list[dict[str, Any]]) -> None:
-        part = next(entry for entry in entries if entry["id"] == "conv_wins")
+    def change(topics: dict[str, Any]) -> None:
+        part = topics["Search by accuracy"]["claims"][0]
+        assert part["id"] == "conv_wins"
         *path, last = place.split(".")
         for key in path:
             part = part[int(key) if key.isdigit() else key]
@@ -517,33 +516,44 @@ def at(place: str, value: Any):
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (at("test.type", "order"), "claim conv_wins: test.type: 'order', but allowed is one of"),
-        (at("verdict", "true"), "claim conv_wins: verdict is no key; allowed here are id, topic"),
+        (at("order", {}), "claim conv_wins: order is no key; allowed here are topic, basis, file"),
+        (at("verdict", "true"), "claim conv_wins: verdict is no key; allowed here are topic"),
         (
-            at("test.vales", []),
-            "claim conv_wins: test.vales is no key; allowed here are type, values; did you mean",
+            at("ordering.vales", []),
+            "claim conv_wins: ordering.vales is no key; allowed here are values; did you mean",
+        ),
+        (at("ordering", None), "claim conv_wins: it has no equality or tolerance or ordering or"),
+        (
+            at("interval", {"value": {"column": "rank"}, "below": 2}),
+            "claim conv_wins has ordering and interval; allowed is one of them",
         ),
         (at("refuted_by", None), "claim conv_wins: it has no refuted_by; needed are id"),
-        (at("test.values", None), "claim conv_wins: test has no values; needed are values; add it"),
+        (at("ordering.values", None), "claim conv_wins: ordering has no values; needed are values"),
         (
-            at("test", {"type": "interval", "value": {"column": "rank"}}),
-            "claim conv_wins: test has no above or below",
+            at("interval", {"value": {"column": "rank"}}),
+            "claim conv_wins: interval has no above or below",
         ),
         (
-            at("test", "ordering"),
-            "claim conv_wins: test: 'ordering', but allowed is a section with keys",
+            at("ordering", "values"),
+            "claim conv_wins: ordering: 'values', but allowed is a section with keys",
         ),
         (at("file", "trials.csv"), "claim conv_wins: file: 'trials.csv', but allowed is one of"),
         (at("basis", "guess"), "claim conv_wins: basis: 'guess', but allowed is one of arithmetic"),
         (at("id", "Conv wins"), "claim Conv wins: id: 'Conv wins', but allowed is lower-case"),
-        (at("columns", []), "claim conv_wins: columns: [], but allowed is a list of at least 1"),
-        (at("columns", ["a", "a"]), "claim conv_wins: columns: ['a', 'a'], but allowed is a list"),
         (
-            at("test", {"type": "equality", "value": {"column": "module"}, "expected": {}}),
-            "claim conv_wins: test.expected: {}, but allowed is a number",
+            at("equality", {"value": {"column": "module"}, "expected": {}}),
+            "claim conv_wins: equality.expected: {}, but allowed is a number",
+        ),
+        (at("each", [{"kind": 1}, {"kind": 2}]), "claim conv_wins: id stands twice"),
+        (
+            lambda topics: {**topics, "Ours": {"claims": [{"each": [{}], "id": "a_$kind"}]}},
+            "an entry with each uses $kind, which each does not give; add it there",
+        ),
+        (
+            lambda topics: {**topics, "Ours": {"claims": [{"each": [{}], "id": "a $"}]}},
+            "an entry with each has a $ that names nothing; write $$",
         ),
         (at("id", "accuracy_conv"), "claim accuracy_conv: id stands twice"),
-        (at("test.values.0.column", "rank"), "claim conv_wins: test uses rank, which columns does"),
         (
             at("statement", "It has {single_kind.conv.weight}."),
             "claim conv_wins: single_kind.conv.weight is no figure of the article; single_kind.conv"
@@ -553,8 +563,8 @@ def at(place: str, value: Any):
             at("statement", "{single_kind.conv.parameters:.x}"),
             "claim conv_wins: statement has the format '.x'",
         ),
-        (lambda _: {"claims": []}, 'the list of claims: {"claims": []}, but allowed is a list'),
-        (lambda _: ["a"], "claim number 1: it: 'a', but allowed is a section with keys"),
+        (lambda _: ["a"], "the topics of claims: ['a'], but allowed is a section with keys"),
+        (lambda _: {"A topic": {}}, "A topic has no claims; needed are claims; add it"),
     ],
 )
 def test_a_mistake_in_the_claims_is_one_line(tmp_path: Path, change, line: str):

@@ -183,11 +183,11 @@ def test_a_stopped_run_goes_on_with_the_same_results(root, project, tmp_path, ho
 def test_a_mistake_in_the_claims_stops_before_any_job(root, tmp_path):
     project = Project(root, tmp_path)
     path = project.folder / "config/claims.yaml"
-    path.write_text(path.read_text().replace("type: equality", "type: equal", 1))
+    path.write_text(path.read_text().replace("      equality:", "      equal:", 1))
     code, output = project.run()
     assert code != 0
-    assert "config/claims.yaml has a mistake" in output
-    assert "test.type: 'equal', but allowed is one of equality" in output
+    assert "config/claims.yaml has mistakes" in output
+    assert "equal is no key; allowed here are topic, basis, file" in output
     assert "Traceback" not in output
     assert "rule " not in output
 

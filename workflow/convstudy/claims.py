@@ -132,7 +132,7 @@ def _judge(claim: Claim, results: Results) -> tuple[str, str | None, str, Compar
 def _compared(claim: Claim, results: Results) -> tuple[list[Comparison], str, bool]:
     """Do a claim's test: its comparisons, the evidence, whether there are too few replicates."""
     test, unit = claim.test, claim.unit
-    table = _columns(claim, results)
+    table = results.table(claim.file)
 
     def measured(asked: Json) -> Quantity:
         return measure(claim, asked, table, results.test_images)
@@ -174,19 +174,6 @@ def _compared(claim: Claim, results: Results) -> tuple[list[Comparison], str, bo
     return comparisons, evidence, quantity.few
 
 
-def _columns(claim: Claim, results: Results) -> pd.DataFrame:
-    """Read the columns that a claim speaks of."""
-    table = results.table(claim.file)
-    missing = [column for column in claim.columns if column not in table]
-    if missing:
-        raise _mistake(
-            claim,
-            f"columns has {', '.join(missing)}, but results/{claim.file} has {', '.join(table)};"
-            " write some of these",
-        )
-    return table[claim.columns]
-
-
 def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quantity:
     """Take numbers from a table.
 
@@ -202,11 +189,14 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
     """
     rows = _selected(claim, asked, table)
     column, reduce, interval = asked["column"], asked.get("reduce"), asked.get("interval")
+    ends = interval if isinstance(interval, list) else []
+    for name in (column, *ends, asked.get("named_by", column)):
+        _require_column(claim, name, table)
     rows = rows[rows[column].notna()]
     if rows.empty:
         which = f" with {asked['select']}" if "select" in asked else ""
         raise NothingThereError(f"results/{claim.file} has no row{which}.")
-    numbers = [column, *(interval if isinstance(interval, list) else [])]
+    numbers = [column, *ends]
     for name in numbers if reduce != "count" else []:
         if not pd.api.types.is_numeric_dtype(rows[name]):
             raise _mistake(claim, f"{name} holds text, but needed are numbers; name another column")
@@ -221,8 +211,8 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
     low, high = values, values
     if interval == "accuracy":
         each = [rows[column]] if reduce == "mean" else [pd.Series([one]) for one in values]
-        ends = [stats.trained_accuracy(accuracies, images) for accuracies in each]
-        low, high = (pd.Series(end, values.index) for end in zip(*ends, strict=True))
+        pairs = [stats.trained_accuracy(accuracies, images) for accuracies in each]
+        low, high = (pd.Series(end, values.index) for end in zip(*pairs, strict=True))
     elif interval:
         low, high = rows[interval[0]], rows[interval[1]]
     if "over" in asked:
@@ -237,6 +227,15 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
     # A table gives no interval where there is one replicate.
     few = few or bool(low.isna().any())
     return Quantity(values, low, high, names, rows, few)
+
+
+def _require_column(claim: Claim, name: str, table: pd.DataFrame) -> None:
+    if name not in table:
+        raise _mistake(
+            claim,
+            f"test names the column {name}, but results/{claim.file} has {', '.join(table)}; write"
+            " one of these",
+        )
 
 
 def _selected(claim: Claim, asked: Json, table: pd.DataFrame) -> pd.DataFrame:
@@ -275,6 +274,7 @@ def _expected(claim: Claim, asked: Any, quantity: Quantity) -> pd.Series:
                 f"test compares one number of {len(quantity.rows)} rows with the column"
                 f" {asked['column']}, which has as many; remove reduce, or expect a number",
             )
+        _require_column(claim, asked["column"], quantity.rows)
         return quantity.rows[asked["column"]]
     value = article.figure(asked["article"]) if isinstance(asked, dict) else asked
     return pd.Series([value] * len(quantity.value))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from convstudy import article
@@ -11,6 +12,7 @@ from convstudy.errors import UserError
 from convstudy.settings import schema_mistakes
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "claims.schema.yaml"
+TESTS = ("equality", "tolerance", "ordering", "interval")
 # A figure of the article in a statement, and its format.
 FIGURE = re.compile(r"\{([\w.]+)(?::([^{}]+))?\}")
 
@@ -27,7 +29,6 @@ class Claim:
     source: str
     basis: str
     file: str
-    columns: list[str]
     test: Json
     unit: str
     refuted_by: str
@@ -42,7 +43,7 @@ def load(path: Path) -> list[Claim]:
     import yaml
 
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        topics = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing; it lists the claims: restore it") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -51,32 +52,74 @@ def load(path: Path) -> list[Claim]:
         what = getattr(error, "problem", None) or "it is not UTF-8"
         raise UserError(f"{path} is no YAML{line}: {what}; correct it there") from None
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    mistakes = list(schema_mistakes(entries, schema, "the list of claims", _name_claim(entries)))
+    entries: list[Json] = []
+    mistakes = list(schema_mistakes(topics, schema, "the topics of claims"))
+    if not mistakes:
+        try:
+            entries = expanded(topics)
+        except KeyError as error:
+            what = f"uses ${error.args[0]}, which each does not give; add it there"
+            mistakes = [f"an entry with each {what}"]
+        except ValueError:
+            mistakes = ["an entry with each has a $ that names nothing; write $$"]
+    if not mistakes:
+        ids = (one.get("id", f"number {place}") for place, one in enumerate(entries, start=1))
+        names = {place: f"claim {name}" for place, name in enumerate(ids)}
+        flat = {"$defs": schema["$defs"], "items": {"$ref": "#/$defs/claim"}}
+        mistakes = list(schema_mistakes(entries, flat, "the claims", names))
     if not mistakes:
         mistakes = list(_further_mistakes(entries))
     if mistakes:
         head = f"{path} has a mistake" if len(mistakes) == 1 else f"{path} has mistakes"
         raise UserError("\n  ".join([f"{head}:", *mistakes]))
-    return [Claim(**{**entry, "statement": _filled(entry["statement"])}) for entry in entries]
+    return [_claim(entry) for entry in entries]
 
 
-def _name_claim(entries: Any) -> dict[int, str]:
-    """Call each claim by its id in messages, or by its place."""
-    named = {}
-    for place, entry in enumerate(entries if isinstance(entries, list) else []):
-        identifier = entry.get("id") if isinstance(entry, dict) else None
-        named[place] = f"claim {identifier or f'number {place + 1}'}"
-    return named
+def expanded(topics: Json) -> list[Json]:
+    """Give every claim as a mapping of its own, with what its topic and ``each`` say."""
+    entries = []
+    for topic, part in topics.items():
+        shared = {key: value for key, value in part.items() if key != "claims"}
+        for entry in part["claims"]:
+            own = {key: value for key, value in entry.items() if key != "each"}
+            for row in entry.get("each", [None]):
+                entries.append(
+                    {"topic": topic, **shared, **(_put_in(own, row) if row is not None else own)}
+                )
+    return entries
+
+
+def _put_in(part: Any, row: Json) -> Any:
+    """Replace ``$key`` in all texts."""
+    if isinstance(part, dict):
+        return {key: _put_in(value, row) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_put_in(value, row) for value in part]
+    return Template(part).substitute(row) if isinstance(part, str) else part
+
+
+def _claim(entry: Json) -> Claim:
+    """Make a claim of a checked entry."""
+    [kind] = _tests(entry)
+    others = {key: value for key, value in entry.items() if key != kind}
+    others["statement"] = _filled(entry["statement"])
+    return Claim(**others, test={"type": kind, **entry[kind]})
+
+
+def _tests(entry: Json) -> list[str]:
+    return [kind for kind in TESTS if kind in entry]
 
 
 def _further_mistakes(entries: list[Json]) -> Iterator[str]:
-    """Find what the schema cannot: ids given twice, figures and columns that are not there."""
+    """Find what the schema cannot: ids given twice, two tests, figures that are not there."""
     seen: set[str] = set()
     for entry in entries:
         name = f"claim {entry['id']}"
         if entry["id"] in seen:
             yield f"{name}: id stands twice; allowed is each id once; rename one"
         seen.add(entry["id"])
+        if len(tests := _tests(entry)) > 1:
+            yield f"{name} has {' and '.join(tests)}; allowed is one of them; remove the others"
         for path, form in figures(entry):
             try:
                 format(article.figure(path), form or "")
@@ -84,34 +127,27 @@ def _further_mistakes(entries: list[Json]) -> Iterator[str]:
                 yield f"{name}: {error}; write one of these"
             except (ValueError, TypeError) as error:
                 yield f"{name}: statement has the format {form!r} ({error}); write for example :.2%"
-        for column in sorted(_used(entry["test"]) - set(entry["columns"])):
-            yield f"{name}: test uses {column}, which columns does not list; add it there"
 
 
 def figures(entry: Json) -> list[tuple[str, str | None]]:
     """List the article's figures that a claim speaks of, each with its format in the statement."""
     stated = FIGURE.findall(entry["statement"])
-    tested = [(value, None) for key, value in _walk(entry["test"]) if key == "article"]
-    return [*((path, form or None) for path, form in stated), *tested]
+    return [
+        *((path, form or None) for path, form in stated),
+        *((one, None) for one in _named(entry)),
+    ]
 
 
-def _used(test: Json) -> set[str]:
-    """Collect the columns that a test names, save those within its selections."""
-    named = [value for key, value in _walk(test) if key in ("column", "named_by", "interval")]
-    return {one for name in named for one in (name if isinstance(name, list) else [name])} - {
-        "accuracy"
-    }
-
-
-def _walk(part: Any) -> Iterator[tuple[str, Any]]:
-    """Give every key with its value, at any depth."""
+def _named(part: Any) -> Iterator[str]:
+    """Give the article's figures that a test names, at any depth."""
     if isinstance(part, dict):
-        for key, value in part.items():
-            yield key, value
-            yield from _walk(value)
+        if isinstance(part.get("article"), str):
+            yield part["article"]
+        for value in part.values():
+            yield from _named(value)
     elif isinstance(part, list):
         for value in part:
-            yield from _walk(value)
+            yield from _named(value)
 
 
 def _filled(statement: str) -> str:
