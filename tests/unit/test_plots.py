@@ -1,14 +1,15 @@
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 import pytest
-from convstudy import plots, tables
+from convstudy import plots
 from convstudy.layers import KINDS
-from convstudy.results import Results
+from convstudy.results import Results, figure_names
 from PIL import Image
 from sample_results import STUDIES, write_sample
 
@@ -28,27 +29,24 @@ def texts(figure) -> str:
     return "\n".join([title, *legends, *labels])
 
 
-def draw(results: Results, synthetic: bool) -> dict:
-    trials = tables.all_trials(results)
-    study = results.studies["penalised"]
-    rows = tables.single_kind(results)
-    rows["accuracies"] = [[one] for one in rows["mean"]]
-    printed = tables.article_best(penalised=True)
-    article = dict(zip(rows["kind"], rows["article"], strict=True))
-    return {
-        "learning_curves": plots.learning_curves(results.curves, article, synthetic),
-        "single_kind": plots.single_kind(rows, synthetic),
-        "parameters_accuracy": plots.parameters_accuracy(
-            trials, tables.front(results), printed, True, synthetic
-        ),
-        "trials": plots.trial_history(study.trials, "penalised", synthetic),
-        "reuse": plots.reuse(tables.studies(results), results.training, synthetic),
-    }
+@pytest.fixture
+def fresh(results: Results) -> Results:
+    """Give the same results, to be changed."""
+    return Results(results.folder)
+
+
+DRAWN = {
+    **{
+        name: getattr(plots, name)
+        for name in ("learning_curves", "single_kind", "parameters_accuracy", "reuse")
+    },
+    "trials": partial(plots.trials, study="penalised"),
+}
 
 
 def test_names_are_had_without_loading_plotting_packages():
     code = (
-        "import sys; from convstudy.plots import figure_names; from convstudy.results import *;"
+        "import sys; from convstudy.results import *;"
         f"figure_names({STUDIES}); table_names({STUDIES}); result_files({STUDIES});"
         "print([name for name in ('matplotlib', 'seaborn', 'pandas') if name in sys.modules])"
     )
@@ -57,7 +55,7 @@ def test_names_are_had_without_loading_plotting_packages():
 
 
 def test_there_is_one_figure_name_for_each_study():
-    names = plots.figure_names(["one", "two"])
+    names = figure_names(["one", "two"])
     assert {"trials_one", "trials_two"} <= set(names)
     assert len(names) == len(set(names))
 
@@ -76,43 +74,39 @@ def test_colours_of_kinds_stand_out_from_white(colour: str):
     assert contrast >= 3
 
 
-def test_synthetic_data_are_named_in_every_figure_and_the_article_is_left_out(results: Results):
-    for name, figure in draw(results, synthetic=True).items():
-        assert NOTE in texts(figure), name
-        assert "article" not in texts(figure), name
+@pytest.mark.parametrize("name", DRAWN)
+def test_synthetic_data_are_named_and_the_article_is_left_out(fresh: Results, name: str):
+    fresh.data["synthetic"] = True
+    found = texts(DRAWN[name](fresh))
+    assert NOTE in found
+    assert "article" not in found
 
 
-def test_real_data_stand_beside_the_article(results: Results):
-    figures = draw(results, synthetic=False)
-    for name in ("learning_curves", "single_kind", "parameters_accuracy"):
-        assert "article" in texts(figures[name]), name
-        assert NOTE not in texts(figures[name]), name
+@pytest.mark.parametrize("name", ["learning_curves", "single_kind", "parameters_accuracy"])
+def test_real_data_stand_beside_the_article(results: Results, name: str):
+    found = texts(DRAWN[name](results))
+    assert "article" in found
+    assert NOTE not in found
 
 
-@pytest.mark.parametrize(("comparable", "panels"), [(True, 1), (False, 2)])
+@pytest.mark.parametrize(("reductions", "panels"), [([], 1), (["It is small."], 2)])
 def test_a_smaller_run_does_not_share_axes_with_the_article(
-    results: Results, comparable: bool, panels: int
+    fresh: Results, reductions: list[str], panels: int
 ):
-    printed = tables.article_best(penalised=True)
-    trials = tables.all_trials(results)
-    figure = plots.parameters_accuracy(
-        trials, tables.front(results), printed, comparable, synthetic=False
-    )
-    assert len(figure.axes) == panels
+    fresh.run["reductions"] = reductions
+    assert len(plots.parameters_accuracy(fresh).axes) == panels
 
 
-def test_a_study_whose_trials_all_failed_can_be_drawn(results: Results):
-    trials = results.studies["accuracy"].trials.assign(
-        state="FAIL", objective=np.nan, test_accuracy=np.nan
-    )
-    figure = plots.trial_history(trials, "accuracy", synthetic=False)
-    assert "failed" in texts(figure)
-    none = trials.iloc[:0].assign(number=[], module=[])
-    assert plots.parameters_accuracy(trials, none, none, comparable=True, synthetic=False).axes
+def test_a_study_whose_trials_all_failed_can_be_drawn(fresh: Results):
+    for name, study in fresh.studies.items():
+        trials = study.trials.assign(state="FAIL", objective=np.nan, test_accuracy=np.nan)
+        fresh.studies[name] = replace(study, trials=trials)
+    assert "failed" in texts(plots.trials(fresh, "accuracy"))
+    assert plots.parameters_accuracy(fresh).axes
 
 
 def test_modules_are_counted_without_the_single_kind_models(results: Results):
-    figure = plots.counts(results.counts, {"conv-conv-conv": 2_000_000})
+    figure = plots.counts(results)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert len(labels) == len(KINDS) ** 3
     # Fewest parameters stand at the top.
@@ -134,15 +128,15 @@ def test_leading_kind_is_that_of_most_layers(kinds: list[str], leading: str):
 
 def test_drawing_leaves_the_settings_of_others_alone(results: Results, tmp_path: Path):
     before = dict(mpl.rcParams)
-    plots.save(plots.counts(results.counts, {}), tmp_path / "counts")
+    plots.save(plots.counts(results), tmp_path / "counts")
     assert dict(mpl.rcParams) == before
 
 
-def test_saving_twice_gives_the_same_bytes_and_leaves_nothing_else(tmp_path: Path):
-    table = pd.DataFrame({"kind": ["conv"] * 2, "replicate": 0, "epoch": [1, 2]})
-    table = table.assign(train_accuracy=0.4, test_accuracy=0.3)
+def test_saving_twice_gives_the_same_bytes_and_leaves_nothing_else(
+    results: Results, tmp_path: Path
+):
     for name in ("first", "second"):
-        plots.save(plots.learning_curves(table, {}, synthetic=False), tmp_path / name)
+        plots.save(plots.learning_curves(results), tmp_path / name)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "first.png",
         "first.svg",

@@ -14,13 +14,13 @@ from types import SimpleNamespace
 
 import pytest
 from bs4 import BeautifulSoup
-from convstudy import claims, figures, ledger, plots, rendering, tables
+from convstudy import claims, figures, ledger, rendering, tables
 from convstudy import recorded as recorded_runs
 from convstudy.extras import EXTRAS
 from convstudy.files import file_digest, write_csv
 from convstudy.records import recorded
 from convstudy.report import Report
-from convstudy.results import Results
+from convstudy.results import Results, figure_names
 from sample_results import STUDIES, write_extras, write_sample
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def render(folder: Path, extras: bool = False, **sample) -> Rendered:
     runs = recorded_runs.tabulate(results, recorded_runs.runs(results.folder))
     write_csv(results.folder / "tables/runs.csv", runs)
     write_csv(results.folder / "claims.csv", claims.check(results, LISTED))
-    drawn = [f"results/figures/{name}.svg" for name in plots.figure_names(STUDIES, results.extras)]
+    drawn = [f"results/figures/{name}.svg" for name in figure_names(STUDIES, results.extras)]
     plotting = SimpleNamespace(
         rule="plot_figures",
         wildcards={},
@@ -120,7 +120,7 @@ def test_the_page_names_no_folder_of_this_machine(real: Rendered):
 
 def test_every_figure_is_embedded_and_described(real: Rendered):
     images = real.page.select("img")
-    assert len(images) == len(plots.figure_names(STUDIES))
+    assert len(images) == len(figure_names(STUDIES))
     for image in images:
         assert image["src"].startswith("data:image/svg+xml;base64,")
         assert len(image["alt"]) > 30
@@ -129,7 +129,7 @@ def test_every_figure_is_embedded_and_described(real: Rendered):
 
 
 def test_every_figure_says_how_it_was_made(real: Rendered):
-    names = plots.figure_names(STUDIES)
+    names = figure_names(STUDIES)
     folds = [figure.select_one("details.made") for figure in real.page.select("figure")]
     assert len(folds) == len(names)
     digest = Results(real.folder / "results").data["digest"]
@@ -302,7 +302,7 @@ def test_the_page_opens_in_a_browser_without_a_network(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ):
     found, messages = browse(request.getfixturevalue(kind).text, tmp_path)
-    number = len(plots.figure_names(STUDIES))
+    number = len(figure_names(STUDIES))
     assert found["decoded"] == number
     assert len(found["widths"]) == number
     assert min(found["widths"]) > 100

@@ -1,7 +1,5 @@
 """Figures of the exhaustive table."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from convstudy import plots
@@ -9,25 +7,14 @@ from convstudy.layers import KINDS
 from convstudy.results import Results
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 
-def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
-    """Give a function for each figure, by name."""
-    summary = results.table("exhaustive/summary.csv")
-    table = results.table("exhaustive/table.csv")
-    return {"exhaustive_accuracy": partial(accuracy, summary, table, results.synthetic)}
-
-
 @plots.styled
-def accuracy(summary: "pd.DataFrame", table: "pd.DataFrame", synthetic: bool) -> "Figure":
-    """Draw each module's replicates, mean and interval, the best module first.
-
-    Args:
-        summary, table: See `convstudy.exhaustive`.
-    """
-    figure, axis = plots.new_figure(size=(7.6, 0.9 + 0.235 * len(summary)), synthetic=synthetic)
+def exhaustive_accuracy(results: Results) -> "Figure":
+    """Draw each module's replicates, mean and interval, the best module first."""
+    summary, table = (results.table(f"exhaustive/{name}.csv") for name in ("summary", "table"))
+    figure, axis = plots.new_figure(results, size=(7.6, 0.9 + 0.235 * len(summary)))
     places = {module: place for place, module in enumerate(summary["module"])}
     done = table[table["status"] == "finished"]
     axis.plot(done["test_accuracy_best"], done["module"].map(places), "|", color=plots.MUTED, ms=7)

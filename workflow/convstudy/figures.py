@@ -1,4 +1,4 @@
-"""The figures of one run: which tables go into which plot."""
+"""The figures of a run: each is a function of its results, of the figure's own name."""
 
 import logging
 from collections.abc import Callable
@@ -6,10 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from convstudy import (
-    article,
     exhaustive_plots,
     optimism_plots,
     pareto_plots,
@@ -18,62 +15,38 @@ from convstudy import (
     plots,
     recipes_plots,
     replay_plots,
-    tables,
     timing_plots,
 )
-from convstudy.results import Results
+from convstudy.results import Results, figure_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 logger = logging.getLogger(__name__)
 
-EXTRA_FIGURES = {
-    "exhaustive": exhaustive_plots.figures,
-    "optimism": optimism_plots.figures,
-    "recipes": recipes_plots.figures,
-    "replay": replay_plots.figures,
-    "penalties": penalties_plots.figures,
-    "timing": timing_plots.figures,
-    "pareto": pareto_plots.figures,
-}
-
 
 def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
-    """Give a function for each figure, by the names of `convstudy.plots.figure_names`."""
-    synthetic = results.synthetic
-    accuracies = tables.single_kind(results)
-    replicates = results.training.groupby("kind")["test_accuracy_best"].agg(list)
-    printed = pd.concat([tables.article_best(penalised) for penalised in (False, True)])
-    epochs = tables.studies(results)
-    make: dict[str, Callable[[], Figure]] = {
-        f"example_{name}": partial(pictures.draw_example, name) for name in plots.EXAMPLES
+    """Give a function for each figure, by the names of `convstudy.results.figure_names`."""
+    names = figure_names(list(results.studies), results.extras)
+    return {name: _function(name, results) for name in names}
+
+
+def _function(name: str, results: Results) -> "Callable[[], Figure]":
+    sort, _, rest = name.partition("_")
+    if sort == "example":
+        return partial(pictures.draw_example, rest)
+    if sort == "trials":
+        return partial(plots.trials, results, rest)
+    modules = {
+        "exhaustive": exhaustive_plots,
+        "optimism": optimism_plots,
+        "pareto": pareto_plots,
+        "penalties": penalties_plots,
+        "recipes": recipes_plots,
+        "replay": replay_plots,
+        "timing": timing_plots,
     }
-    make["counts"] = partial(plots.counts, results.counts, article.parameter_counts())
-    make["learning_curves"] = partial(
-        plots.learning_curves, results.curves, article.accuracies(), synthetic
-    )
-    make["single_kind"] = partial(
-        plots.single_kind,
-        accuracies.assign(accuracies=accuracies["kind"].map(replicates)),
-        synthetic,
-    )
-    make["parameters_accuracy"] = partial(
-        plots.parameters_accuracy,
-        tables.all_trials(results),
-        tables.front(results),
-        printed,
-        not results.reductions,
-        synthetic,
-    )
-    for name, study in results.studies.items():
-        make[f"trials_{name}"] = partial(
-            plots.trial_history, study.trials, f"Study “{name}”", synthetic
-        )
-    make["reuse"] = partial(plots.reuse, epochs, results.training, synthetic)
-    for extra in results.extras:
-        make |= EXTRA_FIGURES[extra](results)
-    return make
+    return partial(getattr(modules.get(sort, plots), name), results)
 
 
 def draw_figures(results: Results, folder: Path) -> None:

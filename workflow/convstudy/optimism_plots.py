@@ -1,7 +1,5 @@
 """Figures of honest accuracy."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from convstudy import plots
@@ -10,36 +8,17 @@ from convstudy.optimism import ON_TEST
 from convstudy.results import Results
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 
-def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
-    """Give a function for each figure, by name."""
-    tables = {
-        name: results.table(f"optimism/{name}.csv")
-        for name in ("choices", "summary", "differences")
-    }
-    synthetic = results.synthetic
-    return {
-        "optimism_selection": partial(
-            selection, tables["choices"], tables["summary"], synthetic=synthetic
-        ),
-        "optimism_differences": partial(differences, tables["differences"], synthetic=synthetic),
-    }
-
-
 @plots.styled
-def selection(choices: "pd.DataFrame", summary: "pd.DataFrame", synthetic: bool) -> "Figure":
-    """Draw by how much the article's choice of the epoch shows more than each other choice.
-
-    Args:
-        choices, summary: See `convstudy.optimism`.
-    """
+def optimism_selection(results: Results) -> "Figure":
+    """Draw by how much the article's choice of the epoch shows more than each other choice."""
     import numpy as np
 
+    choices, summary = (results.table(f"optimism/{name}.csv") for name in ("choices", "summary"))
     others = summary[summary["selection"] != ON_TEST].reset_index(drop=True)
-    figure, axis = plots.new_figure(size=(7.6, 1.3 + 0.75 * len(others)), synthetic=synthetic)
+    figure, axis = plots.new_figure(results, size=(7.6, 1.3 + 0.75 * len(others)))
     # seaborn's own jitter cannot be seeded, and equal results must give equal figures.
     rng = np.random.default_rng(0)
     for place, name in enumerate(others["selection"]):
@@ -63,15 +42,12 @@ def selection(choices: "pd.DataFrame", summary: "pd.DataFrame", synthetic: bool)
 
 
 @plots.styled
-def differences(table: "pd.DataFrame", synthetic: bool) -> "Figure":
-    """Draw the differences between the single-kind networks with their intervals.
-
-    Args:
-        table: See `convstudy.optimism.compare`.
-    """
+def optimism_differences(results: Results) -> "Figure":
+    """Draw the differences between the single-kind networks with their intervals."""
+    table = results.table("optimism/differences.csv")
     pairs = list(dict.fromkeys(zip(table["first"], table["second"], strict=True)))
     choices = list(dict.fromkeys(table["selection"]))
-    figure, axis = plots.new_figure(size=(7.6, 1.2 + 0.85 * len(pairs)), synthetic=synthetic)
+    figure, axis = plots.new_figure(results, size=(7.6, 1.2 + 0.85 * len(pairs)))
     markers = dict(zip(choices, "osD", strict=False))
     for row in table.itertuples():
         shift = choices.index(row.selection) - (len(choices) - 1) / 2

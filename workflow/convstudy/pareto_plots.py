@@ -1,7 +1,5 @@
 """Figures of several objectives."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from convstudy import plots
@@ -10,7 +8,6 @@ from convstudy.results import Results
 from convstudy.timing_plots import place
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 SAMPLERS = {
@@ -20,27 +17,13 @@ SAMPLERS = {
 }
 
 
-def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
-    """Give a function for each figure, by name."""
-    front = results.table("pareto/front.csv")
-    reached = results.table("pareto/hypervolume.csv")
-    synthetic = results.synthetic
-    return {
-        "pareto_front": partial(objectives, front, synthetic),
-        "pareto_hypervolume": partial(hypervolume, reached, synthetic),
-    }
-
-
 @plots.styled
-def objectives(front: "pd.DataFrame", synthetic: bool) -> "Figure":
-    """Draw all modules by error and parameters, and by error and latency.
-
-    Args:
-        front: See `convstudy.pareto.front`.
-    """
+def pareto_front(results: Results) -> "Figure":
+    """Draw all modules by error and parameters, and by error and latency."""
+    front = results.table("pareto/front.csv")
     best = front[front["on_front"]]
     height = 4.2 + 0.11 * len(best)
-    figure, axes = plots.new_figure(1, 2, size=(7.6, height), synthetic=synthetic, sharey=True)
+    figure, axes = plots.new_figure(results, 1, 2, size=(7.6, height), sharey=True)
     kinds = front[list(POSITIONS)].to_numpy()
     leading = [plots.leading_kind(list(row)) for row in kinds]
     columns = {
@@ -83,13 +66,10 @@ def objectives(front: "pd.DataFrame", synthetic: bool) -> "Figure":
 
 
 @plots.styled
-def hypervolume(reached: "pd.DataFrame", synthetic: bool) -> "Figure":
-    """Draw how much of the hypervolume studies have reached after so many trials.
-
-    Args:
-        reached: See `convstudy.pareto.replay`.
-    """
-    figure, axis = plots.new_figure(size=(7.6, 3.8), synthetic=synthetic)
+def pareto_hypervolume(results: Results) -> "Figure":
+    """Draw how much of the hypervolume studies have reached after so many trials."""
+    reached = results.table("pareto/hypervolume.csv")
+    figure, axis = plots.new_figure(results, size=(7.6, 3.8))
     handles = []
     for sampler, (label, look) in SAMPLERS.items():
         mine = reached[reached["sampler"] == sampler]

@@ -1,7 +1,5 @@
 """Figures of the penalty's weight."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +8,6 @@ from convstudy import extras, plots
 from convstudy.results import Results
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 # Modules that are never as likely as this to be the best have no row.
@@ -19,43 +16,19 @@ LEAST = 0.01
 FACTORS = (0, 0.1, 1, 10)
 
 
-def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
-    """Give a function for each figure, by name."""
-    penalty = extras.penalty(results.run["config"])
+@plots.styled
+def penalties_winner(results: Results) -> "Figure":
+    """Draw each module's chance to be the best one by weight, and the exact winners over it."""
     envelope = results.table("penalties/envelope.csv")
     chances = results.table("penalties/probabilities.csv")
-    synthetic = results.synthetic
-    return {
-        "penalties_winner": partial(
-            winner, envelope, chances, penalty["weight"], synthetic=synthetic
-        ),
-        "penalties_accuracy": partial(
-            accuracy,
-            results.table("exhaustive/summary.csv"),
-            envelope,
-            penalty,
-            synthetic=synthetic,
-        ),
-    }
-
-
-@plots.styled
-def winner(
-    envelope: "pd.DataFrame", chances: "pd.DataFrame", weight: float, synthetic: bool
-) -> "Figure":
-    """Draw each module's chance to be the best one by weight, and the exact winners over it.
-
-    Args:
-        envelope, chances: See `convstudy.penalties`.
-        weight: The study's, which is marked.
-    """
+    weight = extras.penalty(results.run["config"])["weight"]
     wide = chances.pivot_table(index="module", columns="weight", values="probability", dropna=False)
     likely = wide.index[wide.max(axis=1) >= LEAST]
     # Large modules win at small weights: the rows go down as the winners go right.
     middle = wide.loc[likely].fillna(0.0).mul(np.log(wide.columns), axis=1).sum(axis=1)
     order = (middle / wide.loc[likely].sum(axis=1)).sort_values().index
     rows = list(order) or list(envelope["module"])
-    figure, axis = plots.new_figure(size=(7.6, 1.7 + 0.33 * len(rows)), synthetic=synthetic)
+    figure, axis = plots.new_figure(results, size=(7.6, 1.7 + 0.33 * len(rows)))
     weights = wide.columns.to_numpy()
     if len(order):
         mesh = axis.pcolormesh(
@@ -103,18 +76,13 @@ def winner(
 
 
 @plots.styled
-def accuracy(
-    summary: "pd.DataFrame", envelope: "pd.DataFrame", penalty: "dict[str, float]", synthetic: bool
-) -> "Figure":
-    """Draw accuracy against parameters, and the winner and its objective for some weights.
-
-    Args:
-        summary: See `convstudy.exhaustive.rank`.
-        envelope: See `convstudy.penalties.winners`.
-        penalty: The study's ``weight`` and ``unit``.
-    """
+def penalties_accuracy(results: Results) -> "Figure":
+    """Draw accuracy against parameters, and the winner and its objective for some weights."""
+    summary = results.table("exhaustive/summary.csv")
+    envelope = results.table("penalties/envelope.csv")
+    penalty = extras.penalty(results.run["config"])
     figure, axes = plots.new_figure(
-        1, len(FACTORS), size=(7.6, 3.6), synthetic=synthetic, sharex=True, sharey=True
+        results, 1, len(FACTORS), size=(7.6, 3.6), sharex=True, sharey=True
     )
     size, mean = summary["parameters"] / 1e3, summary["mean"]
     margin = 0.08 * (mean.max() - mean.min() or 1)

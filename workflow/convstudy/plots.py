@@ -1,51 +1,29 @@
-"""Figures: tables in, Matplotlib figures out, in one style.
+"""Figures: results in, Matplotlib figures out, in one style.
 
 A layer kind has the same colour in every figure. The colours are told apart with any kind of
 colour vision, and no figure says something by colour alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from convstudy.extras import EXTRAS
+from convstudy import article, tables
 from convstudy.files import replacing
 from convstudy.layers import KINDS
 from convstudy.models import POSITIONS
+from convstudy.results import Results
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 P = ParamSpec("P")
-EXAMPLES = (
-    "conv2d_single",
-    "conv2d_multi",
-    "depthwise_k1",
-    "depthwise_k3",
-    "separable",
-    "transpose",
-)
 # Okabe and Ito's colours, those with the most contrast to white first.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, MUTED, FAINT, WARNING = "#1f2933", "#5f6b7a", "#c5ccd6", "#9f1d1d"
 MIXED = "one of each"
-
-
-def figure_names(studies: Sequence[str], extras: Sequence[str] = ()) -> list[str]:
-    """Name all figures, without suffix."""
-    return [
-        *(f"example_{name}" for name in EXAMPLES),
-        "counts",
-        "learning_curves",
-        "single_kind",
-        "parameters_accuracy",
-        *(f"trials_{study}" for study in studies),
-        "reuse",
-        *(figure for extra in extras for figure in EXTRAS[extra].figures),
-    ]
 
 
 def colours() -> dict[str, str]:
@@ -124,13 +102,18 @@ def styled(draw: "Callable[P, Figure]") -> "Callable[P, Figure]":
     return styled
 
 
-def new_figure(*shape: int, size: tuple[float, float], synthetic: bool, **arguments: Any) -> Any:
-    """Make a figure and its axes, with a visible note if the data are synthetic."""
+def new_figure(
+    results: Results | None, *shape: int, size: tuple[float, float], **arguments: Any
+) -> Any:
+    """Make a figure and its axes, with a visible note if the results are of synthetic images.
+
+    Without results, there is no note: what is shown does not depend on the images.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(*shape, **arguments)
-    if synthetic:
+    if results and results.synthetic:
         figure.suptitle(
             "Synthetic data: accuracies say nothing about CIFAR-10",
             x=0.01,
@@ -167,19 +150,12 @@ def legend_line(label: str, **style: Any) -> Any:
 
 
 @styled
-def learning_curves(
-    curves: "pd.DataFrame", article: Mapping[str, float], synthetic: bool
-) -> "Figure":
-    """Draw training and test accuracy by epoch, a panel a kind.
-
-    Args:
-        curves: ``kind``, ``replicate``, ``epoch``, ``train_accuracy``, ``test_accuracy``.
-        article: The article's test accuracy of each kind; not drawn beside synthetic data.
-    """
+def learning_curves(results: Results) -> "Figure":
+    """Draw training and test accuracy by epoch, a panel a kind, and the article's best."""
+    curves = results.curves
+    printed = {} if results.synthetic else article.accuracies()
     kinds = [kind for kind in KINDS if kind in set(curves["kind"])]
-    figure, axes = new_figure(
-        1, len(kinds), size=(7.6, 3.5), synthetic=synthetic, sharey=True, squeeze=False
-    )
+    figure, axes = new_figure(results, 1, len(kinds), size=(7.6, 3.5), sharey=True, squeeze=False)
     for axis, kind in zip(axes[0], kinds, strict=True):
         colour = colours()[kind]
         mine = curves[curves["kind"] == kind]
@@ -191,8 +167,8 @@ def learning_curves(
             mean = mine.groupby("epoch")[column].mean()
             marker = "o" if len(mean) == 1 else None
             axis.plot(mean.index, mean, ls=dash, color=colour, marker=marker)
-        if kind in article and not synthetic:
-            axis.axhline(article[kind], color=INK, lw=1, ls=":")
+        if kind in printed:
+            axis.axhline(printed[kind], color=INK, lw=1, ls=":")
         axis.set_title(KINDS[kind].label, color=colour)
         axis.set_xlabel("epoch")
         whole_axis(axis.xaxis)
@@ -203,29 +179,27 @@ def learning_curves(
         legend_line("test", color=INK),
         legend_line("training", color=INK, ls=(0, (3, 2))),
     ]
-    if article and not synthetic:
+    if printed:
         handles.append(legend_line("article's best test accuracy", color=INK, lw=1, ls=":"))
     legend_below(figure, handles, 3)
     return figure
 
 
 @styled
-def single_kind(accuracies: "pd.DataFrame", synthetic: bool) -> "Figure":
-    """Draw each kind's best test accuracy, its replicates and the article's figure.
-
-    Args:
-        accuracies: A row a kind: ``kind``, ``accuracies`` (a list, one a replicate), ``mean``,
-            ``low``, ``high`` (95 % interval) and ``article``.
-    """
-    figure, axis = new_figure(size=(7.6, 0.9 + 0.62 * len(accuracies)), synthetic=synthetic)
+def single_kind(results: Results) -> "Figure":
+    """Draw each kind's best test accuracy, its replicates and the article's figure."""
+    accuracies = tables.single_kind(results)
+    replicates = results.training.groupby("kind")["test_accuracy_best"].agg(list)
+    figure, axis = new_figure(results, size=(7.6, 0.9 + 0.62 * len(accuracies)))
     labels = []
     for place, row in enumerate(accuracies.itertuples()):
         colour = colours()[row.kind]
         labels.append(KINDS[row.kind].label)
         axis.plot([row.low, row.high], [place, place], color=colour, lw=3, solid_capstyle="butt")
         axis.plot(row.mean, place, "o", ms=9, color=colour)
-        if len(row.accuracies) > 1:
-            axis.plot(row.accuracies, [place + 0.24] * len(row.accuracies), "|", color=colour, ms=8)
+        each = replicates[row.kind]
+        if len(each) > 1:
+            axis.plot(each, [place + 0.24] * len(each), "|", color=colour, ms=8)
         axis.annotate(
             f"{row.mean:.1%}".replace("%", " %"),
             (row.mean, place),
@@ -235,7 +209,7 @@ def single_kind(accuracies: "pd.DataFrame", synthetic: bool) -> "Figure":
             color=colour,
             fontweight="bold",
         )
-        if not synthetic:
+        if not results.synthetic:
             axis.plot(row.article, place, "D", ms=8, mfc="white", mec=INK, mew=1.4, zorder=3)
     axis.set_yticks(range(len(labels)), labels)
     axis.tick_params(axis="y", labelcolor=INK, length=0)
@@ -247,27 +221,20 @@ def single_kind(accuracies: "pd.DataFrame", synthetic: bool) -> "Figure":
         legend_line("this run, with its 95 % interval", color=MUTED, marker="o", ms=8, lw=3),
         legend_line("one replicate", color=MUTED, marker="|", ms=9, ls=""),
     ]
-    if accuracies["accuracies"].map(len).max() == 1:
+    if replicates.map(len).max() == 1:
         handles.pop()
-    if not synthetic:
+    if not results.synthetic:
         handles.append(legend_line("article", marker="D", mfc="white", mec=INK, mew=1.4, ls=""))
     legend_below(figure, handles, len(handles))
     return figure
 
 
 @styled
-def counts(models: "pd.DataFrame", printed: Mapping[str, int]) -> "Figure":
-    """Draw parameters and multiply-accumulates of the 27 modules.
-
-    Args:
-        models: ``model``, ``layer1`` to ``layer3``, ``parameters``, ``macs``; single-kind models
-            have no ``layer3`` and are left out.
-        printed: The parameter counts that the article prints, by model.
-    """
+def counts(results: Results) -> "Figure":
+    """Draw parameters and multiply-accumulates of the 27 modules."""
+    models, printed = results.counts, article.parameter_counts()
     modules = models[models["layer3"].notna()].sort_values(["parameters", "macs"], ascending=False)
-    figure, axes = new_figure(
-        1, 2, size=(7.6, 0.8 + 0.235 * len(modules)), synthetic=False, sharey=True
-    )
+    figure, axes = new_figure(None, 1, 2, size=(7.6, 0.8 + 0.235 * len(modules)), sharey=True)
     places = range(len(modules))
     columns = (
         ("parameters", "Parameters", "millions"),
@@ -329,31 +296,22 @@ def leading_kind(kinds: Sequence[str]) -> str:
 
 
 @styled
-def parameters_accuracy(
-    trials: "pd.DataFrame",
-    front: "pd.DataFrame",
-    article: "pd.DataFrame",
-    comparable: bool,
-    synthetic: bool,
-) -> "Figure":
+def parameters_accuracy(results: Results) -> "Figure":
     """Draw all trials by parameters and test accuracy, with the front that none beats.
 
-    Args:
-        trials: Trials of all studies: ``state``, ``layer1`` to ``layer3``, ``parameters`` (of the
-            trained width), ``test_accuracy``.
-        front: The completed trials that no other one beats in both: ``number``, ``module``,
-            ``parameters``, ``test_accuracy``.
-        article: The article's points, of width 1: ``parameters``, ``test_accuracy``.
-        comparable: Whether this run is of the article's size; its points have a panel of their own
-            otherwise.
+    The article's points have a panel of their own unless this run is of the article's size.
     """
+    import pandas as pd
+
+    trials, front = tables.all_trials(results), tables.front(results)
+    printed = pd.concat([tables.article_best(penalised) for penalised in (False, True)])
     # The legend has a line for each trial of the front.
     height = 3.9 + 0.23 * max(len(front), len(KINDS) + 1)
-    shown = not synthetic and len(article) > 0
-    apart = shown and not comparable
+    shown = not results.synthetic
+    apart = shown and bool(results.reductions)
     ratios = (3, 2) if apart else (1,)
     figure, axes = new_figure(
-        1, len(ratios), size=(7.6, height), synthetic=synthetic, squeeze=False, width_ratios=ratios
+        results, 1, len(ratios), size=(7.6, height), squeeze=False, width_ratios=ratios
     )
     axis, beside = axes[0][0], axes[0][-1]
     shades = {**colours(), MIXED: "#7b8794"}
@@ -401,7 +359,7 @@ def parameters_accuracy(
         key.append(legend_line(label, marker=f"${row.number}$", color=INK, ms=7, ls=""))
     if shown:
         beside.plot(
-            article["parameters"], article["test_accuracy"], "D", ms=8, mfc="none", mec=INK, mew=1.2
+            printed["parameters"], printed["test_accuracy"], "D", ms=8, mfc="none", mec=INK, mew=1.2
         )
     if apart:
         axis.set_title("This run")
@@ -464,16 +422,13 @@ def plain_ticks(axis: Any) -> None:
 
 
 @styled
-def trial_history(trials: "pd.DataFrame", title: str, synthetic: bool) -> "Figure":
+def trials(results: Results, study: str) -> "Figure":
     """Draw a study's trials in their order, and the best completed objective so far.
 
     A pruned trial has no objective; it is drawn at what its best epoch would have given.
-
-    Args:
-        trials: ``number``, ``state``, ``objective``, ``test_accuracy``, ``penalty``, ``layer1``.
-        title: The study.
     """
-    figure, axis = new_figure(size=(7.6, 3.6), synthetic=synthetic)
+    trials = results.studies[study].trials
+    figure, axis = new_figure(results, size=(7.6, 3.6))
     reached = 1 - trials["test_accuracy"] + trials["penalty"]
     values = trials["objective"].fillna(reached)
     number = trials["number"] + 1
@@ -494,7 +449,7 @@ def trial_history(trials: "pd.DataFrame", title: str, synthetic: bool) -> "Figur
     best = trials["objective"].cummin().ffill()
     axis.step(number, best, where="post", color=INK, lw=1.2, zorder=1)
     handles.append(legend_line("best completed so far", color=INK, lw=1.2))
-    axis.set_title(title)
+    axis.set_title(f"Study “{study}”")
     axis.set_xlabel("trial")
     axis.set_ylabel("objective (lower is better)")
     whole_axis(axis.xaxis)
@@ -503,18 +458,14 @@ def trial_history(trials: "pd.DataFrame", title: str, synthetic: bool) -> "Figur
 
 
 @styled
-def reuse(epochs: "pd.DataFrame", speed: "pd.DataFrame", synthetic: bool) -> "Figure":
-    """Draw where each study's epochs came from, and how fast each kind trains.
-
-    Args:
-        epochs: ``study``, ``epochs_trained``, ``epochs_reused``, ``epochs_saved`` (by pruning).
-        speed: ``kind``, ``images_per_second``, a row a training.
-    """
+def reuse(results: Results) -> "Figure":
+    """Draw where each study's epochs came from, and how fast each kind trains."""
+    epochs, speed = tables.studies(results), results.training
     figure, (left, right) = new_figure(
+        results,
         1,
         2,
         size=(7.6, 1.5 + 0.5 * max(len(epochs), len(speed["kind"].unique()))),
-        synthetic=synthetic,
         width_ratios=(3, 2),
     )
     parts = (

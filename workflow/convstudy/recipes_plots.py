@@ -1,37 +1,25 @@
 """Figure of the recipes."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from convstudy import plots
 from convstudy.results import Results
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 
-def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
-    """Give a function for each figure, by name."""
-    summary = results.table("recipes/summary.csv")
-    return {"recipes_accuracy": partial(accuracy, summary, results.synthetic)}
-
-
 @plots.styled
-def accuracy(summary: "pd.DataFrame", synthetic: bool) -> "Figure":
-    """Draw each recipe's test accuracy, a panel a kind, beside the article's.
-
-    Args:
-        summary: See `convstudy.recipes.compare`.
-    """
+def recipes_accuracy(results: Results) -> "Figure":
+    """Draw each recipe's test accuracy, a panel a kind, beside the article's."""
+    summary = results.table("recipes/summary.csv")
     recipes = list(dict.fromkeys(summary["recipe"]))
     kinds = list(dict.fromkeys(summary["kind"]))
     figure, axes = plots.new_figure(
+        results,
         1,
         len(kinds),
         size=(7.6, 1.6 + 0.36 * len(recipes)),
-        synthetic=synthetic,
         sharey=True,
         squeeze=False,
     )
@@ -41,7 +29,7 @@ def accuracy(summary: "pd.DataFrame", synthetic: bool) -> "Figure":
         places = [recipes.index(recipe) for recipe in mine["recipe"]]
         axis.hlines(places, mine["low"], mine["high"], color=colour, lw=2.5)
         axis.plot(mine["mean"], places, "o", color=colour, ms=7, mec="white")
-        if not synthetic and mine["article"].notna().all():
+        if not results.synthetic and mine["article"].notna().all():
             axis.axvline(mine["article"].iloc[0], color=plots.INK, lw=1, ls=":")
         axis.set_title(mine["label"].iloc[0], color=colour)
         axis.set_xlabel("best test accuracy")
@@ -51,7 +39,7 @@ def accuracy(summary: "pd.DataFrame", synthetic: bool) -> "Figure":
     axes[0][0].tick_params(axis="y", labelcolor=plots.INK, length=0)
     axes[0][0].set_ylim(len(recipes) - 0.5, -0.5)
     handles = [plots.legend_line("this run, 95 % interval", marker="o", color=plots.MUTED, lw=2.5)]
-    if not synthetic:
+    if not results.synthetic:
         handles.append(plots.legend_line("article", color=plots.INK, lw=1, ls=":"))
     plots.legend_below(figure, handles, 2)
     return figure

@@ -1,7 +1,5 @@
 """Figures of the replayed searches."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from convstudy import plots
@@ -23,25 +21,12 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (4, 1.5, 1, 1.5)
 MARKERS = "osD^v"
 
 
-def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
-    """Give a function for each figure, by name."""
-    history = results.table("replay/history.csv")
-    summary = results.table("replay/summary.csv")
-    return {
-        "replay_trials": partial(by_trials, history, summary, synthetic=results.synthetic),
-        "replay_epochs": partial(by_epochs, history, synthetic=results.synthetic),
-    }
-
-
 @plots.styled
-def by_trials(history: "pd.DataFrame", summary: "pd.DataFrame", synthetic: bool) -> "Figure":
-    """Draw regret against trials, a row an objective, a column a pruner, a line a sampler.
-
-    Args:
-        history, summary: See `convstudy.replay.collect`.
-    """
+def replay_trials(results: Results) -> "Figure":
+    """Draw regret against trials, a row an objective, a column a pruner, a line a sampler."""
+    history, summary = (results.table(f"replay/{name}.csv") for name in ("history", "summary"))
     figure, axes = plots.new_figure(
-        len(ROWS), len(PRUNERS), size=(7.6, 8.4), synthetic=synthetic, sharex=True, sharey="row"
+        results, len(ROWS), len(PRUNERS), size=(7.6, 8.4), sharex=True, sharey="row"
     )
     looks = dict(zip(SAMPLERS, zip(plots.PALETTE, DASHES, strict=False), strict=False))
     for row, (objective, pruning, heading) in enumerate(ROWS):
@@ -75,18 +60,15 @@ def by_trials(history: "pd.DataFrame", summary: "pd.DataFrame", synthetic: bool)
 
 
 @plots.styled
-def by_epochs(history: "pd.DataFrame", synthetic: bool) -> "Figure":
-    """Draw regret against epochs, a row an objective, a column a sampler, a line a pruner.
-
-    Args:
-        history: See `convstudy.replay.collect`.
-    """
+def replay_epochs(results: Results) -> "Figure":
+    """Draw regret against epochs, a row an objective, a column a sampler, a line a pruner."""
+    history = results.table("replay/history.csv")
     objectives = {"accuracy": "Accuracy alone", "penalised": "With the penalty"}
     figure, axes = plots.new_figure(
+        results,
         len(objectives),
         len(SAMPLERS),
         size=(7.6, 6.0),
-        synthetic=synthetic,
         sharex=True,
         sharey="row",
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from convstudy import claims, extras, plots, recorded, replay
+from convstudy import claims, extras, recorded, replay
 from convstudy.display import (
     MINUS,
     Column,
@@ -31,7 +31,7 @@ from convstudy.display import (
 from convstudy.errors import UserError
 from convstudy.layers import KINDS
 from convstudy.origins import Origins
-from convstudy.results import Results, table_names
+from convstudy.results import Results, figure_names, table_names
 from convstudy.shown import BEST, INTERVALS, SHOWN
 
 VERDICTS = (claims.REPRODUCED, claims.NOT_REPRODUCED, claims.UNDECIDED)
@@ -273,7 +273,7 @@ class Report:
 
     def figures(self, start: str) -> Html:
         """Show all figures whose names start alike, one after the other."""
-        names = [name for name in plots.figure_names(self.studies) if name.startswith(start)]
+        names = [name for name in figure_names(self.studies) if name.startswith(start)]
         shown = "".join(self.figure(name).text for name in names)
         return Html(f'<div class="figures {start.rstrip("_")}">{shown}</div>')
 

@@ -15,6 +15,14 @@ from convstudy.gpus import NO_GPU
 if TYPE_CHECKING:
     import pandas as pd
 
+EXAMPLES = (
+    "conv2d_single",
+    "conv2d_multi",
+    "depthwise_k1",
+    "depthwise_k3",
+    "separable",
+    "transpose",
+)
 VERIFICATIONS = ("examples", "identities", "grid", "counts")
 TABLES = (
     "counts",
@@ -62,6 +70,20 @@ def table_names(studies: Sequence[str]) -> list[str]:
         studies: Names of the studies in the config.
     """
     return [*TABLES, *(f"best_{study}" for study in studies)]
+
+
+def figure_names(studies: Sequence[str], extras: Sequence[str] = ()) -> list[str]:
+    """Name all figures, without suffix."""
+    return [
+        *(f"example_{name}" for name in EXAMPLES),
+        "counts",
+        "learning_curves",
+        "single_kind",
+        "parameters_accuracy",
+        *(f"trials_{study}" for study in studies),
+        "reuse",
+        *(figure for extra in extras for figure in EXTRAS[extra].figures),
+    ]
 
 
 def write_run(

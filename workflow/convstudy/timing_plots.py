@@ -1,7 +1,5 @@
 """Figures of measured times."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from convstudy import plots
@@ -22,18 +20,6 @@ SHOWN = {
 }
 
 
-def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
-    """Give a function for each figure, by name."""
-    tables = {
-        name: results.table(f"timing/{name}.csv")
-        for name in ("modules", "correlations", "layers", "crossover")
-    }
-    return {
-        "timing_modules": partial(modules, tables["modules"], tables["correlations"]),
-        "timing_layers": partial(layers, tables["layers"], tables["crossover"]),
-    }
-
-
 def place(table: "pd.DataFrame") -> str:
     """Say on what a table's times were measured."""
     row = table.iloc[0]
@@ -43,13 +29,11 @@ def place(table: "pd.DataFrame") -> str:
 
 
 @plots.styled
-def modules(table: "pd.DataFrame", correlations: "pd.DataFrame") -> "Figure":
-    """Draw the modules' times against their multiply-accumulates.
-
-    Args:
-        table, correlations: See `convstudy.timing`.
-    """
-    figure, axes = plots.new_figure(1, len(SHOWN), size=(7.6, 3.7), synthetic=False)
+def timing_modules(results: Results) -> "Figure":
+    """Draw the modules' times against their multiply-accumulates."""
+    table = results.table("timing/modules.csv")
+    correlations = results.table("timing/correlations.csv")
+    figure, axes = plots.new_figure(None, 1, len(SHOWN), size=(7.6, 3.7))
     kinds = table[list(POSITIONS)].to_numpy()
     leading = [plots.leading_kind(list(row)) for row in kinds]
     for axis, (name, (title, unit)) in zip(axes, SHOWN.items(), strict=True):
@@ -79,18 +63,16 @@ def modules(table: "pd.DataFrame", correlations: "pd.DataFrame") -> "Figure":
 
 
 @plots.styled
-def layers(table: "pd.DataFrame", crossovers: "pd.DataFrame") -> "Figure":
-    """Draw single layers' times against channels, a column a feature-map size, a row a pass.
-
-    Args:
-        table, crossovers: See `convstudy.timing`.
-    """
+def timing_layers(results: Results) -> "Figure":
+    """Draw single layers' times against channels, a column a feature-map size, a row a pass."""
+    table = results.table("timing/layers.csv")
+    crossovers = results.table("timing/crossover.csv")
     sizes = sorted(set(table["size"]))
     figure, axes = plots.new_figure(
+        None,
         len(PASSES),
         len(sizes),
         size=(7.6, 5.6),
-        synthetic=False,
         sharex=True,
         sharey=True,
         squeeze=False,

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from convstudy.plots import figure_names
-from convstudy.results import result_files, table_names
+from convstudy.results import figure_names, result_files, table_names
 
 # All files that figures, tables and report are made of.
 RESULTS = [f"results/{name}" for name in result_files(STUDIES, EXTRAS)]
