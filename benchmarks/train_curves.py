@@ -23,7 +23,6 @@ from convstudy import data, interruption, locks, models, settings
 from convstudy.curves import Curve, single_kind_curves
 from convstudy.engine import use_backend
 from convstudy.errors import UserError
-from convstudy.files import write_sealed
 from convstudy.logs import duration
 from convstudy.provenance import processor
 from convstudy.results import write_run
@@ -61,16 +60,6 @@ def seconds_an_epoch(curve: Curve) -> float:
     # A test image costs a third of a training image.
     equal = images + (len(curve.dataset.test_images) + len(curve.dataset.validation_images)) / 3
     return equal * (time.perf_counter() - began) / done
-
-
-def write_curve(curve: Curve, epochs: int) -> None:
-    """Write what the workflow's rule train_model would write of a finished curve."""
-    kind = curve.kinds[0]
-    parameters = models.total(models.costs(curve.layers)).parameters
-    write_sealed(
-        RESULTS / f"training/curves/{kind}_{curve.replicate}.json",
-        {"model": kind, "parameters": parameters, **curve.describe(epochs)},
-    )
 
 
 def train(config: dict[str, Any], seconds: float) -> None:
@@ -116,7 +105,8 @@ def train(config: dict[str, Any], seconds: float) -> None:
             curve.train(epochs, "training")
             pace[curve.kinds[0]] = (time.perf_counter() - began) / left[curve.name]
             left[curve.name] = 0
-        write_curve(curve, epochs)
+        path = RESULTS / f"training/curves/{curve.kinds[0]}_{curve.replicate}.json"
+        curve.export(path, curve.kinds[0], epochs)
     finished = sum(not one for one in left.values())
     logger.info("%d of %d curves are finished; record them when you like", finished, len(curves))
 

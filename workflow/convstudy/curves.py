@@ -41,14 +41,6 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-@dataclasses.dataclass(frozen=True)
-class Ended:
-    """Why a curve cannot go on, and after how many epochs."""
-
-    reason: str
-    epoch: int
-
-
 class Curve:
     """One network's training, epoch by epoch.
 
@@ -96,7 +88,7 @@ class Curve:
         """Read what the store knows of the curve.
 
         Returns:
-            ``records``, ``ended`` (see `Ended`) and ``checkpoint`` (after the last record): its
+            ``records``, ``ended`` (see `ended`) and ``checkpoint`` (after the last record): its
             file, length and SHA-256.
 
         Raises:
@@ -185,10 +177,9 @@ class Curve:
         return None
 
     @property
-    def ended(self) -> Ended | None:
-        """Why the curve stops before the epoch that was asked for, if it does."""
-        ended = self.read()["ended"]
-        return None if ended is None else Ended(**ended)
+    def ended(self) -> dict[str, Any] | None:
+        """Why the curve cannot go on, if so: ``reason``, and in which ``epoch``."""
+        return self.read()["ended"]
 
     def train(self, last: int, trained_for: str = "") -> None:
         """Ask for all epochs up to `last`, saying after each how far it is."""
@@ -218,9 +209,9 @@ class Curve:
         Raises:
             UserError: If the store has less than that.
         """
-        records = self.required(last)
         state = self.read()
-        ended = Ended(**state["ended"]) if len(records) < last else None
+        records = self._required(state, last)
+        ended = len(records) < last
         return {
             "curve": self.name,
             "identity": self.identity,
@@ -229,10 +220,16 @@ class Curve:
             "device": devices(records),
             "environment": state["environment"],
             "test_images": len(self.dataset.test_labels),
-            "status": "finished" if len(records) == last else "ended",
-            "reason": ended.reason if ended else None,
+            "status": "ended" if ended else "finished",
+            "reason": state["ended"]["reason"] if ended else None,
             "records": records,
         }
+
+    def export(self, path: str | Path, model: str, last: int) -> None:
+        """Write the result of a training: what `describe` gives, ``model``, ``parameters``."""
+        parameters = models.total(models.costs(self.layers)).parameters
+        about = {"model": model, "parameters": parameters}
+        write_sealed(path, {**about, **self.describe(last)})
 
     def required(self, last: int) -> list[dict[str, Any]]:
         """Give the records up to epoch `last`, or up to where the curve ended.
@@ -240,7 +237,9 @@ class Curve:
         Raises:
             UserError: If the store has less than that.
         """
-        state = self.read()
+        return self._required(self.read(), last)
+
+    def _required(self, state: dict[str, Any], last: int) -> list[dict[str, Any]]:
         records = state["records"][:last]
         if len(records) < last and not state["ended"]:
             raise UserError(

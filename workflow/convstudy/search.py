@@ -315,7 +315,7 @@ class Search:
                 yield
         if epochs < self.epochs:
             ended = curve.ended
-            trial.set_user_attr("reason", ended.reason if ended else "the curve ended early")
+            trial.set_user_attr("reason", ended["reason"] if ended else "the curve ended early")
             self._tell(study, trial, TrialState.FAIL)
         else:
             self._tell(study, trial, TrialState.COMPLETE, 1 - best + penalty)

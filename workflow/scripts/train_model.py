@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from convstudy import counts, gpus, models
+from convstudy import counts, gpus
 from convstudy.curves import Curve
 from convstudy.data import load_arrays
-from convstudy.files import write_sealed
 from convstudy.logs import job
 
 with job(snakemake, stoppable=True), gpus.lease(snakemake.resources):
@@ -22,11 +21,4 @@ with job(snakemake, stoppable=True), gpus.lease(snakemake.resources):
         dataset,
     )
     curve.train(params.epochs, params.trained_for)
-    write_sealed(
-        snakemake.output[0],
-        {
-            "model": model,
-            "parameters": models.parameters(curve.kinds, params.model["width"]),
-            **curve.describe(params.epochs),
-        },
-    )
+    curve.export(snakemake.output[0], model, params.epochs)
