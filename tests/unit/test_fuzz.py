@@ -13,7 +13,6 @@ import search_example
 import yaml
 from convstudy import data, settings
 from convstudy.errors import UserError
-from convstudy.files import write_json
 from convstudy.training.trainer import Recipe
 from PIL import Image
 from search_example import EPOCHS, PaperCurve, search
@@ -245,9 +244,3 @@ def test_prepared_arrays(tmp_path):
             refused += one_line(error)
         path.write_bytes(content)
     assert refused > 300
-
-
-def test_what_is_written_as_json_is_finite(tmp_path):
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(tmp_path / "x.json", {"value": float("nan")})
-    assert not list(tmp_path.iterdir())

@@ -1,4 +1,3 @@
-import moocore
 import numpy as np
 import pandas as pd
 import pytest
@@ -133,16 +132,3 @@ def test_a_module_that_never_ended_well_is_left_out(example):
     # Studies draw it, and modules that the table lacks, in vain.
     reached = pareto.replay(table, modules, trials=10, studies=2)
     assert reached["median"].between(0, 1).all()
-
-
-def test_the_front_is_moocores(example):
-    table, times = random_table(2)
-    modules, freedom = pareto.joined(table, times)
-    values = pareto.objectives(modules)
-    expected = {
-        name
-        for name, mine in zip(modules.index, values, strict=True)
-        if not ((values <= mine).all(axis=1) & (values < mine).any(axis=1)).any()
-    }
-    assert set(pareto.front(modules, freedom).query("on_front")["module"]) == expected
-    assert moocore.is_nondominated(values).sum() == len(expected)

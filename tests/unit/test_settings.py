@@ -7,8 +7,6 @@ import pytest
 import yaml
 from convstudy import settings
 from convstudy.errors import UserError
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.fixture(autouse=True)
@@ -238,39 +236,3 @@ def test_bfloat16_is_for_processors_that_multiply_it(monkeypatch):
     monkeypatch.setattr(settings.gpus, "names", lambda: ["a GPU"])
     settings.validate(bfloat16)
     settings.validate(on_jax)
-
-
-junk = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(10**9), 10**9),
-    st.floats(),
-    st.text(max_size=8),
-    st.lists(st.integers(), max_size=2),
-    st.dictionaries(st.text(max_size=5), st.integers(), max_size=2),
-)
-
-
-@given(st.data())
-def test_whatever_is_written_is_accepted_or_refused_by_its_key(data):
-    config = settings.validate({}, this_machine=False)
-    part, path = config, []
-    while isinstance(part, dict) and part and (not path or data.draw(st.booleans())):
-        path.append(data.draw(st.sampled_from(sorted(part))))
-        parent, part = part, part[path[-1]]
-    action = data.draw(st.sampled_from(["replace", "delete", "add"]))
-    if action == "delete":
-        del parent[path[-1]]
-    elif action == "replace":
-        parent[path[-1]] = data.draw(junk)
-    else:
-        path[-1] = data.draw(st.text(max_size=8))
-        parent[path[-1]] = data.draw(junk)
-    try:
-        valid = settings.validate(config, this_machine=False)
-    except UserError as error:
-        line = str(error)
-    else:
-        line = path[-1]
-        assert settings.validate(valid, this_machine=False) == valid
-    assert path[-1] in line or repr(path[-1]) in line
