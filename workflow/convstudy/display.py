@@ -17,7 +17,6 @@ import pandas as pd
 
 from convstudy import claims, plots
 
-Format = Callable[[Any], str]
 # Thin space before units, as in the figures; a true minus sign.
 THIN, MINUS, DASH = "\u202f", "\u2212", "\u2013"
 
@@ -32,93 +31,49 @@ class Html:
         return self.text
 
 
-def percent(value: float) -> str:
-    """Write a fraction as per cent with two digits."""
-    return f"{100 * value:.2f}{THIN}%"
+# Forms of numbers: a format of Python's, with `%` for per cent, `pp` for points (hundredths), `d`
+# for whole numbers and `×` for factors; or a template.
+PERCENT, POINTS, DISTANCE = ".2%", "+.2pp", ".2pp"
+WHOLE, CHANGE, THREE = ",d", "+,.0f", "#,.3g"
 
 
-def interval(low: float, high: float) -> str:
-    """Write two fractions as a range in per cent; a dash where there is none."""
+def write(value: Any, form: str) -> str:
+    """Write a number in a form; text as it is."""
+    if isinstance(value, str):
+        return value
+    if value == math.inf:
+        return "∞"
+    if "{" in form:
+        text = form.format(value)
+    elif form.endswith("%"):
+        text = f"{format(100 * value, form[:-1] + 'f')}{THIN}%"
+    elif form.endswith("pp"):
+        text = format(100 * value, form[:-2] + "f")
+    elif form.endswith("×"):
+        text = f"{format(value, form[:-1])}×"
+    elif form.endswith("d"):
+        text = format(int(value), form)
+    elif form == THREE:
+        text = f"{value:,.0f}" if value >= 1000 else f"{value:#.3g}".rstrip(".")
+    elif form == ".0e":
+        # An error: zero, or one digit and its power of ten.
+        return "0" if value == 0 else f"{value:.0e}"
+    else:
+        text = format(value, form)
+    return text.replace("-", MINUS)
+
+
+def span(low: float, high: float, form: str) -> str:
+    """Write two numbers as a range; a dash where there is none."""
     if pd.isna(low):
         return DASH
-    return f"{100 * low:.2f}{DASH}{100 * high:.2f}{THIN}%"
-
-
-def span(low: float, high: float) -> str:
-    """Write two whole numbers as a range; a dash where there is none."""
-    return DASH if pd.isna(low) else f"{int(low)}{DASH}{int(high)}"
-
-
-def three(value: float) -> str:
-    """Write a number with three digits that count, and commas."""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:#.3g}".rstrip(".")
-
-
-def times(value: float) -> str:
-    """Write a factor."""
-    return f"{value:.1f}×"
-
-
-def points(value: float) -> str:
-    """Write a difference of fractions in points, with its sign."""
-    return f"{100 * value:+.2f}".replace("-", MINUS)
-
-
-def points_of(value: float) -> str:
-    """Write a distance of fractions in points, which has no sign."""
-    return f"{100 * value:.2f}"
-
-
-def point_interval(low: float, high: float) -> str:
-    """Write two differences of fractions as a range in points; a dash where there is none."""
-    return DASH if pd.isna(low) else f"{points(low)} to {points(high)}"
-
-
-def three_interval(low: float, high: float) -> str:
-    """Write two numbers as a range, with three digits that count; a dash where there is none."""
-    return DASH if pd.isna(low) else f"{three(low)}{DASH}{three(high)}"
-
-
-def four_interval(low: float, high: float) -> str:
-    """Write two numbers as a range, as `four` writes them; a dash where there is none."""
-    return DASH if pd.isna(low) else f"{four(low)}{DASH}{four(high)}"
-
-
-def change(value: float) -> str:
-    """Write a difference to the nearest whole number, with its sign."""
-    return f"{value:+,.0f}".replace("-", MINUS)
-
-
-def change_interval(low: float, high: float) -> str:
-    """Write two differences as a range, to whole numbers; a dash where there is none."""
-    return DASH if pd.isna(low) else f"{change(low)} to {change(high)}"
+    between = " to " if form.startswith("+") else DASH
+    return write(low, form).removesuffix(f"{THIN}%") + between + write(high, form)
 
 
 def yes(value: bool) -> str:
     """Write yes or no."""
     return "yes" if value else "no"
-
-
-def whole(value: float) -> str:
-    """Write a whole number with a comma at every third digit."""
-    return f"{int(value):,}".replace("-", MINUS)
-
-
-def whole_or_range(value: float | str) -> str:
-    """Write a whole number; a range is text already."""
-    return value if isinstance(value, str) else whole(value)
-
-
-def four(value: float) -> str:
-    """Write a number with four digits after the point, or the sign of infinity."""
-    if value == math.inf:
-        return "∞"
-    return f"{value:.4f}".replace("-", MINUS)
-
-
-def error(value: float) -> str:
-    """Write an error: zero, or one digit and its power of ten."""
-    return "0" if value == 0 else f"{value:.0e}"
 
 
 def module(value: str) -> str:
@@ -190,16 +145,23 @@ class Column:
 
     Attributes:
         label: Its heading.
-        format: Value to text; a column with one is aligned to the right. Without, the value as it
-            is.
+        form: See `write`; a column with one is aligned to the right. Without, the value as it is.
         html: Value to HTML, aligned to the left.
         wraps: Whether its text may take several lines.
+        ends: The columns of an interval's ends, which it shows in place of one of its own.
     """
 
     label: str
-    format: Format | None = None
-    html: Format | None = None
+    form: str = ""
+    html: Callable[[Any], str] | None = None
     wraps: bool = False
+    ends: tuple[str, str] | None = None
+
+
+def interval_of(name: str, form: str) -> Column:
+    """Make a column of the interval of another one, whose ends are NAME_low and NAME_high."""
+    low, high = (f"{name}_{end}".strip("_") for end in ("low", "high"))
+    return Column(f"95{THIN}% interval", form, ends=(low, high))
 
 
 def table(
@@ -231,7 +193,7 @@ def table(
         cells = []
         for place, (name, column) in enumerate(columns.items()):
             tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
-            cells.append(f"<{tag}{scope}{_class(column)}>{_cell(row[name], column)}</{tag}>")
+            cells.append(f"<{tag}{scope}{_class(column)}>{_cell(row, name, column)}</{tag}>")
         body.append(f"<tr>{''.join(cells)}</tr>")
     grouped = f'<tr class="groups">{above}</tr>' if groups else ""
     wide = ' class="wide"' if len(columns) > 7 else ""
@@ -246,17 +208,20 @@ def table(
 
 
 def _class(column: Column) -> str:
-    if column.format:
+    if column.form:
         return ' class="number"'
     return ' class="wraps"' if column.wraps else ""
 
 
-def _cell(value: Any, column: Column) -> str:
-    if pd.isna(value):
+def _cell(row: pd.Series, name: str, column: Column) -> str:
+    if column.ends:
+        low, high = (row[end] for end in column.ends)
+        return escape(span(low, high, column.form))
+    if pd.isna(row[name]):
         return DASH
     if column.html:
-        return column.html(value)
-    return escape(column.format(value) if column.format else str(value))
+        return column.html(row[name])
+    return escape(write(row[name], column.form) if column.form else str(row[name]))
 
 
 def picture(path: Path, alternative: str, caption: str, below: Html) -> Html:

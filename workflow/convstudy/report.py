@@ -8,31 +8,28 @@ import pandas as pd
 
 from convstudy import claims, extras, recorded, replay
 from convstudy.display import (
+    DISTANCE,
     MINUS,
-    Column,
+    PERCENT,
+    POINTS,
+    THREE,
+    WHOLE,
     Html,
     card,
     escape,
-    interval,
     items,
     mark,
-    percent,
     picture,
-    point_interval,
-    points,
-    points_of,
     sentence,
     span,
     table,
-    three,
-    three_interval,
-    whole,
+    write,
 )
 from convstudy.errors import UserError
 from convstudy.layers import KINDS
 from convstudy.origins import Origins
 from convstudy.results import Results, figure_names, table_names
-from convstudy.shown import BEST, INTERVALS, SHOWN
+from convstudy.shown import BEST, SHOWN, Table
 
 VERDICTS = (claims.REPRODUCED, claims.NOT_REPRODUCED, claims.UNDECIDED)
 OWN = "this project"
@@ -138,13 +135,7 @@ class Report:
         """Show a table of ``tables/``; ``reuse`` is the other half of ``studies``."""
         if name.startswith("best_"):
             return self._best(name.removeprefix("best_"))
-        caption, columns, groups = SHOWN[name]
         frame = self._read("studies" if name == "reuse" else name)
-        if {"low", "high"} <= set(frame):
-            # The interval of a difference has signs.
-            write = point_interval if name.startswith("optimism/") else interval
-            ends = zip(frame["low"], frame["high"], strict=True)
-            frame = frame.assign(interval=[write(low, high) for low, high in ends])
         if {"first", "second"} <= set(frame):
             names = {kind: KINDS[kind].label for kind in KINDS}
             pairs = zip(frame["first"].map(names), frame["second"].map(names), strict=True)
@@ -153,40 +144,30 @@ class Report:
             # Without a penalty or a pruner, there is nothing to hold it or to leave it out.
             differs = (frame["weight"] > 0) & (frame["pruner"] != "none")
             frame["penalty_pruning"] = frame["penalty_pruning"].where(differs)
-        if {"rank_low", "rank_high"} <= set(frame):
-            ends = zip(frame["rank_low"], frame["rank_high"], strict=True)
-            frame = frame.assign(ranks=[span(low, high) for low, high in ends])
-        for column in [name.removesuffix("_interval") for name in columns]:
-            if {f"{column}_low", f"{column}_high"} <= set(frame):
-                ends = zip(frame[f"{column}_low"], frame[f"{column}_high"], strict=True)
-                write = INTERVALS.get(column, three_interval)
-                written = [write(low, high) for low, high in ends]
-                frame = frame.assign(**{f"{column}_interval": written})
-        return self._shown(frame, columns, caption, groups)
+        return self._shown(frame, SHOWN[name])
 
-    def _shown(
-        self,
-        frame: pd.DataFrame,
-        columns: dict[str, Column],
-        caption: str,
-        groups: tuple[tuple[str, int], ...],
-    ) -> Html:
+    def _shown(self, frame: pd.DataFrame, form: Table) -> Html:
         """Show a table; beside synthetic data it has no columns of the article, and no groups."""
-        there = {name: column for name, column in columns.items() if name in frame}
-        return table(frame, there, caption, groups if len(there) == len(columns) else ())
+        there = {
+            name: column
+            for name, column in form.columns.items()
+            if set(column.ends or [name]) <= set(frame)
+        }
+        groups = form.groups if len(there) == len(form.columns) else ()
+        return table(frame, there, form.caption, groups)
 
     def _best(self, study: str) -> Html:
         """Show a study's best trials; without a penalty, the objective is the test error."""
         penalised = self.results.studies[study].penalised
         shown = {
             name: column
-            for name, column in BEST.items()
+            for name, column in BEST.columns.items()
             if penalised or not name.endswith("objective")
         }
         frame = self._read(f"best_{study}").astype({"rank": int})
         theirs = sum(name.startswith("article_") for name in shown)
         groups = (("", 1), ("This run", len(shown) - theirs - 1), ("Article", theirs))
-        return self._shown(frame, shown, f"Best trials of the study “{study}”", groups)
+        return self._shown(frame, Table(BEST.caption.format(study), shown, groups))
 
     def full_scale(self) -> Html:
         """Say so where no run of the article's size is recorded, and how to make one."""
@@ -215,7 +196,7 @@ class Report:
         return Html(
             f"<p>Of the {plain['recipe'].nunique()} recipes without augmentation and label"
             f" smoothing, <strong>{escape(first.recipe)}</strong> comes closest, with a distance of"
-            f" {points_of(first.distance)} points{where}.</p>"
+            f" {write(first.distance, DISTANCE)} points{where}.</p>"
         )
 
     def best(self) -> Html:
@@ -230,9 +211,9 @@ class Report:
         mine = summary[(summary[list(here)] == pd.Series(here)).all(axis=1)]
         lines = [
             f"{replay.LABELS[row.objective].capitalize()}, {_way(row)}: {row.trials} trials pick"
-            f" the table's best module in {percent(row.probability_best)} of {row.studies} studies"
-            f" (95 % interval {interval(row.probability_low, row.probability_high)})"
-            f"{_alike(row.alike)}; they ask for {three(row.epochs_mean)} epochs."
+            f" the table's best module in {write(row.probability_best, PERCENT)} of {row.studies}"
+            f" studies (95 % interval {span(row.probability_low, row.probability_high, PERCENT)})"
+            f"{_alike(row.alike)}; they ask for {write(row.epochs_mean, THREE)} epochs."
             for row in mine.itertuples()
         ]
         pruning = self._read("replay/pruning")
@@ -240,8 +221,8 @@ class Report:
             clear = row.regret_low > 0 or row.regret_high < 0
             lines.append(
                 f"With {_way(row)}, leaving the penalty out of pruning changes the regret by"
-                f" {points(row.regret_difference)} points (95 % interval"
-                f" {point_interval(row.regret_low, row.regret_high)}), which is"
+                f" {write(row.regret_difference, POINTS)} points (95 % interval"
+                f" {span(row.regret_low, row.regret_high, POINTS)}), which is"
                 f" {'clear' if clear else 'not clear'}."
             )
         return Html("<ul>" + "".join(f"<li>{sentence(line)}</li>" for line in lines) + "</ul>")
@@ -257,7 +238,11 @@ class Report:
         chances = chances[chances["module"] == best["module"]]
         nearest = (chances["weight"] - weight).abs().idxmin()
         chance = chances.loc[nearest, "probability"]
-        sure = "" if pd.isna(chance) else f"; its chance to be the best one is {percent(chance)}"
+        sure = (
+            ""
+            if pd.isna(chance)
+            else f"; its chance to be the best one is {write(chance, PERCENT)}"
+        )
         text = (
             f"At the study's weight, {weight:g} for every {penalty['unit']:,.0f} parameters,"
             f" {best['module']} has the lowest mean objective{sure}. Over all weights,"
@@ -334,13 +319,15 @@ class Report:
             )
         if name in ("learning_curves", "single_kind"):
             reached = ", ".join(
-                f"{row.label} {percent(row.mean)}" for row in self._read("single_kind").itertuples()
+                f"{row.label} {write(row.mean, PERCENT)}"
+                for row in self._read("single_kind").itertuples()
             )
             lead = "Training and test accuracy by epoch. B" if sort == "learning" else "B"
             return f"{lead}est test accuracy, mean over replicates: {reached}."
         if name == "parameters_accuracy":
             front = "; ".join(
-                f"{row.module}, {whole(row.parameters)} parameters, {percent(row.test_accuracy)}"
+                f"{row.module}, {write(row.parameters, WHOLE)} parameters,"
+                f" {write(row.test_accuracy, PERCENT)}"
                 for row in self._read("front").itertuples()
             )
             return f"Trials by parameters and test accuracy. None beats these in both: {front}."
@@ -348,7 +335,7 @@ class Report:
             modules = self.results.counts.dropna(subset=["layer3"])["parameters"]
             return (
                 f"Parameters and multiply-accumulates of the {len(modules)} modules, from"
-                f" {whole(modules.min())} to {whole(modules.max())} parameters."
+                f" {write(modules.min(), WHOLE)} to {write(modules.max(), WHOLE)} parameters."
             )
         if name != "reuse":
             return self._caption(name).partition(". ")[0]
@@ -364,7 +351,7 @@ def _alike(share: float) -> str:
     """Write how often a pick is as good, as far as the replicates tell."""
     if pd.isna(share):
         return ""
-    return f", and it or one that replicates do not tell apart from it in {percent(share)}"
+    return f", and it or one that replicates do not tell apart from it in {write(share, PERCENT)}"
 
 
 def _way(row: Any) -> str:

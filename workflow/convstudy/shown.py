@@ -1,36 +1,37 @@
 """Which columns of which tables the report shows, under which heads and in which form."""
 
+from dataclasses import dataclass
+
 from convstudy import replay
 from convstudy.display import (
-    THIN,
+    CHANGE,
+    DISTANCE,
+    PERCENT,
+    POINTS,
+    THREE,
+    WHOLE,
     Column,
-    change,
-    change_interval,
-    error,
     escape,
-    four,
-    four_interval,
-    interval,
+    interval_of,
     module,
-    percent,
-    point_interval,
-    points,
-    points_of,
-    three,
-    times,
-    whole,
-    whole_or_range,
     yes,
 )
 from convstudy.layers import KINDS
 
-# How an interval of each column is written; others with three digits that count.
-INTERVALS = {
-    "probability": interval,
-    "regret": point_interval,
-    "epochs": change_interval,
-    "from": four_interval,
-}
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report.
+
+    Attributes:
+        caption: Stands above it.
+        columns: By their names in the file; an interval's is of our own.
+        groups: (label, number of columns). A second heading above the columns' own.
+    """
+
+    caption: str
+    columns: dict[str, Column]
+    groups: tuple[tuple[str, int], ...] = ()
 
 
 def _label(name: str) -> str:
@@ -43,278 +44,241 @@ def _in_pruning(name: str) -> str:
     return "yes" if name == "objective" else "no"
 
 
-BEST = {
-    "rank": Column("Rank"),
-    "module": Column("Layers", html=module),
-    "objective": Column("Objective", four),
-    "parameters": Column("Parameters", whole),
-    "test_accuracy": Column("Test accuracy", percent),
+# As a column is shown, unless its table says otherwise.
+COLUMNS = {
+    "against": Column("Against"),
+    "alike": Column("Not told apart", PERCENT),
+    "article": Column("Best epoch", PERCENT),
+    "article_completed": Column("Completed", WHOLE),
     "article_module": Column("Layers", html=module),
-    "article_objective": Column("Objective", four),
-    "article_test_accuracy": Column("Test accuracy", percent),
+    "article_objective": Column("Objective", ".4f"),
+    "article_test_accuracy": Column("Test accuracy", PERCENT),
+    "article_trials": Column("Trials", WHOLE),
+    "cases": Column("Cases", WHOLE),
+    "channels": Column("Channels", THREE),
+    "channels_high": Column("to", THREE),
+    "channels_low": Column("95\u202f% from", THREE),
+    "check": Column("Check", wraps=True),
+    "clear": Column("Clear", html=yes),
+    "combinations": Column("Combinations", WHOLE),
+    "combinations_mean": Column("Modules drawn", THREE),
+    "completed": Column("Completed", WHOLE),
+    "data": Column("Images", wraps=True),
+    "device": Column("Device"),
+    "difference": Column("Difference, points", POINTS),
+    "distance": Column("Distance, points", DISTANCE),
+    "drawn": Column("Best completed", PERCENT),
+    "epoch_seconds": Column("Median", THREE),
+    "epoch_seconds_interval": interval_of("epoch_seconds", THREE),
+    "epochs": Column("Epochs", WHOLE),
+    "epochs_article": Column("Without", THREE),
+    "epochs_difference": Column("Difference", CHANGE),
+    "epochs_interval": interval_of("epochs", CHANGE),
+    "epochs_mean": Column("Epochs", THREE),
+    "epochs_objective": Column("With", THREE),
+    "epochs_reused": Column("Reused", WHOLE),
+    "epochs_saved": Column("Saved by pruning", WHOLE),
+    "epochs_trained": Column("Trained", WHOLE),
+    "failed": Column("Failed", WHOLE),
+    "fps": Column("Median", WHOLE),
+    "fps_interval": interval_of("fps", THREE),
+    "from_interval": interval_of("from", ".4f"),
+    "from_weight": Column("From weight", ".4f"),
+    "interval": interval_of("", PERCENT),
+    "item": Column("Item"),
+    "label": Column("Layer"),
+    "largest_error": Column("Largest error", ".0e"),
+    "last": Column("Last epoch", PERCENT),
+    "last_channels": Column("Channels", WHOLE),
+    "last_macs_ratio": Column("Fewer MACs", ".1f×"),
+    "last_speedup": Column("Faster", ".1f×"),
+    "latency_ms": Column("Median", THREE),
+    "latency_ms_interval": interval_of("latency_ms", THREE),
+    "macs": Column("MACs", WHOLE),
+    "macs_ratio": Column("Fewer MACs", ".1f×"),
+    "mean": Column("Best epoch", PERCENT),
+    "mean_last": Column("Last epoch", PERCENT),
+    "model": Column("Layers of a stage", html=module),
+    "models": Column("Networks", WHOLE),
+    "module": Column("Layers", html=module),
+    "number": Column("Number", WHOLE),
+    "objective": Column("Objective", ".4f"),
+    "on_front": Column("On the front", html=yes),
+    "outcome": Column("Outcome"),
+    "package": Column("Package"),
+    "pair": Column("Difference"),
+    "parameters": Column("Parameters", WHOLE),
+    "pass": Column("Pass"),
+    "passed": Column("Passed", WHOLE),
+    "pearson": Column("Of logarithms", ".2f"),
+    "penalty": Column("Penalty on"),
+    "penalty_pruning": Column("Penalty in pruning", html=_in_pruning),
+    "probability": Column("Probability", PERCENT),
+    "probability_best": Column("Best picked", PERCENT),
+    "probability_interval": interval_of("probability", PERCENT),
+    "probability_table": Column("Chance of picks", PERCENT),
+    "pruned": Column("Pruned", WHOLE),
+    "pruner": Column("Pruner", html=_label),
+    "rank": Column("Rank", WHOLE),
+    "ranks": interval_of("rank", WHOLE),
+    "recipe": Column("Recipe"),
+    "regret_article": Column("Without", DISTANCE),
+    "regret_difference": Column("Difference", POINTS),
+    "regret_interval": interval_of("regret", POINTS),
+    "regret_mean": Column("Regret, points", DISTANCE),
+    "regret_objective": Column("With", DISTANCE),
+    "replicates": Column("Replicates", WHOLE),
+    "run": Column("Run"),
+    "sampler": Column("Sampler", html=_label),
+    "selection": Column("Epoch"),
+    "size": Column("Feature map", "{0:g} × {0:g}"),
+    "spearman": Column("Of ranks", ".2f"),
+    "study": Column("Study"),
+    "test_accuracy": Column("Test accuracy", PERCENT),
+    "this_run": Column("This run", WHOLE),
+    "time": Column("Time"),
+    "to_weight": Column("To weight", ".4f"),
+    "trainings": Column("Trainings", WHOLE),
+    "trials": Column("Trials", WHOLE),
+    "value": Column("Value", wraps=True),
+    "version": Column("Version"),
+    "weight": Column("Weight", "g"),
+    "width": Column("Width", "g"),
+    **{
+        kind: Column(entry.label.removesuffix("Conv2D") or entry.label, PERCENT)
+        for kind, entry in KINDS.items()
+    },
 }
-_ITEMS = {"item": Column("Item"), "value": Column("Value", wraps=True)}
-# Caption, columns and, where there are two, heads above the columns' heads.
-SHOWN: dict[str, tuple[str, dict[str, Column], tuple[tuple[str, int], ...]]] = {
-    "data": ("The data of this run", _ITEMS, ()),
-    "verification": (
-        "Checks of the arithmetic",
-        {
-            "check": Column("Check", wraps=True),
-            "cases": Column("Cases", whole),
-            "passed": Column("Passed", whole),
-            "largest_error": Column("Largest error", error),
-        },
-        (),
-    ),
-    "counts": (
+
+
+def _table(caption: str, names: str, *groups: tuple[str, int], **others: Column) -> Table:
+    """Describe a table by the names of its columns, in order, and those that look otherwise."""
+    columns = {name: others.get(name) or COLUMNS[name] for name in names.split()}
+    return Table(caption, columns, groups)
+
+
+BEST = _table(
+    "Best trials of the study “{}”",
+    "rank module objective parameters test_accuracy"
+    " article_module article_objective article_test_accuracy",
+    rank=Column("Rank"),
+)
+SHOWN = {
+    "data": _table("The data of this run", "item value"),
+    "verification": _table("Checks of the arithmetic", "check cases passed largest_error"),
+    "counts": _table(
         "Parameter counts that the article prints, at width 1",
-        {
-            "model": Column("Layers of a stage", html=module),
-            "article": Column("Article", whole),
-            "this_run": Column("This run", whole),
-            "difference": Column("Difference", whole),
-        },
-        (),
+        "model article this_run difference",
+        article=Column("Article", WHOLE),
+        difference=Column("Difference", WHOLE),
     ),
-    "single_kind": (
+    "single_kind": _table(
         "Test accuracy of the single-kind networks, mean over replicates",
-        {
-            "label": Column("Layer"),
-            "parameters": Column("Parameters", whole),
-            "replicates": Column("Replicates", whole),
-            "mean": Column("Best epoch", percent),
-            "interval": Column(f"95{THIN}% interval", str),
-            "last": Column("Last epoch", percent),
-            "article": Column("Best epoch", percent),
-            "difference": Column("Difference, points", points),
-        },
-        (("", 1), ("This run", 5), ("Article", 2)),
+        "label parameters replicates mean interval last article difference",
+        ("", 1),
+        ("This run", 5),
+        ("Article", 2),
     ),
-    "studies": (
+    "studies": _table(
         "The studies at a glance",
-        {
-            "study": Column("Study"),
-            "trials": Column("Trials", whole),
-            "completed": Column("Completed", whole),
-            "pruned": Column("Pruned", whole),
-            "failed": Column("Failed", whole),
-            "combinations": Column("Combinations", whole),
-            "article_trials": Column("Trials", whole),
-            "article_completed": Column("Completed", whole),
-        },
-        (("", 1), ("This run", 5), ("Article", 2)),
+        "study trials completed pruned failed combinations article_trials article_completed",
+        ("", 1),
+        ("This run", 5),
+        ("Article", 2),
     ),
-    "front": (
+    "front": _table(
         "Completed trials that none beats in both parameters and accuracy",
-        {
-            "number": Column("Number"),
-            "module": Column("Layers", html=module),
-            "parameters": Column("Parameters", whole),
-            "test_accuracy": Column("Test accuracy", percent),
-            "study": Column("Study"),
-        },
-        (),
+        "number module parameters test_accuracy study",
+        number=Column("Number"),
     ),
-    "reuse": (
+    "reuse": _table(
         "Where the epochs of the studies came from",
-        {
-            "study": Column("Study"),
-            "epochs_trained": Column("Trained", whole),
-            "epochs_reused": Column("Reused", whole),
-            "epochs_saved": Column("Saved by pruning", whole),
-        },
-        (),
+        "study epochs_trained epochs_reused epochs_saved",
     ),
-    "exhaustive/summary": (
+    "exhaustive/summary": _table(
         "All modules by mean test accuracy over replicates",
-        {
-            "rank": Column("Rank", whole),
-            "ranks": Column(f"95{THIN}% interval", str),
-            "module": Column("Layers", html=module),
-            "parameters": Column("Parameters", whole),
-            "replicates": Column("Replicates", whole),
-            "mean": Column("Best epoch", percent),
-            "interval": Column(f"95{THIN}% interval", str),
-            "mean_last": Column("Last epoch", percent),
-        },
-        (),
+        "rank ranks module parameters replicates mean interval mean_last",
     ),
-    "optimism/summary": (
+    "optimism/summary": _table(
         "What the article's choice of the epoch shows more than other choices",
-        {
-            "selection": Column("Epoch", wraps=True),
-            "models": Column("Networks", whole),
-            "trainings": Column("Trainings", whole),
-            "mean": Column("Mean test accuracy", percent),
-            "difference": Column("Article's shows more, points", points),
-            "interval": Column(f"95{THIN}% interval", str),
-        },
-        (),
+        "selection models trainings mean difference interval",
+        selection=Column("Epoch", wraps=True),
+        mean=Column("Mean test accuracy", PERCENT),
+        difference=Column("Article's shows more, points", POINTS),
+        interval=interval_of("", POINTS),
     ),
-    "optimism/differences": (
+    "optimism/differences": _table(
         "Single-kind networks pair by pair, on the same images and seeds",
-        {
-            "pair": Column("Difference"),
-            "selection": Column("Epoch"),
-            "replicates": Column("Replicates", whole),
-            "difference": Column("Points", points),
-            "interval": Column(f"95{THIN}% interval", str),
-            "clear": Column("Clear", html=yes),
-        },
-        (),
+        "pair selection replicates difference interval clear",
+        difference=Column("Points", POINTS),
+        interval=interval_of("", POINTS),
     ),
-    "recipes/summary": (
+    "recipes/summary": _table(
         "Recipes by their distance from the article",
-        {
-            "recipe": Column("Recipe"),
-            "label": Column("Layer"),
-            "replicates": Column("Replicates", whole),
-            "mean": Column("Best epoch", percent),
-            "interval": Column(f"95{THIN}% interval", str),
-            "mean_last": Column("Last epoch", percent),
-            "article": Column("Best epoch", percent),
-            "difference": Column("Difference, points", points),
-            "distance": Column("Distance, points", points_of),
-        },
-        (("", 2), ("This run", 4), ("Article", 3)),
+        "recipe label replicates mean interval mean_last article difference distance",
+        ("", 2),
+        ("This run", 4),
+        ("Article", 3),
     ),
-    "timing/crossover": (
+    "timing/crossover": _table(
         "From how many channels on a SeparableConv2D is faster than a Conv2D",
-        {
-            "pass": Column("Pass"),
-            "size": Column("Feature map", "{0:g} × {0:g}".format),
-            "outcome": Column("Outcome"),
-            "channels": Column("Channels", three),
-            "channels_low": Column(f"95{THIN}% from", three),
-            "channels_high": Column("to", three),
-            "macs_ratio": Column("Fewer MACs", times),
-            "last_channels": Column("Channels", whole),
-            "last_macs_ratio": Column("Fewer MACs", times),
-            "last_speedup": Column("Faster", times),
-        },
-        (("", 3), ("Crossover", 4), ("Most channels", 3)),
+        "pass size outcome channels channels_low channels_high macs_ratio"
+        " last_channels last_macs_ratio last_speedup",
+        ("", 3),
+        ("Crossover", 4),
+        ("Most channels", 3),
     ),
-    "timing/modules": (
+    "timing/modules": _table(
         "Measured times of the modules, medians with their intervals",
-        {
-            "module": Column("Layers", html=module),
-            "parameters": Column("Parameters", whole),
-            "macs": Column("MACs", whole),
-            "latency_ms": Column("Median", three),
-            "latency_ms_interval": Column(f"95{THIN}% interval", str),
-            "fps": Column("Median", whole),
-            "fps_interval": Column(f"95{THIN}% interval", str),
-            "epoch_seconds": Column("Median", three),
-            "epoch_seconds_interval": Column(f"95{THIN}% interval", str),
-        },
-        (("", 3), ("Latency, ms", 2), ("Frames a second", 2), ("Training, s an epoch", 2)),
+        "module parameters macs latency_ms latency_ms_interval fps fps_interval"
+        " epoch_seconds epoch_seconds_interval",
+        ("", 3),
+        ("Latency, ms", 2),
+        ("Frames a second", 2),
+        ("Training, s an epoch", 2),
     ),
-    "timing/correlations": (
+    "timing/correlations": _table(
         "How far counts tell times: correlations over the modules",
-        {
-            "time": Column("Time"),
-            "against": Column("Against"),
-            "spearman": Column("Of ranks", "{:.2f}".format),
-            "pearson": Column("Of logarithms", "{:.2f}".format),
-        },
-        (),
+        "time against spearman pearson",
     ),
-    "pareto/penalties": (
+    "pareto/penalties": _table(
         "The best module by what the penalty is on",
-        {
-            "penalty": Column("Penalty on"),
-            "weight": Column("Weight", "{:g}".format),
-            "module": Column("Layers", html=module),
-            "mean": Column("Test accuracy", percent),
-            "interval": Column(f"95{THIN}% interval", str),
-            "parameters": Column("Parameters", whole),
-            "latency_ms": Column("Latency, ms", three),
-            "epoch_seconds": Column("Epoch, s", three),
-            "probability": Column("Wins", percent),
-        },
-        (),
+        "penalty weight module mean interval parameters latency_ms epoch_seconds probability",
+        mean=Column("Test accuracy", PERCENT),
+        latency_ms=Column("Latency, ms", THREE),
+        epoch_seconds=Column("Epoch, s", THREE),
+        probability=Column("Wins", PERCENT),
     ),
-    "pareto/front": (
+    "pareto/front": _table(
         "All modules, first those that none beats in all of error, parameters and latency",
-        {
-            "number": Column("Number", whole),
-            "module": Column("Layers", html=module),
-            "mean": Column("Test accuracy", percent),
-            "interval": Column(f"95{THIN}% interval", str),
-            "parameters": Column("Parameters", whole),
-            "latency_ms": Column("Latency, ms", three),
-            "on_front": Column("On the front", html=yes),
-            "probability": Column("Probability", percent),
-        },
-        (),
+        "number module mean interval parameters latency_ms on_front probability",
+        mean=Column("Test accuracy", PERCENT),
+        latency_ms=Column("Latency, ms", THREE),
     ),
-    "runs": (
+    "runs": _table(
         "The article, recorded runs and this run",
-        {
-            "run": Column("Run"),
-            "device": Column("Device"),
-            "data": Column("Images", wraps=True),
-            "width": Column("Width", "{:g}".format),
-            "epochs": Column("Epochs", whole),
-            "replicates": Column("Replicates", whole_or_range),
-            **{
-                kind: Column(entry.label.removesuffix("Conv2D") or entry.label, percent)
-                for kind, entry in KINDS.items()
-            },
-        },
-        (("", 6), ("Test accuracy", len(KINDS))),
+        f"run device data width epochs replicates {' '.join(KINDS)}",
+        ("", 6),
+        ("Test accuracy", len(KINDS)),
     ),
-    "replay/summary": (
+    "replay/summary": _table(
         "What replayed studies reach, by way to search",
-        {
-            "objective": Column("Objective", html=_label),
-            "sampler": Column("Sampler", html=_label),
-            "pruner": Column("Pruner", html=_label),
-            "penalty_pruning": Column("Penalty in pruning", html=_in_pruning),
-            "trials": Column("Trials", whole),
-            "probability_best": Column("Best picked", percent),
-            "probability_interval": Column(f"95{THIN}% interval", str),
-            "drawn": Column("Best completed", percent),
-            "regret_mean": Column("Regret, points", points_of),
-            "epochs_mean": Column("Epochs", three),
-            "combinations_mean": Column("Modules drawn", three),
-            "alike": Column("Not told apart", percent),
-            "probability_table": Column("Chance of picks", percent),
-        },
-        (),
+        "objective sampler pruner penalty_pruning trials probability_best probability_interval"
+        " drawn regret_mean epochs_mean combinations_mean alike probability_table",
+        objective=Column("Objective", html=_label),
     ),
-    "replay/pruning": (
+    "replay/pruning": _table(
         "What leaving the penalty out of pruning costs, over studies of the same seeds",
-        {
-            "sampler": Column("Sampler", html=_label),
-            "pruner": Column("Pruner", html=_label),
-            "regret_article": Column("Without", points_of),
-            "regret_objective": Column("With", points_of),
-            "regret_difference": Column("Difference", points),
-            "regret_interval": Column(f"95{THIN}% interval", str),
-            "epochs_article": Column("Without", three),
-            "epochs_objective": Column("With", three),
-            "epochs_difference": Column("Difference", change),
-            "epochs_interval": Column(f"95{THIN}% interval", str),
-        },
-        (("", 2), ("Regret, points", 4), ("Epochs", 4)),
+        "sampler pruner regret_article regret_objective regret_difference regret_interval"
+        " epochs_article epochs_objective epochs_difference epochs_interval",
+        ("", 2),
+        ("Regret, points", 4),
+        ("Epochs", 4),
     ),
-    "penalties/envelope": (
+    "penalties/envelope": _table(
         "The modules that win at some weight",
-        {
-            "module": Column("Layers", html=module),
-            "parameters": Column("Parameters", whole),
-            "mean": Column("Mean test accuracy", percent),
-            "from_weight": Column("From weight", four),
-            "from_interval": Column(f"95{THIN}% interval", str),
-            "to_weight": Column("To weight", four),
-        },
-        (),
+        "module parameters mean from_weight from_interval to_weight",
+        mean=Column("Mean test accuracy", PERCENT),
     ),
-    "versions": (
-        "Versions of the software",
-        {"package": Column("Package"), "version": Column("Version")},
-        (),
-    ),
+    "versions": _table("Versions of the software", "package version"),
 }
