@@ -65,8 +65,8 @@ def record(results: Results, folder: Path) -> None:
         raise UserError(
             f"{folder}: nothing in {results.folder} is finished; record it when a curve is"
         )
-    for path in trained:
-        _require_right(path, folder)
+    for path, curve in trained.items():
+        _require_right(path, curve, folder)
     for path in [*found, *trained]:
         _copy(path, folder / path.relative_to(results.folder))
     if any(folder.glob(f"{CURVES}/*.json")):
@@ -104,18 +104,17 @@ def _comparable(config: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _finished_curves(results: Results) -> list[Path]:
-    """List the single-kind curves that are of the run's settings; older ones may lie there, too."""
+def _finished_curves(results: Results) -> dict[Path, dict[str, Any]]:
+    """Read the single-kind curves that are of the run's settings; older ones may lie there, too."""
     images = SimpleNamespace(digest=results.data["digest"])
     planned = curves.single_kind_curves(results.run["config"], Path(), images)
     names = {curve.name for curve in planned}
-    paths = sorted(results.folder.glob(f"{CURVES}/*.json"))
-    return [path for path in paths if load_description(str(path))["curve"] in names]
+    found = {path: load_description(str(path)) for path in results.folder.glob(f"{CURVES}/*.json")}
+    return {path: curve for path, curve in sorted(found.items()) if curve["curve"] in names}
 
 
-def _require_right(path: Path, folder: Path) -> None:
+def _require_right(path: Path, curve: dict[str, Any], folder: Path) -> None:
     """Refuse a curve that differs from the recorded one, or that bfloat16 may have made wrong."""
-    curve = load_description(str(path))
     known = folder / CURVES / path.name
     if known.is_file() and load_description(str(known))["records"] != curve["records"]:
         raise UserError(
