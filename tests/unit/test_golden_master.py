@@ -48,18 +48,10 @@ def make(folder: Path) -> Path:
         figure = draw()
         plots.save(figure, results.folder / "figures" / name)
         write_text(kept / f"figures/{name}.txt", drawn(figure))
-    notebooks = ROOT / "workflow/notebooks"
     (folder / "reports").mkdir()
-    render(
-        notebooks / "report.md",
-        [notebooks / f"extras/{name}.md" for name in results.extras],
-        notebooks / "template/convstudy",
-        {"results": "../results", "captions": str(ROOT / "workflow/report")},
-        "A title",
-        folder / "reports/report.ipynb",
-        folder / "reports/report.html",
-    )
-    write_text(kept / "report.txt", written(folder / "reports/report.html"))
+    page = folder / "reports/report.html"
+    render(results, "A title", folder / "reports/report.ipynb", page)
+    write_text(kept / "report.txt", written(page))
     for table in [*results.folder.glob("tables/*.csv"), results.folder / "claims.csv"]:
         write_text(kept / table.relative_to(results.folder), table.read_text())
     pictures = sorted((results.folder / "figures").iterdir())

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from convstudy.errors import UserError
 from convstudy.extras import EXTRAS
-from convstudy.rendering import assemble, execute, to_html
+from convstudy.rendering import SECTIONS, assemble, execute, to_html
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -57,11 +57,10 @@ def test_a_kernel_that_dies_leaves_its_last_words(tmp_path: Path, caplog: pytest
     assert "out of memory" in caplog.text
 
 
-def test_no_code_is_shown(tmp_path: Path, root: Path):
-    template = root / "workflow/notebooks/template/convstudy"
+def test_no_code_is_shown():
     heading = new_markdown_cell("## A heading", id="place")
     notebook = small_notebook(heading, new_code_cell("shown = 'maybe'"))
-    html = to_html(notebook, template, "A <title>")
+    html = to_html(notebook, "A <title>")
     assert "maybe" not in html
     # Parameters hold paths of this machine.
     assert "value = 1" not in html
@@ -69,15 +68,12 @@ def test_no_code_is_shown(tmp_path: Path, root: Path):
     assert "A &lt;title&gt;" in html
 
 
-def test_the_extras_stand_in_their_place(root: Path):
-    folder = root / "workflow/notebooks"
-    extras = sorted((folder / "extras").glob("*.md"))
-    assert {path.stem for path in extras} == set(EXTRAS)
-    whole = assemble(folder / "report.md", extras)
-    ids = [cell.id for cell in whole.cells]
+def test_the_extras_stand_in_their_place():
+    assert {path.stem for path in SECTIONS.iterdir()} == {"report", *EXTRAS}
+    first, *_ = EXTRAS
+    ids = [cell.id for cell in assemble(list(EXTRAS)).cells]
     assert len(ids) == len(set(ids))
     assert "extras" not in ids
-    first = ids.index(extras[0].stem)
-    assert ids[first + 1] == f"{extras[0].stem}-1"
-    without = [cell.id for cell in assemble(folder / "report.md", []).cells]
+    assert ids[ids.index(first) + 1] == f"{first}-1"
+    without = [cell.id for cell in assemble([]).cells]
     assert [one for one in ids if one.partition("-")[0] not in EXTRAS] == without

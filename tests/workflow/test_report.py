@@ -61,15 +61,7 @@ def render(folder: Path, extras: bool = False, **sample) -> Rendered:
     with recorded(plotting, folder):
         figures.draw_figures(results, results.folder / "figures")
     path = folder / "report.html"
-    rendering.render(
-        text=ROOT / "workflow/notebooks/report.md",
-        extras=[ROOT / f"workflow/notebooks/extras/{name}.md" for name in results.extras],
-        template=ROOT / "workflow/notebooks/template/convstudy",
-        parameters={"results": str(results.folder), "captions": str(ROOT / "workflow/report")},
-        title=TITLE,
-        executed=folder / "report.ipynb",
-        html=path,
-    )
+    rendering.render(results, TITLE, folder / "report.ipynb", path)
     return Rendered(folder, path, path.read_text(encoding="utf-8"))
 
 
@@ -146,11 +138,11 @@ def test_a_figure_that_is_not_as_recorded_says_so(real: Rendered, tmp_path: Path
     shutil.copytree(real.folder / "results", tmp_path / "results")
     with (tmp_path / "results/figures/counts.svg").open("a") as file:
         file.write(" ")
-    report = Report(tmp_path / "results", ROOT / "workflow/report")
+    report = Report(tmp_path / "results")
     assert "No longer as its job wrote it" in report.figure("counts").text
     assert "No longer" not in report.figure("reuse").text
     (tmp_path / "results/provenance/plot_figures.json").unlink()
-    report = Report(tmp_path / "results", ROOT / "workflow/report")
+    report = Report(tmp_path / "results")
     assert "No job's record names" in report.figure("reuse").text
 
 

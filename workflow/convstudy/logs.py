@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from convstudy import interruption
 from convstudy.errors import UserError
 from convstudy.records import recorded
+
+SECONDS_BETWEEN_LINES = 5.0
 
 
 @contextlib.contextmanager
@@ -96,3 +99,20 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class Progress:
+    """Counts, and says now and then how much is done and how long the rest will take."""
+
+    def __init__(self, logger: logging.Logger, what: str, total: int) -> None:
+        self.logger, self.what, self.total, self.done = logger, what, total, 0
+        self.began = self.said = time.perf_counter()
+
+    def count(self, tell: bool = True) -> None:
+        """Count one more."""
+        self.done += 1
+        now = time.perf_counter()
+        if tell and (now - self.said > SECONDS_BETWEEN_LINES or self.done == self.total):
+            self.said = now
+            left = duration((now - self.began) / self.done * (self.total - self.done))
+            self.logger.info("%s %d of %d, %s left", self.what, self.done, self.total, left)

@@ -4,8 +4,8 @@ All of it comes from the exhaustive table and the measured times, without traini
 """
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from convstudy import stats
 from convstudy.exhaustive import DRAWS, draw_means, means
 from convstudy.layers import KINDS
-from convstudy.logs import duration
+from convstudy.logs import Progress
 from convstudy.models import POSITIONS
 from convstudy.timing import WHERE
 
@@ -36,7 +36,6 @@ REFERENCE = 1.1
 SAMPLERS = ("tpe", "nsga2", "random")
 # NSGA-II's own 50 would make a study of 50 trials random.
 POPULATION = 10
-SECONDS_BETWEEN_LINES = 5.0
 
 
 def joined(table: pd.DataFrame, times: pd.DataFrame) -> tuple[pd.DataFrame, int]:
@@ -175,10 +174,8 @@ def replay(table: pd.DataFrame, modules: pd.DataFrame, trials: int, studies: int
     values = pd.DataFrame(objectives(modules), modules.index, OBJECTIVES)
     whole = hypervolume(values.to_numpy(), values.to_numpy())
     rows = []
-    began = said = time.perf_counter()
-    for number, (sampler, seed) in enumerate(
-        [(sampler, seed) for sampler in SAMPLERS for seed in range(studies)], start=1
-    ):
+    progress = Progress(logger, "studies:", studies * len(SAMPLERS))
+    for sampler, seed in product(SAMPLERS, range(studies)):
         shares: list[float] = []
         tried: list[str] = []
         share = 0.0
@@ -188,12 +185,7 @@ def replay(table: pd.DataFrame, modules: pd.DataFrame, trials: int, studies: int
                 share = hypervolume(values.loc[tried].to_numpy(), values.to_numpy()) / whole
             shares.append(share)
         rows.append({"sampler": sampler, "shares": shares})
-        now = time.perf_counter()
-        total = studies * len(SAMPLERS)
-        if now - said > SECONDS_BETWEEN_LINES or number == total:
-            said = now
-            left = (now - began) / number * (total - number)
-            logger.info("studies: %d of %d, %s left", number, total, duration(left))
+        progress.count()
     parts = []
     for sampler in SAMPLERS:
         reached = np.array([row["shares"] for row in rows if row["sampler"] == sampler])

@@ -133,11 +133,14 @@ def code_digest(script: Path | None = None, package: Path = Path(__file__).paren
             it, all of the package is.
         package: The package's folder.
     """
-    files = imported(script, package) if script else sorted(package.rglob("*.py"))
+    if script is None:
+        files = [path for path in sorted(package.rglob("*.*")) if "__pycache__" not in path.parts]
+    else:
+        modules = imported(script, package)
+        files = [script, *(part for one in modules for part in one.parent.glob(f"{one.stem}.*"))]
     hashed = hashlib.sha256()
-    for file in [*([script] if script else []), *files]:
-        for part in sorted(file.parent.glob(f"{file.stem}.*")) if file in files else [file]:
-            hashed.update(part.read_bytes())
+    for file in sorted(files):
+        hashed.update(file.read_bytes())
     return hashed.hexdigest()[:12]
 
 

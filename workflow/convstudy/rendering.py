@@ -10,8 +10,12 @@ from typing import Any
 
 from convstudy.errors import UserError
 from convstudy.files import write_text
+from convstudy.results import Results
 
 logger = logging.getLogger(__name__)
+
+SECTIONS = Path(__file__).parent / "sections"
+TEMPLATE = Path(__file__).parent / "template"
 
 
 # A cell's name in a comment; below it prose, or code in a fence.
@@ -19,22 +23,23 @@ CELL = re.compile(r"<!-- ([\w-]+) -->\n(.*?)\n(?=\n<!-- [\w-]+ -->\n|\Z)", re.DO
 FENCE = re.compile(r"```python\n(.*)\n```", re.DOTALL)
 
 
-def assemble(text: Path, extras: Sequence[Path]) -> Any:
-    """Make the notebook of the report's text, with the extras' in place of its cell ``extras``."""
+def assemble(extras: Sequence[str]) -> Any:
+    """Make the notebook of the sections' text, with the extras' in place of the cell ``extras``."""
     from nbformat.v4 import new_notebook
 
-    cells = _cells(text)
+    cells = _cells("report")
     place = next(number for number, cell in enumerate(cells) if cell.id == "extras")
-    cells[place : place + 1] = [cell for path in extras for cell in _cells(path)]
+    cells[place : place + 1] = [cell for name in extras for cell in _cells(name)]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
 
-def _cells(text: Path) -> list[Any]:
+def _cells(section: str) -> list[Any]:
     from nbformat.v4 import new_code_cell, new_markdown_cell
 
     cells = []
-    for name, source in CELL.findall(text.read_text(encoding="utf-8")):
+    text = (SECTIONS / f"{section}.md").read_text(encoding="utf-8")
+    for name, source in CELL.findall(text):
         if fenced := FENCE.fullmatch(source):
             tags = {"tags": ["parameters"]} if name == "parameters" else {}
             cells.append(new_code_cell(fenced[1], id=name, metadata=tags))
@@ -107,18 +112,17 @@ def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path())
             raise
 
 
-def to_html(notebook: Any, template: Path, title: str) -> str:
+def to_html(notebook: Any, title: str) -> str:
     """Render an executed notebook with our template.
 
     Args:
         notebook: The executed notebook.
-        template: The template's folder, with ``conf.json`` and ``index.html.j2``.
     """
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
-        template_name=template.name,
-        extra_template_basedirs=[str(template.parent)],
+        template_name=TEMPLATE.name,
+        extra_template_basedirs=[str(TEMPLATE.parent)],
         exclude_input=True,
         exclude_anchor_links=True,
     )
@@ -126,31 +130,22 @@ def to_html(notebook: Any, template: Path, title: str) -> str:
     return html
 
 
-def render(
-    text: Path,
-    extras: Sequence[Path],
-    template: Path,
-    parameters: Mapping[str, Any],
-    title: str,
-    executed: Path,
-    html: Path,
-) -> None:
+def render(results: Results, title: str, executed: Path, html: Path) -> None:
     """Execute the report's notebook and write it, and the report.
 
     Args:
-        text, template: The source and the template's folder.
-        extras: Texts of the extras that the report shows.
-        parameters: The notebook's parameters; it runs in the folder of `executed`, as in Jupyter
-            later.
-        executed, html: Where to write.
+        results: What it is about, with its figures and tables.
+        executed, html: Where to write. The notebook runs in its own folder, as in Jupyter later.
 
     Raises:
         UserError: If a cell fails.
     """
     import nbformat
 
-    done = execute(assemble(text, extras), parameters, executed.parent)
-    page = to_html(done, template, title)
+    # Seen from the notebook's own folder, so that no folder of this machine stands in it.
+    parameters = {"results": os.path.relpath(results.folder, executed.parent)}
+    done = execute(assemble(results.extras), parameters, executed.parent)
+    page = to_html(done, title)
     write_text(executed, nbformat.writes(done) + "\n")
     write_text(html, page)
     logger.info("%s: %.1f MB, opens in any browser", html, len(page.encode()) / 1e6)

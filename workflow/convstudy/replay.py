@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import logging
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ import numpy as np
 from convstudy import stats
 from convstudy.errors import UserError
 from convstudy.layers import KINDS
-from convstudy.logs import duration
+from convstudy.logs import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,7 +167,7 @@ def replay(
     }
     seeds = np.random.default_rng(seed).permutation(_SEEDS)[:studies]
     rows: list[dict[str, Any]] = []
-    began = time.perf_counter()
+    progress = Progress(logger, "studies:", studies)
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         for study, own in enumerate(map(int, seeds), start=1):
             take = _Takes(recorded, own)
@@ -187,9 +186,7 @@ def replay(
                         "epochs": len(trial.intermediate_values),
                     }
                 )
-            if study % max(1, studies // 10) == 0:
-                left = (time.perf_counter() - began) / study * (studies - study)
-                logger.info("%d of %d studies; about %s left", study, studies, duration(left))
+            progress.count()
     return pd.DataFrame(rows)
 
 

@@ -46,12 +46,10 @@ class Report:
 
     Args:
         results: The results folder, with its figures and tables.
-        captions: The folder of the figures' captions, which Snakemake's own report shows, too.
     """
 
-    def __init__(self, results: str | Path, captions: str | Path) -> None:
+    def __init__(self, results: str | Path) -> None:
         self.results = Results(Path(results))
-        self.captions = Path(captions)
         self.studies = list(self.results.studies)
 
     @cached_property
@@ -299,11 +297,14 @@ class Report:
     def _caption(self, name: str) -> str:
         """Read a figure's caption, of one figure or of all of a sort."""
         for stem in (name, name.partition("_")[0]):
-            path = self.captions / f"{stem}.rst"
+            # Snakemake's own report shows these, too.
+            path = Path(__file__).parent / f"captions/{stem}.rst"
             if path.is_file():
                 text = " ".join(path.read_text(encoding="utf-8").split())
                 return f"Study “{name.partition('_')[2]}”. {text}" if stem == "trials" else text
-        raise UserError(f"figure {name} has no caption; write workflow/report/{name}.rst")
+        raise UserError(
+            f"figure {name} has no caption; write captions/{name}.rst in workflow/convstudy"
+        )
 
     def _alternative(self, name: str) -> str:
         """Say what a figure shows, with its main numbers."""

@@ -18,7 +18,7 @@ import pandas as pd
 
 from convstudy import layers, models, provenance, stats
 from convstudy.layers import KINDS
-from convstudy.logs import duration
+from convstudy.logs import Progress
 from convstudy.models import POSITIONS
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 REPEAT_SECONDS = 0.03
 # Rounds of latency for each round of the rest: its calls are short, and a disturbance weighs more.
 LATENCY_ROUNDS = 5
-SECONDS_BETWEEN_LINES = 5.0
 PASSES = ("forward", "forward and backward")
 # A convolution's gradients by its inputs and by its weights take as many products as itself, each.
 PASS_MACS = {"forward": 1, "forward and backward": 3}
@@ -64,14 +63,14 @@ def take_turns(
         Seconds a call of each round, by the same keys.
     """
     calls = {}
-    progress = _Progress(f"{what}: compiled", len(actions))
+    progress = Progress(logger, f"{what}: compiled", len(actions))
     for key, action in actions.items():
         # The first call compiles; the second one tells how many fill a repeat.
         _seconds(action)
         calls[key] = max(1, math.ceil(REPEAT_SECONDS / _seconds(action)))
         progress.count(tell=bool(what))
     measured: dict[Any, list[float]] = {key: [] for key in actions}
-    progress = _Progress(f"{what}: rounds", repeats)
+    progress = Progress(logger, f"{what}: rounds", repeats)
     for _ in range(repeats):
         for key, action in actions.items():
             measured[key].append(_seconds(action, calls[key]))
@@ -97,23 +96,6 @@ def noise(images: int) -> Any:
     pixels = rng.integers(0, 256, (images, *models.INPUT_SHAPE), dtype=np.uint8)
     labels = rng.integers(0, models.CLASSES, images, dtype=np.uint8)
     return Dataset(pixels, labels, pixels[:0], labels[:0], pixels[:1], labels[:1], "noise")
-
-
-class _Progress:
-    """Counts, and says now and then how much is done and how long the rest will take."""
-
-    def __init__(self, what: str, total: int) -> None:
-        self.what, self.total, self.done = what, total, 0
-        self.began = self.said = time.perf_counter()
-
-    def count(self, tell: bool = True) -> None:
-        """Count one more."""
-        self.done += 1
-        now = time.perf_counter()
-        if tell and (now - self.said > SECONDS_BETWEEN_LINES or self.done == self.total):
-            self.said = now
-            left = (now - self.began) / self.done * (self.total - self.done)
-            logger.info("%s %d of %d, %s left", self.what, self.done, self.total, duration(left))
 
 
 def place(training: Mapping[str, Any], device: str) -> dict[str, Any]:
@@ -260,7 +242,7 @@ def measure_layers(
         for size in sorted(settings["sizes"])
         for channels in sorted(settings["channels"])
     ]
-    progress = _Progress("layers: points", len(points))
+    progress = Progress(logger, "layers: points", len(points))
     rows: list[dict[str, Any]] = []
     repeats: list[dict[str, Any]] = []
     for size, channels in points:

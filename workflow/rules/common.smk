@@ -60,7 +60,8 @@ def whole_machine(wildcards):
 
 def caption(figure):
     """Name the caption's file of a figure: its own, or one for all studies."""
-    return f"../report/{'trials' if figure.startswith('trials_') else figure}.rst"
+    name = "trials" if figure.startswith("trials_") else figure
+    return f"../convstudy/captions/{name}.rst"
 
 
 def codes_of_rules(wildcards):

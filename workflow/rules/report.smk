@@ -8,7 +8,6 @@ from convstudy.results import figure_names, result_files, table_names
 RESULTS = [f"results/{name}" for name in result_files(STUDIES, EXTRAS)]
 # Runs that were recorded for others to compare with.
 REFERENCES = sorted(str(path) for path in Path("results/reference").glob("*/reference.json"))
-CAPTIONS = sorted(str(path) for path in Path("workflow/report").glob("*.rst"))
 
 
 rule record_run:
@@ -91,14 +90,6 @@ rule render_report:
         "results/claims.csv",
         rules.plot_figures.output,
         run=rules.record_run.output.run,
-        text="workflow/notebooks/report.md",
-        extras=[f"workflow/notebooks/extras/{name}.md" for name in EXTRAS],
-        template=[
-            "workflow/notebooks/template/convstudy/conf.json",
-            "workflow/notebooks/template/convstudy/index.html.j2",
-            "workflow/notebooks/template/convstudy/style.css",
-        ],
-        captions=CAPTIONS,
     output:
         notebook="reports/report.ipynb",
         html="reports/report.html",
