@@ -89,7 +89,7 @@ def tabulate(
 
 
 def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Give each module's mean accuracy and its standard error.
+    """Give each module's mean accuracy, its standard error and its 95 % interval.
 
     Few replicates tell little about one module's spread, so the spread is taken to be the same for
     all and is estimated from all of them together.
@@ -98,8 +98,8 @@ def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
         table: The first one of `tabulate`.
 
     Returns:
-        means: By module: its layers, ``parameters``, ``macs``, ``replicates``, ``mean`` and
-            ``error``, which is empty where all modules have one replicate.
+        means: By module: its layers, ``parameters``, ``macs``, ``replicates``, ``mean``, ``error``,
+            ``low`` and ``high``; the last three are empty where all modules have one replicate.
         freedom: Degrees of freedom of the error.
     """
     done = table[table["status"] == "finished"]
@@ -113,6 +113,8 @@ def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     if freedom:
         deviations = done["test_accuracy_best"] - best.transform("mean")
         found["error"] = np.sqrt((deviations**2).sum() / freedom / found["replicates"])
+    half = t_half_width(found["error"], freedom)
+    found["low"], found["high"] = found["mean"] - half, found["mean"] + half
     return found, freedom
 
 
@@ -148,8 +150,6 @@ def rank(table: pd.DataFrame) -> pd.DataFrame:
 
     found, freedom = means(table)
     summary = found.drop(columns="error")
-    half = t_half_width(found["error"], freedom)
-    summary["low"], summary["high"] = summary["mean"] - half, summary["mean"] + half
     done = table[table["status"] == "finished"]
     summary["mean_last"] = done.groupby("module")["test_accuracy_last"].mean()
     summary["rank"] = summary["mean"].rank(ascending=False, method="first").astype(int)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from convstudy import stats
 from convstudy.exhaustive import DRAWS, draw_means, means
 from convstudy.layers import KINDS
 from convstudy.logs import Progress
@@ -69,7 +68,6 @@ def penalties(modules: pd.DataFrame, freedom: int, weights: Sequence[float]) -> 
         tell; empty with one replicate).
     """
     accuracies = draw_means(modules, freedom) if freedom else np.empty((0, len(modules)))
-    half = stats.t_half_width(modules["error"], freedom)
     chosen = [(NO_PENALTY, 0.0)]
     chosen += [(quantity, weight) for quantity in QUANTITIES for weight in weights]
     rows = []
@@ -87,10 +85,7 @@ def penalties(modules: pd.DataFrame, freedom: int, weights: Sequence[float]) -> 
                 "unit": unit,
                 "module": winner,
                 "objective": objective[winner],
-                "mean": modules.loc[winner, "mean"],
-                "low": modules.loc[winner, "mean"] - half[winner],
-                "high": modules.loc[winner, "mean"] + half[winner],
-                **modules.loc[winner, list(QUANTITIES.values())],
+                **modules.loc[winner, ["mean", "low", "high", *QUANTITIES.values()]],
                 "probability": wins.mean() if freedom else np.nan,
             }
         )
@@ -117,7 +112,6 @@ def front(modules: pd.DataFrame, freedom: int) -> pd.DataFrame:
     import moocore
 
     values = objectives(modules)
-    half = stats.t_half_width(modules["error"], freedom)
     share = np.full(len(modules), np.nan)
     if freedom:
         counted = np.zeros(len(modules))
@@ -126,9 +120,7 @@ def front(modules: pd.DataFrame, freedom: int) -> pd.DataFrame:
         share = counted / DRAWS
     table = modules[[*POSITIONS, *WHERE]].assign(
         **dict(zip(OBJECTIVES, values.T, strict=True)),
-        mean=modules["mean"],
-        low=modules["mean"] - half,
-        high=modules["mean"] + half,
+        **modules[["mean", "low", "high"]],
         on_front=moocore.is_nondominated(values),
         probability=share,
     )

@@ -85,9 +85,7 @@ def compute(
     that comes from above has a mean, and its sum over a batch is large.
 
     Args:
-        layer:
-        shape:
-        images: See `errors`.
+        layer, shape, images: See `errors`.
         policy: Keras dtype policy.
         magnitudes: Whether to take the absolute values of all that goes in, which bounds all
             rounding.
