@@ -134,12 +134,12 @@ def code_digest(script: Path | None = None, package: Path = Path(__file__).paren
         package: The package's folder.
     """
     if script is None:
-        files = [path for path in sorted(package.rglob("*.*")) if "__pycache__" not in path.parts]
+        parts = [path for path in package.rglob("*.*") if "__pycache__" not in path.parts]
     else:
         modules = imported(script, package)
-        files = [script, *(part for one in modules for part in one.parent.glob(f"{one.stem}.*"))]
+        parts = [part for one in modules for part in one.parent.glob(f"{one.stem}.*")]
     hashed = hashlib.sha256()
-    for file in sorted(files):
+    for file in [*([script] if script else []), *sorted(parts)]:
         hashed.update(file.read_bytes())
     return hashed.hexdigest()[:12]
 
