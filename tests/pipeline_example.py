@@ -25,8 +25,9 @@ TINY = {
 }
 
 
-# A SLURM client without its controller costs every start of Snakemake 9 s.
-WITHOUT_SLURM = {"PATH": f"{Path(__file__).parent / 'bin'}:{os.environ['PATH']}"}
+def without_slurm() -> dict[str, str]:
+    """Give the environment; a SLURM client without its controller costs each Snakemake 9 s."""
+    return {**os.environ, "PATH": f"{Path(__file__).parent / 'bin'}:{os.environ['PATH']}"}
 
 
 class Project:
@@ -63,7 +64,7 @@ class Project:
 
     def start(self, *arguments: str, **config: dict) -> subprocess.Popen:
         on_slurm = any("slurm" in argument for argument in self.where)
-        environment = {**os.environ, **({} if on_slurm else WITHOUT_SLURM)}
+        environment = dict(os.environ) if on_slurm else without_slurm()
         if config.get("data", {}).get("source") != "directory":
             environment.pop("CONVSTUDY_CIFAR10", None)
         with (self.folder / "output.txt").open("w") as output:

@@ -1,7 +1,6 @@
 """The line that says what a run will cost."""
 
 import math
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 from convstudy import estimate, models, settings
 from convstudy.estimate import Estimate, Job, asked, line, span
 from convstudy.files import write_json
-from pipeline_example import WITHOUT_SLURM
+from pipeline_example import without_slurm
 
 ROOT = Path(__file__).parents[2]
 PROCESSOR = "Some CPU, AVX512-BF16"
@@ -163,7 +162,7 @@ def test_targets_are_found_among_the_arguments(arguments, targets):
 
 def test_a_dry_run_says_the_line():
     command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "tabulate_modules"]
-    environment = {**os.environ, **WITHOUT_SLURM}
+    environment = without_slurm()
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert sum("left to train" in one.lower() for one in done.stderr.splitlines()) == 1

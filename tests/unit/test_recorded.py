@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from convstudy import recorded, settings
 from convstudy.errors import UserError
 from convstudy.files import read_json, write_json
 from convstudy.results import Results, result_files
-from pipeline_example import WITHOUT_SLURM
+from pipeline_example import without_slurm
 from sample_results import STUDIES, write_sample
 
 
@@ -40,7 +39,7 @@ def test_a_recorded_run_is_a_results_folder_with_its_config(run: Results):
 def test_the_recorded_command_still_plans_the_run(root: Path, real_data: Path):
     """A config that was recorded with settings of its time was rewritten when these went."""
     command = read_json(root / "results/reference/cpu-small/reference.json")["command"].split()
-    environment = {**os.environ, **WITHOUT_SLURM, "CONVSTUDY_CIFAR10": str(real_data)}
+    environment = {**without_slurm(), "CONVSTUDY_CIFAR10": str(real_data)}
     done = subprocess.run(
         [sys.executable, "-m", *command, "--dry-run"],
         cwd=root,

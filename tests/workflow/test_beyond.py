@@ -1,7 +1,8 @@
 """The parts beyond the article, made one after another on a tiny configuration."""
 
 import pytest
-from convstudy import recorded
+from convstudy import data, models, recorded, settings
+from convstudy.curves import Curve
 from convstudy.extras import EXTRAS
 from convstudy.results import Results
 from pipeline_example import Project
@@ -25,10 +26,23 @@ TINY = {
 def project(root, tmp_path_factory):
     """Run everything, then the extras, then the report with them."""
     project = Project(root, tmp_path_factory.mktemp("extras"))
-    for targets in ([], [extra.target for extra in EXTRAS.values()], []):
+    code, output = project.run(**TINY)
+    assert code == 0, output
+    train_modules(project)
+    for targets in ([extra.target for extra in EXTRAS.values()], []):
         code, output = project.run(*targets, **TINY)
         assert code == 0, output
     return project
+
+
+def train_modules(project):
+    """Train all modules in this process; 27 jobs that each load TensorFlow take minutes."""
+    config = settings.read([project.folder / name for name in ("config/config.yaml", "tiny.yaml")])
+    dataset = data.load_arrays(project.folder / "results/data")
+    store, epochs = project.folder / "results/.state/curves", config["exhaustive"]["epochs"]
+    for kinds in models.modules().values():
+        curve = Curve(store, kinds, 0, config["model"], config["training"], epochs, dataset)
+        curve.train(epochs, "exhaustive")
 
 
 def test_the_table_has_every_module(project):
