@@ -1,11 +1,32 @@
 import ast
-import re
 import shutil
 import subprocess
 
 from convstudy import provenance
 
-IMPORT = re.compile(r"^ *from (convstudy[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
+
+def run(node):
+    """Walk all that Python runs, which leaves out what is there for type checkers alone."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from run(child)
+
+
+def named(path, modules):
+    """Give the modules that a file imports, by its syntax tree, and their parents."""
+    whole = {
+        f"{node.module}.{alias.name}."
+        for node in run(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    return {
+        name.removesuffix(".__init__")
+        for name in modules
+        if any(one.startswith(f"{name.removesuffix('.__init__')}.") for one in whole)
+        and not {"logs", "provenance", "gpus"} & set(name.split("."))
+    }
 
 
 def test_a_digest_changes_with_what_a_script_imports_and_with_nothing_else(root, tmp_path):
@@ -14,18 +35,7 @@ def test_a_digest_changes_with_what_a_script_imports_and_with_nothing_else(root,
     scripts = sorted((root / "workflow/scripts").glob("*.py"))
     modules = sorted(package.rglob("*.py"))
     names = [".".join(path.relative_to(tmp_path).with_suffix("").parts) for path in modules]
-    # What a file says that it imports, by its text; a module stands for its parents, too.
-    said = {
-        path: {
-            name.removesuffix(".__init__")
-            for start, more in IMPORT.findall(path.read_text())
-            for one in re.findall(r"\w+", more) or [""]
-            for name in names
-            if f"{start}.{one}.".startswith(f"{name.removesuffix('.__init__')}.")
-            and not re.search(r"logs|provenance|gpus", name)
-        }
-        for path in [*modules, *scripts]
-    }
+    said = {path: named(path, names) for path in [*modules, *scripts]}
     by_name = {
         name.removesuffix(".__init__"): path for name, path in zip(names, modules, strict=True)
     }
