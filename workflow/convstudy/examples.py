@@ -22,6 +22,8 @@ class Example:
 
     Attributes:
         name: As in results and file names.
+        title: For people.
+        layer: Class in ``keras.layers``.
         arguments: What the class needs, save ``use_bias=False``.
         image: (1, Y, X, channels).
         kernels: In Keras's order and shapes.

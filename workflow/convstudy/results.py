@@ -120,6 +120,7 @@ class Study:
     Attributes:
         name: Its name in the config.
         trials, best: Its trials in order, and the best completed ones by rank.
+        summary: Settings and totals.
     """
 
     name: str

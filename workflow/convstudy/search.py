@@ -371,6 +371,7 @@ class Search:
         Returns:
             trials: A row a trial, in order.
             curves: A row a trial's epoch.
+            summary: Settings and totals of the study.
 
         Raises:
             UserError: If trials or epochs are missing.
