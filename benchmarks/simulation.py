@@ -218,51 +218,6 @@ class MemoryStore:
         """Work beside all."""
 
 
-def run(
-    settings: Mapping[str, Any],
-    epochs: int,
-    workers: int,
-    world: World,
-    kinds: Sequence[str] = Search.kinds,
-    layers: int = len(POSITIONS),
-    parameters: Callable[[Sequence[str]], int] = lambda kinds: 0,
-    name: str = "simulated",
-) -> tuple[list[Any], MemoryStore]:
-    """Run a study to its end.
-
-    Args:
-        settings: The study's, as in the config.
-        epochs: Most epochs of a trial.
-        workers: Simulated workers, a GPU each.
-        kinds: What each layer of a module may be.
-        layers: Layers of a module.
-        parameters: Gives the number of parameters of layer kinds.
-        name: The study's name, by which Hyperband deals trials out to its brackets.
-
-    Returns:
-        store: What the workers shared.
-    """
-
-    def make_curve(kinds: Sequence[str], replicate: int) -> Any:
-        return ReplayedCurve(world, kinds, replicate)
-
-    with tempfile.TemporaryDirectory() as folder:
-        search = Search(
-            name, settings, epochs, workers, "journal", Path(folder), make_curve, parameters
-        )
-        search.kinds = tuple(kinds)
-        search.positions = tuple(f"layer{position + 1}" for position in range(layers))
-        store = MemoryStore(world, name)
-        search.store = store  # type: ignore[assignment]
-
-        def work(worker: int) -> None:
-            world.clock.sleep(world.costs.start)
-            search.work(worker)
-
-        world.clock.run([functools.partial(work, worker) for worker in range(workers)])
-    return store.storage.get_all_trials(0), store
-
-
 def simulate(
     settings: Mapping[str, Any],
     epochs: int,
@@ -271,7 +226,14 @@ def simulate(
     kinds: Sequence[str] = Search.kinds,
     layers: int = len(POSITIONS),
 ) -> dict[str, Any]:
-    """Run a study to its end, as `run` does, and say what it took.
+    """Run a study to its end, and say what it took.
+
+    Args:
+        settings: The study's, as in the config.
+        epochs: Most epochs of a trial.
+        workers: Simulated workers, a GPU each.
+        kinds: What each layer of a module may be.
+        layers: Layers of a module.
 
     Returns:
         ``workers``; ``hours``; the shares of the workers' time for ``training``, ``set_up``,
@@ -281,7 +243,24 @@ def simulate(
     """
     from optuna.trial import TrialState
 
-    trials, store = run(settings, epochs, workers, world, kinds, layers)
+    def make_curve(kinds: Sequence[str], replicate: int) -> Any:
+        return ReplayedCurve(world, kinds, replicate)
+
+    store = MemoryStore(world, "simulated")
+    with tempfile.TemporaryDirectory() as folder:
+        search = Search(
+            "simulated", settings, epochs, workers, "journal", Path(folder), make_curve, lambda _: 0
+        )
+        search.kinds = tuple(kinds)
+        search.positions = tuple(f"layer{position + 1}" for position in range(layers))
+        search.store = store  # type: ignore[assignment]
+
+        def work(worker: int) -> None:
+            world.clock.sleep(world.costs.start)
+            search.work(worker)
+
+        world.clock.run([functools.partial(work, worker) for worker in range(workers)])
+    trials = store.storage.get_all_trials(0)
     spent = workers * world.clock.now
     done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     return {
