@@ -10,7 +10,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from convstudy import claims, curves, figures, ledger, models, plots, provenance, recorded, tables
@@ -55,7 +54,8 @@ def make(folder: Path) -> Path:
     for table in [*results.folder.glob("tables/*.csv"), results.folder / "claims.csv"]:
         write_text(kept / table.relative_to(results.folder), table.read_text())
     pictures = sorted((results.folder / "figures").iterdir())
-    versions = {name: pd.Series(provenance.versions()).get(name) for name in VERSIONS}
+    versions = provenance.versions()
+    versions = {name: versions.get(name) for name in VERSIONS}
     made_by = {"processor": provenance.processor(), **versions}
     digests = {path.name: file_digest(path) for path in pictures}
     write_json(kept / "pictures.json", {"made_by": made_by, "sha256": digests})
