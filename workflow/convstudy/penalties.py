@@ -27,7 +27,7 @@ def envelope(error: np.ndarray, size: np.ndarray) -> list[tuple[int, float]]:
         error, size: Of shape (lines,).
 
     Returns:
-        (int, float). The lines on it, each with the weight from which it is the lowest one. Of
+        The lines on it, each with the weight from which it is the lowest one. Of
         equal lines, the first stands for all.
     """
     winner = int(np.lexsort((size, error))[0])
