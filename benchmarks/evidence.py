@@ -3,6 +3,9 @@
 python benchmarks/evidence.py
 """
 
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 from convstudy import article
 from convstudy.files import write_text
@@ -12,35 +15,45 @@ from convstudy.recorded import CURVES
 from convstudy.training.record import load_description
 from document import ROOT, markdown, with_parts
 
-RECORDED = ROOT / "results/reference/evidence"
+RECORDED = ROOT / "results/reference"
 # Test accuracy by epoch of both precisions, at full size.
 PRECISION = ROOT / "docs/performance/precision.csv"
 DOCUMENT = ROOT / "docs/evidence.md"
 
 
-def finished() -> str:
-    """List the recorded curves, in the order in which they are trained."""
-    summary = RECORDED / "training/summary.csv"
-    if not summary.is_file():
+def finished(*names: str) -> str:
+    """List the curves of these records, in the order in which they are trained."""
+    rows = [row for name in names for row in _curves(RECORDED / name)]
+    if not rows:
         return "No curve is recorded yet."
-    planned = 3 * len(KINDS)
+    return markdown(pd.DataFrame(rows))
+
+
+def _curves(record: Path) -> list[dict[str, Any]]:
+    """Make a row for each curve of a record."""
+    summary = record / "training/summary.csv"
+    if not summary.is_file():
+        return []
     rows = []
     for one in pd.read_csv(summary).sort_values(["parameters", "replicate"]).itertuples():
-        path = RECORDED / CURVES / f"{one.kind}_{one.replicate}.json"
-        processors = {record["processor"] for record in load_description(str(path))["records"]}
+        path = record / CURVES / f"{one.kind}_{one.replicate}.json"
+        epochs = load_description(str(path))["records"]
+        machines = {e["processor"] if e["device"] == "cpu" else e["device"] for e in epochs}
+        precisions = {e["matmul_precision"] for e in epochs}
         rows.append(
             {
                 "network": KINDS[one.kind].label,
                 "replicate": one.replicate,
+                "precision": ", ".join(sorted(precisions)),
                 "epochs": one.epochs,
                 "best test accuracy": f"{one.test_accuracy_best:.2%} (epoch {one.best_epoch})",
                 "last": f"{one.test_accuracy_last:.2%}",
                 "the article's": f"{article.accuracies()[one.kind]:.2%}",
                 "time": duration(one.seconds),
-                "processor": "; ".join(sorted(processors)),
+                "on": "; ".join(sorted(machines)),
             }
         )
-    return f"{len(rows)} of {planned} curves are recorded.\n\n{markdown(pd.DataFrame(rows))}"
+    return rows
 
 
 def precisions() -> str:
@@ -69,7 +82,12 @@ def precisions() -> str:
 def rendered() -> str:
     """Put both tables into the document's text."""
     text = DOCUMENT.read_text(encoding="utf-8")
-    return with_parts(text, {"curves": finished(), "precisions": precisions()})
+    tables = {
+        "curves": finished("evidence"),
+        "gpu-curves": finished("evidence-gpu", "evidence-gpu-float32"),
+        "precisions": precisions(),
+    }
+    return with_parts(text, tables)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ python benchmarks/performance.py growth       time against epochs, images, width
 python benchmarks/performance.py run          where the quick run's time and memory go
 python benchmarks/performance.py render       plots, and tables in docs/performance.md
 
-Each writes docs/performance/NAME.csv; short keeps its rows of other processors. PyTorch takes part
+Each writes docs/performance/NAME.csv, on a GPU NAME-gpu.csv; short keeps its rows of other
+processors. PyTorch takes part
 where it is installed (make setup EXTRA=torch). Leave the machine alone meanwhile.
 """
 
@@ -48,7 +49,8 @@ GPU = bool(gpus.names())
 BATCH = 512 if GPU else 64
 # Of an activation: bfloat16, or float32.
 FLOAT_BYTES = 2 if GPU else 4
-REPEATS = 5
+# A GPU measures in ten minutes, most of them for compiling.
+REPEATS = 3 if GPU else 5
 SEEDS = 5
 # Images of a measurement: seconds each, so that its beginning and end do not count.
 IMAGES = {0.25: 51200, 1.0: 51200} if GPU else {0.25: 2560, 1.0: 384}
@@ -362,8 +364,7 @@ def competition(
 
 def throughput() -> pd.DataFrame:
     """Measure the project and its peers, at one thread, all threads, and side by side."""
-    # On a GPU: one network, and two side by side.
-    places = [(1, 1), (1, 2)] if GPU else [(1, 1), (CORES, 1), (max(CORES // 2, 1), 2)]
+    places = [(1, 1)] if GPU else [(1, 1), (CORES, 1), (max(CORES // 2, 1), 2)]
     names = [one for one in COMPETITORS if one != "PyTorch" or installed("torch")]
     workers = [
         Workers(name, threads, processes)
@@ -823,16 +824,16 @@ def run_table(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"what": table["what"], "": values})
 
 
-def read_throughput() -> pd.DataFrame:
+def read_throughput(name: str = "throughput") -> pd.DataFrame:
     """Read the throughput, with a column for what it was measured on."""
-    measured = read("throughput")
+    measured = read(name)
     measured["place"] = [place(row) for row in measured.itertuples()]
     return measured
 
 
 def rendered() -> str:
     """Give the document with the tables of today's files."""
-    measured = read_throughput()
+    measured, on_gpu = read_throughput(), read_throughput("throughput-gpu")
     set_up = measured[(measured["what"] == "set-up") & (measured["processes"] == 1)]
     set_up = set_up.pivot_table("value", ["width", "kind"], "engine", "median", sort=False)
     set_up = set_up.map("{:.1f} s".format).reset_index()
@@ -846,6 +847,10 @@ def rendered() -> str:
         "evaluation": of("throughput", throughput_table(measured, "test")),
         "set-up": of("throughput", set_up),
         "short": short_sections(read_short()),
+        "gpu": of(
+            "throughput-gpu",
+            *(throughput_table(on_gpu, what).drop(columns="on") for what in ("train", "test")),
+        ),
         "choices": of("choices", choices_table(read("choices"))),
         "seeds": of("seeds", seeds_table(read("seeds"))),
         "growth": of("growth", slopes(read("growth"))),
@@ -875,10 +880,11 @@ def main() -> None:
             draw_growth(read("growth"))
             write_text(DOCUMENT, rendered())
             continue
-        write_csv(FOLDER / f"{what}.csv", measurements[what]())
+        name = f"{what}-gpu" if GPU and what != "short" else what
+        write_csv(FOLDER / f"{name}.csv", measurements[what]())
         # The short form's rows say it themselves.
         if what != "short":
-            write_text(FOLDER / f"{what}.txt", machine(*PACKAGES) + "\n")
+            write_text(FOLDER / f"{name}.txt", machine(*PACKAGES) + "\n")
 
 
 if __name__ == "__main__":
