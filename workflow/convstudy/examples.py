@@ -6,12 +6,12 @@ bias and ``padding="valid"``.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from convstudy import article, reference
+from convstudy.verification import keras_layer
 
 COLUMNS = ("example", "check", "expected", "actual", "abs_error", "tolerance", "passed")
 
@@ -24,7 +24,6 @@ class Example:
         name: As in results and file names.
         title: For people.
         layer: Class in ``keras.layers``.
-        arguments: What the class needs, save ``use_bias=False``.
         image: (1, Y, X, channels).
         kernels: In Keras's order and shapes.
         cell: Output row, column and channel whose sum the picture writes out.
@@ -35,7 +34,6 @@ class Example:
     name: str
     title: str
     layer: str
-    arguments: dict[str, Any]
     image: np.ndarray
     kernels: tuple[np.ndarray, ...]
     cell: tuple[int, int, int]
@@ -45,27 +43,11 @@ class Example:
     @property
     def compute(self) -> Callable[..., np.ndarray]:
         """The layer's reference."""
-        functions: dict[str, Callable[..., np.ndarray]] = {
-            "Conv2D": reference.conv2d,
-            "DepthwiseConv2D": reference.depthwise_conv2d,
-            "SeparableConv2D": reference.separable_conv2d,
-            "Conv2DTranspose": reference.conv2d_transpose,
-        }
-        return functions[self.layer]
+        return reference.LAYERS[self.layer]
 
     def output(self) -> np.ndarray:
         """Compute the example with the reference, (1, Y, X, channels)."""
         return self.compute(self.image, *self.kernels)
-
-    def keras_output(self, dtype: str) -> np.ndarray:
-        """Compute the example with the Keras layer, in float32 or float64."""
-        import keras
-
-        layer = getattr(keras.layers, self.layer)(**self.arguments, use_bias=False, dtype=dtype)
-        layer.build(self.image.shape)
-        layer.set_weights(list(self.kernels))
-        computed = layer(self.image.astype(dtype))
-        return np.asarray(keras.ops.convert_to_numpy(computed), np.float64)
 
     def tolerance(self, *dtypes: str) -> np.ndarray:
         """Bound the rounding error of each output number, computed in each of the types.
@@ -90,7 +72,6 @@ def examples() -> dict[str, Example]:
             "conv2d_single",
             "Conv2D, one channel to one",
             "Conv2D",
-            {"filters": 1, "kernel_size": 3},
             0.1 * (rows + columns + 1.0)[None, :, :, None],
             (count_up(3, 3, 1, 1),),
             (0, 0, 0),
@@ -102,7 +83,6 @@ def examples() -> dict[str, Example]:
             "conv2d_multi",
             "Conv2D, two channels to three",
             "Conv2D",
-            {"filters": 3, "kernel_size": 3},
             0.1 * count_up(1, 3, 3, 2),
             (count_up(3, 3, 2, 3),),
             (0, 0, 0),
@@ -112,7 +92,6 @@ def examples() -> dict[str, Example]:
             "depthwise_k1",
             "DepthwiseConv2D with a 1×1 kernel",
             "DepthwiseConv2D",
-            {"kernel_size": 1},
             0.1 * count_up(1, 3, 3, 2),
             (np.array([2.0, 3.0]).reshape(1, 1, 2, 1),),
             (0, 0, 0),
@@ -123,7 +102,6 @@ def examples() -> dict[str, Example]:
             "depthwise_k3",
             "DepthwiseConv2D with a 3×3 kernel",
             "DepthwiseConv2D",
-            {"kernel_size": 3},
             0.1 * count_up(1, 3, 3, 2),
             (count_up(3, 3, 2, 1),),
             (0, 0, 0),
@@ -133,7 +111,6 @@ def examples() -> dict[str, Example]:
             "separable",
             "SeparableConv2D, one channel to two",
             "SeparableConv2D",
-            {"filters": 2, "kernel_size": 3},
             0.1 * count_up(1, 3, 3, 1),
             (count_up(3, 3, 1, 1), np.array([2.0, 3.0]).reshape(1, 1, 1, 2)),
             (0, 0, 0),
@@ -144,7 +121,6 @@ def examples() -> dict[str, Example]:
             "transpose",
             "Conv2DTranspose, three channels to two",
             "Conv2DTranspose",
-            {"filters": 2, "kernel_size": 3},
             0.1 * count_up(1, 2, 2, 3),
             (count_up(3, 3, 2, 3),),
             (0, 1, 0),
@@ -183,7 +159,8 @@ def _check_outputs(example: Example) -> Iterator[tuple[str, str, float, float, f
     printed = printed_output(example.name)
     computed = {"reference": (ours, "float64")}
     for dtype in ("float32", "float64"):
-        computed[f"Keras {dtype}"] = (example.keras_output(dtype), dtype)
+        given = example.image, *example.kernels
+        computed[f"Keras {dtype}"] = (keras_layer(example.layer, *given, dtype=dtype), dtype)
     for who, (actual, dtype) in computed.items():
         if printed is not None:
             # The article computed in float32.
@@ -237,49 +214,35 @@ def products(example: Example) -> list[tuple[float, float]]:
 
 def _check_partial_sums() -> list[tuple[str, str, float, float, float]]:
     """Check the sums and products that the article's text writes out."""
-    stated, all_examples = article.load()["worked_examples"], examples()
-    factors = {name: products(example) for name, example in all_examples.items()}
-
-    def rounding(pairs: list[tuple[float, float]]) -> float:
-        eps = float(np.finfo("float64").eps)
-        return len(pairs) * 2 * eps * sum(abs(value * weight) for value, weight in pairs)
-
-    def check(name: str, what: str, expected: float, pairs: list[tuple[float, float]]) -> Any:
-        actual = sum(value * weight for value, weight in pairs)
-        return (name, what, float(expected), actual, rounding(pairs))
-
-    single = stated["conv2d_single"]
-    rows = [
-        check("conv2d_single", "sum of nine products", single["cell"], factors["conv2d_single"])
-    ]
-    multi = factors["conv2d_multi"]
-    for number, expected in enumerate(stated["conv2d_multi"]["partial_sums"]):
-        pairs = multi[9 * number : 9 * number + 9]
-        rows.append(check("conv2d_multi", f"sum over channel {number + 1}", expected, pairs))
-    both = sum(stated["conv2d_multi"]["partial_sums"])
-    rows.append(check("conv2d_multi", "sum of both channels", both, multi))
+    stated = article.load()["worked_examples"]
+    factors = {name: products(example) for name, example in examples().items()}
+    single, multi = factors["conv2d_single"], factors["conv2d_multi"]
+    channels, transpose = stated["conv2d_multi"]["partial_sums"], stated["transpose"]
+    corner = [(float(value), float(weight)) for value, weight in transpose["corner_terms"]]
+    neighbour = factors["transpose"]
     printed = printed_output("depthwise_k3")
     assert printed is not None
-    rows.append(
-        check("depthwise_k3", "sum of nine products", printed.flat[0], factors["depthwise_k3"])
-    )
-    transpose = stated["transpose"]
-    corner = [(float(value), float(weight)) for value, weight in transpose["corner_terms"]]
-    rows.append(check("transpose", "sum of the corner's products", transpose["corner"], corner))
-    neighbour = factors["transpose"]
-    rows.append(check("transpose", "sum beside the corner", transpose["neighbour"], neighbour))
-    rows.append(
-        (
-            "transpose",
-            "number of products beside the corner",
-            transpose["neighbour_products"],
-            len(neighbour),
-            0,
-        )
-    )
-    for number, (value, weight) in enumerate(single["terms"]):
-        first = factors["conv2d_single"][number]
-        rows.append(
-            check("conv2d_single", f"product {number + 1}", value * weight, [first]),
-        )
+    # The example, what is checked, the number that is stated, the factors of its products.
+    sums: list[tuple[str, str, float, list[tuple[float, float]]]] = [
+        ("conv2d_single", "sum of nine products", stated["conv2d_single"]["cell"], single),
+        ("conv2d_multi", "sum over channel 1", channels[0], multi[:9]),
+        ("conv2d_multi", "sum over channel 2", channels[1], multi[9:]),
+        ("conv2d_multi", "sum of both channels", sum(channels), multi),
+        ("depthwise_k3", "sum of nine products", printed.flat[0], factors["depthwise_k3"]),
+        ("transpose", "sum of the corner's products", transpose["corner"], corner),
+        ("transpose", "sum beside the corner", transpose["neighbour"], neighbour),
+    ]
+    terms = stated["conv2d_single"]["terms"]
+    sums += [
+        ("conv2d_single", f"product {number}", value * weight, [single[number - 1]])
+        for number, (value, weight) in enumerate(terms, start=1)
+    ]
+    eps = float(np.finfo("float64").eps)
+    rows = []
+    for name, what, expected, pairs in sums:
+        each = [value * weight for value, weight in pairs]
+        rounding = len(pairs) * 2 * eps * sum(map(abs, each))
+        rows.append((name, what, float(expected), sum(each), rounding))
+    counted = "number of products beside the corner"
+    rows.insert(7, ("transpose", counted, transpose["neighbour_products"], len(neighbour), 0.0))
     return rows

@@ -13,7 +13,7 @@ import pandas as pd
 from convstudy import models
 from convstudy.models import POSITIONS
 from convstudy.stats import t_half_width
-from convstudy.training.record import MEASURED, summarise
+from convstudy.training import record
 
 # Simulated tables from which the intervals of ranks come.
 DRAWS = 10_000
@@ -68,10 +68,10 @@ def tabulate(
         descriptions: What `Curve.describe` gives, with ``model`` (the module) and ``parameters``.
         width: The trained width.
     """
-    rows, epochs = [], []
-    for one in sorted(descriptions, key=lambda one: (one["model"], one["replicate"])):
+
+    def about(one: Mapping[str, Any]) -> dict[str, Any]:
         kinds = models.modules()[one["model"]]
-        which = {
+        return {
             "module": one["model"],
             **dict(zip(POSITIONS, kinds, strict=True)),
             "replicate": one["replicate"],
@@ -79,13 +79,12 @@ def tabulate(
             "parameters": one["parameters"],
             "macs": models.total(models.costs(models.architecture(kinds, width))).macs,
         }
-        ending = {"device": one["device"], "status": one["status"]}
-        rows.append({**which, **summarise(one["records"]), **ending})
-        epochs += [
-            {**which, **{field: record.get(field) for field in MEASURED}}
-            for record in one["records"]
-        ]
-    return pd.DataFrame(rows), pd.DataFrame(epochs)
+
+    ordered = sorted(descriptions, key=lambda one: (one["model"], one["replicate"]))
+    return (
+        record.tabulate(ordered, about, ("device", "status")),
+        record.tabulate_epochs(ordered, about),
+    )
 
 
 def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:

@@ -11,7 +11,7 @@ import pandas as pd
 from convstudy import article, stats
 from convstudy.layers import KINDS
 from convstudy.settings import merged
-from convstudy.training.record import summarise
+from convstudy.training import record
 
 
 def training(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
@@ -31,19 +31,39 @@ def tabulate(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         descriptions: What `Curve.describe` gives, with ``recipe``, ``plain`` (see `is_plain`),
             ``model`` (the kind) and ``parameters``.
     """
-    return pd.DataFrame(
-        {
-            "recipe": one["recipe"],
-            "plain": one["plain"],
-            "kind": one["model"],
-            "replicate": one["replicate"],
-            "parameters": one["parameters"],
-            **summarise(one["records"]),
-            "test_images": one["test_images"],
-            "device": one["device"],
-        }
-        for one in descriptions
-    )
+
+    def about(one: Mapping[str, Any]) -> dict[str, Any]:
+        first = {"recipe": one["recipe"], "plain": one["plain"], "kind": one["model"]}
+        return {**first, "replicate": one["replicate"], "parameters": one["parameters"]}
+
+    return record.tabulate(descriptions, about, ("test_images", "device"))
+
+
+def against_article(kind: str, trainings: pd.DataFrame, test_images: int) -> dict[str, Any]:
+    """Compare the trainings of a single-kind network with the article's accuracy.
+
+    Returns:
+        ``kind``, ``label``, ``parameters``, ``replicates``, ``mean``, ``lowest``, ``highest`` (of
+        the best test accuracy over epochs), ``low``, ``high`` (Wilson's 95 % interval at the mean),
+        ``mean_last`` (after the last epoch), ``article``, ``difference``.
+    """
+    best = trainings["test_accuracy_best"]
+    low, high = stats.wilson(best.mean(), test_images)
+    printed = article.accuracies()[kind]
+    return {
+        "kind": kind,
+        "label": KINDS[kind].label,
+        "parameters": int(trainings["parameters"].iloc[0]),
+        "replicates": len(trainings),
+        "mean": best.mean(),
+        "lowest": best.min(),
+        "highest": best.max(),
+        "low": low,
+        "high": high,
+        "mean_last": trainings["test_accuracy_last"].mean(),
+        "article": printed,
+        "difference": best.mean() - printed,
+    }
 
 
 def compare(trainings: pd.DataFrame) -> pd.DataFrame:
@@ -53,32 +73,15 @@ def compare(trainings: pd.DataFrame) -> pd.DataFrame:
         trainings: See `tabulate`.
 
     Returns:
-        A row a recipe and kind, the recipe that comes closest first: ``recipe``, ``plain``,
-        ``kind``, ``label``, ``parameters``, ``replicates``, ``mean`` (of the best test accuracy
-        over epochs), ``low``, ``high`` (Wilson's 95 % interval at the mean), ``mean_last``,
-        ``article``, ``difference``, and ``distance``: the root mean square of the recipe's three.
+        A row a recipe and kind, the recipe that comes closest first: ``recipe``, ``plain``, what
+        `against_article` gives, and ``distance``: the root mean square of the recipe's three
+        differences.
     """
     rows = []
     for (recipe, kind), mine in trainings.groupby(["recipe", "kind"], sort=False):
-        mean = mine["test_accuracy_best"].mean()
-        low, high = stats.wilson(mean, int(mine["test_images"].iloc[0]))
-        rows.append(
-            {
-                "recipe": recipe,
-                "plain": bool(mine["plain"].iloc[0]),
-                "kind": kind,
-                "label": KINDS[kind].label,
-                "parameters": int(mine["parameters"].iloc[0]),
-                "replicates": len(mine),
-                "mean": mean,
-                "low": low,
-                "high": high,
-                "mean_last": mine["test_accuracy_last"].mean(),
-                "article": article.accuracies().get(kind),
-            }
-        )
+        compared = against_article(str(kind), mine, int(mine["test_images"].iloc[0]))
+        rows.append({"recipe": recipe, "plain": bool(mine["plain"].iloc[0]), **compared})
     table = pd.DataFrame(rows)
-    table["difference"] = table["mean"] - table["article"]
     squares = (table["difference"] ** 2).groupby(table["recipe"])
     table["distance"] = squares.transform("mean") ** 0.5
     return table.sort_values(["distance", "recipe"], kind="stable").reset_index(drop=True)

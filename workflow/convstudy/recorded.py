@@ -29,8 +29,7 @@ from convstudy.logs import duration
 from convstudy.precision import GRID_PASSED
 from convstudy.provenance import now
 from convstudy.results import Results, result_files
-from convstudy.training.record import load_description
-from convstudy.training.record import tabulate as tabulate_trainings
+from convstudy.training.record import load_description, tabulate_single_kind
 
 FOLDER = "reference"
 # The whole records of the single-kind trainings; two tables are made of them.
@@ -146,7 +145,7 @@ def _tabulate_curves(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make the tables of all recorded curves, in the workflow's order."""
     found = [load_description(str(path)) for path in folder.glob(f"{CURVES}/*.json")]
     kinds = list(KINDS)
-    return tabulate_trainings(
+    return tabulate_single_kind(
         sorted(found, key=lambda one: (kinds.index(one["model"]), one["replicate"]))
     )
 

@@ -4,7 +4,7 @@ Arrays are (batch, Y, X, channels) and kernels have Keras's shapes. Nothing here
 that agreement with Keras says something.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -154,3 +154,12 @@ def _grid(cells: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
         ],
         axis=1,
     )
+
+
+# By the name of Keras's class.
+LAYERS: dict[str, Callable[..., np.ndarray]] = {
+    "Conv2D": conv2d,
+    "DepthwiseConv2D": depthwise_conv2d,
+    "SeparableConv2D": separable_conv2d,
+    "Conv2DTranspose": conv2d_transpose,
+}

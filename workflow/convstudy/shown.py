@@ -89,7 +89,6 @@ COLUMNS = {
     "item": Column("Item"),
     "label": Column("Layer"),
     "largest_error": Column("Largest error", ".0e"),
-    "last": Column("Last epoch", PERCENT),
     "last_channels": Column("Channels", WHOLE),
     "last_macs_ratio": Column("Fewer MACs", ".1f×"),
     "last_speedup": Column("Faster", ".1f×"),
@@ -175,7 +174,7 @@ SHOWN = {
     ),
     "single_kind": _table(
         "Test accuracy of the single-kind networks, mean over replicates",
-        "label parameters replicates mean interval last article difference",
+        "label parameters replicates mean interval mean_last article difference",
         ("", 1),
         ("This run", 5),
         ("Article", 2),

@@ -14,6 +14,7 @@ from convstudy.files import write_csv
 from convstudy.layers import KINDS, cost
 from convstudy.logs import duration
 from convstudy.models import POSITIONS
+from convstudy.recipes import against_article
 from convstudy.results import Results, Study
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}
@@ -118,33 +119,13 @@ def single_kind(results: Results) -> pd.DataFrame:
     """Compare the single-kind networks with the article.
 
     Returns:
-        A row a kind: ``kind``, ``label``, ``parameters`` (of the trained width), ``replicates``,
-        ``mean`` (of the best test accuracy over epochs), ``lowest``, ``highest`` (replicate),
-        ``low``, ``high`` (Wilson's 95 % interval at the mean), ``last`` (mean accuracy after the
-        last epoch), ``article``, ``difference``.
+        A row a kind: see `convstudy.recipes.against_article`.
     """
-    rows = []
-    for kind, printed in article.accuracies().items():
-        mine = results.training[results.training["kind"] == kind]
-        best = mine["test_accuracy_best"]
-        low, high = stats.wilson(best.mean(), results.test_images)
-        rows.append(
-            {
-                "kind": kind,
-                "label": KINDS[kind].label,
-                "parameters": int(mine["parameters"].iloc[0]),
-                "replicates": len(mine),
-                "mean": best.mean(),
-                "lowest": best.min(),
-                "highest": best.max(),
-                "low": low,
-                "high": high,
-                "last": mine["test_accuracy_last"].mean(),
-                "article": printed,
-                "difference": best.mean() - printed,
-            }
-        )
-    return pd.DataFrame(rows)
+    by_kind = results.training.groupby("kind")
+    return pd.DataFrame(
+        against_article(kind, by_kind.get_group(kind), results.test_images)
+        for kind in article.accuracies()
+    )
 
 
 def five_best(results: Results, study: Study) -> pd.DataFrame:

@@ -229,16 +229,10 @@ def _arrays(case: dict[str, Any], rng: np.random.Generator) -> tuple[np.ndarray,
 
 def _expected(case: dict[str, Any], image: np.ndarray, kernels: list[np.ndarray]) -> np.ndarray:
     """Compute a case with the reference."""
-    if case["layer"] == "Conv2DTranspose":
-        return reference.conv2d_transpose(image, kernels[0], case["stride"], case["padding"])
-    functions: dict[str, Callable[..., np.ndarray]] = {
-        "Conv2D": reference.conv2d,
-        "DepthwiseConv2D": reference.depthwise_conv2d,
-        "SeparableConv2D": reference.separable_conv2d,
-    }
-    return functions[case["layer"]](
-        image, *kernels, case["stride"], case["dilation"], case["padding"]
-    )
+    options = {"stride": case["stride"], "padding": case["padding"]}
+    if case["layer"] != "Conv2DTranspose":
+        options["dilation"] = case["dilation"]
+    return reference.LAYERS[case["layer"]](image, *kernels, **options)
 
 
 MUTATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -2,9 +2,9 @@
 
 from convstudy.files import write_csv
 from convstudy.logs import job
-from convstudy.training.record import load_description, tabulate
+from convstudy.training.record import load_description, tabulate_single_kind
 
 with job(snakemake):
-    summary, curves = tabulate([load_description(path) for path in snakemake.input])
+    summary, curves = tabulate_single_kind([load_description(path) for path in snakemake.input])
     write_csv(snakemake.output.summary, summary)
     write_csv(snakemake.output.curves, curves)

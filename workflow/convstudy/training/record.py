@@ -1,7 +1,7 @@
 """The record of a curve: one mapping an epoch, and what tables say of it."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,26 +99,48 @@ def load_description(path: str) -> dict[str, Any]:
         ) from None
 
 
-def tabulate(descriptions: Sequence[dict[str, Any]]) -> tuple["pd.DataFrame", "pd.DataFrame"]:
-    """Collect single-kind trainings in a row each, and in a row an epoch.
+def tabulate(
+    descriptions: Sequence[Mapping[str, Any]],
+    about: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    ending: Sequence[str],
+) -> "pd.DataFrame":
+    """Collect trainings in a row each.
 
     Args:
-        descriptions: What `Curve.describe` gives, with ``model`` (the kind) and ``parameters``.
+        descriptions: What `Curve.describe` gives, with what `about` reads besides.
+        about: Gives a row's first columns. Those of the measured accuracies follow (`summarise`).
+        ending: Fields of a description, the last columns.
     """
     import pandas as pd
 
-    summary, curves = [], []
-    for one in descriptions:
-        which = {"kind": one["model"], "replicate": one["replicate"]}
-        summary.append(
-            {
-                **which,
-                "seed": one["seed"],
-                "parameters": one["parameters"],
-                **summarise(one["records"]),
-                **{field: one[field] for field in ("device", "status", "reason", "curve")},
-            }
-        )
-        for record in one["records"]:
-            curves.append({**which, **record})
-    return pd.DataFrame(summary), pd.DataFrame(curves, columns=["kind", "replicate", *MEASURED])
+    return pd.DataFrame(
+        {**about(one), **summarise(one["records"]), **{field: one[field] for field in ending}}
+        for one in descriptions
+    )
+
+
+def tabulate_epochs(
+    descriptions: Sequence[Mapping[str, Any]],
+    about: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> "pd.DataFrame":
+    """Collect what was measured in a row an epoch, after the columns that `about` gives."""
+    import pandas as pd
+
+    rows = [{**about(one), **record} for one in descriptions for record in one["records"]]
+    # There may be no row, and a record has more.
+    return pd.DataFrame(rows, columns=[*about(descriptions[0]), *MEASURED])
+
+
+def tabulate_single_kind(
+    descriptions: Sequence[Mapping[str, Any]],
+) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+    """Collect the single-kind trainings: a row each, and a row an epoch."""
+
+    def which(one: Mapping[str, Any]) -> dict[str, Any]:
+        return {"kind": one["model"], "replicate": one["replicate"]}
+
+    def about(one: Mapping[str, Any]) -> dict[str, Any]:
+        return {**which(one), "seed": one["seed"], "parameters": one["parameters"]}
+
+    ending = ("device", "status", "reason", "curve")
+    return tabulate(descriptions, about, ending), tabulate_epochs(descriptions, which)
