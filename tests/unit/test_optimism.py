@@ -1,25 +1,9 @@
 import numpy as np
 import pytest
 from convstudy import optimism
-from convstudy.training.record import pack
+from sample_results import described
 
 IMAGES = 403
-
-
-def training(model: str, replicate: int, right: np.ndarray, validation: list[float] | None = None):
-    """Describe a training whose right images, (epochs, images), are known."""
-    records = []
-    for epoch, one in enumerate(right, start=1):
-        record = {"epoch": epoch, "test_accuracy": float(one.mean()), "test_right": pack(one)}
-        if validation:
-            record["validation_accuracy"] = validation[epoch - 1]
-        records.append(record)
-    return {
-        "model": model,
-        "replicate": replicate,
-        "records": records,
-        "test_images": right.shape[1],
-    }
 
 
 def guesses(accuracy: float, epochs: int, seed: int) -> np.ndarray:
@@ -30,7 +14,7 @@ def guesses(accuracy: float, epochs: int, seed: int) -> np.ndarray:
 def test_each_choice_takes_its_epoch():
     right = np.zeros((3, 10), bool)
     right[0, :4] = right[1, :7] = right[2, :5] = True
-    choices = optimism.choose([training("conv", 0, right, [0.9, 0.1, 0.2])])
+    choices = optimism.choose([described("conv", 0, right, validation_accuracy=[0.9, 0.1, 0.2])])
     chosen = choices.set_index("selection")
     assert list(chosen.loc[optimism.ON_TEST, ["epoch", "test_accuracy"]]) == [2, 0.7]
     assert list(chosen.loc[optimism.LAST, ["epoch", "test_accuracy"]]) == [3, 0.5]
@@ -39,7 +23,7 @@ def test_each_choice_takes_its_epoch():
 
 
 def test_choosing_and_judging_by_the_same_images_flatters_where_there_is_only_chance():
-    trainings = [training(f"m{seed}", 0, guesses(0.5, 20, seed)) for seed in range(12)]
+    trainings = [described(f"m{seed}", 0, guesses(0.5, 20, seed)) for seed in range(12)]
     table = optimism.summarise(optimism.choose(trainings)).set_index("selection")
     halves = table.loc[optimism.ON_HALF]
     # The highest of 20 means of 201 coin tosses lies 1.87 standard errors above 0.5.
@@ -50,7 +34,7 @@ def test_choosing_and_judging_by_the_same_images_flatters_where_there_is_only_ch
 
 def test_one_epoch_cannot_flatter():
     table = optimism.summarise(
-        optimism.choose([training(f"m{seed}", 0, guesses(0.5, 1, seed)) for seed in range(4)])
+        optimism.choose([described(f"m{seed}", 0, guesses(0.5, 1, seed)) for seed in range(4)])
     ).set_index("selection")
     assert table.loc[optimism.LAST, "difference"] == 0
     halves = table.loc[optimism.ON_HALF]
@@ -58,7 +42,7 @@ def test_one_epoch_cannot_flatter():
 
 
 def test_without_validation_images_nothing_is_chosen_by_them():
-    choices = optimism.choose([training("conv", 0, guesses(0.5, 3, 0))])
+    choices = optimism.choose([described("conv", 0, guesses(0.5, 3, 0))])
     assert optimism.ON_VALIDATION not in set(choices["selection"])
 
 
@@ -66,13 +50,13 @@ def test_the_same_difference_is_clear_where_the_same_images_are_right():
     base = guesses(0.6, 1, 1)
     better = base.copy()
     better[0, np.flatnonzero(~base[0])[:12]] = True
-    table = optimism.compare([training("a", 0, base), training("b", 0, better)])
+    table = optimism.compare([described("a", 0, base), described("b", 0, better)])
     row = table.set_index("selection").loc[optimism.LAST]
     assert row["difference"] == pytest.approx(-12 / IMAGES)
     assert row["high"] < 0
     assert row["clear"]
     # Unpaired, so small a difference would be lost in the chance of the images.
-    unpaired = optimism.compare([training("a", 0, base), training("b", 0, guesses(0.63, 1, 5))])
+    unpaired = optimism.compare([described("a", 0, base), described("b", 0, guesses(0.63, 1, 5))])
     assert unpaired["high"].iloc[0] - unpaired["low"].iloc[0] > 3 * (row["high"] - row["low"])
 
 
@@ -81,7 +65,7 @@ def test_an_interval_covers_the_chance_in_the_seeds():
         rng = np.random.default_rng(len(name))
         skills = skill + rng.normal(0, 0.1, 5)
         return [
-            training(name, number, guesses(one, 1, 10 * number + len(name)))
+            described(name, number, guesses(one, 1, 10 * number + len(name)))
             for number, one in enumerate(skills)
         ]
 
@@ -93,6 +77,6 @@ def test_an_interval_covers_the_chance_in_the_seeds():
 
 
 def test_only_shared_replicates_are_compared():
-    trainings = [training("a", number, guesses(0.5, 1, number)) for number in range(3)]
-    trainings += [training("b", number, guesses(0.5, 1, 9 + number)) for number in range(2)]
+    trainings = [described("a", number, guesses(0.5, 1, number)) for number in range(3)]
+    trainings += [described("b", number, guesses(0.5, 1, 9 + number)) for number in range(2)]
     assert set(optimism.compare(trainings)["replicates"]) == {2}
