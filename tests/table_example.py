@@ -1,6 +1,7 @@
-"""A made-up table of all modules, in the format of the exhaustive one, with a known best module."""
+"""A made-up table of modules, in the format of the exhaustive one, with a known best module."""
 
 import itertools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,22 +11,33 @@ from convstudy.models import POSITIONS
 BEST = "conv-separable-conv"
 SKILL = {"conv": 0.70, "depthwise": 0.50, "separable": 0.66}
 WIDTH = 0.25
+# `BEST` is better than all others by 0.02 at the least.
+ACCURACIES = {
+    module: 0.75 if module == BEST else float(np.mean([SKILL[kind] for kind in kinds]))
+    for module, kinds in models.modules().items()
+}
 
 
 def made_up(
-    replicates: int = 3, epochs: int = 4, noise: float = 0.0, seed: int = 0
+    replicates: int = 3,
+    epochs: int = 4,
+    noise: float = 0.0,
+    seed: int = 0,
+    accuracies: Mapping[str, float | Sequence[float]] = ACCURACIES,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give ``table.csv`` and ``curves.csv``; `noise` is between replicates, a standard deviation.
+    """Give ``table.csv`` and ``curves.csv``.
 
-    `BEST` is better than all others by 0.02 at the least, in every epoch.
+    Args:
+        noise: Standard deviation between replicates, which shifts a curve as a whole.
+        accuracies: After the last epoch, which is the best one: for all of a module's replicates,
+            or for each.
     """
     rng = np.random.default_rng(seed)
     rows, curves = [], []
-    for (module, kinds), replicate in itertools.product(
-        models.modules().items(), range(replicates)
-    ):
-        top = 0.75 if module == BEST else float(np.mean([SKILL[kind] for kind in kinds]))
-        values = top - 0.1 / np.arange(1, epochs + 1) + noise * rng.normal()
+    for module, replicate in itertools.product(accuracies, range(replicates)):
+        kinds = models.modules()[module]
+        last = np.broadcast_to(accuracies[module], replicates)[replicate] + noise * rng.normal()
+        values = last + 0.1 / epochs - 0.1 / np.arange(1, epochs + 1)
         which = {
             "module": module,
             **dict(zip(POSITIONS, kinds, strict=True)),

@@ -2,42 +2,28 @@ import numpy as np
 import pandas as pd
 import pytest
 from convstudy import models, pareto
-from convstudy.models import modules as all_modules
-
-
-def made_up(accuracies: dict[str, list[float]], latencies: dict[str, float]):
-    """Make a table with a row a replicate, and measured times."""
-    rows = [
-        {
-            "module": module,
-            **dict(zip(("layer1", "layer2", "layer3"), module.split("-"), strict=True)),
-            "parameters": models.parameters(module.split("-"), 0.25),
-            "macs": 100,
-            "replicate": replicate,
-            "status": "finished",
-            "test_accuracy_best": accuracy,
-        }
-        for module, replicates in accuracies.items()
-        for replicate, accuracy in enumerate(replicates)
-    ]
-    times = pd.DataFrame(
-        [
-            {"module": module, "latency_ms": ms, "epoch_seconds": 10 / ms}
-            for module, ms in latencies.items()
-        ]
-    ).assign(device="cpu", processor="one", threads=1, backend="tensorflow", precision="float32")
-    return pd.DataFrame(rows), times
-
+from table_example import made_up
 
 BIG, MIDDLE, SMALL = "conv-conv-conv", "conv-conv-depthwise", "depthwise-depthwise-depthwise"
 BEATEN = "separable-separable-separable"
 
 
+def measured(latencies: dict[str, float]) -> pd.DataFrame:
+    """Make up measured times."""
+    rows = [
+        {"module": module, "latency_ms": ms, "epoch_seconds": 10 / ms}
+        for module, ms in latencies.items()
+    ]
+    where = {"device": "cpu", "processor": "one", "threads": 1}
+    return pd.DataFrame(rows).assign(**where, backend="tensorflow", precision="float32")
+
+
 @pytest.fixture
 def example():
     # The middle one is dear in nothing; the last one is beaten by the smallest in all three.
-    accuracies = {BIG: [0.9], MIDDLE: [0.85], SMALL: [0.7], BEATEN: [0.6]}
-    return made_up(accuracies, {BIG: 4.0, MIDDLE: 3.0, SMALL: 1.0, BEATEN: 2.0})
+    accuracies = {BIG: 0.9, MIDDLE: 0.85, SMALL: 0.7, BEATEN: 0.6}
+    table, _ = made_up(replicates=1, accuracies=accuracies)
+    return table, measured({BIG: 4.0, MIDDLE: 3.0, SMALL: 1.0, BEATEN: 2.0})
 
 
 def test_the_front_is_what_none_beats(example):
@@ -54,7 +40,8 @@ def test_the_front_is_what_none_beats(example):
 def test_probabilities_are_those_of_the_replicates():
     # Two modules as good as each other, of which one is smaller and faster: a coin toss.
     accuracies = {BIG: [0.81, 0.79, 0.80], SMALL: [0.79, 0.80, 0.81], BEATEN: [0.1, 0.1, 0.1]}
-    modules, freedom = pareto.joined(*made_up(accuracies, {BIG: 4.0, SMALL: 1.0, BEATEN: 2.0}))
+    table, _ = made_up(accuracies=accuracies)
+    modules, freedom = pareto.joined(table, measured({BIG: 4.0, SMALL: 1.0, BEATEN: 2.0}))
     front = pareto.front(modules, freedom).set_index("module")
     assert front.loc[SMALL, "probability"] == 1
     assert front.loc[BIG, "probability"] == pytest.approx(0.5, abs=0.03)
@@ -87,9 +74,9 @@ def test_a_penalty_chooses_by_its_own_quantity(example):
 
 def random_table(seed: int):
     rng = np.random.default_rng(seed)
-    names = list(all_modules())
-    accuracies = {name: list(rng.uniform(0.5, 0.9) + rng.normal(0, 0.01, 2)) for name in names}
-    return made_up(accuracies, {name: rng.uniform(1, 5) for name in names})
+    accuracies = {name: rng.uniform(0.5, 0.9) for name in models.modules()}
+    table, _ = made_up(replicates=2, noise=0.01, seed=seed, accuracies=accuracies)
+    return table, measured({name: rng.uniform(1, 5) for name in models.modules()})
 
 
 def test_a_replay_rises_to_all_and_is_the_same_each_time():
