@@ -14,30 +14,26 @@ def lowest(error, size, weights):
     return (np.asarray(error) + np.multiply.outer(weights, size)).min(axis=1)
 
 
-def test_three_lines_by_hand():
-    # 0.1 + 3w, 0.2 + w and 0.5 + 0w: the second is lowest from 0.05 on, the third from 0.3.
-    steps = envelope(np.array([0.5, 0.1, 0.2]), np.array([0.0, 3.0, 1.0]))
-    assert [line for line, _ in steps] == [1, 2, 0]
-    assert [weight for _, weight in steps] == pytest.approx([0, 0.05, 0.3])
-
-
-def test_a_line_above_the_others_crossing_never_wins():
-    # The middle line passes above the point where the outer two cross.
-    steps = envelope(np.array([0.1, 0.4, 0.5]), np.array([4.0, 2.0, 0.0]))
-    assert steps == [(0, 0.0), (2, pytest.approx(0.1))]
-
-
-def test_of_three_lines_through_a_point_the_flattest_follows():
-    steps = envelope(np.array([0.0, 1.0, 2.0]), np.array([2.0, 1.0, 0.0]))
-    assert steps == [(0, 0.0), (2, 1.0)]
-
-
-def test_equal_lines_have_one_name_and_one_module_wins_alone():
-    assert envelope(np.array([0.3, 0.3]), np.array([1.0, 1.0])) == [(0, 0.0)]
-    assert envelope(np.array([0.3]), np.array([1.0])) == [(0, 0.0)]
-    # Of the same size, the better one; of the same error, the smaller one.
-    assert envelope(np.array([0.3, 0.2]), np.array([1.0, 1.0])) == [(1, 0.0)]
-    assert envelope(np.array([0.2, 0.2]), np.array([2.0, 1.0])) == [(1, 0.0)]
+@pytest.mark.parametrize(
+    ("error", "size", "steps"),
+    [
+        # 0.1 + 3w, 0.2 + w and 0.5 + 0w: the second is lowest from 0.05 on, the third from 0.3.
+        ([0.5, 0.1, 0.2], [0.0, 3.0, 1.0], [(1, 0), (2, 0.05), (0, 0.3)]),
+        # The middle line passes above the point where the outer two cross.
+        ([0.1, 0.4, 0.5], [4.0, 2.0, 0.0], [(0, 0), (2, 0.1)]),
+        # Of three lines through a point, the flattest follows.
+        ([0.0, 1.0, 2.0], [2.0, 1.0, 0.0], [(0, 0), (2, 1)]),
+        # Equal lines have one name, and one line wins alone.
+        ([0.3, 0.3], [1.0, 1.0], [(0, 0)]),
+        ([0.3], [1.0], [(0, 0)]),
+        # Of the same size, the better one; of the same error, the smaller one.
+        ([0.3, 0.2], [1.0, 1.0], [(1, 0)]),
+        ([0.2, 0.2], [2.0, 1.0], [(1, 0)]),
+    ],
+)
+def test_an_envelope_by_hand(error, size, steps):
+    found = envelope(np.array(error), np.array(size))
+    assert found == [(line, pytest.approx(weight)) for line, weight in steps]
 
 
 numbers = st.integers(0, 20).map(lambda number: number / 20)

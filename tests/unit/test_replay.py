@@ -1,4 +1,5 @@
 import logging
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ from convstudy.errors import UserError
 from convstudy.files import write_csv
 from convstudy.replay import Design
 from convstudy.report import Report
-from sample_results import write_extras, write_sample
+from sample_results import RECORDED
 from table_example import BEST, made_up
 
 PENALTY = {"weight": 0.05, "unit": 15625}
@@ -114,7 +115,7 @@ def test_a_pruned_trial_is_never_picked(table):
     assert trials.loc[~pruned, "objective"].notna().all()
 
 
-def hand_made():
+def test_scores_worked_by_hand():
     known = pd.DataFrame(
         {
             "regret": [0.0, 0.1, 0.2],
@@ -135,11 +136,7 @@ def hand_made():
         (2, 1, "a", 0, 0.7, 4),
     ]
     columns = ["study", "trial", "module", "replicate", "objective", "epochs"]
-    return pd.DataFrame(rows, columns=columns).astype({"objective": float}), known
-
-
-def test_scores_worked_by_hand():
-    trials, known = hand_made()
+    trials = pd.DataFrame(rows, columns=columns).astype({"objective": float})
     scores = replay.score(trials, known)
     # Before a trial is complete: the mean over modules.
     assert scores["regret"].tolist() == pytest.approx([0.1, 0.2, 0.2, 0.1, 0.1, 0.0, 0.0])
@@ -216,17 +213,13 @@ def test_progress_is_shown_without_what_each_study_says(table, caplog):
     assert "studies: 3 of 3" in caplog.text
 
 
-def test_the_report_writes_each_interval_in_its_unit(root, tmp_path):
-    write_sample(tmp_path)
-    write_extras(tmp_path)
-    pruning = pd.DataFrame(
-        {
-            **{"sampler": ["tpe"], "pruner": "median", "studies": 9},
-            **{"regret_article": 0.05, "regret_objective": 0.02, "regret_difference": 0.03},
-            **{"regret_low": 0.01, "regret_high": 0.05, "epochs_article": 180.6},
-            **{"epochs_objective": 264.9, "epochs_difference": -84.3},
-            **{"epochs_low": -89.4, "epochs_high": 2.4},
-        }
+def test_the_report_writes_each_interval_in_its_unit(tmp_path):
+    shutil.copytree(RECORDED.folder, tmp_path, dirs_exist_ok=True)
+    pruning = RECORDED.table("replay/pruning.csv").query("sampler == 'tpe'").head(1)
+    pruning = pruning.assign(
+        **{"regret_difference": 0.03, "regret_low": 0.01, "regret_high": 0.05},
+        **{"epochs_article": 180.6, "epochs_objective": 264.9},
+        **{"epochs_difference": -84.3, "epochs_low": -89.4, "epochs_high": 2.4},
     )
     write_csv(tmp_path / "replay/pruning.csv", pruning)
     report = Report(tmp_path)

@@ -1,5 +1,7 @@
+import itertools
 import logging
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -29,11 +31,7 @@ def short_repeats(monkeypatch):
 
 
 def repeats_of(
-    conv: list[float],
-    separable: list[float],
-    channels: list[int],
-    noise: float = 0.0,
-    seed: int = 0,
+    conv: list[float], separable: list[float], channels: list[int], noise: float = 0, seed: int = 0
 ) -> pd.DataFrame:
     """Make repeats with these medians, ms, at 8 x 8."""
     rng = np.random.default_rng(seed)
@@ -48,11 +46,13 @@ def repeats_of(
     )
 
 
+CHANNELS = [8, 16, 64, 256]
+# Conv2D takes c²/64 and the separable layer c/2: equal at 32.
+CROSSING = ([c**2 / 64 for c in CHANNELS], [c / 2 for c in CHANNELS], CHANNELS)
+
+
 def test_a_crossover_is_where_logarithmic_lines_meet():
-    # Conv2D takes c²/64 and the separable layer c/2: equal at 32.
-    channels = [8, 16, 64, 256]
-    conv, separable = [c**2 / 64 for c in channels], [c / 2 for c in channels]
-    [row] = timing.crossovers(repeats_of(conv, separable, channels)).to_dict("records")
+    [row] = timing.crossovers(repeats_of(*CROSSING)).to_dict("records")
     assert row["outcome"] == "crosses"
     assert row["channels"] == pytest.approx(32)
     assert row["channels_low"] == row["channels_high"] == pytest.approx(32)
@@ -64,11 +64,8 @@ def test_a_crossover_is_where_logarithmic_lines_meet():
 
 
 def test_noise_gives_a_crossover_an_interval_that_holds_it():
-    channels = [8, 16, 64, 256]
-    conv, separable = [c**2 / 64 for c in channels], [c / 2 for c in channels]
     rows = [
-        timing.crossovers(repeats_of(conv, separable, channels, 0.2, seed)).iloc[0]
-        for seed in range(20)
+        timing.crossovers(repeats_of(*CROSSING, noise=0.2, seed=seed)).iloc[0] for seed in range(20)
     ]
     for row in rows:
         assert 8 < row["channels_low"] < row["channels"] < row["channels_high"] < 256
@@ -110,8 +107,12 @@ def test_actions_take_turns_after_a_warm_up():
     assert runs == "ab" * 4
 
 
-def test_modules_are_measured_with_their_counts(device: str):
-    training = {**CONFIG["training"], "batch_size": 8}
+def test_modules_are_measured_with_their_counts(device: str, monkeypatch):
+    # A clock on which everything takes 0.1 s.
+    ticks = itertools.count()
+    clock = SimpleNamespace(perf_counter=lambda: next(ticks) / 10)
+    monkeypatch.setattr(timing, "time", clock)
+    training = {**CONFIG["training"], "batch_size": 16}
     table = timing.measure_modules(
         {**CONFIG["model"], "width": 0.125}, training, TIMING, 5000, device, MODULES
     )
@@ -120,29 +121,12 @@ def test_modules_are_measured_with_their_counts(device: str):
         layers = models.architecture(MODULES[name], 0.125)
         assert row["parameters"] == models.build(layers).count_params()
         assert row["macs"] == models.total(models.costs(layers)).macs
-        for column in timing.TIMES.values():
-            assert 0 < row[f"{column}_low"] <= row[column] <= row[f"{column}_high"]
         assert (row["device"], row["threads"], row["repeats"]) == ("cpu", 1, 6)
-
-
-def test_seconds_become_latency_frames_and_epochs(device: str, monkeypatch):
-    seconds = {"latency": 0.002, "batches and training": 0.1}
-    monkeypatch.setattr(
-        timing,
-        "take_turns",
-        lambda actions, repeats, what: {key: [seconds[what]] * repeats for key in actions},
-    )
-    training = {**CONFIG["training"], "batch_size": 16}
-    model = {**CONFIG["model"], "width": 0.125}
-    name = "conv-conv-conv"
-    modules = {name: MODULES[name]}
-    [row] = timing.measure_modules(model, training, TIMING, 5000, device, modules).to_dict(
-        "records"
-    )
-    assert row["latency_ms"] == pytest.approx(2)
-    # Batches of 8 images, and one step of 16.
-    assert row["fps"] == pytest.approx(80)
-    assert row["epoch_seconds"] == pytest.approx(0.1 * 5000 / 16)
+        for end in ("", "_low", "_high"):
+            # One image, batches of 8 images, and one step of 16.
+            assert row[f"latency_ms{end}"] == pytest.approx(100)
+            assert row[f"fps{end}"] == pytest.approx(80)
+            assert row[f"epoch_seconds{end}"] == pytest.approx(0.1 * 5000 / 16)
 
 
 def test_layers_are_measured_and_what_is_skipped_is_recorded(device: str, caplog):
@@ -167,33 +151,19 @@ def test_layers_are_measured_and_what_is_skipped_is_recorded(device: str, caplog
     np.testing.assert_allclose(done["gmacs_per_second"], done["macs"] / done["ms"] / 1e6)
 
 
-def test_a_compiled_call_computes_outputs_and_gradients(device: str, monkeypatch):
+def test_a_compiled_call_computes_outputs_and_gradients(device: str):
     import keras
-    import tensorflow as tf
 
     inputs = keras.Input((3,))
     model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
-    given: list = []
-    function = tf.function
-
-    def spied(**how):
-        def compile(call):
-            compiled = function(call, **how)
-
-            def run(*arrays):
-                given.append(compiled(*arrays))
-
-            return run
-
-        return compile
-
-    monkeypatch.setattr(tf, "function", spied)
-    x, upstream = tf.constant([[1.0, 2.0, 3.0]]), tf.constant([[1.0, 10.0]])
-    engine.compiled_call(model)(x)
-    engine.compiled_call(model, gradients=True)(x, upstream)
-    outputs, (by_inputs, by_kernel, by_bias) = given[1]
-    np.testing.assert_allclose(given[0], model(x), rtol=1e-6)
-    np.testing.assert_allclose(outputs, model(x), rtol=1e-6)
+    x = keras.ops.convert_to_tensor([[1.0, 2.0, 3.0]])
+    upstream = keras.ops.convert_to_tensor([[1.0, 10.0]])
+    alone = engine.compiled_call(model)(x)
+    outputs, (by_inputs, by_kernel, by_bias) = engine.compiled_call(model, gradients=True)(
+        x, upstream
+    )
+    for found in (alone, outputs):
+        np.testing.assert_allclose(found, model(x), rtol=1e-6)
     kernel = model.get_weights()[0]
     np.testing.assert_allclose(by_inputs, upstream @ kernel.T, rtol=1e-6)
     np.testing.assert_allclose(by_kernel, np.outer([1, 2, 3], [1, 10]), rtol=1e-6)

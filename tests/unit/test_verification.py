@@ -1,4 +1,3 @@
-import numpy as np
 import pandas as pd
 import pytest
 from convstudy import reference, verification
@@ -68,16 +67,3 @@ def test_a_failed_check_is_named():
     with pytest.raises(UserError) as caught:
         verification.require_all_passed(good=good, bad=bad)
     assert str(caught.value).splitlines() == ["1 checks failed:", "  bad: check c, actual 2.0"]
-
-
-def test_filters_are_counted_in_keras():
-    rows = {row[0]: row for row in verification._filter_counts()}
-    assert len(rows) == 5
-    assert all(row[-1] for row in rows.values())
-
-
-def test_random_numbers_are_exact_in_the_cases_type():
-    case = verification.grid_cases()[0] | {"dtype": "float32"}
-    image, kernels = verification._arrays(case, np.random.default_rng(0))
-    for array in (image, *kernels):
-        np.testing.assert_array_equal(array.astype(np.float32), array)
