@@ -1,6 +1,5 @@
 """A made-up table of modules, in the format of the exhaustive one, with a known best module."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -34,21 +33,17 @@ def made_up(
     """
     rng = np.random.default_rng(seed)
     rows, curves = [], []
-    for module, replicate in itertools.product(accuracies, range(replicates)):
-        kinds = models.modules()[module]
-        last = np.broadcast_to(accuracies[module], replicates)[replicate] + noise * rng.normal()
-        values = last + 0.1 / epochs - 0.1 / np.arange(1, epochs + 1)
-        which = {
-            "module": module,
-            **dict(zip(POSITIONS, kinds, strict=True)),
-            "replicate": replicate,
-            "parameters": models.parameters(kinds, WIDTH),
-            "macs": 1,
-        }
-        ending = {"test_accuracy_best": values.max(), "test_accuracy_last": values[-1]}
-        rows.append({**which, **ending, "status": "finished"})
-        curves += [
-            {**which, "epoch": epoch, "test_accuracy": value}
-            for epoch, value in enumerate(values, start=1)
-        ]
+    for module, accuracy in accuracies.items():
+        kinds = module.split("-")
+        layers = dict(zip(POSITIONS, kinds, strict=True))
+        sizes = {"parameters": models.parameters(kinds, WIDTH), "macs": 1}
+        for replicate, last in enumerate(np.broadcast_to(accuracy, replicates)):
+            values = last + noise * rng.normal() + 0.1 / epochs - 0.1 / np.arange(1, epochs + 1)
+            which = {"module": module, **layers, "replicate": replicate, **sizes}
+            ending = {"test_accuracy_best": values.max(), "test_accuracy_last": values[-1]}
+            rows.append({**which, **ending, "status": "finished"})
+            curves += [
+                {**which, "epoch": epoch, "test_accuracy": value}
+                for epoch, value in enumerate(values, start=1)
+            ]
     return pd.DataFrame(rows), pd.DataFrame(curves)

@@ -1,24 +1,18 @@
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pytest
-from convstudy import plots
+from convstudy import figures, plots
 from convstudy.layers import KINDS
 from convstudy.results import Results
 from PIL import Image
-from sample_results import STUDIES, write_sample
+from sample_results import RECORDED, STUDIES
 
 NOTE = "Synthetic data"
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    return Results(write_sample(tmp_path_factory.mktemp("results")))
 
 
 def texts(figure) -> str:
@@ -30,18 +24,9 @@ def texts(figure) -> str:
 
 
 @pytest.fixture
-def fresh(results: Results) -> Results:
-    """Give the same results, to be changed."""
-    return Results(results.folder)
-
-
-DRAWN = {
-    **{
-        name: getattr(plots, name)
-        for name in ("learning_curves", "single_kind", "parameters_accuracy", "reuse")
-    },
-    "trials": partial(plots.trials, study="penalised"),
-}
+def results() -> Results:
+    """Give the recorded run's results, to be changed."""
+    return Results(RECORDED.folder)
 
 
 def test_names_are_had_without_loading_plotting_packages():
@@ -64,35 +49,37 @@ def test_each_kind_has_a_colour_of_its_own_that_stands_out_from_white(kind: str)
     assert contrast >= 3
 
 
-@pytest.mark.parametrize("name", DRAWN)
-def test_synthetic_data_are_named_and_the_article_is_left_out(fresh: Results, name: str):
-    fresh.data["synthetic"] = True
-    found = texts(DRAWN[name](fresh))
+@pytest.mark.parametrize(
+    "name", ["learning_curves", "single_kind", "parameters_accuracy", "reuse", "trials_penalised"]
+)
+def test_synthetic_data_are_named_and_the_article_is_left_out(results: Results, name: str):
+    results.data["synthetic"] = True
+    found = texts(figures.figures(results)[name]())
     assert NOTE in found
     assert "article" not in found
 
 
 @pytest.mark.parametrize("name", ["learning_curves", "single_kind", "parameters_accuracy"])
 def test_real_data_stand_beside_the_article(results: Results, name: str):
-    found = texts(DRAWN[name](results))
+    found = texts(figures.figures(results)[name]())
     assert "article" in found
     assert NOTE not in found
 
 
 @pytest.mark.parametrize(("reductions", "panels"), [([], 1), (["It is small."], 2)])
 def test_a_smaller_run_does_not_share_axes_with_the_article(
-    fresh: Results, reductions: list[str], panels: int
+    results: Results, reductions: list[str], panels: int
 ):
-    fresh.run["reductions"] = reductions
-    assert len(plots.parameters_accuracy(fresh).axes) == panels
+    results.run["reductions"] = reductions
+    assert len(plots.parameters_accuracy(results).axes) == panels
 
 
-def test_a_study_whose_trials_all_failed_can_be_drawn(fresh: Results):
-    for name, study in fresh.studies.items():
+def test_a_study_whose_trials_all_failed_can_be_drawn(results: Results):
+    for name, study in results.studies.items():
         trials = study.trials.assign(state="FAIL", objective=np.nan, test_accuracy=np.nan)
-        fresh.studies[name] = replace(study, trials=trials)
-    assert "failed" in texts(plots.trials(fresh, "accuracy"))
-    assert plots.parameters_accuracy(fresh).axes
+        results.studies[name] = replace(study, trials=trials)
+    assert "failed" in texts(plots.trials(results, "accuracy"))
+    assert plots.parameters_accuracy(results).axes
 
 
 def test_modules_are_counted_without_the_single_kind_models(results: Results):
