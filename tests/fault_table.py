@@ -13,12 +13,16 @@ BEGIN, END = "<!-- faults: begin (python tests/fault_table.py) -->", "<!-- fault
 
 
 def faults() -> Iterator[tuple[str, str, str, str]]:
-    """Give fault, where it is injected, what is lost, and the test, of every marked test."""
+    """Give fault, where it is injected, what is lost, and the test, of every mark.
+
+    A mark stands on a test or, within its `pytest.mark.parametrize`, on one of its cases.
+    """
     for path in sorted((ROOT / "tests").glob("*/test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.FunctionDef):
                 continue
-            for mark in node.decorator_list:
+            parts = (part for mark in node.decorator_list for part in ast.walk(mark))
+            for mark in parts:
                 if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.fault":
                     given = {key.arg: ast.literal_eval(key.value) for key in mark.keywords}
                     what = ast.literal_eval(mark.args[0])

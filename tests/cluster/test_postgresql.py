@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 import optuna
 import pandas as pd
@@ -16,8 +15,6 @@ from convstudy import storages
 from convstudy.errors import UserError
 from pipeline_example import Project
 from search_example import search
-
-FOUND = ["number", "state", "layer1", "layer2", "layer3", "replicate", "epochs", "objective"]
 
 
 def start_worker(folder, storage, trials, worker, workers, seconds=0.02, **environment):
@@ -199,4 +196,3 @@ def test_a_stopped_worker_ends_in_time(tmp_path, postgres):
     assert worker.wait(timeout=20) != 0
     finish([start_worker(tmp_path, "postgresql", 24, 0, 1, 0)])
     assert_exact(tmp_path, "postgresql", 24, 1)
-    assert Path(tmp_path / "trained.log").exists()
