@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import shutil
 import signal
 import subprocess
 import sys
@@ -216,15 +217,21 @@ def test_a_lost_checkpoint_is_made_again_with_the_same_results(tmp_path, undistu
     assert results(shorter.read()["records"]) == results(undisturbed.read()["records"][:3])
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '{"records": [{"epoch": 2}], "identity": 1}'])
-def test_a_damaged_file_is_set_aside(tmp_path, damage):
+@pytest.mark.fault(
+    "One bit of a stored curve changes", where="in curve.json", lost="the curve: trained again"
+)
+def test_a_damaged_file_is_set_aside(tmp_path, undisturbed, caplog):
     curve = training_example.curve(tmp_path)
-    curve.folder.mkdir(parents=True)
-    (curve.folder / "curve.json").write_text(damage)
+    shutil.copytree(undisturbed.folder, curve.folder)
+    content = bytearray((curve.folder / "curve.json").read_bytes())
+    field = b'"test_accuracy": 0.'
+    content[content.index(field) + len(field)] ^= 1
+    (curve.folder / "curve.json").write_bytes(content)
     with pytest.raises(UserError, match="is damaged"):
         curve.read()
-    assert len(list(curve.epochs(1))) == 1
-    assert [path.read_text() for path in curve.folder.glob("damaged-*-curve.json")] == [damage]
+    assert results(curve.epochs(1)) == results(undisturbed.read()["records"][:1])
+    assert "curve.json is damaged (its content does not have the SHA-256" in caplog.text
+    assert [path.read_bytes() for path in curve.folder.glob("damaged-*-curve.json")] == [content]
 
 
 def work(store, epochs):

@@ -607,13 +607,19 @@ class TestLoading:
         "name", ["train_images.npy", "train_labels.npy", "test_images.npy", "summary.json"]
     )
     @pytest.mark.parametrize("content", [None, b"", b"\x93NUMPY\x01"])
+    @pytest.mark.fault(
+        "The prepared arrays vanish or are damaged",
+        where="before a training",
+        lost="nothing: the line says how they are made again",
+    )
     def test_a_missing_or_damaged_file_is_named(
         self, name: str, content: bytes | None, folder: Path
     ):
         (folder / name).unlink()
         if content is not None:
             (folder / name).write_bytes(content)
-        with pytest.raises(UserError, match=rf"{name} cannot be read.*--forcerun"):
+        fix = "make the arrays again: snakemake --cores all --forcerun prepare_dataset"
+        with pytest.raises(UserError, match=f"{name} cannot be read.*{fix}"):
             data.load_arrays(folder)
 
     def test_files_must_fit_together(self, folder: Path):

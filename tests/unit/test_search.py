@@ -14,7 +14,6 @@ from convstudy import search as search_module
 from convstudy.errors import UserError
 from convstudy.models import POSITIONS
 from convstudy.search import Penalty, best_trials
-from convstudy.storages import _drop_torn_line
 from hypothesis import given
 from hypothesis import strategies as st
 from search_example import EPOCHS, PaperCurve, PaperTrainer, search
@@ -272,26 +271,20 @@ def test_curves_that_were_lost_are_trained_again(tmp_path, undisturbed):
     where="between two epochs",
     lost="the epochs before: trained again",
 )
-def test_a_curve_that_is_damaged_under_way_is_trained_from_its_start(tmp_path):
+@pytest.mark.parametrize("damage", ["{", "[]", '{"records": [{"epoch": 2}], "identity": 1}'])
+def test_a_curve_that_is_damaged_under_way_is_trained_from_its_start(tmp_path, damage):
     curve = PaperCurve(tmp_path / "curves", ("conv",) * 3, 0)
     accuracies = []
     for record in curve.epochs(EPOCHS):
         accuracies.append(record["test_accuracy"])
         if record["epoch"] == 3:
-            (curve.folder / "curve.json").write_text("{")
+            (curve.folder / "curve.json").write_text(damage)
+            with pytest.raises(UserError, match="is damaged"):
+                curve.read()
+    assert [path.read_text() for path in curve.folder.glob("damaged-*-curve.json")] == [damage]
     records = curve.read()["records"]
     assert [record["epoch"] for record in records] == list(range(1, EPOCHS + 1))
     assert [record["test_accuracy"] for record in records] == accuracies
-
-
-def test_a_journal_without_a_torn_line_is_left_alone(tmp_path):
-    journal = tmp_path / "study.log"
-    _drop_torn_line(journal)
-    assert not journal.exists()
-    journal.write_bytes(b"{}\n")
-    before = journal.stat().st_mtime_ns
-    _drop_torn_line(journal)
-    assert journal.stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize(

@@ -95,34 +95,6 @@ def test_a_read_only_folder(root, tmp_path):
         assert "Traceback" not in output
 
 
-@pytest.mark.fault("The folder of CIFAR-10 vanishes", where="after a finished run", lost="nothing")
-def test_a_vanished_data_folder(project, tmp_path):
-    gone = tmp_path / "gone"
-    before = curve_file(project).read_bytes()
-    code, output = project.run(GOAL, data={"source": "directory", "directory": str(gone)})
-    assert code != 0
-    assert f"data.directory: {gone} has no train-*.parquet" in output
-    assert "Traceback" not in output
-    assert curve_file(project).read_bytes() == before
-
-
-@pytest.mark.fault(
-    "The prepared arrays vanish",
-    where="before a training",
-    lost="nothing: the line says how they are made again",
-)
-def test_vanished_arrays(project, finished):
-    (project.folder / "results/data/train_images.npy").unlink()
-    (project.folder / GOAL).unlink()
-    code, output = project.run(GOAL)
-    assert code != 0
-    assert "make the arrays again: snakemake --cores all --forcerun prepare_dataset" in output
-    assert "Traceback" not in output
-    code, output = project.run(GOAL, "--forcerun", "prepare_dataset")
-    assert code == 0, output
-    assert records(project) == records(finished)
-
-
 @pytest.mark.fault(
     "The clock jumps: files are of the year 2035 and of 1990",
     where="before a run",
@@ -138,22 +110,6 @@ def test_a_clock_that_jumps(project, finished, year):
     code, output = project.run(GOAL)
     assert code == 0, output
     assert read_json(curve_file(project))["records"] == before
-    assert records(project) == records(finished)
-
-
-@pytest.mark.fault(
-    "One bit of a stored curve changes", where="in curve.json", lost="the curve: trained again"
-)
-def test_a_damaged_curve_is_set_aside_and_trained_again(project, finished):
-    path = curve_file(project)
-    content = bytearray(path.read_bytes())
-    digit = content.index(b'"test_accuracy": 0.') + len('"test_accuracy": 0.')
-    content[digit] ^= 1
-    path.write_bytes(content)
-    code, output = project.run(GOAL, "--force")
-    assert code == 0, output
-    assert "curve.json is damaged (its content does not have the SHA-256" in output
-    assert [one.read_bytes() for one in path.parent.glob("damaged-*")] == [bytes(content)]
     assert records(project) == records(finished)
 
 
