@@ -1,4 +1,3 @@
-import contextlib
 import hashlib
 import http.server
 import io
@@ -10,7 +9,6 @@ import tarfile
 import threading
 import time
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,40 +32,40 @@ SETTINGS = {
 }
 
 
-def pixels(count: int, seed: int = 0) -> np.ndarray:
+def pixels(count, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), np.uint8)
 
 
-def encoded(image: np.ndarray, kind: str = "PNG", mode: str = "RGB") -> bytes:
+def encoded(image, kind="PNG", mode="RGB"):
     file = io.BytesIO()
     Image.fromarray(image).convert(mode).save(file, kind)
     return file.getvalue()
 
 
-def write_parquet(path: Path, images: list[bytes], labels: list) -> None:
+IMAGE = pixels(1)[0]
+PNG, JPEG = encoded(IMAGE), encoded(IMAGE, "JPEG")
+DIGITS = np.arange(50, dtype=np.uint8) % 10
+
+
+def write_parquet(path, images, labels):
     rows = [{"bytes": image, "path": None} for image in images]
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     pq.write_table(pa.table({"img": pa.array(rows, kind), "label": labels}), path)
 
 
-def write_split(folder: Path, split: str, images: np.ndarray, labels: list, kind="PNG") -> Path:
-    path = folder / f"{split}-00000-of-00001.parquet"
-    write_parquet(path, [encoded(image, kind) for image in images], labels)
-    return path
-
-
 @pytest.fixture
-def parquet(tmp_path: Path) -> Path:
+def parquet(tmp_path):
     """Give a folder of 40 training and 20 test images."""
     folder = tmp_path / "parquet"
     folder.mkdir()
-    write_split(folder, "train", pixels(40), [row % 10 for row in range(40)])
-    write_split(folder, "test", pixels(20, seed=1), [row % 10 for row in range(20)])
+    for split, images in (("train", pixels(40)), ("test", pixels(20, seed=1))):
+        path = folder / f"{split}-00000-of-00001.parquet"
+        write_parquet(path, map(encoded, images), [row % 10 for row in range(len(images))])
     return folder
 
 
 @pytest.fixture
-def no_keras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def no_keras(tmp_path, monkeypatch):
     """Give an empty Keras folder, with nobody listening where the archive would come from."""
     home = tmp_path / "keras"
     monkeypatch.setenv("KERAS_HOME", str(home))
@@ -77,307 +75,241 @@ def no_keras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-def prepare(folder: Path, directory: Path | None, **settings: object) -> dict:
-    return data.prepare(SETTINGS | settings, directory and str(directory), folder)
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
 
 
-class TestDirectory:
-    def test_arrays_are_the_encoded_pixels_in_order(self, parquet: Path, tmp_path: Path):
-        summary = prepare(tmp_path / "out", parquet)
-        dataset = data.load_arrays(tmp_path / "out")
-        np.testing.assert_array_equal(dataset.train_images, pixels(40))
-        np.testing.assert_array_equal(dataset.test_images, pixels(20, seed=1))
-        np.testing.assert_array_equal(dataset.train_labels, np.arange(40) % 10)
-        assert dataset.train_labels.dtype == dataset.train_images.dtype == np.uint8
-        assert summary["source"] == "directory"
-        assert (summary["encoding"], summary["lossy"], summary["synthetic"]) == (
-            "png",
-            False,
-            False,
-        )
-        assert summary["available"] == {"train": 40, "test": 20}
-        assert summary["used"] == {"train": 40, "validation": 0, "test": 20}
-        assert summary["fallbacks"] == []
-        assert read_json(tmp_path / "out" / "summary.json") == summary
-
-    def test_digest_is_that_of_the_bytes(self, parquet: Path, tmp_path: Path):
-        summary = prepare(tmp_path / "out", parquet)
-        labels = np.arange(40, dtype=np.uint8) % 10
-        whole = pixels(40).tobytes() + labels.tobytes()
-        whole += pixels(20, seed=1).tobytes() + labels[:20].tobytes()
-        assert summary["digest"] == hashlib.sha256(whole).hexdigest()
-        assert data.load_arrays(tmp_path / "out").digest == summary["digest"]
-
-    def test_one_jpeg_makes_the_whole_lossy(self, parquet: Path, tmp_path: Path):
-        images = [encoded(image) for image in pixels(20)]
-        images[7] = encoded(pixels(1)[0], "JPEG")
-        write_parquet(parquet / "test-00000-of-00001.parquet", images, [0] * 20)
-        summary = prepare(tmp_path / "out", parquet)
-        assert (summary["encoding"], summary["lossy"]) == ("jpeg", True)
-
-    def test_parts_are_joined_in_order(self, parquet: Path, tmp_path: Path):
-        (parquet / "train-00000-of-00001.parquet").unlink()
-        for part in (1, 0):
-            path = parquet / f"train-0000{part}-of-00002.parquet"
-            half = slice(20 * part, 20 * part + 20)
-            write_parquet(path, [encoded(image) for image in pixels(40)[half]], [part] * 20)
-        prepare(tmp_path / "out", parquet)
-        dataset = data.load_arrays(tmp_path / "out")
-        np.testing.assert_array_equal(dataset.train_images, pixels(40))
-        assert list(dataset.train_labels) == [0] * 20 + [1] * 20
-
-    def test_counts_a_class_are_written(self, parquet: Path, tmp_path: Path):
-        prepare(tmp_path, parquet, train_images=20)
-        table = pd.read_csv(tmp_path / "classes.csv")
-        assert list(table.columns) == ["split", "label", "name", "images"]
-        assert list(table.name[:10]) == list(data.CLASS_NAMES)
-        assert (table.images == 2).all()
+def prepare(folder, directory, **settings):
+    """Prepare the images of a folder, or of none, and give summary and arrays."""
+    given = None if directory is None else str(directory)
+    return data.prepare(SETTINGS | settings, given, folder), data.load_arrays(folder)
 
 
-def no_split(folder: Path) -> None:
-    (folder / "test-00000-of-00001.parquet").unlink()
+def test_arrays_are_the_encoded_pixels_in_order(parquet, out):
+    summary, dataset = prepare(out, parquet)
+    np.testing.assert_array_equal(dataset.train_images, pixels(40))
+    np.testing.assert_array_equal(dataset.test_images, pixels(20, seed=1))
+    np.testing.assert_array_equal(dataset.train_labels, DIGITS[:40])
+    assert dataset.train_labels.dtype == dataset.train_images.dtype == np.uint8
+    assert (summary["source"], summary["synthetic"]) == ("directory", False)
+    assert (summary["encoding"], summary["lossy"]) == ("png", False)
+    assert summary["available"] == {"train": 40, "test": 20}
+    assert summary["used"] == {"train": 40, "validation": 0, "test": 20}
+    assert summary["fallbacks"] == []
+    assert read_json(out / "summary.json") == summary
+    whole = pixels(40).tobytes() + DIGITS[:40].tobytes()
+    whole += pixels(20, seed=1).tobytes() + DIGITS[:20].tobytes()
+    assert summary["digest"] == dataset.digest == hashlib.sha256(whole).hexdigest()
 
 
-def empty(folder: Path) -> None:
-    (folder / "test-00000-of-00001.parquet").write_bytes(b"")
+def test_one_jpeg_makes_the_whole_lossy(parquet, out):
+    write_parquet(parquet / "test-00000-of-00001.parquet", [PNG] * 7 + [JPEG], [0] * 8)
+    summary, _ = prepare(out, parquet)
+    assert (summary["encoding"], summary["lossy"]) == ("jpeg", True)
 
 
-def truncated(folder: Path) -> None:
-    path = folder / "test-00000-of-00001.parquet"
-    path.write_bytes(path.read_bytes()[:-200])
+def test_parts_are_joined_in_order(parquet, out):
+    (parquet / "train-00000-of-00001.parquet").unlink()
+    for part in (1, 0):
+        images = pixels(40)[20 * part : 20 * part + 20]
+        path = parquet / f"train-0000{part}-of-00002.parquet"
+        write_parquet(path, map(encoded, images), [part] * 20)
+    _, dataset = prepare(out, parquet)
+    np.testing.assert_array_equal(dataset.train_images, pixels(40))
+    assert list(dataset.train_labels) == [0] * 20 + [1] * 20
 
 
-def overwritten(folder: Path) -> None:
-    path = folder / "test-00000-of-00001.parquet"
-    content = bytearray(path.read_bytes())
-    content[4:40] = bytes(36)
-    path.write_bytes(content)
+def test_counts_a_class_are_written(parquet, out):
+    prepare(out, parquet, train_images=20)
+    table = pd.read_csv(out / "classes.csv")
+    assert list(table.columns) == ["split", "label", "name", "images"]
+    assert list(table.name[:10]) == list(data.CLASS_NAMES)
+    assert (table.images == 2).all()
 
 
-def web_page(folder: Path) -> None:
-    (folder / "test-00000-of-00001.parquet").write_text("<html>Not found</html>")
-
-
-def no_label(folder: Path) -> None:
-    images = pa.array([{"bytes": encoded(pixels(1)[0])}])
-    pq.write_table(pa.table({"img": images}), folder / "test-00000-of-00001.parquet")
-
-
-def bare_images(folder: Path) -> None:
-    table = pa.table({"img": [encoded(pixels(1)[0])], "label": [1]})
-    pq.write_table(table, folder / "test-00000-of-00001.parquet")
-
-
-def no_rows(folder: Path) -> None:
-    write_split(folder, "test", pixels(0), pa.array([], pa.int64()))
-
-
-def label_ten(folder: Path) -> None:
-    write_split(folder, "test", pixels(3), [9, 10, 0])
-
-
-def no_number(folder: Path) -> None:
-    write_split(folder, "test", pixels(3), ["cat", "dog", "cat"])
-
-
-def one_row(image: bytes | None, folder: Path) -> None:
-    write_parquet(folder / "test-00000-of-00001.parquet", [encoded(pixels(1)[0]), image], [0, 1])
-
-
-def huge(folder: Path) -> None:
-    """Write the head of a PNG of 60,000 x 60,000 pixels: 10 GB if it were decoded."""
-    image = bytearray(encoded(pixels(1)[0]))
+def huge():
+    """Make the head of a PNG of 60,000 x 60,000 pixels: 10 GB if it were decoded."""
+    image = bytearray(PNG)
     image[16:24] = (60_000).to_bytes(4, "big") * 2
     image[29:33] = zlib.crc32(image[12:29]).to_bytes(4, "big")
-    one_row(bytes(image), folder)
+    return bytes(image)
 
 
-def absent(folder: Path) -> None:
-    """Leave a link to nothing, as a hub's cache does that was cleared in part."""
-    path = folder / "test-00000-of-00001.parquet"
+def link_to_nothing(path):
+    """Do as a hub's cache does that was cleared in part."""
     path.unlink()
-    path.symlink_to(folder / "blob")
+    path.symlink_to(path.with_name("blob"))
 
 
-def twice_the_column(folder: Path) -> None:
-    path = folder / "test-00000-of-00001.parquet"
+def twice_the_column(path):
     images, labels = pq.read_table(path).columns
-    table = pa.Table.from_arrays([images, images, labels], ["img", "img", "label"])
-    pq.write_table(table, path)
+    pq.write_table(pa.Table.from_arrays([images, images, labels], ["img", "img", "label"]), path)
 
 
-def lost_part(folder: Path) -> None:
-    path = folder / "train-00000-of-00001.parquet"
-    path.rename(folder / "train-00000-of-00002.parquet")
+def twice_the_file(path):
+    shutil.copy(path, path.with_name("test-copy.parquet"))
+    path.rename(path.with_name("test-first.parquet"))
 
 
-DAMAGES = {
-    "no files of a split": (no_split, r"no test-\*\.parquet"),
-    "a part is missing": (lost_part, "one of 2 files"),
-    "a link to nothing": (absent, "damaged or no Parquet file .*No such file"),
-    "empty file": (empty, "an empty file"),
-    "truncated file": (truncated, "damaged or no Parquet file"),
-    "overwritten pages": (overwritten, "damaged or no Parquet file"),
-    "a web page": (web_page, "damaged or no Parquet file"),
-    "no column label": (no_label, "no column label, only img"),
-    "two columns img": (twice_the_column, "damaged or no Parquet file .*exists 2 times"),
-    "images without a struct": (bare_images, "no field bytes"),
-    "no rows": (no_rows, "no rows"),
-    "label 10": (label_ten, "row 1 has the label 10, not one of 0 to 9"),
-    "labels as words": (no_number, "row 0 has the label 'cat'"),
-    "no image": (lambda folder: one_row(None, folder), "row 1 has no PNG or JPEG"),
-    "not an image": (lambda folder: one_row(b"GIF89a", folder), "row 1 has no PNG or JPEG"),
-    "half an image": (
-        lambda folder: one_row(encoded(pixels(1)[0])[:900], folder),
-        "row 1 has an image that cannot be decoded",
-    ),
-    "half a JPEG image": (
-        lambda folder: one_row(encoded(pixels(1)[0], "JPEG")[:900], folder),
-        "row 1 has an image that cannot be decoded .*truncated",
-    ),
-    "wrong size": (
-        lambda folder: one_row(encoded(pixels(1)[0][:16]), folder),
-        "an image of 32x16 pixels, RGB",
-    ),
-    "grey image": (
-        lambda folder: one_row(encoded(pixels(1)[0], mode="L"), folder),
-        "an image of 32x32 pixels, L",
-    ),
-    "huge image": (huge, "row 1 has an image that cannot be decoded .*exceeds limit"),
-}
+def another_mix(path):
+    write_parquet(path, map(encoded, pixels(20)), [5, *range(1, 10), *range(10)])
 
 
-class TestDamage:
-    @pytest.mark.parametrize("name", DAMAGES)
-    def test_is_one_line_that_names_the_file_and_writes_nothing(
-        self, name: str, parquet: Path, tmp_path: Path, no_keras: Path
-    ):
-        damage, message = DAMAGES[name]
-        damage(parquet)
-        # "auto" must not pass a given folder over.
-        with pytest.raises(UserError, match=message) as caught:
-            prepare(tmp_path / "out", parquet)
-        assert "\n" not in str(caught.value)
-        assert str(parquet) in str(caught.value)
-        assert not (tmp_path / "out").exists()
-
-    def test_a_folder_that_is_not_there_is_an_error(self, tmp_path: Path, no_keras: Path):
-        with pytest.raises(UserError, match=r"absent is not a folder.*CONVSTUDY_CIFAR10"):
-            prepare(tmp_path, tmp_path / "absent")
-
-    def test_a_full_set_has_equally_many_of_each_class(self):
-        labels = np.repeat(np.arange(10), 1000)
-        data._require_official_counts(labels, "test", "here")
-        labels[0] = 5
-        with pytest.raises(UserError, match=r"has 1000 a class; found 999, 1000, .*1001"):
-            data._require_official_counts(labels, "test", "here")
-
-    def test_more_images_than_cifar10_has_are_refused(
-        self, parquet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr(data, "OFFICIAL", {"train": 40, "test": 20})
-        whole = parquet / "train-00000-of-00001.parquet"
-        shutil.copy(whole, parquet / "train-copy.parquet")
-        whole.rename(parquet / "train-first.parquet")
-        with pytest.raises(UserError, match=r"80 train images .*CIFAR-10 has 40; remove files"):
-            prepare(tmp_path / "out", parquet)
-
-    def test_a_failed_write_leaves_no_summary(
-        self, parquet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ):
-        folder = tmp_path / "out"
-        prepare(folder, parquet)
-
-        def full(*_: object) -> None:
-            raise OSError("No space left on device")
-
-        monkeypatch.setattr(np, "save", full)
-        with pytest.raises(OSError, match="No space"):
-            prepare(folder, parquet, train_images=10)
-        assert not (folder / "summary.json").exists()
-        assert not list(folder.glob(".*"))
+def assert_refused(parquet, out, message):
+    # "auto" must not pass a given folder over.
+    with pytest.raises(UserError, match=message) as caught:
+        prepare(out, parquet)
+    assert "\n" not in str(caught.value)
+    assert str(parquet) in str(caught.value)
+    assert not out.exists()
 
 
-class TestSubset:
-    @given(
-        st.lists(st.integers(0, 9), min_size=1, max_size=200),
-        st.integers(0, 200),
-        st.integers(0, 3),
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: shutil.rmtree(path.parent), "parquet is not a folder.*CONVSTUDY_CIFAR10"),
+        (Path.unlink, r"no test-\*\.parquet"),
+        (lambda path: path.rename(path.with_name("test-00-of-02.parquet")), "one of 2 files"),
+        (link_to_nothing, "damaged or no Parquet file .*No such file"),
+        (lambda path: path.write_bytes(b""), "an empty file"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-200]), "damaged or no Parquet file"),
+        (
+            lambda path: path.write_bytes(b"PAR1" + bytes(36) + path.read_bytes()[40:]),
+            "damaged or no Parquet file",
+        ),
+        (lambda path: path.write_text("<html>Not found</html>"), "damaged or no Parquet file"),
+        (
+            lambda path: pq.write_table(pa.table({"img": [{"bytes": PNG}]}), path),
+            "no column label, only img",
+        ),
+        (twice_the_column, "damaged or no Parquet file .*exists 2 times"),
+        (
+            lambda path: pq.write_table(pa.table({"img": [PNG], "label": [1]}), path),
+            "no field bytes",
+        ),
+        (twice_the_file, "40 test images .*CIFAR-10 has 20; remove files"),
+        (another_mix, r"has 2 a class; found 1, 2, 2, 2, 2, 3, 2, 2, 2, 2;"),
+    ],
+)
+def test_a_damaged_folder_is_one_line_that_names_it(
+    parquet, out, no_keras, monkeypatch, damage, message
+):
+    monkeypatch.setattr(data, "OFFICIAL", {"train": 40, "test": 20})
+    damage(parquet / "test-00000-of-00001.parquet")
+    assert_refused(parquet, out, message)
+
+
+NOT_DECODED = "row 1 has an image that cannot be decoded"
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        ([], pa.array([], pa.int64()), "no rows"),
+        ([PNG] * 3, [9, 10, 0], "row 1 has the label 10, not one of 0 to 9"),
+        ([PNG] * 3, ["cat", "dog", "cat"], "row 0 has the label 'cat'"),
+        ([PNG, None], [0, 1], "row 1 has no PNG or JPEG"),
+        ([PNG, b"GIF89a"], [0, 1], "row 1 has no PNG or JPEG"),
+        ([PNG, PNG[:900]], [0, 1], NOT_DECODED),
+        ([PNG, JPEG[:900]], [0, 1], f"{NOT_DECODED} .*truncated"),
+        ([PNG, huge()], [0, 1], f"{NOT_DECODED} .*exceeds limit"),
+        ([PNG, encoded(IMAGE[:16])], [0, 1], "an image of 32x16 pixels, RGB"),
+        ([PNG, encoded(IMAGE, mode="L")], [0, 1], "an image of 32x32 pixels, L"),
+    ],
+)
+def test_a_wrong_row_is_one_line_that_names_it(parquet, out, no_keras, images, labels, message):
+    write_parquet(parquet / "test-00000-of-00001.parquet", images, labels)
+    assert_refused(parquet, out, message)
+
+
+def test_a_failed_write_leaves_no_summary(parquet, out, monkeypatch):
+    prepare(out, parquet)
+
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        prepare(out, parquet, train_images=10)
+    assert not (out / "summary.json").exists()
+    assert not list(out.glob(".*"))
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=200), st.integers(0, 200), st.integers(0, 3)
+)
+def test_every_class_has_its_share_up_to_one(labels, wanted, seed):
+    labels = np.array(labels)
+    wanted = min(wanted, len(labels))
+    chosen = data.stratified(labels, wanted, seed)
+    assert len(chosen) == wanted
+    assert (np.diff(chosen) > 0).all()
+    shares = np.bincount(labels, minlength=10) * wanted / len(labels)
+    taken = np.bincount(labels[chosen], minlength=10)
+    assert (np.abs(taken - shares) < 1).all()
+    np.testing.assert_array_equal(chosen, data.stratified(labels, wanted, seed))
+
+
+def test_largest_remainders_are_rounded_up():
+    # Shares of 10 in 33: 3.33, 4.55 and 2.12.
+    labels = np.repeat([0, 1, 2], [11, 15, 7])
+    assert list(np.bincount(labels[data.stratified(labels, 10, 0)])) == [3, 5, 2]
+
+
+@pytest.mark.parametrize(("train_images", "matters"), [(20, True), (None, False)])
+def test_the_seed_matters_where_not_all_are_used(parquet, out, train_images, matters):
+    first, again, other = (
+        prepare(out, parquet, train_images=train_images, seed=seed)[0]["digest"]
+        for seed in (0, 0, 1)
     )
-    def test_every_class_has_its_share_up_to_one(self, labels: list, wanted: int, seed: int):
-        labels = np.array(labels)
-        wanted = min(wanted, len(labels))
-        chosen = data.stratified(labels, wanted, seed)
-        assert len(chosen) == wanted
-        assert (np.diff(chosen) > 0).all()
-        shares = np.bincount(labels, minlength=10) * wanted / len(labels)
-        taken = np.bincount(labels[chosen], minlength=10)
-        assert (np.abs(taken - shares) < 1).all()
-        np.testing.assert_array_equal(chosen, data.stratified(labels, wanted, seed))
-
-    def test_largest_remainders_are_rounded_up(self):
-        # Shares of 10 in 33: 3.33, 4.55 and 2.12.
-        labels = np.repeat([0, 1, 2], [11, 15, 7])
-        assert list(np.bincount(labels[data.stratified(labels, 10, 0)])) == [3, 5, 2]
-
-    def test_another_seed_draws_other_images(self):
-        labels = np.arange(1000) % 10
-        first, second = data.stratified(labels, 500, 0), data.stratified(labels, 500, 1)
-        assert (first != second).any()
-
-    def test_seed_changes_the_digest_and_repeating_does_not(self, parquet: Path, tmp_path: Path):
-        digests = [
-            prepare(tmp_path / str(run), parquet, train_images=20, seed=seed)["digest"]
-            for run, seed in enumerate([0, 0, 1])
-        ]
-        assert digests[0] == digests[1] != digests[2]
-
-    def test_seed_does_not_matter_where_all_are_used(self, parquet: Path, tmp_path: Path):
-        digests = {prepare(tmp_path, parquet, seed=seed)["digest"] for seed in range(3)}
-        assert len(digests) == 1
-
-    @pytest.mark.parametrize("train_images", [20, None])
-    def test_validation_images_are_held_out(
-        self, train_images: int | None, parquet: Path, tmp_path: Path
-    ):
-        without = prepare(tmp_path / "without", parquet, train_images=20)
-        settings = {"train_images": train_images, "validation_images": 10}
-        summary = prepare(tmp_path / "with", parquet, **settings)
-        assert summary["used"] == {"train": train_images or 30, "validation": 10, "test": 20}
-        assert summary["digest"] != without["digest"]
-        dataset = data.load_arrays(tmp_path / "with")
-        assert list(np.bincount(dataset.validation_labels)) == [1] * 10
-        images = np.concatenate([dataset.train_images, dataset.validation_images])
-        assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(images)
-        if train_images:
-            # Those for training are the same, whether others are held out or not.
-            kept = data.load_arrays(tmp_path / "without").train_images
-            np.testing.assert_array_equal(dataset.train_images, kept)
-
-    @pytest.mark.parametrize("settings", [{"train_images": 35}, {"validation_images": 40}])
-    def test_some_images_must_be_left_to_train_on(
-        self, settings: dict, parquet: Path, tmp_path: Path
-    ):
-        message = r"data\.train_images: .* has \d+ train images beside \d+ for validation"
-        with pytest.raises(UserError, match=message):
-            prepare(tmp_path / "out", parquet, **{"validation_images": 6, **settings})
-
-    def test_synthetic_images_are_held_out_too(self, tmp_path: Path):
-        settings = {"source": "synthetic", "train_images": 30, "validation_images": 10}
-        summary = prepare(tmp_path, None, test_images=10, **settings)
-        assert summary["used"] == {"train": 30, "validation": 10, "test": 10}
-
-    @pytest.mark.parametrize(("split", "available"), [("train", 40), ("test", 20)])
-    def test_more_than_there_are_is_an_error(
-        self, split: str, available: int, parquet: Path, tmp_path: Path
-    ):
-        message = rf"data\.{split}_images: 41.* at most {available}, or null"
-        with pytest.raises(UserError, match=message):
-            prepare(tmp_path / "out", parquet, **{f"{split}_images": 41})
-        assert not (tmp_path / "out").exists()
+    assert first == again
+    assert (other != first) is matters
 
 
-def batch(images: np.ndarray, labels: np.ndarray) -> bytes:
+@pytest.mark.parametrize("train_images", [20, None])
+def test_validation_images_are_held_out(train_images, parquet, tmp_path):
+    without, kept = prepare(tmp_path / "without", parquet, train_images=20)
+    settings = {"train_images": train_images, "validation_images": 10}
+    summary, dataset = prepare(tmp_path / "with", parquet, **settings)
+    assert summary["used"] == {"train": train_images or 30, "validation": 10, "test": 20}
+    assert summary["digest"] != without["digest"]
+    assert list(np.bincount(dataset.validation_labels)) == [1] * 10
+    images = np.concatenate([dataset.train_images, dataset.validation_images])
+    assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(images)
+    if train_images:
+        # Those for training are the same, whether others are held out or not.
+        np.testing.assert_array_equal(dataset.train_images, kept.train_images)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"train_images": 41},
+            r"train_images: 41.* has 40 train images; write at most 40, or null",
+        ),
+        ({"test_images": 41}, r"test_images: 41.* has 20 test images; write at most 20, or null"),
+        (
+            {"train_images": 35, "validation_images": 6},
+            r"train_images: 35.* has 34 train images beside 6 for validation",
+        ),
+        ({"validation_images": 40}, r"train_images: .* has 0 train images beside 40 for"),
+    ],
+)
+def test_more_than_there_are_is_an_error(parquet, out, settings, message):
+    with pytest.raises(UserError, match=rf"data\.{message}"):
+        prepare(out, parquet, **settings)
+    assert not out.exists()
+
+
+def test_synthetic_images_are_held_out_too(out):
+    settings = {"source": "synthetic", "train_images": 30, "validation_images": 10}
+    summary, _ = prepare(out, None, test_images=10, **settings)
+    assert summary["used"] == {"train": 30, "validation": 10, "test": 10}
+
+
+def batch(images, labels):
     """Pickle a batch as the official ones are: channels first, names as bytes, protocol 2."""
     flat = np.ascontiguousarray(images.transpose(0, 3, 1, 2)).reshape(len(images), -1)
     content = {b"data": flat, b"labels": labels.tolist(), b"batch_label": b"a batch"}
@@ -385,266 +317,252 @@ def batch(images: np.ndarray, labels: np.ndarray) -> bytes:
     return pickle.dumps(content, protocol=2).replace(b"numpy._core", b"numpy.core")
 
 
-def pack(members: dict[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as packed:
-        for name, content in members.items():
-            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
-            member.size = len(content)
-            packed.addfile(member, io.BytesIO(content))
-    return file.getvalue()
-
-
 TRAIN, TEST = pixels(50, seed=2), pixels(10, seed=3)
-LABELS = np.arange(50, dtype=np.uint8) % 10
 
 
 @pytest.fixture
-def archive(no_keras: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """Give an archive like the official one, of 50 and 10 images, taken for the official one."""
-    members = {"test_batch": batch(TEST, LABELS[:10]), "batches.meta": b"", "readme.html": b""}
+def pack(no_keras, monkeypatch):
+    """Give a function that makes an archive of files and lets it be the official one."""
+
+    def pack(members):
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w:gz") as packed:
+            for name, content in members.items():
+                member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+                member.size = len(content)
+                packed.addfile(member, io.BytesIO(content))
+        digest = hashlib.sha256(file.getvalue()).hexdigest()
+        monkeypatch.setattr(data, "ARCHIVE_SHA256", digest)
+        return file.getvalue()
+
+    return pack
+
+
+@pytest.fixture
+def archive(pack):
+    """Give an archive like the official one, of 50 and 10 images."""
+    members = {"test_batch": batch(TEST, DIGITS[:10]), "batches.meta": b"", "readme.html": b""}
     for number in (3, 1, 5, 2, 4):
         part = slice(10 * number - 10, 10 * number)
-        members[f"data_batch_{number}"] = batch(TRAIN[part], LABELS[part])
-    content = pack(members)
-    monkeypatch.setattr(data, "ARCHIVE_SHA256", hashlib.sha256(content).hexdigest())
-    return content
+        members[f"data_batch_{number}"] = batch(TRAIN[part], DIGITS[part])
+    return pack(members)
 
 
-def cached(home: Path) -> Path:
-    path = home / "datasets" / "cifar-10-batches-py-target_archive"
-    path.parent.mkdir(parents=True, exist_ok=True)
+@pytest.fixture
+def cached(no_keras):
+    """Name the archive in Keras's cache."""
+    path = no_keras / "datasets" / "cifar-10-batches-py-target_archive"
+    path.parent.mkdir(parents=True)
     return path
 
 
-@contextlib.contextmanager
-def serve(content: bytes, length: int | None = None, stall: bool = False) -> Iterator[str]:
-    """Serve `content` to everyone, saying that it is `length` long; perhaps never end."""
+@pytest.fixture
+def serve(monkeypatch):
+    """Give a function that serves an archive; it may claim another length, and never end."""
     release = threading.Event()
+    servers = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(length or len(content)))
-            self.end_headers()
+    def serve(content, length=None, stall=False):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_HEAD(self):
+                self.send_response(200)
+                self.send_header("Content-Length", str(length or len(content)))
+                self.end_headers()
 
-        def do_GET(self) -> None:
-            self.do_HEAD()
-            self.wfile.write(content)
-            self.wfile.flush()
-            if stall:
-                release.wait(30)
+            def do_GET(self):
+                self.do_HEAD()
+                self.wfile.write(content)
+                self.wfile.flush()
+                if stall:
+                    release.wait(30)
 
-        def log_message(self, *_: object) -> None:
-            pass
+            def log_message(self, *_):
+                pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/archive"
-        finally:
-            release.set()
-            server.shutdown()
+        monkeypatch.setattr(data, "ARCHIVE_URL", f"http://127.0.0.1:{server.server_port}/archive")
+
+    yield serve
+    release.set()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
-class TestKeras:
-    def test_cached_archive_is_read_without_its_folder(
-        self, archive: bytes, no_keras: Path, tmp_path: Path
-    ):
-        cached(no_keras).write_bytes(archive)
-        # What Keras extracted may have been changed since: it must not be read.
-        extracted = no_keras / "datasets" / "cifar-10-batches-py-target" / "cifar-10-batches-py"
-        extracted.mkdir(parents=True)
-        (extracted / "data_batch_1").write_bytes(b"no batch")
-        summary = prepare(tmp_path / "out", None)
-        dataset = data.load_arrays(tmp_path / "out")
-        np.testing.assert_array_equal(dataset.train_images, TRAIN)
-        np.testing.assert_array_equal(dataset.test_images, TEST)
-        np.testing.assert_array_equal(dataset.train_labels, LABELS)
-        assert (summary["source"], summary["encoding"], summary["lossy"]) == ("keras", "raw", False)
-        # The real images: nothing stands in for them.
-        assert summary["fallbacks"] == []
-
-    def test_a_damaged_archive_is_never_opened(
-        self, archive: bytes, no_keras: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ):
-        cached(no_keras).write_bytes(archive[:-10])
-        monkeypatch.setattr(tarfile, "open", lambda **_: pytest.fail("opened though damaged"))
-        with pytest.raises(UserError, match=r"target_archive is damaged.*CONVSTUDY_CIFAR10"):
-            prepare(tmp_path / "out", None, source="keras")
-        assert cached(no_keras).exists()
-
-    @pytest.mark.parametrize("before", [None, b"half an arch"])
-    def test_download_lands_in_the_cache(
-        self,
-        before: bytes | None,
-        archive: bytes,
-        no_keras: Path,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ):
-        if before:
-            cached(no_keras).write_bytes(before)
-        with serve(archive) as url:
-            monkeypatch.setattr(data, "ARCHIVE_URL", url)
-            summary = prepare(tmp_path / "out", None, source="real")
-        assert summary["source"] == "keras"
-        assert cached(no_keras).read_bytes() == archive
-        assert list((no_keras / "datasets").iterdir()) == [cached(no_keras)]
-        assert prepare(tmp_path / "again", None)["digest"] == summary["digest"]
-
-    def test_a_changed_download_is_refused(
-        self, archive: bytes, no_keras: Path, monkeypatch: pytest.MonkeyPatch
-    ):
-        with serve(archive + b" ") as url:
-            monkeypatch.setattr(data, "ARCHIVE_URL", url)
-            with pytest.raises(data.Unavailable, match="corrupted"):
-                data.read_keras(timeout=2)
-        assert not list((no_keras / "datasets").iterdir())
-
-    def test_code_in_a_batch_is_not_run(self, tmp_path: Path):
-        class Bomb:
-            def __reduce__(self):
-                return Path.touch, (tmp_path / "run",)
-
-        content = pack({"test_batch": pickle.dumps(Bomb())})
-        with pytest.raises(pickle.UnpicklingError, match="not allowed"):
-            data._read_archive(content, "a test")
-        assert not (tmp_path / "run").exists()
-
-    def test_an_archive_that_cannot_be_read_is_named(
-        self, archive: bytes, no_keras: Path, monkeypatch: pytest.MonkeyPatch
-    ):
-        cached(no_keras).write_bytes(archive)
-
-        def denied(path: Path) -> bytes:
-            raise PermissionError(13, "Permission denied", str(path))
-
-        monkeypatch.setattr(Path, "read_bytes", denied)
-        with pytest.raises(
-            data.Unavailable, match=r"target_archive cannot be read.*denied.*refused"
-        ):
-            data.read_keras(timeout=1)
+def test_a_cached_archive_is_read_without_its_folder(archive, cached, out):
+    cached.write_bytes(archive)
+    # What Keras extracted may have been changed since: it must not be read.
+    extracted = cached.parent / "cifar-10-batches-py-target" / "cifar-10-batches-py"
+    extracted.mkdir(parents=True)
+    (extracted / "data_batch_1").write_bytes(b"no batch")
+    summary, dataset = prepare(out, None)
+    np.testing.assert_array_equal(dataset.train_images, TRAIN)
+    np.testing.assert_array_equal(dataset.test_images, TEST)
+    np.testing.assert_array_equal(dataset.train_labels, DIGITS)
+    assert (summary["source"], summary["encoding"], summary["lossy"]) == ("keras", "raw", False)
+    # The real images: nothing stands in for them.
+    assert summary["fallbacks"] == []
 
 
-class TestHanging:
-    """Whatever hangs, the timeout ends it."""
-
-    def check(self, reason: str, seconds: float) -> None:
-        start = time.monotonic()
-        with pytest.raises(data.Unavailable, match=reason):
-            data.read_keras(timeout=0.5)
-        assert time.monotonic() - start < seconds
-
-    def test_a_silent_server(self, no_keras: Path, monkeypatch: pytest.MonkeyPatch):
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            monkeypatch.setattr(
-                data, "ARCHIVE_URL", f"http://127.0.0.1:{server.getsockname()[1]}/archive"
-            )
-            self.check("no answer in 0.5 s|timed out", seconds=3)
-
-    def test_a_name_that_is_looked_up_forever(
-        self, no_keras: Path, monkeypatch: pytest.MonkeyPatch
-    ):
-        release = threading.Event()
-
-        def look_up(*_: object, **__: object) -> list:
-            release.wait(30)
-            return []
-
-        monkeypatch.setattr(socket, "getaddrinfo", look_up)
-        self.check("no answer in 0.5 s", seconds=3)
-        release.set()
-
-    def test_a_download_that_stalls(
-        self, archive: bytes, no_keras: Path, monkeypatch: pytest.MonkeyPatch
-    ):
-        import keras  # noqa: F401 - its import is not what is timed
-
-        with serve(archive[:100], length=len(archive), stall=True) as url:
-            monkeypatch.setattr(data, "ARCHIVE_URL", url)
-            self.check("timed out", seconds=10)
-        assert not list((no_keras / "datasets").iterdir())
-        assert socket.getdefaulttimeout() is None
+def test_a_damaged_archive_is_never_opened(archive, cached, out, monkeypatch):
+    cached.write_bytes(archive[:-10])
+    monkeypatch.setattr(tarfile, "open", lambda **_: pytest.fail("opened though damaged"))
+    with pytest.raises(UserError, match=r"target_archive is damaged.*CONVSTUDY_CIFAR10"):
+        prepare(out, None, source="keras")
+    assert cached.exists()
 
 
-class TestFallback:
-    def test_auto_ends_at_synthetic_images_and_says_why(
-        self, no_keras: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-    ):
-        with caplog.at_level(logging.WARNING, "convstudy"):
-            summary = prepare(tmp_path, None, train_images=30, test_images=20)
-        assert (summary["source"], summary["encoding"]) == ("synthetic", "procedural")
-        assert summary["synthetic"]
-        assert summary["used"] == {"train": 30, "validation": 0, "test": 20}
-        assert [record.message for record in caplog.records] == summary["fallbacks"]
-        folder, keras = summary["fallbacks"]
-        assert "no folder is given" in folder
-        assert "refused" in keras
-
-    def test_an_empty_name_is_no_folder(self, no_keras: Path, tmp_path: Path):
-        # As from CONVSTUDY_CIFAR10= in a shell.
-        settings = SETTINGS | {"train_images": 10, "test_images": 10}
-        assert data.prepare(settings, "", tmp_path)["source"] == "synthetic"
-
-    def test_real_never_ends_at_synthetic_images(self, no_keras: Path, tmp_path: Path):
-        with pytest.raises(UserError, match=r"no folder is given.*refused.*data\.directory"):
-            prepare(tmp_path / "out", None, source="real")
-        assert not (tmp_path / "out").exists()
-
-    def test_directory_alone_needs_a_folder(self, tmp_path: Path):
-        with pytest.raises(UserError, match=r"data\.source: directory.*no folder is given"):
-            prepare(tmp_path, None, source="directory")
+@pytest.mark.parametrize("before", [None, b"half an arch"])
+def test_a_download_lands_in_the_cache(before, archive, cached, serve, tmp_path):
+    if before:
+        cached.write_bytes(before)
+    serve(archive)
+    summary, _ = prepare(tmp_path / "out", None, source="real")
+    assert summary["source"] == "keras"
+    assert cached.read_bytes() == archive
+    assert list(cached.parent.iterdir()) == [cached]
+    assert prepare(tmp_path / "again", None)[0]["digest"] == summary["digest"]
 
 
-class TestLoading:
-    @pytest.fixture
-    def folder(self, parquet: Path, tmp_path: Path) -> Path:
-        prepare(tmp_path / "out", parquet)
-        return tmp_path / "out"
-
-    @pytest.mark.parametrize(
-        "name", ["train_images.npy", "train_labels.npy", "test_images.npy", "summary.json"]
-    )
-    @pytest.mark.parametrize("content", [None, b"", b"\x93NUMPY\x01"])
-    @pytest.mark.fault(
-        "The prepared arrays vanish or are damaged",
-        where="before a training",
-        lost="nothing: the line says how they are made again",
-    )
-    def test_a_missing_or_damaged_file_is_named(
-        self, name: str, content: bytes | None, folder: Path
-    ):
-        (folder / name).unlink()
-        if content is not None:
-            (folder / name).write_bytes(content)
-        fix = "make the arrays again: snakemake --cores all --forcerun prepare_dataset"
-        with pytest.raises(UserError, match=f"{name} cannot be read.*{fix}"):
-            data.load_arrays(folder)
-
-    def test_files_must_fit_together(self, folder: Path):
-        shutil.copy(folder / "test_labels.npy", folder / "train_labels.npy")
-        with pytest.raises(UserError, match=r"train labels of shape \(20,\).*\(40, 32, 32, 3\)"):
-            data.load_arrays(folder)
-
-    @pytest.mark.parametrize("name", ["train_images", "train_labels", "test_images", "test_labels"])
-    def test_a_changed_byte_is_found(self, name: str, folder: Path):
-        data.load_arrays(folder).verify()
-        changed = np.load(folder / f"{name}.npy")
-        changed.flat[-1] ^= 1
-        np.save(folder / f"{name}.npy", changed)
-        with pytest.raises(UserError, match=r"changed after they were written.*--forcerun"):
-            data.load_arrays(folder).verify()
-
-    def test_pixels_are_bytes(self, folder: Path):
-        np.save(folder / "train_images.npy", pixels(40) / 255)
-        with pytest.raises(UserError, match="float64, not uint8"):
-            data.load_arrays(folder)
+def test_a_changed_download_is_refused(archive, no_keras, serve):
+    serve(archive + b" ")
+    with pytest.raises(data.Unavailable, match="corrupted"):
+        data.read_keras(timeout=2)
+    assert not list((no_keras / "datasets").iterdir())
 
 
-def test_real_data(real_data: Path, tmp_path: Path):
-    summary = prepare(tmp_path, real_data, train_images=2000, test_images=500)
-    dataset = data.load_arrays(tmp_path)
+def test_code_in_a_batch_is_not_run(pack, cached, tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "run",)
+
+    cached.write_bytes(pack({"test_batch": pickle.dumps(Bomb())}))
+    with pytest.raises(pickle.UnpicklingError, match="not allowed"):
+        data.read_keras()
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_archive_that_cannot_be_read_is_named(archive, cached, monkeypatch):
+    cached.write_bytes(archive)
+
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(data.Unavailable, match=r"target_archive cannot be read.*denied.*refused"):
+        data.read_keras(timeout=1)
+
+
+def assert_given_up(reason, seconds):
+    """Check that the timeout ends what hangs."""
+    start = time.monotonic()
+    with pytest.raises(data.Unavailable, match=reason):
+        data.read_keras(timeout=0.5)
+    assert time.monotonic() - start < seconds
+
+
+def test_a_silent_server_is_given_up(no_keras, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setattr(data, "ARCHIVE_URL", f"http://127.0.0.1:{port}/archive")
+        assert_given_up("no answer in 0.5 s|timed out", seconds=3)
+
+
+def test_a_name_that_is_looked_up_forever_is_given_up(no_keras, monkeypatch):
+    release = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(30) and [])
+    assert_given_up("no answer in 0.5 s", seconds=3)
+    release.set()
+
+
+def test_a_download_that_stalls_is_given_up(archive, no_keras, serve):
+    import keras  # noqa: F401 - its import is not what is timed
+
+    serve(archive[:100], length=len(archive), stall=True)
+    assert_given_up("timed out", seconds=10)
+    assert not list((no_keras / "datasets").iterdir())
+    assert socket.getdefaulttimeout() is None
+
+
+# A variable that is set to nothing, CONVSTUDY_CIFAR10= in a shell, names no folder.
+@pytest.mark.parametrize("directory", [None, ""])
+def test_auto_ends_at_synthetic_images_and_says_why(no_keras, out, caplog, directory):
+    with caplog.at_level(logging.WARNING, "convstudy"):
+        summary, _ = prepare(out, directory, train_images=30, test_images=20)
+    assert (summary["source"], summary["encoding"]) == ("synthetic", "procedural")
+    assert summary["synthetic"]
+    assert summary["used"] == {"train": 30, "validation": 0, "test": 20}
+    assert [record.message for record in caplog.records] == summary["fallbacks"]
+    folder, keras = summary["fallbacks"]
+    assert "no folder is given" in folder
+    assert "refused" in keras
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("real", r"no folder is given.*refused.*data\.directory"),
+        ("directory", r"data\.source: directory.*no folder is given"),
+    ],
+)
+def test_real_images_are_never_replaced_by_synthetic_ones(no_keras, out, source, message):
+    with pytest.raises(UserError, match=message):
+        prepare(out, None, source=source)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["train_images.npy", "train_labels.npy", "test_images.npy", "summary.json"]
+)
+@pytest.mark.parametrize("content", [None, b"", b"\x93NUMPY\x01"])
+@pytest.mark.fault(
+    "The prepared arrays vanish or are damaged",
+    where="before a training",
+    lost="nothing: the line says how they are made again",
+)
+def test_a_missing_or_damaged_file_is_named(name, content, parquet, out):
+    prepare(out, parquet)
+    (out / name).unlink()
+    if content is not None:
+        (out / name).write_bytes(content)
+    fix = "make the arrays again: snakemake --cores all --forcerun prepare_dataset"
+    with pytest.raises(UserError, match=f"{name} cannot be read.*{fix}"):
+        data.load_arrays(out)
+
+
+def last_changed(array):
+    array.flat[-1] ^= 1
+    return array
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (
+            "train_labels",
+            lambda array: array[:20],
+            r"train labels of shape \(20,\).*\(40, 32, 32, 3\)",
+        ),
+        ("train_images", lambda array: array / 255, "float64, not uint8"),
+        *(
+            (f"{split}_{what}", last_changed, "changed after they were written.*--forcerun")
+            for split in ("train", "test")
+            for what in ("images", "labels")
+        ),
+    ],
+)
+def test_arrays_that_are_not_as_written_are_refused(parquet, out, name, change, message):
+    _, dataset = prepare(out, parquet)
+    dataset.verify()
+    np.save(out / f"{name}.npy", change(np.load(out / f"{name}.npy")))
+    with pytest.raises(UserError, match=message):
+        data.load_arrays(out).verify()
+
+
+def test_real_data(real_data, out):
+    summary, dataset = prepare(out, real_data, train_images=2000, test_images=500)
     assert summary["encoding"] in ("png", "jpeg")
     assert dataset.train_images.shape == (2000, 32, 32, 3)
     # 500 drawn from a set that need not be balanced itself.
