@@ -22,17 +22,8 @@ from convstudy.search import Search
 SETTINGS: dict[str, Any] = {
     "trials": 14,
     "seed": 5,
-    "sampler": {
-        "name": "tpe",
-        "startup_trials": 4,
-        "multivariate": True,
-        "constant_liar": True,
-    },
-    "pruner": {
-        "name": "median",
-        "startup_trials": 3,
-        "warmup_steps": 0,
-    },
+    "sampler": {"name": "tpe", "startup_trials": 4, "multivariate": True, "constant_liar": True},
+    "pruner": {"name": "median", "startup_trials": 3, "warmup_steps": 0},
     "penalty": {"weight": 0.05, "unit": 250000, "pruning": "article"},
 }
 # Of accuracy alone.

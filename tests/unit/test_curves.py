@@ -17,17 +17,8 @@ from convstudy.files import read_json, write_sealed
 from convstudy.training.record import summarise, unpack
 
 EXAMPLE = Path(training_example.__file__)
-NOT_TIMES = (
-    "epoch",
-    "loss",
-    "train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-    "test_loss",
-    "test_accuracy",
-    "test_right",
-    "learning_rate",
-)
+FIELDS = "epoch loss train_accuracy validation_loss validation_accuracy test_loss test_accuracy"
+NOT_TIMES = [*FIELDS.split(), "test_right", "learning_rate"]
 
 
 def results(records):
@@ -39,12 +30,15 @@ def run_example(store, epochs, *signal_at):
     return subprocess.run(command, capture_output=True, text=True).returncode
 
 
-def test_who_goes_on_says_from_where(tmp_path, caplog):
-    caplog.set_level("INFO", logger="convstudy")
-    assert run_example(tmp_path, 4, "SIGTERM", 2, 7) == 1
-    next(training_example.curve(tmp_path).epochs(2))
-    list(training_example.curve(tmp_path).epochs(2))
-    assert "goes on after epoch 1" in caplog.text
+def train(store, epochs, **changes):
+    """Ask for a curve's epochs in this process."""
+    curve = training_example.curve(store, **changes)
+    list(curve.epochs(epochs))
+    return curve
+
+
+def optimizer(**changes):
+    return {**training_example.TRAINING["optimizer"], **changes}
 
 
 def final_state(curve):
@@ -52,36 +46,53 @@ def final_state(curve):
     import h5py
 
     [checkpoint] = curve.folder.glob("epoch-*.keras")
-    arrays = {}
-    with (
-        zipfile.ZipFile(checkpoint) as packed,
-        packed.open("model.weights.h5") as file,
-        h5py.File(file) as weights,
-    ):
-        weights.visititems(
-            lambda name, item: (
-                arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-            )
-        )
-    return arrays
+    with zipfile.ZipFile(checkpoint) as packed, packed.open("model.weights.h5") as file:
+        names = []
+        with h5py.File(file) as weights:
+            weights.visit(names.append)
+            return {name: weights[name][()] for name in names if hasattr(weights[name], "shape")}
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    store = tmp_path_factory.mktemp("undisturbed")
-    assert run_example(store, 4) == 0
-    return training_example.curve(store)
+    return train(tmp_path_factory.mktemp("undisturbed"), 4)
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("begun"), 2)
+
+
+@pytest.fixture
+def copied(tmp_path, begun):
+    """Give a copy of a curve of two epochs."""
+    shutil.copytree(begun.folder, tmp_path / begun.name)
+    return training_example.curve(tmp_path)
 
 
 @pytest.mark.fault(
     "SIGKILL of a training", where="within an epoch, with augmentation", lost="the epoch under way"
 )
-def test_a_killed_training_goes_on_with_identical_results(tmp_path, undisturbed):
+def test_a_killed_training_goes_on_with_identical_results(tmp_path, undisturbed, caplog):
+    caplog.set_level("INFO", logger="convstudy")
     assert run_example(tmp_path, 4, "SIGKILL", 3, 5) == -signal.SIGKILL
-    killed = training_example.curve(tmp_path)
-    assert len(killed.read()["records"]) == 2
-    assert run_example(tmp_path, 4) == 0
-    assert_identical(killed, undisturbed)
+    assert len(training_example.curve(tmp_path).read()["records"]) == 2
+    assert_identical(train(tmp_path, 4), undisturbed)
+    assert "goes on after epoch 2" in caplog.text
+
+
+@pytest.mark.fault(
+    "SIGTERM, SIGUSR1 or Ctrl-C to a training",
+    where="after its first, a middle, its last step, in the test after them",
+    lost="the epoch under way",
+)
+@pytest.mark.parametrize(
+    ("name", "step"), [("SIGTERM", 1), ("SIGUSR1", 7), ("SIGINT", 10), ("SIGTERM", 11)]
+)
+def test_a_training_that_is_asked_to_stop_loses_one_epoch(tmp_path, undisturbed, name, step):
+    assert run_example(tmp_path, 4, name, 3, step) == 1
+    assert len(training_example.curve(tmp_path).read()["records"]) == 2
+    assert_identical(train(tmp_path, 4), undisturbed)
 
 
 @pytest.mark.skipif(
@@ -117,30 +128,12 @@ def assert_identical(curve, undisturbed):
         np.testing.assert_array_equal(actual[name], array, err_msg=name)
 
 
-@pytest.mark.fault(
-    "SIGTERM, SIGUSR1 or Ctrl-C to a training",
-    where="after its first, a middle, its last step, in the test after them",
-    lost="the epoch under way",
-)
-@pytest.mark.parametrize(
-    ("name", "step"), [("SIGTERM", 1), ("SIGUSR1", 7), ("SIGINT", 10), ("SIGTERM", 11)]
-)
-def test_a_training_that_is_asked_to_stop_loses_one_epoch(tmp_path, undisturbed, name, step):
-    assert run_example(tmp_path, 4, name, 3, step) == 1
-    stopped = training_example.curve(tmp_path)
-    assert len(stopped.read()["records"]) == 2
-    assert run_example(tmp_path, 4) == 0
-    assert_identical(stopped, undisturbed)
-
-
-def test_a_curve_of_a_version_that_stored_steps_goes_on(tmp_path, undisturbed):
-    assert run_example(tmp_path, 2) == 0
-    curve = training_example.curve(tmp_path)
+def test_a_curve_of_a_version_that_stored_steps_goes_on(copied, undisturbed):
     steps = {"file": "epoch-0003-step-000005.keras", "bytes": 1, "sha256": "", "steps": 5}
-    write_sealed(curve.folder / "curve.json", {**curve.read(), "part": steps})
-    (curve.folder / steps["file"]).write_bytes(b"x")
-    assert run_example(tmp_path, 4) == 0
-    assert_identical(curve, undisturbed)
+    write_sealed(copied.folder / "curve.json", {**copied.read(), "part": steps})
+    (copied.folder / steps["file"]).write_bytes(b"x")
+    list(copied.epochs(4))
+    assert_identical(copied, undisturbed)
 
 
 @pytest.mark.fault(
@@ -148,16 +141,25 @@ def test_a_curve_of_a_version_that_stored_steps_goes_on(tmp_path, undisturbed):
     where="in a .keras file",
     lost="time: the epochs before are trained again",
 )
-def test_a_damaged_checkpoint_is_set_aside_and_made_again(tmp_path, undisturbed, caplog):
-    assert run_example(tmp_path, 2) == 0
-    curve = training_example.curve(tmp_path)
-    [checkpoint] = curve.folder.glob("*.keras")
+def test_a_damaged_checkpoint_is_set_aside_and_made_again(copied, undisturbed, caplog):
+    [checkpoint] = copied.folder.glob("*.keras")
     content = bytearray(checkpoint.read_bytes())
     content[len(content) // 2] ^= 1
     checkpoint.write_bytes(content)
-    assert results(curve.epochs(3)) == results(undisturbed.read()["records"][:3])
+    assert results(copied.epochs(3)) == results(undisturbed.read()["records"][:3])
     assert "does not have the SHA-256" in caplog.text
-    assert [path.read_bytes() for path in curve.folder.glob("damaged-*.keras")] == [content]
+    assert [path.read_bytes() for path in copied.folder.glob("damaged-*.keras")] == [content]
+
+
+@pytest.mark.fault(
+    "A checkpoint is deleted",
+    where="in the store",
+    lost="time: the epochs before are trained again",
+)
+def test_a_lost_checkpoint_is_made_again_with_the_same_results(copied, undisturbed):
+    [checkpoint] = copied.folder.glob("*.keras")
+    checkpoint.unlink()
+    assert results(copied.epochs(3)) == results(undisturbed.read()["records"][:3])
 
 
 def test_the_example_learns_and_its_epochs_differ(undisturbed):
@@ -184,19 +186,13 @@ def test_whoever_stops_asking_lets_others_go_on(tmp_path, undisturbed):
 
 
 def test_a_schedule_goes_on_where_it_stood(tmp_path):
-    optimizer = {
-        **training_example.TRAINING["optimizer"],
-        "name": "sgd",
-        "momentum": 0.9,
-        "weight_decay": 0.001,
-        "schedule": "cosine",
-        "warmup_epochs": 1,
-    }
-    whole = training_example.curve(tmp_path / "whole", optimizer=optimizer)
-    expected = results(whole.epochs(4))
-    list(training_example.curve(tmp_path / "parts", optimizer=optimizer).epochs(2))
-    again = training_example.curve(tmp_path / "parts", optimizer=optimizer)
-    assert results(again.epochs(4)) == expected
+    cosine = optimizer(
+        name="sgd", momentum=0.9, weight_decay=0.001, schedule="cosine", warmup_epochs=1
+    )
+    expected = results(train(tmp_path / "whole", 4, optimizer=cosine).read()["records"])
+    train(tmp_path / "parts", 2, optimizer=cosine)
+    parts = train(tmp_path / "parts", 4, optimizer=cosine)
+    assert results(parts.read()["records"]) == expected
     rates = [record["learning_rate"] for record in expected]
     assert rates[0] == pytest.approx(0.003)
     assert rates == sorted(rates, reverse=True)
@@ -204,34 +200,19 @@ def test_a_schedule_goes_on_where_it_stood(tmp_path):
 
 
 @pytest.mark.fault(
-    "A checkpoint is deleted",
-    where="in the store",
-    lost="time: the epochs before are trained again",
-)
-def test_a_lost_checkpoint_is_made_again_with_the_same_results(tmp_path, undisturbed):
-    assert run_example(tmp_path, 2) == 0
-    shorter = training_example.curve(tmp_path)
-    [checkpoint] = shorter.folder.glob("*.keras")
-    checkpoint.unlink()
-    assert run_example(tmp_path, 3) == 0
-    assert results(shorter.read()["records"]) == results(undisturbed.read()["records"][:3])
-
-
-@pytest.mark.fault(
     "One bit of a stored curve changes", where="in curve.json", lost="the curve: trained again"
 )
-def test_a_damaged_file_is_set_aside(tmp_path, undisturbed, caplog):
-    curve = training_example.curve(tmp_path)
-    shutil.copytree(undisturbed.folder, curve.folder)
-    content = bytearray((curve.folder / "curve.json").read_bytes())
+def test_a_damaged_file_is_set_aside(copied, undisturbed, caplog):
+    path = copied.folder / "curve.json"
+    content = bytearray(path.read_bytes())
     field = b'"test_accuracy": 0.'
     content[content.index(field) + len(field)] ^= 1
-    (curve.folder / "curve.json").write_bytes(content)
+    path.write_bytes(content)
     with pytest.raises(UserError, match="is damaged"):
-        curve.read()
-    assert results(curve.epochs(1)) == results(undisturbed.read()["records"][:1])
+        copied.read()
+    assert results(copied.epochs(1)) == results(undisturbed.read()["records"][:1])
     assert "curve.json is damaged (its content does not have the SHA-256" in caplog.text
-    assert [path.read_bytes() for path in curve.folder.glob("damaged-*-curve.json")] == [content]
+    assert [one.read_bytes() for one in copied.folder.glob("damaged-*-curve.json")] == [content]
 
 
 def work(store, epochs):
@@ -261,15 +242,15 @@ def test_two_processes_train_each_epoch_once(tmp_path, undisturbed):
     lost="nothing: the curve ends, with its reason",
 )
 def test_a_loss_that_is_not_finite_ends_the_curve(tmp_path):
-    optimizer = {**training_example.TRAINING["optimizer"], "name": "sgd", "learning_rate": 1e30}
-    curve = training_example.curve(tmp_path, optimizer=optimizer)
+    diverging = optimizer(name="sgd", learning_rate=1e30)
+    curve = training_example.curve(tmp_path, optimizer=diverging)
     records = list(curve.epochs(4))
     described = curve.describe(4)
     assert len(records) < 4
     assert described["status"] == "ended"
     assert described["reason"] == f"the loss is not finite in epoch {len(records) + 1}"
     # Whoever asks again gets the same answer without training.
-    again = training_example.curve(tmp_path, optimizer=optimizer)
+    again = training_example.curve(tmp_path, optimizer=diverging)
     assert list(again.epochs(4)) == records
     assert again._trainer is None
 
@@ -288,24 +269,22 @@ EVIDENCE = {
     "separable-separable_width1_seed2_1a235ccb9108",
 }
 
-KEY_CHANGES = [
-    ({"batch_size": 32}, True),
-    ({"seed": 4}, True),
-    ({"precision": "float64"}, True),
-    ({"augmentation": "none"}, True),
-    ({"epochs": 9}, False),
-    ({"threads": 2}, False),
-    ({"device": "auto"}, False),
-    ({"optimizer": {**training_example.TRAINING["optimizer"], "learning_rate": 0.1}}, True),
-    ({"optimizer": {**training_example.TRAINING["optimizer"], "momentum": 0.5}}, False),
-    (
-        {"optimizer": {**training_example.TRAINING["optimizer"], "schedule": "cosine"}},
-        True,
-    ),
-]
 
-
-@pytest.mark.parametrize(("changes", "differs"), KEY_CHANGES)
+@pytest.mark.parametrize(
+    ("changes", "differs"),
+    [
+        ({"batch_size": 32}, True),
+        ({"seed": 4}, True),
+        ({"precision": "float64"}, True),
+        ({"augmentation": "none"}, True),
+        ({"epochs": 9}, False),
+        ({"threads": 2}, False),
+        ({"device": "auto"}, False),
+        ({"optimizer": optimizer(learning_rate=0.1)}, True),
+        ({"optimizer": optimizer(momentum=0.5)}, False),
+        ({"optimizer": optimizer(schedule="cosine")}, True),
+    ],
+)
 def test_the_key_depends_on_what_matters_and_on_nothing_else(tmp_path, changes, differs):
     keys = {training_example.curve(tmp_path).key, training_example.curve(tmp_path, **changes).key}
     assert len(keys) == 1 + differs
@@ -327,8 +306,8 @@ def test_the_evidence_is_of_the_curves_that_it_was_begun_with(root):
 
 
 def test_a_cosine_schedule_depends_on_its_length(tmp_path):
-    optimizer = {**training_example.TRAINING["optimizer"], "schedule": "cosine"}
-    keys = {training_example.curve(tmp_path, optimizer=optimizer, epochs=n).key for n in (4, 9)}
+    cosine = optimizer(schedule="cosine")
+    keys = {training_example.curve(tmp_path, optimizer=cosine, epochs=n).key for n in (4, 9)}
     assert len(keys) == 2
 
 
@@ -338,10 +317,10 @@ def test_list_and_prune(tmp_path, undisturbed, capsys):
     assert undisturbed.name in capsys.readouterr().out
     assert curves.prune(store, days=1, checkpoints_only=False) == 0
     copy = tmp_path / "store"
-    (copy / "a").mkdir(parents=True)
-    (copy / "a" / "curve.json").write_bytes((undisturbed.folder / "curve.json").read_bytes())
-    (copy / "a" / "epoch-0004.keras").write_bytes(b"x" * 100)
-    assert curves.prune(copy, days=0, checkpoints_only=True) == 100
+    shutil.copytree(undisturbed.folder, copy / "a")
+    [checkpoint] = (copy / "a").glob("*.keras")
+    size = checkpoint.stat().st_size
+    assert curves.prune(copy, days=0, checkpoints_only=True) == size
     assert (copy / "a" / "curve.json").is_file()
     assert curves.prune(copy, days=0, checkpoints_only=False) > 0
     assert not (copy / "a").exists()
