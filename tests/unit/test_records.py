@@ -81,30 +81,30 @@ def test_what_was_just_made_is_as_recorded(project):
     assert any(note.startswith("4 jobs ran at") for note in found.notes)
 
 
-def test_a_changed_byte_is_found_and_named_alone(project):
-    (project / CURVES[0]).write_text(f"train mAde {CURVES[0]}")
-    [line] = differences(project)
-    assert line.startswith(f"{CURVES[0]}: is not as train conv 0 wrote it")
-    assert f"snakemake --cores all --force {CURVES[0]}" in line
-
-
-def test_a_missing_file_is_found(project):
-    (project / "results/plot.svg").unlink()
-    [line] = differences(project)
-    assert line.startswith("results/plot.svg: is missing, but plot wrote it")
-
-
-def test_a_file_without_a_record_is_found(project):
-    (project / "reports/notes.txt").write_text("whose?")
-    (project / RECORDS / "train/depthwise_0.json").unlink()
-    # The curve is an input of the plot, too: as it is there unchanged, nothing is wrong with that.
-    lines = differences(project)
-    assert [line.partition(":")[0] for line in lines] == ["reports/notes.txt", CURVES[1]]
-    assert all("no job's record names it" in line for line in lines)
+@pytest.mark.parametrize(
+    ("file", "content", "line"),
+    [
+        (CURVES[0], f"train mAde {CURVES[0]}", f"{CURVES[0]}: is not as train conv 0 wrote it"),
+        ("results/plot.svg", None, "results/plot.svg: is missing, but plot wrote it"),
+        ("reports/notes.txt", "whose?", "reports/notes.txt: no job's record names it"),
+        # The curve is an input of the plot, too: as it is there unchanged, that is all.
+        (f"{RECORDS}/train/depthwise_0.json", None, f"{CURVES[1]}: no job's record names it"),
+        ("style.css", "other", "results/plot.svg: plot read another style.css than there is now"),
+        ("style.css", None, "results/plot.svg: plot read style.css, which is missing"),
+    ],
+)
+def test_a_file_that_changed_or_is_gone_or_of_no_job_is_named_alone(project, file, content, line):
+    if content is None:
+        (project / file).unlink()
+    else:
+        (project / file).write_text(content)
+    [found] = differences(project)
+    assert found.startswith(line)
+    assert f"snakemake --cores all --force {line.partition(':')[0]}" in found
 
 
 def test_what_no_job_declares_needs_no_record(project):
-    for name in (".state/curves/a/curve.json", "logs/a.log", "benchmarks/a.tsv", "reference/a.csv"):
+    for name in (".state/a/curve.json", "logs/a.log", "benchmarks/a.tsv", "reference/a/run.json"):
         path = project / "results" / name
         path.parent.mkdir(parents=True)
         path.write_text("x")
@@ -120,15 +120,6 @@ def test_a_file_that_was_made_anew_differs_from_what_later_jobs_read(project):
     assert CURVES[0] in line
     ran(project, "plot", [*CURVES, "style.css"], ["results/plot.svg", "reports/report.html"])
     assert differences(project) == []
-
-
-def test_a_source_that_changed_or_is_gone_is_found(project):
-    (project / "style.css").write_text("another style")
-    [line] = differences(project)
-    assert "read another style.css than there is now" in line
-    (project / "style.css").unlink()
-    [line] = differences(project)
-    assert "read style.css, which is missing" in line
 
 
 def test_other_code_is_found_and_another_commit_is_none(project, monkeypatch):
@@ -209,13 +200,6 @@ def test_a_job_that_lacks_an_output_is_not_recorded(tmp_path):
     with pytest.raises(FileNotFoundError), recorded(snakemake, tmp_path):
         pass
     assert not list(tmp_path.rglob("*.json"))
-
-
-def test_a_run_that_is_kept_as_a_reference_is_of_no_job(project):
-    path = project / "results/reference/a/reference.json"
-    path.parent.mkdir(parents=True)
-    path.write_text("{}")
-    assert differences(project) == []
 
 
 def test_a_file_stands_on_all_jobs_before_it(project):
