@@ -123,6 +123,10 @@ def config_with(key, value):
     return value
 
 
+A = "search.studies.a"
+LONG_WARMUP = {"schedule": "cosine", "warmup_epochs": 5}
+
+
 @pytest.mark.parametrize(
     ("key", "value", "line"),
     [
@@ -138,27 +142,15 @@ def config_with(key, value):
         ("data.source", "web", "one of auto, real, directory, keras, synthetic"),
         ("search.studies", {}, "at least one study is needed"),
         ("search.studies.My study", {}, "'My study' is no name for a study"),
-        ("search.studies.a.penalty.unit", 0, "search.studies.a.penalty.unit: 0"),
+        (f"{A}.penalty.unit", 0, f"{A}.penalty.unit: 0"),
         ("data.train_images", 60000, "CIFAR-10 has 50,000"),
         ("data.test_images", 5, "data.test_images: 5"),
         ("training.batch_size", 6000, "there are 5,000 training images"),
-        (
-            "training.optimizer",
-            {"schedule": "cosine", "warmup_epochs": 5},
-            "a training or trial has 5 epochs",
-        ),
+        ("training.optimizer", LONG_WARMUP, "a training or trial has 5 epochs"),
         ("training.optimizer.warmup_epochs", 1, "a constant schedule has none"),
-        (
-            "search.studies.a.trials",
-            3,
-            "search.studies.a.sampler.startup_trials: 5, but the study has 3 trials",
-        ),
-        (
-            "search.studies.a.pruner.startup_trials",
-            11,
-            "search.studies.a.pruner.startup_trials: 11",
-        ),
-        ("search.studies.a.pruner.warmup_steps", 5, "so none would be pruned"),
+        (f"{A}.trials", 3, f"{A}.sampler.startup_trials: 5, but the study has 3 trials"),
+        (f"{A}.pruner.startup_trials", 11, f"{A}.pruner.startup_trials: 11"),
+        (f"{A}.pruner.warmup_steps", 5, "so none would be pruned"),
         ("search.workers", 11, "write at most 10"),
         ("data.source", "directory", "no folder is given"),
         pytest.param(
@@ -175,19 +167,19 @@ def test_a_mistake_is_named_with_key_value_and_fix(key, value, line):
     assert line in mistake(config_with(key, value), this_machine=False)
 
 
-@pytest.mark.parametrize(
-    "gone",
-    [
-        "data.download_timeout",
-        "report.show_code",
-        "search.studies.a.sampler.candidates",
-        "search.studies.a.pruner.interval_steps",
-        "search.studies.a.pruner.minimum_trials",
-        "training.backend: torch",
-        "training.precision: mixed_float16",
-        "search.storage: sqlite",
-    ],
-)
+GONE = f"""
+data.download_timeout
+report.show_code
+{A}.sampler.candidates
+{A}.pruner.interval_steps
+{A}.pruner.minimum_trials
+training.backend: torch
+training.precision: mixed_float16
+search.storage: sqlite
+"""
+
+
+@pytest.mark.parametrize("gone", GONE.strip().splitlines())
 def test_a_setting_of_an_earlier_version_gets_one_line(gone):
     key, _, value = gone.partition(": ")
     [_, line] = mistake(config_with(key, value or 1), this_machine=False).splitlines()
