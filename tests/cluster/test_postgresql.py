@@ -1,6 +1,5 @@
 """Several workers, one study: in PostgreSQL, and in a journal beside it."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -17,15 +16,14 @@ from pipeline_example import Project
 from search_example import search
 
 
-def start_worker(folder, storage, trials, worker, workers, seconds=0.02, **environment):
+def start_worker(folder, storage, trials, worker, workers, seconds=0.02):
     command = [sys.executable, search_example.__file__, folder, storage, trials]
     command += ["--worker", worker, "--workers", workers, "--seconds-an-epoch", seconds]
-    return subprocess.Popen(
-        list(map(str, command)),
-        env={**os.environ, **environment},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
+
+
+def start_four(folder, storage, trials, seconds=0.02):
+    return [start_worker(folder, storage, trials, number, 4, seconds) for number in range(4)]
 
 
 def finish(workers):
@@ -70,12 +68,12 @@ def test_four_workers_use_the_budget_exactly(tmp_path, postgres, storage):
     for repeat in range(2):
         folder = tmp_path / str(repeat)
         folder.mkdir()
-        finish([start_worker(folder, storage, 24, number, 4) for number in range(4)])
+        finish(start_four(folder, storage, 24))
         assert_exact(folder, storage, 24, 4)
         # The same again adds nothing; a larger budget adds what it is larger by.
-        finish([start_worker(folder, storage, 24, number, 4) for number in range(4)])
+        finish(start_four(folder, storage, 24))
         assert_exact(folder, storage, 24, 4)
-    finish([start_worker(folder, storage, 30, number, 4) for number in range(4)])
+    finish(start_four(folder, storage, 30))
     table = assert_exact(folder, storage, 30, 4)
     study = search(folder, storage=storage, trials=30).study()
     assert len({trial.user_attrs["worker"] for trial in study.get_trials()}) > 1
@@ -99,7 +97,7 @@ def test_one_worker_finds_the_same_in_every_storage(tmp_path, postgres):
 )
 @pytest.mark.parametrize("storage", ["postgresql", "journal"])
 def test_killed_workers_are_started_again(tmp_path, postgres, storage):
-    workers = [start_worker(tmp_path, storage, 24, number, 4, 0.05) for number in range(4)]
+    workers = start_four(tmp_path, storage, 24, 0.05)
     for kill in range(6):
         wait_for_epochs(tmp_path, 8 * (kill + 1))
         number = kill % 4
@@ -141,14 +139,14 @@ def test_a_silent_workers_trial_is_taken_over(tmp_path, postgres, monkeypatch):
     lost="nothing, or the workers end with one line and go on when started again",
 )
 def test_the_server_restarts(tmp_path, postgres):
-    workers = [start_worker(tmp_path, "postgresql", 24, number, 4, 0.1) for number in range(4)]
+    workers = start_four(tmp_path, "postgresql", 24, 0.1)
     wait_for_epochs(tmp_path, 3)
     postgres.stop("immediate")
     time.sleep(1)
     postgres.start()
     for worker in workers:
         worker.communicate()
-    finish([start_worker(tmp_path, "postgresql", 24, number, 4) for number in range(4)])
+    finish(start_four(tmp_path, "postgresql", 24))
     assert_exact(tmp_path, "postgresql", 24, 4)
 
 

@@ -4,6 +4,8 @@ import copy
 import json
 import logging
 import random
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +42,17 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
         else:
             result[where:where] = bytes(rng.randrange(256) for _ in range(rng.choice([1, 4])))
     return bytes(result[: rng.randrange(len(result) + 1)] if rng.random() < 0.1 else result)
+
+
+def damages(path: Path, rng: random.Random, times: int) -> Iterator[None]:
+    """Damage a file so many times, each time from the whole one, which is put back at the end."""
+    content = path.read_bytes()
+    try:
+        for _ in range(times):
+            path.write_bytes(mutated(content, rng))
+            yield
+    finally:
+        path.write_bytes(content)
 
 
 def one_line(error: UserError) -> bool:
@@ -125,28 +138,22 @@ def test_curve_files(stored, caplog):
     rng = random.Random(2)
     _, curve = stored
     path = curve.folder / "curve.json"
-    content = path.read_bytes()
     good = curve.read()
     refused = 0
-    try:
-        for _ in range(2000):
-            path.write_bytes(mutated(content, rng))
-            try:
-                assert curve.read() == good
-            except UserError as error:
-                refused += one_line(error)
-        assert refused > 1500
-        # Whoever asks for epochs gets those of an undamaged curve.
-        caplog.set_level(logging.ERROR, logger="convstudy")
-        for _ in range(100):
-            path.write_bytes(mutated(content, rng))
-            [*records] = curve.epochs(EPOCHS)
-            for record, expected in zip(records, good["records"], strict=False):
-                assert {**record, "trained_for": ""} == {**expected, "trained_for": ""}
-            for aside in curve.folder.glob("damaged-*"):
-                aside.unlink()
-    finally:
-        path.write_bytes(content)
+    for _ in damages(path, rng, 2000):
+        try:
+            assert curve.read() == good
+        except UserError as error:
+            refused += one_line(error)
+    assert refused > 1500
+    # Whoever asks for epochs gets those of an undamaged curve.
+    caplog.set_level(logging.ERROR, logger="convstudy")
+    for _ in damages(path, rng, 100):
+        [*records] = curve.epochs(EPOCHS)
+        for record, expected in zip(records, good["records"], strict=False):
+            assert {**record, "trained_for": ""} == {**expected, "trained_for": ""}
+        for aside in curve.folder.glob("damaged-*"):
+            aside.unlink()
 
 
 @pytest.mark.fault(
@@ -157,24 +164,18 @@ def test_curve_files(stored, caplog):
 def test_journals(stored, caplog):
     rng = random.Random(3)
     study, _ = stored
-    path = study.store.file
-    content = path.read_bytes()
     good = study.export()[0]
     read = 0
-    try:
-        for _ in range(300):
-            path.write_bytes(mutated(content, rng))
-            caplog.clear()
-            try:
-                table = search_example.search(study.folder.parents[1], trials=6).export()[0]
-            except UserError:
-                continue
-            read += 1
-            # Another objective than the curve's is told; another winner cannot come of it.
-            assert caplog.messages or table.equals(good)
-        assert read
-    finally:
-        path.write_bytes(content)
+    for _ in damages(study.store.file, rng, 300):
+        caplog.clear()
+        try:
+            table = search_example.search(study.folder.parents[1], trials=6).export()[0]
+        except UserError:
+            continue
+        read += 1
+        # Another objective than the curve's is told; another winner cannot come of it.
+        assert caplog.messages or table.equals(good)
+    assert read
 
 
 @pytest.fixture(scope="module")
@@ -201,22 +202,16 @@ def parquet(tmp_path_factory):
 def test_parquet_files(parquet):
     rng = random.Random(4)
     good = data.read_directory(str(parquet))
-    path = parquet / "train-0.parquet"
-    content = path.read_bytes()
     refused = 0
-    try:
-        for _ in range(1000):
-            path.write_bytes(mutated(content, rng))
-            try:
-                read = data.read_directory(str(parquet))
-            except UserError as error:
-                refused += one_line(error)
-                continue
-            np.testing.assert_array_equal(read.images["train"], good.images["train"])
-            np.testing.assert_array_equal(read.labels["train"], good.labels["train"])
-        assert refused > 800
-    finally:
-        path.write_bytes(content)
+    for _ in damages(parquet / "train-0.parquet", rng, 1000):
+        try:
+            read = data.read_directory(str(parquet))
+        except UserError as error:
+            refused += one_line(error)
+            continue
+        np.testing.assert_array_equal(read.images["train"], good.images["train"])
+        np.testing.assert_array_equal(read.labels["train"], good.labels["train"])
+    assert refused > 800
 
 
 @pytest.mark.fault(
@@ -233,14 +228,12 @@ def test_prepared_arrays(tmp_path):
     refused = 0
     for _ in range(500):
         path = rng.choice([*sorted(tmp_path.glob("*.npy")), tmp_path / "summary.json"])
-        content = path.read_bytes()
-        path.write_bytes(mutated(content, rng))
-        try:
-            read = data.load_arrays(tmp_path)
-            read.verify()
-            for name, array in arrays.items():
-                np.testing.assert_array_equal(getattr(read, name), array)
-        except UserError as error:
-            refused += one_line(error)
-        path.write_bytes(content)
+        for _ in damages(path, rng, 1):
+            try:
+                read = data.load_arrays(tmp_path)
+                read.verify()
+                for name, array in arrays.items():
+                    np.testing.assert_array_equal(getattr(read, name), array)
+            except UserError as error:
+                refused += one_line(error)
     assert refused > 300
