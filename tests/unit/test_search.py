@@ -30,11 +30,16 @@ def run_example(folder, storage, trials, die_after=None):
     return subprocess.run(list(map(str, command)), capture_output=True).returncode
 
 
+def finished(folder, **changes):
+    """Work on a study until its budget is used."""
+    study = search(folder, **changes)
+    study.work()
+    return study
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    study = search(tmp_path_factory.mktemp("undisturbed"))
-    study.work()
-    return study.export()
+    return finished(tmp_path_factory.mktemp("undisturbed")).export()
 
 
 def test_a_study_uses_its_budget_and_prunes(undisturbed):
@@ -59,12 +64,10 @@ def test_the_objective_is_error_and_penalty(undisturbed):
 
 
 def test_the_same_seed_gives_the_same_trials_and_another_seed_others(tmp_path, undisturbed):
-    again = search(tmp_path / "again")
-    again.work()
-    pd.testing.assert_frame_equal(again.export()[0], undisturbed[0])
-    other = search(tmp_path / "other", trials=5, seed=6)
-    other.work()
-    assert not other.export()[0][list(POSITIONS)].equals(undisturbed[0][list(POSITIONS)][:5])
+    again = finished(tmp_path / "again").export()[0]
+    pd.testing.assert_frame_equal(again, undisturbed[0])
+    other = finished(tmp_path / "other", trials=5, seed=6).export()[0]
+    assert not other[list(POSITIONS)].equals(again[list(POSITIONS)][:5])
 
 
 @pytest.mark.fault(
@@ -81,7 +84,7 @@ def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path, undisturbed, die
     assert run_example(tmp_path, "journal", 14) == 0
     trials, _, summary = killed.export()
     assert "RUNNING" not in summary["states"]
-    pd.testing.assert_frame_equal(trials[FOUND], undisturbed[0][FOUND].assign())
+    pd.testing.assert_frame_equal(trials[FOUND], undisturbed[0][FOUND])
 
 
 @pytest.mark.fault(
@@ -110,12 +113,10 @@ def test_a_study_can_be_made_longer_and_a_finished_one_does_nothing(tmp_path, un
 
 
 def test_studies_share_curves(tmp_path):
-    counts = []
-    for name in ("accuracy", "other"):
-        study = search(tmp_path, name=name, trials=6, penalty=search_example.PENALTY)
-        study.work()
-        counts.append(study.export()[2])
-    one, two = counts
+    one, two = (
+        finished(tmp_path, name=name, trials=6, penalty=search_example.PENALTY).export()[2]
+        for name in ("accuracy", "other")
+    )
     assert (one["epochs_reused"], two["epochs_trained"]) == (0, 0)
     assert one["epochs_trained"] == two["epochs_reused"] > 0
 
@@ -123,8 +124,7 @@ def test_studies_share_curves(tmp_path):
 def test_the_penalty_enters_pruning_only_if_asked(tmp_path):
     for pruning, expected in (("article", 0.0), ("objective", 0.05)):
         penalty = {"weight": 0.05, "unit": 250000, "pruning": pruning}
-        study = search(tmp_path / pruning, trials=4, penalty=penalty)
-        study.work()
+        study = finished(tmp_path / pruning, trials=4, penalty=penalty)
         curves = study.export()[1].set_index(["number", "epoch"])["test_accuracy"]
         for trial in study.study().get_trials():
             parameters = models.parameters([trial.params[position] for position in POSITIONS])
@@ -143,9 +143,7 @@ def test_a_curve_that_ends_fails_its_trial_and_the_study_goes_on(tmp_path, monke
 
     monkeypatch.setattr(PaperTrainer, "train_epoch", train_epoch)
     pruner = {**search_example.SETTINGS["pruner"], "name": "none"}
-    study = search(tmp_path, pruner=pruner)
-    study.work()
-    trials, _, summary = study.export()
+    trials, _, summary = finished(tmp_path, pruner=pruner).export()
     failed = trials[trials["state"] == "FAIL"]
     assert 0 < len(failed) < 14 == summary["trials"]
     assert set(failed["layer1"]) == {"conv"}
@@ -204,12 +202,10 @@ def test_a_dead_workers_trial_is_taken_over_by_another(tmp_path):
 
 @pytest.mark.fault("A journal ends in half a line", where="in study.log", lost="the half line")
 def test_a_journal_that_ends_in_half_a_line_is_repaired(tmp_path, undisturbed):
-    study = search(tmp_path, trials=5)
-    study.work()
+    study = finished(tmp_path, trials=5)
     whole = study.store.file.read_bytes()
     study.store.file.write_bytes(whole + b'{"op_code": 4, "tri')
-    longer = search(tmp_path)
-    longer.work()
+    longer = finished(tmp_path)
     assert longer.store.file.read_bytes().startswith(whole)
     pd.testing.assert_frame_equal(longer.export()[0][FOUND], undisturbed[0][FOUND])
 
@@ -218,8 +214,7 @@ def test_a_journal_that_ends_in_half_a_line_is_repaired(tmp_path, undisturbed):
     "The config's sampler differs from the study's", where="in a study's storage", lost="nothing"
 )
 def test_a_study_made_with_other_settings_is_refused_with_the_difference(tmp_path):
-    study = search(tmp_path, trials=5)
-    study.work()
+    study = finished(tmp_path, trials=5)
     sampler = {**search_example.SETTINGS["sampler"], "startup_trials": 2}
     other = search(tmp_path, trials=5, sampler=sampler)
     assert other.folder != study.folder
@@ -271,18 +266,16 @@ def test_a_curve_that_is_damaged_under_way_is_trained_from_its_start(tmp_path, d
 @pytest.mark.parametrize(("sampler", "pruner"), [("random", "none"), ("tpe", "hyperband")])
 def test_every_sampler_and_pruner_runs(tmp_path, sampler, pruner):
     settings = search_example.SETTINGS
-    study = search(
+    study = finished(
         tmp_path,
         sampler={**settings["sampler"], "name": sampler},
         pruner={**settings["pruner"], "name": pruner},
     )
-    study.work()
     assert sum(study.export()[2]["states"].values()) == 14
 
 
 def test_the_storage_file_holds_the_study_with_all_its_settings(tmp_path):
-    study = search(tmp_path, trials=4)
-    study.work()
+    study = finished(tmp_path, trials=4)
     study.copy_storage(tmp_path / "study.optuna")
     backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "study.optuna"))
     loaded = optuna.load_study(
@@ -297,9 +290,7 @@ def test_the_storage_file_holds_the_study_with_all_its_settings(tmp_path):
 
 def test_a_grid_has_all_modules_and_repeats_them_as_new_replicates(tmp_path):
     grid = {**search_example.SETTINGS["sampler"], "name": "grid"}
-    study = search(tmp_path, trials=29, sampler=grid)
-    study.work()
-    trials, _, summary = study.export()
+    trials, _, summary = finished(tmp_path, trials=29, sampler=grid).export()
     assert summary["combinations"] == 27
     assert trials["replicate"].tolist()[:27] == [0] * 27
     assert list(trials["replicate"]) == list(trials.groupby(list(POSITIONS)).cumcount())
