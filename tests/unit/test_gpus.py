@@ -50,6 +50,20 @@ def start(seconds):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.fixture
+def queue(machine):
+    """Give a job that holds the only GPU, and one that waits for it."""
+    machine(1)
+    holder = start(60)
+    assert holder.stdout.readline().startswith("GPU-00 ")
+    waiting = start(0)
+    time.sleep(1.5)
+    assert waiting.poll() is None
+    yield holder, waiting
+    holder.kill()
+    holder.communicate()
+
+
 def test_gpus_are_named(machine):
     machine(2)
     assert gpus.names() == ["NVIDIA H100 80GB HBM3"] * 2
@@ -87,32 +101,18 @@ def test_two_jobs_never_hold_one_gpu(machine):
 
 
 @pytest.mark.fault("SIGKILL of a job that holds a GPU", where="on one machine", lost="nothing")
-def test_a_killed_jobs_gpu_is_free(machine):
-    machine(1)
-    holder = start(60)
-    assert holder.stdout.readline().startswith("GPU-00 ")
-    waiting = start(0)
-    time.sleep(1.5)
-    assert waiting.poll() is None
+def test_a_killed_jobs_gpu_is_free(queue):
+    holder, waiting = queue
     holder.kill()
-    holder.communicate()
     output, _ = waiting.communicate(timeout=20)
     assert output.startswith("GPU-00 ")
 
 
-def test_a_job_that_waits_can_be_stopped(machine):
-    machine(1)
-    holder, waiting = start(60), None
-    try:
-        holder.stdout.readline()
-        waiting = start(0)
-        time.sleep(1.5)
-        waiting.terminate()
-        _, said = waiting.communicate(timeout=20)
-        assert "Interrupted: SIGTERM: stopped while it waited for a GPU" in said
-    finally:
-        holder.kill()
-        holder.communicate()
+def test_a_job_that_waits_can_be_stopped(queue):
+    _, waiting = queue
+    waiting.terminate()
+    _, said = waiting.communicate(timeout=20)
+    assert "Interrupted: SIGTERM: stopped while it waited for a GPU" in said
 
 
 def test_a_lease_hides_the_other_gpus_and_heeds_what_is_allowed(machine, monkeypatch):
