@@ -1,18 +1,6 @@
 from convstudy import article, models
 
 
-def test_seven_counts_are_printed():
-    assert sorted(article.parameter_counts().values()) == [
-        58506,
-        230538,
-        236810,
-        322826,
-        834890,
-        1006922,
-        1598730,
-    ]
-
-
 def test_every_printed_objective_is_error_plus_penalty_to_rounding():
     weight, unit = article.penalty()
     rows = [row for row in article.best(penalised=True) if "objective" in row]
@@ -26,7 +14,3 @@ def test_every_module_exists():
     named = {row["module"] for penalised in (False, True) for row in article.best(penalised)}
     assert named <= models.modules().keys()
     assert set(article.accuracies()) == models.single_kind_models().keys()
-
-
-def test_the_source_is_named():
-    assert article.load()["source"]["author"] == "koshian2"

@@ -1,5 +1,5 @@
 import pytest
-from convstudy.layers import KINDS, Layer, cost
+from convstudy.layers import Layer, LayerKind, cost
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,7 +58,6 @@ LIKELY = [
 @pytest.mark.parametrize(("type_", "arguments"), LIKELY)
 def test_a_new_kind_is_one_entry(type_, arguments):
     import keras
-    from convstudy.layers import LayerKind
 
     kind = LayerKind("new", "New", type_, arguments)
     layer = kind.layer("stage1_layer1", 8)
@@ -67,8 +66,3 @@ def test_a_new_kind_is_one_entry(type_, arguments):
     counted = cost(layer, (6, 6, 8))
     assert built.count_params() == counted.parameters
     assert built.compute_output_shape((None, 6, 6, 8))[1:] == counted.output_shape
-
-
-def test_names_and_labels_are_distinct():
-    assert list(KINDS) == [kind.name for kind in KINDS.values()]
-    assert len({kind.label for kind in KINDS.values()}) == len(KINDS)

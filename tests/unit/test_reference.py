@@ -86,16 +86,6 @@ def test_transpose_is_the_adjoint(size, kernel, stride, padding, seed):
     assert np.sum(convolved * other) == pytest.approx(np.sum(seen * back), abs=1e-9)
 
 
-@given(sizes, kernels, options, seeds, st.floats(-3, 3))
-def test_conv2d_is_linear(size, kernel, options, seed, factor):
-    one, two, weights = arrays(seed, size, size, (*kernel, size[-1], 2))
-    both = reference.conv2d(one + factor * two, weights, **options)
-    apart = reference.conv2d(one, weights, **options) + factor * reference.conv2d(
-        two, weights, **options
-    )
-    np.testing.assert_allclose(both, apart, atol=1e-11)
-
-
 @given(sizes, seeds)
 def test_a_kernel_with_a_single_one_in_its_middle_changes_nothing(size, seed):
     [image] = arrays(seed, size)
