@@ -40,6 +40,13 @@ def hold():
             process.communicate()
 
 
+@pytest.fixture
+def listening():
+    interruption.listen()
+    yield
+    interruption.forget()
+
+
 def test_a_lock_is_free_as_soon_as_its_owner_is_killed(tmp_path, hold):
     path = tmp_path / "thing"
     holder = hold("lock", path)
@@ -60,19 +67,15 @@ def test_who_waits_says_for_what_and_gets_the_lock(tmp_path, hold, caplog):
     assert caplog.messages == ["waiting for the thing, which another process holds"]
 
 
-def test_waiting_ends_when_a_stop_is_asked_for(tmp_path, hold):
+def test_waiting_ends_when_a_stop_is_asked_for(tmp_path, hold, listening):
     path = tmp_path / "thing"
     hold("lock", path)
-    interruption.listen()
-    try:
-        interruption.ask()
-        with (
-            pytest.raises(interruption.Interrupted, match="while it waited for the thing"),
-            locks.waiting_for(path, "the thing"),
-        ):
-            pass
-    finally:
-        interruption.forget()
+    interruption.ask()
+    with (
+        pytest.raises(interruption.Interrupted, match="while it waited for the thing"),
+        locks.waiting_for(path, "the thing"),
+    ):
+        pass
 
 
 @pytest.mark.fault(
@@ -90,13 +93,10 @@ def test_a_folder_is_claimed_by_one_run(tmp_path, hold):
     locks._claims.pop().release()
 
 
-def test_a_second_ctrl_c_stops_at_once():
-    interruption.listen()
-    try:
+def test_a_second_ctrl_c_stops_at_once(listening):
+    signal.raise_signal(signal.SIGINT)
+    assert interruption.asked()
+    with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
-        assert interruption.asked()
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    finally:
-        interruption.forget()
+    interruption.forget()
     assert not interruption.asked()
