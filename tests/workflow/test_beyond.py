@@ -86,6 +86,7 @@ def test_a_recorded_run_joins_the_report_and_is_not_made_anew(project):
     results.provenance.update(commit="0" * 40, dirty=False)
     folder = project.folder / "results/reference/mine"
     recorded.record(results, folder)
+    assert not Results(folder).partial
     written = {path: path.read_bytes() for path in folder.rglob("*.*")}
     code, output = project.run(**TINY)
     assert code == 0, output
