@@ -36,27 +36,21 @@ def short_rows(processor, date, rate):
     ).assign(unit="images/s")
 
 
-def test_the_short_benchmark_replaces_rows_of_the_same_processor_alone(root, monkeypatch):
+def test_the_short_benchmark_replaces_rows_of_the_same_processor_alone(root, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(root / "benchmarks")
     benchmark = importlib.import_module("performance")
-    nothing = pd.DataFrame(columns=["processor"])
+    monkeypatch.setattr(benchmark, "FOLDER", tmp_path)
+    nothing = benchmark.read_short()
+    assert nothing.empty
     assert benchmark.short_sections(nothing) == "No processor has been measured yet."
     one, other = short_rows("one", "2026-01-01", 100.0), short_rows("other", "2026-01-02", 101.0)
     both = benchmark.renewed(benchmark.renewed(nothing, one), other)
     pd.testing.assert_frame_equal(both, pd.concat([one, other], ignore_index=True))
     again = benchmark.renewed(both, short_rows("one", "2026-01-03", 102.0))
     assert sorted(again["date"].unique()) == ["2026-01-02", "2026-01-03"]
-    sections = benchmark.short_sections(again).split("### ")[1:]
+    again.to_csv(tmp_path / "short.csv", index=False)
+    sections = benchmark.short_sections(benchmark.read_short()).split("### ")[1:]
     assert [section.partition("\n")[0] for section in sections] == ["one", "other"]
     assert "2026-01-03, 2 cores, torch 2" in sections[0]
     row = "| 0.25 | conv | float32 | 103 (102 to 104) | 41 (40 to 42) | 51 (50 to 52) | 2.02 |"
     assert row in sections[0]
-
-
-def test_the_documents_short_part_needs_no_file(root, monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(root / "benchmarks")
-    benchmark = importlib.import_module("performance")
-    monkeypatch.setattr(benchmark, "FOLDER", tmp_path)
-    assert benchmark.read_short().empty
-    short_rows("one", "2026-01-01", 100.0).to_csv(tmp_path / "short.csv", index=False)
-    assert benchmark.short_sections(benchmark.read_short()).startswith("### one\n")

@@ -36,9 +36,8 @@ def test_the_lock_holds_every_direct_dependency_and_the_extras_too(root):
     project = tomllib.loads((root / "pyproject.toml").read_text())
     direct = project["project"]["dependencies"]
     extras = project["project"]["optional-dependencies"]
-    for lock, extra in (("requirements.lock", "cpu"), *((f"locks/{n}.lock", n) for n in extras)):
-        if extra == "cpu" and lock != "requirements.lock":
-            continue
+    locks = {name: f"locks/{name}.lock" for name in extras} | {"cpu": "requirements.lock"}
+    for extra, lock in locks.items():
         locked = {canonicalize_name(pin.name): pin for pin in pins((root / lock).read_text())}
         for line in [*direct, *extras[extra]]:
             wanted = Requirement(line)
