@@ -19,8 +19,8 @@ def test_the_seed_decides_everything():
     assert (first[0] != other[0]).mean() > 0.9
 
 
-def test_images_of_a_class_differ():
-    images, labels = synthetic.make(100, seed=0)
+def test_images_of_a_class_differ(made):
+    images, labels = (part[:100] for part in made)
     for label in range(10):
         same = images[labels == label].astype(float)
         assert np.abs(same[0] - same[1:]).mean(axis=(1, 2, 3)).min() > 10
@@ -32,6 +32,11 @@ def test_brightness_and_colour_give_no_class_away():
     centres = np.stack([features[:2000][labels[:2000] == label].mean(0) for label in range(10)])
     guesses = np.linalg.norm(features[2000:, None] - centres, axis=-1).argmin(1)
     assert (guesses == labels[2000:]).mean() < 0.15
+
+
+@pytest.fixture(scope="module")
+def made() -> tuple[np.ndarray, np.ndarray]:
+    return synthetic.make(1000, seed=0)
 
 
 def spectrum(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -50,9 +55,9 @@ def spectrum(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 )
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_waves_run_in_the_directions_of_their_texture(
-    texture: int, symmetry: int, degrees: float, mirrored: bool
+    made, texture: int, symmetry: int, degrees: float, mirrored: bool
 ):
-    images, labels = synthetic.make(1000, seed=0)
+    images, labels = made
     images = images[labels // 2 == texture]
     strength, direction = spectrum(images[:, :, ::-1] if mirrored else images)
     strength = strength - np.median(strength)
@@ -61,8 +66,8 @@ def test_waves_run_in_the_directions_of_their_texture(
     assert abs(mean) > 0.15 * np.abs(strength).sum()
 
 
-def test_rings_run_in_all_directions():
-    images, labels = synthetic.make(1000, seed=0)
+def test_rings_run_in_all_directions(made):
+    images, labels = made
     strength, direction = spectrum(images[labels // 2 == 4])
     strength = strength - np.median(strength)
     for symmetry in (2, 4):
@@ -70,8 +75,8 @@ def test_rings_run_in_all_directions():
         assert abs(mean) < 0.15 * np.abs(strength).sum()
 
 
-def test_relation_of_red_and_blue_is_the_second_half_of_a_class():
-    images, labels = synthetic.make(1000, seed=0)
+def test_relation_of_red_and_blue_is_the_second_half_of_a_class(made):
+    images, labels = made
     red, blue = (images[..., channel].astype(float).reshape(1000, -1) for channel in (0, 2))
     red -= red.mean(1, keepdims=True)
     blue -= blue.mean(1, keepdims=True)
