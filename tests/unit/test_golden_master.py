@@ -6,11 +6,12 @@
 import re
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
+import pandas as pd
 from bs4 import BeautifulSoup
 from convstudy import claims, curves, figures, ledger, models, plots, provenance, recorded, tables
 from convstudy.files import file_digest, read_json, write_csv, write_json, write_text
@@ -137,44 +138,31 @@ def test_a_changed_number_or_word_is_found():
         assert difference(old, new)
 
 
-@pytest.fixture(scope="module")
-def images() -> SimpleNamespace:
-    return SimpleNamespace(digest=Results(RUN).data["digest"])
-
-
-def test_every_curve_has_the_name_that_it_was_recorded_with(images: SimpleNamespace):
+def curve_as_recorded(kinds: tuple[str, ...], replicate: int, folder: Path = RUN) -> curves.Curve:
     config = Results(RUN).run["config"]
-    listed = [
-        (tuple(layers), row.replicate, row.curve)
-        for study in Results(RUN).studies.values()
-        for row in study.trials.itertuples()
-        for layers in [row[3:6]]
-    ]
-    listed += [
-        ((row.kind, row.kind), row.replicate, row.curve)
-        for row in Results(RUN).training.itertuples()
-    ]
+    images = SimpleNamespace(digest=Results(RUN).data["digest"])
+    of = config["search" if len(kinds) == models.MODULE_LAYERS else "training"]
+    recipe = config["model"], config["training"]
+    return curves.Curve(folder, kinds, replicate, *recipe, of["epochs"], images)
+
+
+def test_every_curve_has_the_name_that_it_was_recorded_with():
+    trials = pd.concat(study.trials for study in Results(RUN).studies.values())
+    modules = zip(trials["layer1"], trials["layer2"], trials["layer3"], strict=True)
+    training = Results(RUN).training
+    kinds = [*modules, *((kind, kind) for kind in training["kind"])]
+    listed = pd.concat([trials, training])
     assert len(listed) == 69
-    for layers, replicate, name in listed:
-        of = config["search"] if len(layers) == models.MODULE_LAYERS else config["training"]
-        curve = curves.Curve(
-            Path(), layers, replicate, config["model"], config["training"], of["epochs"], images
-        )
-        assert curve.name == name
+    found = map(curve_as_recorded, kinds, listed["replicate"])
+    assert [curve.name for curve in found] == listed["curve"].tolist()
 
 
-def test_every_study_is_the_one_that_was_recorded(images: SimpleNamespace, tmp_path: Path):
-    config = Results(RUN).run["config"]
-    epochs = config["search"]["epochs"]
-
-    def curve(kinds, replicate):
-        return curves.Curve(
-            tmp_path, kinds, replicate, config["model"], config["training"], epochs, images
-        )
-
-    for name, settings in config["search"]["studies"].items():
-        search = Search(name, settings, epochs, 1, "journal", tmp_path, curve, len)
-        assert search.identity == Results(RUN).studies[name].summary["settings"]
+def test_every_study_is_the_one_that_was_recorded(tmp_path: Path):
+    search = Results(RUN).run["config"]["search"]
+    curve = partial(curve_as_recorded, folder=tmp_path)
+    for name, settings in search["studies"].items():
+        found = Search(name, settings, search["epochs"], 1, "journal", tmp_path, curve, len)
+        assert found.identity == Results(RUN).studies[name].summary["settings"]
 
 
 if __name__ == "__main__":
