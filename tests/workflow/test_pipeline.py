@@ -147,14 +147,6 @@ def test_another_sampler_reuses_the_curves(project):
     assert summary["settings"]["sampler"]["name"] == "random"
 
 
-def test_a_wrong_setting_stops_before_any_job(project):
-    code, output = project.run(model={"width": -1})
-    assert code != 0
-    assert "model.width" in output
-    assert "Traceback" not in output
-    assert "rule " not in output
-
-
 @pytest.mark.fault(
     "Ctrl-C or SIGKILL of Snakemake and all its jobs",
     where="while networks are trained, on one machine",
@@ -180,14 +172,20 @@ def test_a_stopped_run_goes_on_with_the_same_results(root, project, tmp_path, ho
     pd.testing.assert_frame_equal(stopped.table("training/summary.csv")[columns], expected)
 
 
-def test_a_mistake_in_the_claims_stops_before_any_job(root, tmp_path):
+@pytest.mark.parametrize(
+    ("key", "config", "line"),
+    [
+        ("equality", {"model": {"width": -1}}, "model.width"),
+        ("equal", {}, "equal is no key; allowed here are topic, basis, file"),
+    ],
+)
+def test_a_mistake_in_config_or_claims_stops_before_any_job(root, tmp_path, key, config, line):
     project = Project(root, tmp_path)
     path = project.folder / "config/claims.yaml"
-    path.write_text(path.read_text().replace("      equality:", "      equal:", 1))
-    code, output = project.run()
+    path.write_text(path.read_text().replace("      equality:", f"      {key}:", 1))
+    code, output = project.run(**config)
     assert code != 0
-    assert "config/claims.yaml has mistakes" in output
-    assert "equal is no key; allowed here are topic, basis, file" in output
+    assert line in output
     assert "Traceback" not in output
     assert "rule " not in output
 
