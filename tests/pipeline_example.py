@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import yaml
 from convstudy.archive import SOURCES
+from convstudy.settings import merged
 
 STUDY = {
     "trials": 4,
@@ -97,11 +98,3 @@ class Project:
 
     def table(self, name: str) -> pd.DataFrame:
         return pd.read_csv(self.folder / "results" / name)
-
-
-def merged(base: dict, changes: dict) -> dict:
-    result = dict(base)
-    for key, value in changes.items():
-        both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = merged(result[key], value) if both else value
-    return result
