@@ -28,8 +28,7 @@ def test_the_engine_computes_what_fit_computes(backend):
     )
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    ways = {(line["name"], line["kind"], line["precision"]) for line in lines}
-    assert len(ways) == 2 * (3 + 2)
+    assert len(lines) == 3 * 3 + 1 + 2 * 2
     tolerance = dict(TOLERANCE)
     if backend != "tensorflow":
         # The last layer is float32, and there fit takes the loss of rounded probabilities.
@@ -79,15 +78,10 @@ def test_the_engine_takes_logits_and_leaves_the_model_as_it_is(precision):
 
 
 def moved_by_hand(image, flip, up, left):
-    """Move one image, pixel by pixel."""
+    """Move one image by cutting it out of a black frame."""
+    frame = np.pad(image[:, ::-1] if flip else image, ((4, 4), (4, 4), (0, 0)))
     height, width, _ = image.shape
-    moved = np.zeros_like(image)
-    for row in range(height):
-        for column in range(width):
-            if 0 <= row + up < height and 0 <= column + left < width:
-                source = width - 1 - (column + left) if flip else column + left
-                moved[row, column] = image[row + up, source]
-    return moved
+    return frame[4 + up :, 4 + left :][:height, :width]
 
 
 def test_images_move_as_they_are_told():
