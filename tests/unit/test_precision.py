@@ -18,10 +18,6 @@ multiplies_bfloat16 = pytest.mark.skipif(
     not BFLOAT16, reason=f"this processor ({provenance.unit()}) does not multiply bfloat16"
 )
 
-# What a library gets wrong on some processor, as (type, arguments, shape): none is known. The
-# self-check refuses it, and it is expected to fail here until a newer version mends it.
-KNOWN_WRONG: list[tuple[str, dict[str, int], tuple[int, ...]]] = []
-
 # Unit roundoff of bfloat16, which has 8 bits, and of float32, which has 24.
 ROUNDING, SUMMING = 2.0**-8, 2.0**-24
 
@@ -32,22 +28,18 @@ def tensorflow():
 
 
 def grid(kind: str, size: int):
-    """List layers: channels, kernels, strides or dilations, and groups."""
+    """List arguments and shapes: channels, kernels, strides or dilations, and groups."""
     steps = [(1, 1), (2, 1), (3, 1), (1, 2), (1, 3)]
     for channels, kernel, (stride, dilation) in itertools.product((1, 3, 16), range(1, 6), steps):
-        arguments = {
-            "kernel_size": kernel,
-            "strides": stride,
-            "dilation_rate": dilation,
-            "padding": "same",
-        }
+        arguments = {"kernel_size": kernel, "strides": stride, "dilation_rate": dilation}
+        arguments["padding"] = "same"
         if kind != "DepthwiseConv2D":
             arguments["filters"] = 8
         shape = (size, size, channels)
-        yield kind, arguments, shape
+        yield arguments, shape
         # Keras compiles these by XLA, a second each.
         if kind == "Conv2D" and channels == 16 and kernel in (1, 3) and stride + dilation < 4:
-            yield kind, {**arguments, "groups": 4}, shape
+            yield {**arguments, "groups": 4}, shape
 
 
 @multiplies_bfloat16
@@ -55,12 +47,11 @@ def grid(kind: str, size: int):
 @pytest.mark.parametrize("kind", ["Conv2D", "DepthwiseConv2D", "SeparableConv2D"])
 def test_every_layer_is_computed_rightly_here(kind, size):
     wrong = []
-    for case in grid(kind, size):
-        _, arguments, shape = case
+    for arguments, shape in grid(kind, size):
         found = precision.errors(Layer("checked", kind, arguments), shape, 8, "float64")
         if not max(found.values()) < precision.LARGEST_ERROR:
-            wrong.append(case)
-    assert wrong == [case for case in KNOWN_WRONG if case[0] == kind and case[2][0] == size]
+            wrong.append((arguments, shape))
+    assert wrong == []
 
 
 @multiplies_bfloat16
