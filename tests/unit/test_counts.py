@@ -17,12 +17,9 @@ def test_the_articles_seven_counts(table):
 def test_thirty_models(table):
     assert len(table) == 30
     assert list(table.index[:3]) == ["conv", "depthwise", "separable"]
-    assert table.loc["conv-conv-depthwise", ["layer1", "layer2", "layer3"]].tolist() == [
-        "conv",
-        "conv",
-        "depthwise",
-    ]
-    assert table["layer3"].isna().sum() == 3
+    modules = table.dropna(subset="layer3")
+    assert len(modules) == 27
+    assert list(modules[["layer1", "layer2", "layer3"]].agg("-".join, axis=1)) == [*modules.index]
     assert (table["trained_parameters"] < table["parameters"]).all()
     assert (table["trainable"] < table["parameters"]).all()
 

@@ -18,18 +18,6 @@ def test_closed_form_and_keras_agree_for_any_network_and_width(kinds, width):
     assert built.output_shape == (None, 10)
 
 
-def test_there_are_27_modules_with_names_that_give_their_layers():
-    modules = models.modules()
-    assert len(modules) == 27
-    assert all(name.split("-") == list(kinds) for name, kinds in modules.items())
-
-
-def test_a_single_kind_network_has_ten_weighted_layers():
-    layers = models.architecture(("conv", "conv"))
-    weighted = [layer for layer in layers if layer.type in ("Conv2D", "Dense")]
-    assert len(weighted) == 10
-
-
 def test_macs_of_a_network_by_hand():
     # Width 1/64: one, two and four channels; 32, 16 and 8 cells a side.
     total = models.total(models.costs(models.architecture(("depthwise",), 1 / 64)))
