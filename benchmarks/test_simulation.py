@@ -1,16 +1,9 @@
-import logging
-
 import pandas as pd
 import pytest
 from search_example import EPOCHS, PENALTY, SETTINGS, PaperTrainer, search
 from simulation import Clock, Costs, Lock, World, replayed, simulate
 
 NOTHING = Costs(start=0, set_up=0, epoch=10, report=0, claim=0)
-
-
-@pytest.fixture(autouse=True)
-def quiet(caplog):
-    caplog.set_level(logging.WARNING, logger="convstudy")
 
 
 def accuracies(kinds, replicate):

@@ -21,13 +21,8 @@ def test_a_documents_tables_are_those_of_its_files(root, monkeypatch, name):
 
 
 def short_rows(processor, date, rate):
-    about = {
-        "date": date,
-        "processor": processor,
-        "flags": "AVX2",
-        "cores": 2,
-        "versions": "torch 2",
-    }
+    about = {"date": date, "processor": processor, "flags": "AVX2", "cores": 2}
+    about["versions"] = "torch 2"
     which = {"kind": "conv", "width": 0.25, "precision": "float32", "batch": 128}
     return pd.DataFrame(
         {**about, **which, "engine": engine, "repeat": repeat, "value": value + repeat}

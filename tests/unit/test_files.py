@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -54,7 +53,7 @@ def test_numbers_that_json_lacks_are_refused(tmp_path):
 def test_others_may_read_the_file_as_the_umask_says(tmp_path):
     before = os.umask(0o022)
     try:
-        write_json(tmp_path / "file.json", json.loads("[1]"))
+        write_json(tmp_path / "file.json", [1])
     finally:
         os.umask(before)
     assert (tmp_path / "file.json").stat().st_mode & 0o777 == 0o644

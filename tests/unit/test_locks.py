@@ -11,11 +11,9 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from convstudy import locks
+held = getattr(locks, sys.argv[1])(Path(sys.argv[2]))
 if sys.argv[1] == "lock":
-    kept = locks.lock(Path(sys.argv[2]))
-    kept.acquire()
-else:
-    locks.claim_folder(Path(sys.argv[2]))
+    held.acquire()
 print("held", flush=True)
 time.sleep(60)
 """
