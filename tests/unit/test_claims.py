@@ -234,7 +234,9 @@ def test_a_small_run_decides_all_but_what_rests_on_training(recorded: Path):
     # That of the run itself, too.
     assert table.loc["choosing_adds", "verdict"] == REPRODUCED
     # It says what was seen all the same.
-    assert table.loc[table["reason"] == "reduced scale", "evidence"].str.contains("At this").all()
+    seen = table[table["reason"] == "reduced scale"]
+    assert seen["evidence"].str.contains("At this scale").all()
+    assert seen["effect"].notna().all()
 
 
 def test_synthetic_images_are_compared_with_nothing(recorded: Path):
