@@ -84,15 +84,20 @@ class Project:
         code = self.start(*arguments, **config).wait()
         return code, self.said()
 
+    def succeed(self, *arguments: str, **config: dict) -> str:
+        """Run, which must succeed; give what was printed."""
+        code, output = self.run(*arguments, **config)
+        assert code == 0, output
+        return output
+
     def said(self) -> str:
         """Give what the last run has printed so far."""
         return (self.folder / "output.txt").read_text()
 
     def jobs(self, **config: dict) -> set[str]:
         """Name the rules that a run would execute."""
-        code, output = self.run("--dry-run", "--quiet", "host", **config)
-        assert code == 0, output
-        _, _, table = output.partition("Job stats:")
+        said = self.succeed("--dry-run", "--quiet", "host", **config)
+        _, _, table = said.partition("Job stats:")
         lines = [line.split() for line in table.partition("\n\n")[0].splitlines()]
         return {line[0] for line in lines if len(line) == 2 and line[1].isdigit()} - {"total"}
 

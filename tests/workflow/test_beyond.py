@@ -26,12 +26,10 @@ TINY = {
 def project(root, tmp_path_factory):
     """Run everything, then the extras, then the report with them."""
     project = Project(root, tmp_path_factory.mktemp("extras"))
-    code, output = project.run(**TINY)
-    assert code == 0, output
+    project.succeed(**TINY)
     train_modules(project)
     for targets in ([extra.target for extra in EXTRAS.values()], []):
-        code, output = project.run(*targets, **TINY)
-        assert code == 0, output
+        project.succeed(*targets, **TINY)
     return project
 
 
@@ -61,18 +59,14 @@ def test_the_report_shows_what_was_made(project):
 
 def test_all_is_made_then(project):
     targets = [extra.target for extra in EXTRAS.values()]
-    code, output = project.run("all", *targets, **TINY)
-    assert code == 0
-    assert "Nothing to be done" in output
+    assert "Nothing to be done" in project.succeed("all", *targets, **TINY)
 
 
 def test_other_settings_leave_an_extra_out_and_say_so(project):
     settings = {**TINY, "exhaustive": {"epochs": 1, "replicates": 1}}
-    code, output = project.run("--dry-run", **settings)
-    assert code == 0, output
+    output = project.succeed("--dry-run", **settings)
     assert "train_module" not in output
-    code, output = project.run(**settings)
-    assert code == 0, output
+    output = project.succeed(**settings)
     assert "results/exhaustive is of other settings" in output
     assert "snakemake --cores all tabulate_modules" in output
     report = (project.folder / "reports/report.html").read_text()
@@ -88,10 +82,9 @@ def test_a_recorded_run_joins_the_report_and_is_not_made_anew(project):
     recorded.record(results, folder)
     assert not Results(folder).partial
     written = {path: path.read_bytes() for path in folder.rglob("*.*")}
-    code, output = project.run(**TINY)
-    assert code == 0, output
+    output = project.succeed(**TINY)
     assert "Cyclic" not in output
     assert project.table("tables/runs.csv")["run"].tolist() == ["The article", "mine", "This run"]
     assert written == {path: path.read_bytes() for path in folder.rglob("*.*")}
-    code, output = project.run(**TINY)
+    output = project.succeed(**TINY)
     assert "Nothing to be done" in output

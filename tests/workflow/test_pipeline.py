@@ -20,9 +20,7 @@ from rocrate.rocrate import ROCrate
 def project(root, tmp_path_factory):
     """Run everything once."""
     project = Project(root, tmp_path_factory.mktemp("project"))
-    code, output = project.run()
-    assert code == 0, output
-    project.output = output
+    project.output = project.succeed()
     return project
 
 
@@ -51,15 +49,11 @@ def test_progress_is_shown(project):
 
 
 def test_a_second_run_has_nothing_to_do(project):
-    code, output = project.run()
-    assert code == 0
-    assert "Nothing to be done" in output
+    assert "Nothing to be done" in project.succeed()
 
 
 def test_results_are_as_recorded_until_a_byte_changes(project):
-    code, output = project.run("verify_provenance")
-    assert code == 0, output
-    assert "all as recorded" in output
+    assert "all as recorded" in project.succeed("verify_provenance")
     table = project.folder / "results/tables/data.csv"
     content = table.read_bytes()
     table.write_bytes(content.replace(b"200", b"201"))
@@ -73,9 +67,7 @@ def test_results_are_as_recorded_until_a_byte_changes(project):
 
 
 def test_the_archive_is_a_crate_of_the_run_without_images_or_folders(project):
-    code, output = project.run("archive_run")
-    assert code == 0, output
-    assert "names a folder of this machine" not in output
+    assert "names a folder of this machine" not in project.succeed("archive_run")
     path = project.folder / ARCHIVE
     crate = ROCrate(path)
     assert crate.mainEntity.id == "Snakefile"
@@ -98,8 +90,7 @@ def test_the_archive_is_a_crate_of_the_run_without_images_or_folders(project):
     for file in crate.get_by_type("File", exact=True):
         assert file["sha256"] == file_digest(project.folder / file.id)
     before = file_digest(path)
-    code, output = project.run("archive_run", "--force")
-    assert code == 0, output
+    project.succeed("archive_run", "--force")
     assert file_digest(path) == before
 
 
@@ -114,8 +105,7 @@ def test_the_slurm_profile_asks_for_account_and_partition_in_every_job(root, tmp
     # A message stands in a job's line in place of its resources.
     for rules in (project.folder / "workflow/rules").iterdir():
         rules.write_text(re.sub(r"    message:\n        .*\n", "", rules.read_text()))
-    code, output = project.run("--dry-run")
-    assert code == 0, output
+    output = project.succeed("--dry-run")
     jobs = re.findall(r"\n    resources: (.*)", output)
     assert len(jobs) > 10
     for resources in jobs:
@@ -138,8 +128,7 @@ def test_another_sampler_reuses_the_curves(project):
     before = {path: read_json(path)["records"] for path in curves.glob("*/curve.json")}
     assert before
     sampler = {"search": {"studies": {"accuracy": {"sampler": {"name": "random"}}}}}
-    code, output = project.run("results/search/accuracy/study.json", **sampler)
-    assert code == 0, output
+    project.succeed("results/search/accuracy/study.json", **sampler)
     for path, records in before.items():
         # A curve may have become longer; its epochs, with their seconds, are the old ones.
         assert read_json(path)["records"][: len(records)] == records
@@ -165,8 +154,7 @@ def test_a_stopped_run_goes_on_with_the_same_results(root, project, tmp_path, ho
     os.killpg(process.pid, how)
     process.wait()
     assert not (stopped.folder / goal).exists()
-    code, output = stopped.run(goal)
-    assert code == 0, output
+    stopped.succeed(goal)
     columns = ["kind", "parameters", "test_accuracy_best", "test_accuracy_last", "epochs", "curve"]
     expected = project.table("training/summary.csv")[columns]
     pd.testing.assert_frame_equal(stopped.table("training/summary.csv")[columns], expected)
@@ -193,8 +181,7 @@ def test_a_mistake_in_config_or_claims_stops_before_any_job(root, tmp_path, key,
 def test_real_images(root, real_data, tmp_path):
     project = Project(root, tmp_path)
     data = {"source": "directory", "directory": str(real_data)}
-    code, output = project.run(data=data)
-    assert code == 0, output
+    project.succeed(data=data)
     summary = read_json(project.folder / "results/data/summary.json")
     assert (summary["source"], summary["synthetic"]) == ("directory", False)
     assert "synthetic data" not in (project.folder / "reports/report.html").read_text()
