@@ -193,7 +193,7 @@ class _Description:
             " pass on; the workflow makes them again.",
         ]
         if reductions:
-            sentences.append(f"The run is smaller than the article's: {' '.join(reductions)}")
+            sentences.append(f"The run differs from the article's: {' '.join(reductions)}")
         if any(record["dirty"] for record in self.records):
             sentences.append("Some jobs ran with changes that are in no commit.")
         top = self.crate.root_dataset

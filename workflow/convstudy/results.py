@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convstudy import provenance, settings
+from convstudy import provenance, scale
 from convstudy.errors import UserError
 from convstudy.extras import EXTRAS
 from convstudy.files import read_json, write_json
@@ -90,7 +90,7 @@ def write_run(
     folder: Path,
     config: Mapping[str, Any],
     article: Path,
-    used: Mapping[str, int],
+    data: Mapping[str, Any],
     extras: Sequence[str],
 ) -> None:
     """Record settings, reductions, code, versions and machine: ``run.json``, ``provenance.json``.
@@ -98,7 +98,7 @@ def write_run(
     Args:
         folder: The results folder.
         article: The overlay for the article's scale.
-        used: See `settings.reductions`.
+        data: Summary of the images: see `scale.differences`.
     """
     import yaml
 
@@ -107,8 +107,9 @@ def write_run(
     config = {section: dict(config[section]) for section in config if section != "report"}
     config["data"].pop("directory")
     theirs = yaml.safe_load(article.read_text(encoding="utf-8"))
-    reductions = settings.reductions(config, theirs, used)
-    run = {"config": config, "reductions": reductions, "extras": list(extras)}
+    differing = scale.differences(config, theirs, data)
+    lines = scale.reductions(differing)
+    run = {"config": config, "reductions": lines, "extras": list(extras)}
     write_json(folder / "run.json", run)
     write_json(folder / "provenance.json", provenance.describe(config))
 

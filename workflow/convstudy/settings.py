@@ -67,20 +67,27 @@ def validate(config: Config, *, this_machine: bool = True) -> dict[str, Any]:
     Raises:
         UserError: With one line for each mistake: key, value, what is allowed, the fix.
     """
-    filled = _with_defaults(copy.deepcopy(_plain(config)), schema())
+    found = _with_defaults(copy.deepcopy(_plain(config)), schema())
     mistakes = [
         f"{key} is no {'choice' if ':' in key else 'setting'} any more: it was {was}"
-        for key, was in drop_gone(filled)
+        for key, was in drop_gone(found)
     ]
-    mistakes += schema_mistakes(filled, schema(), "the config")
+    mistakes += schema_mistakes(found, schema(), "the config")
     if not mistakes:
-        mistakes = [line for rule in RULES for line in rule(filled)]
+        mistakes = [line for rule in RULES for line in rule(found)]
     if not mistakes and this_machine:
-        mistakes = [line for rule in MACHINE_RULES for line in rule(filled)]
+        mistakes = [line for rule in MACHINE_RULES for line in rule(found)]
     if mistakes:
         head = "the config has a mistake" if len(mistakes) == 1 else "the config has mistakes"
         raise UserError("\n  ".join([f"{head}:", *mistakes]))
-    return filled
+    return found
+
+
+def filled(config: Config) -> dict[str, Any]:
+    """Give a config with the defaults for what it lacks, unchecked; what is gone is left out."""
+    found = _with_defaults(copy.deepcopy(_plain(config)), schema())
+    drop_gone(found)
+    return found
 
 
 def drop_gone(config: dict[str, Any]) -> list[tuple[str, str]]:
@@ -442,41 +449,6 @@ RULES: tuple[Rule, ...] = (
     _folder_is_there,
 )
 MACHINE_RULES: tuple[Rule, ...] = (_backend_is_installed, _gpu_is_there, _threads_fit)
-
-
-def reductions(config: Config, article: Config, used: Mapping[str, int]) -> list[str]:
-    """Say in sentences in what a config falls short of the article's scale.
-
-    Args:
-        article: The overlay for the article's scale, as read from YAML.
-        used: Images that were used: ``train`` and ``test``. A folder may hold fewer than CIFAR-10
-            has.
-    """
-    theirs = _with_defaults(merged(_plain(config), _plain(article)), schema())
-    lines = []
-    width, full = config["model"]["width"], theirs["model"]["width"]
-    if width < full:
-        lines.append(
-            f"The networks have {width:g} of the article's channels, and so about"
-            f" {(width / full) ** 2:.2g} of its parameters."
-        )
-    for key, images in IMAGES.items():
-        split = key.partition("_")[0]
-        if used[split] < images:
-            what = {"train": "training"}.get(split, split)
-            lines.append(f"{used[split]:,} of {images:,} {what} images are used.")
-    for section, what in (("training", "A single-kind training"), ("search", "A trial")):
-        epochs, most = config[section]["epochs"], theirs[section]["epochs"]
-        if epochs < most:
-            lines.append(f"{what} has at most {epochs} epochs, not {most}.")
-    for name, study in config["search"]["studies"].items():
-        other = theirs["search"]["studies"].get(name)
-        if other and study["trials"] < other["trials"]:
-            lines.append(f"The study {name} has {study['trials']} trials, not {other['trials']}.")
-    ours, momentum = (one["model"]["batch_normalization_momentum"] for one in (config, theirs))
-    if ours != momentum:
-        lines.append(f"BatchNormalization's momentum is {ours:g}, not {momentum:g}.")
-    return lines
 
 
 def read(paths: Iterable[Path], *, this_machine: bool = True) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Accuracies are fractions of one, numbers are unrounded; rounding is the report's
 """
 
 from collections.abc import Callable
-from math import isclose
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +15,7 @@ from convstudy.logs import duration
 from convstudy.models import POSITIONS
 from convstudy.recipes import against_article
 from convstudy.results import Results, Study
+from convstudy.scale import counterparts
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}
 _ENDS = ("", "_low", "_high")
@@ -203,12 +203,12 @@ def trials(results: Results) -> pd.DataFrame:
 
     Returns:
         ``study``, ``counterpart`` (the article's study of the same objective, for the first such
-        study), ``number``, ``state``, ``rank`` (by objective; last for those not completed),
+        study), ``number``, ``state``, ``rank`` (by objective; of completed trials),
         ``module``, ``depthwise_layers`` (of three), ``parameters``, and ``test_accuracy`` and
         ``objective`` with the ends of their 95 % intervals, ``..._low`` and ``..._high``.
     """
     table = all_trials(results)
-    names = counterparts(results)
+    names = counterparts(results.run["config"])
     ranks = table.groupby("study")["objective"].rank(method="first")
     ends = [stats.wilson(accuracy, results.test_images) for accuracy in table["test_accuracy"]]
     low, high = (pd.Series(end, table.index, float) for end in zip(*ends, strict=True))
@@ -216,7 +216,7 @@ def trials(results: Results) -> pd.DataFrame:
     table = table.assign(
         counterpart=table["study"].map(names),
         depthwise_layers=table["module"].str.count("depthwise"),
-        rank=ranks.fillna(table.groupby("study")["number"].transform("size")).astype(int),
+        rank=ranks.astype("Int64"),
         test_accuracy_low=low,
         test_accuracy_high=high,
         objective_low=table["objective"] + table["test_accuracy"] - high,
@@ -226,23 +226,6 @@ def trials(results: Results) -> pd.DataFrame:
     about = ["study", "counterpart", "number", "state", "rank", "module"]
     about += ["depthwise_layers", "parameters"]
     return table[about + measured]
-
-
-def counterparts(results: Results) -> dict[str, str]:
-    """Name the article's study that a study repeats, by the study's name.
-
-    The objectives must be the same, for the width that is trained; the first such study counts.
-    """
-    weight, unit = article.penalty()
-    theirs = {"accuracy": 0.0, "penalised": weight / unit}
-    width = results.run["config"]["model"]["width"]
-    found: dict[str, str] = {}
-    for name, study in results.studies.items():
-        each = study.penalty["weight"] / study.penalty["unit"] * width**2
-        for counterpart, stated in theirs.items():
-            if isclose(each, stated, rel_tol=0.01) and counterpart not in found.values():
-                found[name] = counterpart
-    return found
 
 
 def objectives(results: Results) -> pd.DataFrame:

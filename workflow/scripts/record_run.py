@@ -12,6 +12,6 @@ with job(snakemake):
         Path(snakemake.output.run).parent,
         params.config,
         Path(params.article),
-        read_json(snakemake.input.data)["used"],
+        read_json(snakemake.input.data),
         params.extras,
     )
