@@ -67,7 +67,7 @@ EXTRAS: dict[str, Extra] = {
             "replay",
             "replay_searches",
             ("data", "model", "training", "exhaustive", "penalty", "replay"),
-            ("summary.csv", "history.csv", "pruning.csv"),
+            ("summary.csv", "history.csv", "pruning.csv", "draws.csv"),
             ("replay_trials", "replay_epochs"),
         ),
         Extra(

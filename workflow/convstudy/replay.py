@@ -11,7 +11,7 @@ import itertools
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -103,6 +103,14 @@ class Recorded:
     accuracies: dict[tuple[str, ...], list[list[float]]]
     parameters: dict[tuple[str, ...], int]
     epochs: int
+
+    def without(self, replicate: int) -> "Recorded":
+        """Leave one replicate of each module out, by its place."""
+        kept = {
+            kinds: curves[:replicate] + curves[replicate + 1 :]
+            for kinds, curves in self.accuracies.items()
+        }
+        return replace(self, accuracies=kept)
 
 
 def read_curves(curves: "pd.DataFrame") -> Recorded:

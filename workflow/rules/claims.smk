@@ -30,6 +30,7 @@ rule check_claims:
     benchmark:
         "results/benchmarks/check_claims.tsv"
     params:
+        article="config/article.yaml",
         code=code_of("check_claims"),
     message:
         "Judging the claims"

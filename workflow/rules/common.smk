@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from convstudy import extras, recipes, replay
+from convstudy import draws, extras, recipes, replay
 from convstudy.records import RECORDS
 
 STUDIES = list(config["search"]["studies"])

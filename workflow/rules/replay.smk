@@ -26,15 +26,38 @@ rule replay_design:
         "../scripts/replay_design.py"
 
 
+use rule replay_design as replay_left_out with:
+    output:
+        "results/replay/left_out/{replicate}/{design}.csv",
+    log:
+        "results/logs/replay_left_out/{design}_{replicate}.log",
+    benchmark:
+        "results/benchmarks/replay_left_out/{design}_{replicate}.tsv"
+    wildcard_constraints:
+        design="|".join(draws.DESIGNS.values()),
+        replicate=r"\d+",
+    message:
+        "Replaying studies without replicate {wildcards.replicate}: {wildcards.design}"
+
+
 rule replay_searches:
     """Score the replayed studies: regret, epochs, and how often they find the best module."""
     input:
         table=rules.tabulate_modules.output.table,
         trials=expand(rules.replay_design.output, design=replay.designs()),
+        # With one replicate, no table is left.
+        left_out=expand(
+            rules.replay_left_out.output,
+            design=draws.DESIGNS.values(),
+            replicate=range(config["exhaustive"]["replicates"])
+            if config["exhaustive"]["replicates"] > 1
+            else [],
+        ),
     output:
         summary="results/replay/summary.csv",
         history="results/replay/history.csv",
         pruning="results/replay/pruning.csv",
+        draws="results/replay/draws.csv",
         about="results/replay/about.json",
     log:
         "results/logs/replay_searches.log",
