@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import yaml
 from bs4 import BeautifulSoup
 from convstudy import claims, curves, figures, ledger, models, plots, provenance, recorded, tables
 from convstudy.files import file_digest, read_json, write_csv, write_json, write_text
@@ -24,6 +25,7 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 
 ROOT = Path(__file__).parents[2]
+OVERLAY = yaml.safe_load((ROOT / "config/article.yaml").read_text())
 RUN = ROOT / "results/reference/cpu-small"
 GOLDEN = ROOT / "tests/golden"
 VERSIONS = ("python", "numpy", "pandas", "matplotlib", "seaborn")
@@ -43,7 +45,7 @@ def make(folder: Path) -> Path:
     runs = recorded.tabulate(results, recorded.runs(results.folder))
     write_csv(results.folder / "tables/runs.csv", runs)
     listed = ledger.load(ROOT / "config/claims.yaml")
-    write_csv(results.folder / "claims.csv", claims.check(results, listed))
+    write_csv(results.folder / "claims.csv", claims.check(results, listed, OVERLAY))
     for name, draw in figures.figures(results).items():
         figure = draw()
         plots.save(figure, results.folder / "figures" / name)

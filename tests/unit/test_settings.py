@@ -67,25 +67,6 @@ def test_every_key_is_described_in_the_schema_and_in_the_readme(root):
     walk(settings.schema()["$defs"]["study"])
 
 
-def test_the_articles_scale_has_no_reductions(quick, article):
-    full = settings.validate(settings.merged(quick, article))
-    assert settings.reductions(full, article, {"train": 50000, "test": 10000}) == []
-    # A folder with a part of CIFAR-10 is a reduction that the config does not show.
-    [line] = settings.reductions(full, article, {"train": 5085, "test": 10000})
-    assert "5,085 of 50,000 training images" in line
-    penalised = full["search"]["studies"]["penalised"]
-    assert penalised["penalty"] == {"weight": 0.05, "unit": 250000, "pruning": "article"}
-    assert penalised["trials"] == 50
-    assert full["data"]["source"] == "real"
-
-
-def test_the_quick_run_states_its_reductions(quick, article):
-    used = {"train": 5000, "test": 1000}
-    text = " ".join(settings.reductions(settings.validate(quick), article, used))
-    for number in ("0.25", "5,000 of 50,000", "1,000 of 10,000", "not 100", "not 50", "not 0.99"):
-        assert number in text
-
-
 def test_validating_changes_nothing_that_is_given(quick):
     before = copy.deepcopy(quick)
     settings.validate(quick)

@@ -2,29 +2,48 @@
 
 Each test compares numbers with the region where the claim holds. With its 95 % interval inside, a
 claim is reproduced; outside, it is not; across the border, it is undecided. Arithmetic is decided
-by any run; what depends on trained networks by one of the article's size on the real images, save
-what is said of this very run, which needs real images alone.
+by any run; what depends on trained networks by one of the article's scale (see `convstudy.scale`)
+on the real images. What a run of another scale shows of it stands beside the verdict and is never
+counted. This project's own statements, which are of the run itself, hold or do not.
 """
 
 from itertools import pairwise
-from math import inf
+from math import inf, isnan, nan
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from convstudy import article, stats
+from convstudy import article, scale, stats
 from convstudy.errors import UserError
 from convstudy.extras import EXTRAS
-from convstudy.ledger import Claim, Json
+from convstudy.ledger import OWN, Claim, Json
 from convstudy.results import Results
+from convstudy.scale import LEAST_REPLICATES, LOSSY, OTHER, SMALLER, Difference
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
-MINIMUM_REPLICATES = 3
+# By whether what was seen agrees, if it may decide.
+VERDICTS = {True: REPRODUCED, False: NOT_REPRODUCED, None: UNDECIDED}
+# Of this project's own statements, which reproduce nothing.
+OWN_VERDICTS = {True: "holds", False: "does not hold", None: "unclear"}
+# What the data of a run say at its own scale.
+HERE = {True: "agrees", False: "disagrees", None: "unclear"}
+NOT_COMPARABLE, NOT_SEEN = "not comparable", "not seen"
+# Why a claim is open.
+NOT_MADE, SYNTHETIC, NOTHING = "not made", "synthetic data", "nothing to compare"
+ONE_DRAW = "one draw"
+DRAWS = "replay/draws.csv"
+# Replicates that are asked about where an order is unclear.
+MOST_REPLICATES = 100
 ARTICLE_TEST_IMAGES = 10_000
 
 
 class Quantity(NamedTuple):
-    """Numbers of a table with the ends of their 95 % intervals, which are the same where exact."""
+    """Numbers of a table with the ends of their 95 % intervals, which are the same where exact.
+
+    Attributes:
+        few: Whether there are too few replicates for an interval.
+        spread: Standard deviation of the replicates of a mean accuracy.
+    """
 
     value: pd.Series
     low: pd.Series
@@ -32,6 +51,7 @@ class Quantity(NamedTuple):
     names: list[str]
     rows: pd.DataFrame
     few: bool
+    spread: float = nan
 
 
 class Comparison(NamedTuple):
@@ -57,57 +77,166 @@ class Comparison(NamedTuple):
 
 
 class NothingThereError(Exception):
-    """No row has what a quantity asks for."""
+    """No row has what a quantity asks for; trials that were drawn and pruned have no number."""
+
+    def __init__(self, line: str, drawn: bool = False) -> None:
+        super().__init__(line)
+        self.drawn = drawn
 
 
-def check(results: Results, claims: list[Claim]) -> pd.DataFrame:
+def check(results: Results, claims: list[Claim], overlay: Json) -> pd.DataFrame:
     """Judge claims.
 
+    Args:
+        overlay: config/article.yaml, the article's scale.
+
     Returns:
-        ``id``, ``topic``, ``statement``, ``source``, ``basis``, ``verdict``, ``reason`` (why it is
-        undecided), ``evidence`` (what this run saw), ``effect`` with ``low`` and ``high`` (its 95 %
-        interval, empty where it is exact) in ``unit``, ``file``, ``refuted_by``.
+        ``id``, ``topic``, ``statement``, ``source``, ``basis``, ``verdict`` (of the article's
+        statements, `VERDICTS`; of this project's own, `OWN_VERDICTS`), ``reason`` (why it is open,
+        or on which reading of the article it is decided), ``here`` (`HERE`: what the data of a run
+        say of a claim on trained networks, at the run's own scale), ``evidence`` (what this run
+        saw), ``effect`` with ``low`` and ``high`` (its 95 % interval, empty where it is exact) in
+        ``unit``, ``file``, ``refuted_by``.
     """
-    return pd.DataFrame([_judged(claim, results) for claim in claims])
+    differing = scale.differences(results.run["config"], overlay, results.data)
+    return pd.DataFrame([_judged(claim, results, differing) for claim in claims])
 
 
-def _judged(claim: Claim, results: Results) -> Json:
-    verdict, reason, evidence, effect = _judge(claim, results)
-    low, high = (effect.low, effect.high) if effect else (None, None)
+class Seen(NamedTuple):
+    """What a run's tables say of a claim, whatever the run's size.
+
+    Attributes:
+        agrees: Whether they agree; None where that is open, for the reason `why`.
+        evidence: What they show.
+        effect: The number that decides, if there is one.
+    """
+
+    agrees: bool | None
+    why: str
+    evidence: str
+    effect: Comparison | None = None
+
+
+def _judged(claim: Claim, results: Results, differing: list[Difference]) -> Json:
+    seen = _look(claim, results)
+    touched = touching(claim, differing)
+    decided, reason = _gate(claim, seen, touched)
+    names = OWN_VERDICTS if claim.source == OWN else VERDICTS
+    low, high = (seen.effect.low, seen.effect.high) if seen.effect else (None, None)
     if low == high:
         low = high = None
-    scale = 100 if claim.unit == "points" else 1
-    numbers = {"effect": effect.effect if effect else None, "low": low, "high": high}
+    unit = "per cent" if claim.draws else claim.unit
+    hundredths = 100 if unit in ("points", "per cent") else 1
+    numbers = {"effect": seen.effect.effect if seen.effect else None, "low": low, "high": high}
     return {
         "id": claim.id,
         "topic": claim.topic,
         "statement": claim.statement,
         "source": claim.source,
         "basis": claim.basis,
-        "verdict": verdict,
+        "verdict": names[decided],
         "reason": reason,
-        "evidence": evidence,
-        **{name: None if one is None else one * scale for name, one in numbers.items()},
-        "unit": claim.unit,
+        "here": _here(claim, seen, touched) if claim.basis == "training" else None,
+        "evidence": seen.evidence,
+        **{name: None if one is None else one * hundredths for name, one in numbers.items()},
+        "unit": unit,
         "file": claim.file,
         "refuted_by": claim.refuted_by,
     }
 
 
-def _judge(claim: Claim, results: Results) -> tuple[str, str | None, str, Comparison | None]:
-    """Give verdict, reason, evidence and effect."""
+def files(claim: Claim) -> list[str]:
+    """List the tables that a claim's verdict stands on."""
+    return [claim.file, *([DRAWS] if claim.draws else [])]
+
+
+def touching(claim: Claim, differing: list[Difference]) -> list[Difference]:
+    """Keep the differences from the article that matter to a claim: none to arithmetic."""
+    if claim.basis != "training":
+        return []
+    parts = {part for file in files(claim) for part in scale.depends(file)}
+    return [one for one in differing if one.of in parts]
+
+
+def _gate(claim: Claim, seen: Seen, touched: list[Difference]) -> tuple[bool | None, str | None]:
+    """Say whether what was seen may decide, and why not, or on which reading it does."""
+    if seen.why in (NOT_MADE, SYNTHETIC, NOTHING):
+        return None, seen.why
+    for sort, why in ((SMALLER, "reduced scale"), (OTHER, "other settings")):
+        lines = [one.line for one in touched if one.sort == sort]
+        if lines:
+            # What is smaller stands at the head of the report; what is other is named here.
+            return None, why if sort == SMALLER else f"{why}: {' '.join(lines)}"
+    if _absolute(claim) and any(one.sort == LOSSY for one in touched):
+        return None, "lossy images"
+    if seen.agrees is None:
+        return None, seen.why
+    # What decides and is not the article's for certain.
+    return seen.agrees, " ".join(one.line for one in touched) or None
+
+
+def _absolute(claim: Claim) -> bool:
+    """Tell whether a claim on trained networks states a number, and not an order or a bound."""
+    return claim.basis == "training" and claim.test["type"] in ("equality", "tolerance")
+
+
+def _here(claim: Claim, seen: Seen, touched: list[Difference]) -> str | None:
+    """Say what the data of this run show of a claim at the run's own scale."""
+    if seen.why in (NOT_MADE, SYNTHETIC):
+        return None
+    if seen.why == NOTHING:
+        return NOT_SEEN
+    if _absolute(claim) and any(one.sort in (SMALLER, OTHER) for one in touched):
+        return NOT_COMPARABLE
+    return HERE[seen.agrees]
+
+
+def _look(claim: Claim, results: Results) -> Seen:
+    """Do a claim's test on a run's tables."""
     if not results.has(claim.file):
-        extra = claim.file.partition("/")[0]
-        target = EXTRAS[extra].target if extra in EXTRAS else f"results/{claim.file}"
-        return UNDECIDED, f"not made: snakemake --cores all {target}", "", None
-    trained = claim.basis == "training"
+        return Seen(None, NOT_MADE, f"Not made yet: {_command(claim.file)}")
     if claim.basis in ("training", "run") and results.synthetic:
         evidence = "There is nothing to say without CIFAR-10: the images are synthetic."
-        return UNDECIDED, "synthetic data", evidence, None
+        return Seen(None, SYNTHETIC, evidence)
+    first, *others = [_look_once(claim, test, results) for test in _readings(claim)]
+    if claim.draws:
+        return _drawn(claim, first, results)
+    for other in others:
+        evidence = f"{first.evidence} After the last epoch: {other.evidence}"
+        agrees, why = first.agrees, first.why
+        if first.agrees is not other.agrees:
+            agrees, why = None, "best and last epoch differ"
+        first = Seen(agrees, why, evidence, first.effect)
+    return first
+
+
+def _command(file: str) -> str:
+    extra = file.partition("/")[0]
+    target = EXTRAS[extra].target if extra in EXTRAS else f"results/{file}"
+    return f"snakemake --cores all {target}"
+
+
+def _readings(claim: Claim) -> list[Json]:
+    """Give a claim's test, once for each column that may be what the article shows."""
+    if not claim.readings:
+        return [claim.test]
+    stated = claim.readings[0]
+    return [_replaced(claim.test, stated, column) for column in claim.readings]
+
+
+def _replaced(part: Any, old: str, new: str) -> Any:
+    if isinstance(part, dict):
+        return {key: _replaced(value, old, new) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_replaced(value, old, new) for value in part]
+    return new if part == old else part
+
+
+def _look_once(claim: Claim, test: Json, results: Results) -> Seen:
     try:
-        comparisons, evidence, few = _compared(claim, results)
+        comparisons, evidence, few = _compared(claim, test, results)
     except NothingThereError as error:
-        return UNDECIDED, "nothing to compare", str(error), None
+        return Seen(None, ONE_DRAW if error.drawn else NOTHING, str(error))
     found = [one.agrees for one in comparisons]
     agrees = False if False in found else None if None in found else True
     # The one that decides: of those that the verdict is about, the farthest out.
@@ -115,23 +244,49 @@ def _judge(claim: Claim, results: Results) -> tuple[str, str | None, str, Compar
         (one for one in comparisons if one.agrees is agrees),
         key=lambda one: min(one.effect - one.above, one.below - one.effect),
     )
-    if trained and results.reductions:
-        lean = {
-            True: "At this scale, that is as stated.",
-            False: "At this scale, that is not as stated.",
-            None: "At this scale, that is no clear difference.",
-        }[agrees]
-        return UNDECIDED, "reduced scale", f"{evidence} {lean}", effect
     if few:
-        return UNDECIDED, "too few replicates", evidence, effect
-    if agrees is None:
-        return UNDECIDED, "within the interval", evidence, effect
-    return REPRODUCED if agrees else NOT_REPRODUCED, None, evidence, effect
+        return Seen(None, "too few replicates", evidence, effect)
+    return Seen(agrees, "within the interval" if agrees is None else "", evidence, effect)
 
 
-def _compared(claim: Claim, results: Results) -> tuple[list[Comparison], str, bool]:
+def _drawn(claim: Claim, once: Seen, results: Results) -> Seen:
+    """Judge what a study gives by how often replayed studies give it.
+
+    It is decided where that is more, or less, than one half on the table of modules and on each
+    table with one replicate left out, with the 95 % intervals. What happened once decides nothing.
+    """
+    if not results.has(DRAWS):
+        more = f"How often a study gives that: {_command(DRAWS)}"
+        # Nothing that completed, or a rank, is one draw like another.
+        return Seen(None, once.why if once.why == NOTHING else ONE_DRAW, f"{once.evidence} {more}")
+    table = results.table(DRAWS)
+    table = table[table["claim"] == claim.id]
+    whole = table[table["left_out"].isna()].iloc[0]
+    number = Comparison(whole["share"], whole["low"], whole["high"], 0.5, inf, ends=False)
+    others = table[table["left_out"].notna()]
+    evidence = (
+        f"{once.evidence} Of {whole['studies']} replayed studies, {whole['share']:.1%} give it"
+        f" ({whole['low']:.1%} to {whole['high']:.1%}"
+    )
+    if len(others):
+        evidence += (
+            f"; with one replicate left out, {others['share'].min():.1%} to"
+            f" {others['share'].max():.1%}"
+        )
+    evidence = f"{evidence}).".replace("%", " %")
+    if claim.draws == "once":
+        return Seen(None, ONE_DRAW, evidence, number)
+    sides = {
+        Comparison(row.share, row.low, row.high, 0.5, inf, ends=False).agrees
+        for row in table.itertuples()
+    }
+    agrees = sides.pop() if len(sides) == 1 and len(others) else None
+    return Seen(agrees, "" if agrees is not None else ONE_DRAW, evidence, number)
+
+
+def _compared(claim: Claim, test: Json, results: Results) -> tuple[list[Comparison], str, bool]:
     """Do a claim's test: its comparisons, the evidence, whether there are too few replicates."""
-    test, unit = claim.test, claim.unit
+    unit = claim.unit
     table = results.table(claim.file)
 
     def measured(asked: Json) -> Quantity:
@@ -145,6 +300,7 @@ def _compared(claim: Claim, results: Results) -> tuple[list[Comparison], str, bo
             for one, other in pairwise(values)
         ]
         evidence = "; ".join(_shown(quantity, unit) for quantity in quantities) + "."
+        evidence += _clear(quantities, comparisons, results.test_images)
         return comparisons, evidence, any(quantity.few for quantity in quantities)
     quantity = measured(test["value"])
     ends = list(zip(quantity.value, quantity.low, quantity.high, strict=True))
@@ -192,7 +348,10 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
     ends = interval if isinstance(interval, list) else []
     for name in (column, *ends, asked.get("named_by", column)):
         _require_column(claim, name, table)
+    selected = len(rows)
     rows = rows[rows[column].notna()]
+    if rows.empty and selected and "state" in rows:
+        raise NothingThereError("It was drawn, and no such trial completed.", drawn=True)
     if rows.empty:
         which = f" with {asked['select']}" if "select" in asked else ""
         raise NothingThereError(f"results/{claim.file} has no row{which}.")
@@ -200,6 +359,7 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
     for name in numbers if reduce != "count" else []:
         if not pd.api.types.is_numeric_dtype(rows[name]):
             raise _mistake(claim, f"{name} holds text, but needed are numbers; name another column")
+    number = len(rows)
     if reduce in ("min", "max"):
         place = rows[column].idxmin() if reduce == "min" else rows[column].idxmax()
         rows = rows.loc[[place]]
@@ -215,6 +375,9 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
         low, high = (pd.Series(end, values.index) for end in zip(*pairs, strict=True))
     elif interval:
         low, high = rows[interval[0]], rows[interval[1]]
+        if asked.get("chosen"):
+            widened = [stats.widened(*ends, number) for ends in zip(values, low, high, strict=True)]
+            low, high = (pd.Series(end, values.index) for end in zip(*widened, strict=True))
     if "over" in asked:
         # Of exact numbers; row by row where neither is reduced.
         divisor = measure(claim, asked["over"], table, images)
@@ -223,10 +386,35 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
         names = [str(name) for name in rows[asked["named_by"]].head(len(values))]
     else:
         names = [asked.get("label", "")] * len(values)
-    few = interval == "accuracy" and reduce == "mean" and len(rows) < MINIMUM_REPLICATES
+    few = interval == "accuracy" and reduce == "mean" and len(rows) < LEAST_REPLICATES
     # A table gives no interval where there is one replicate.
     few = few or bool(low.isna().any())
-    return Quantity(values, low, high, names, rows, few)
+    replicated = interval == "accuracy" and reduce == "mean"
+    spread = float(rows[column].std()) if replicated else nan
+    return Quantity(values, low, high, names, rows, few, spread)
+
+
+def _clear(quantities: list[Quantity], comparisons: list[Comparison], images: int) -> str:
+    """Say how many replicates would make an order clear, at the differences that were seen."""
+    needed = 0
+    for (one, other), compared in zip(pairwise(quantities), comparisons, strict=True):
+        if compared.agrees is not None:
+            continue
+        if isnan(one.spread) or isnan(other.spread):
+            return ""
+        for replicates in range(LEAST_REPLICATES, MOST_REPLICATES + 1):
+            ends = [
+                (mean, *stats.accuracy_interval(mean, each.spread, replicates, images))
+                for each in (one, other)
+                for mean in [float(each.value.iloc[0])]
+            ]
+            low, high = stats.difference(*ends)
+            if low > 0 or high < 0:
+                needed = max(needed, replicates)
+                break
+        else:
+            return f" {MOST_REPLICATES} replicates would not make that clear."
+    return f" About {needed} replicates would make that clear." if needed else ""
 
 
 def _require_column(claim: Claim, name: str, table: pd.DataFrame) -> None:

@@ -86,7 +86,11 @@ def module(value: str) -> str:
     return f'<span class="glyph" aria-hidden="true">{squares}</span>{escape(" · ".join(kinds))}'
 
 
-SIGNS = {claims.REPRODUCED: "✓", claims.NOT_REPRODUCED: "✗", claims.UNDECIDED: "?"}
+SIGNS = {
+    names[decided]: sign
+    for names in (claims.VERDICTS, claims.OWN_VERDICTS)
+    for decided, sign in ((True, "✓"), (False, "✗"), (None, "?"))
+}
 
 
 def pill(verdict: str) -> str:
@@ -108,11 +112,12 @@ def mark(claim: Any) -> str:
 
 def card(claim: Any) -> str:
     """Show a row of the table of claims."""
-    reason, _, command = ("" if pd.isna(claim.reason) else claim.reason).partition(": ")
+    reason = "" if pd.isna(claim.reason) else claim.reason
     evidence = "" if pd.isna(claim.evidence) else sentence(claim.evidence)
-    if command:
-        evidence = f"Not made yet: <code>{escape(command)}</code>"
-    why = f'<p class="reason">{escape(reason)}</p>' if reason else ""
+    # A command that makes what is missing ends the evidence.
+    evidence = re.sub(r"(snakemake --cores all \S+)", r"<code>\1</code>", evidence)
+    why = f'<p class="reason">{sentence(reason)}</p>' if reason else ""
+    why += f'<p class="here">In this run: {claim.here}</p>' if pd.notna(claim.here) else ""
     return (
         f'<li class="card {claim.verdict.replace(" ", "-")}" id="claim-{claim.id}">'
         f"<div>{pill(claim.verdict)}{why}</div>"

@@ -13,6 +13,8 @@ from convstudy.settings import schema_mistakes
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "claims.schema.yaml"
 TESTS = ("equality", "tolerance", "ordering", "interval")
+# The source of what the article does not state.
+OWN = "this project"
 # A figure of the article in a statement, and its format.
 FIGURE = re.compile(r"\{([\w.]+)(?::([^{}]+))?\}")
 
@@ -32,6 +34,8 @@ class Claim:
     test: Json
     unit: str
     refuted_by: str
+    readings: tuple[str, ...] = ()
+    draws: str = ""
 
 
 def load(path: Path) -> list[Claim]:

@@ -27,12 +27,18 @@ from convstudy.display import (
 )
 from convstudy.errors import UserError
 from convstudy.layers import KINDS
+from convstudy.ledger import OWN
 from convstudy.origins import Origins
 from convstudy.results import Results, figure_names, table_names
 from convstudy.shown import BEST, SHOWN, Table
 
-VERDICTS = (claims.REPRODUCED, claims.NOT_REPRODUCED, claims.UNDECIDED)
-OWN = "this project"
+# What is counted apart from the verdicts on the article's claims.
+COUNTED = dict.fromkeys(
+    word
+    for decided in (True, False, None)
+    for word in (claims.HERE[decided], claims.OWN_VERDICTS[decided])
+)
+COUNTED |= dict.fromkeys((claims.NOT_COMPARABLE, claims.NOT_SEEN))
 GROUPS = {
     "arithmetic": "Arithmetic and counts",
     "training": "Trained networks",
@@ -80,11 +86,22 @@ class Report:
 
     def summary(self) -> Html:
         """Show the box at the head: verdicts, what was run where, and reductions."""
+        own = self.claims["source"] == OWN
+        stated = self.claims.loc[~own, "verdict"]
         tally = ""
-        for verdict in VERDICTS:
-            number = (self.claims["verdict"] == verdict).sum()
+        for verdict in claims.VERDICTS.values():
+            number = (stated == verdict).sum()
             look = _name(verdict) if number else "none"
             tally += f'<li class="{look}"><b>{number}</b> {verdict}</li>'
+        counted = {
+            "Claims on trained networks, in this run": self.claims["here"].dropna(),
+            "This project’s own claims": self.claims.loc[own, "verdict"],
+        }
+        apart = "".join(
+            f"<li>{title}: {_counted(values)}</li>"
+            for title, values in counted.items()
+            if len(values)
+        )
         topics = "".join(
             f"<div><dt>{escape(str(topic))}</dt><dd>{marks}</dd></div>"
             for topic, part in self.claims.groupby("topic", sort=False)
@@ -98,13 +115,14 @@ class Report:
         if reductions:
             ways = "one way" if len(reductions) == 1 else f"{len(reductions)} ways"
             size = (
-                f"<details open><summary>This run is smaller than the article's in {ways};"
+                f"<details open><summary>This run differs from the article's in {ways};"
                 f" what depends on training stays undecided</summary>{items(reductions)}</details>"
             )
         else:
             size = "<p>Every setting is at the article's size.</p>"
         return Html(
-            f'<div class="summary"><ul class="tally" aria-label="Verdicts on claims">{tally}</ul>'
+            '<div class="summary"><ul class="tally" aria-label="Verdicts on the article’s claims">'
+            f'{tally}</ul><ul class="apart">{apart}</ul>'
             f'<dl class="topics" aria-label="Claims by topic">{topics}</dl>'
             f'<dl class="facts">{facts}</dl>{size}</div>'
         )
@@ -120,11 +138,13 @@ class Report:
             of_group = self.claims[basis == group]
             parts.append(f"<h3>{title}</h3>" if len(of_group) else "")
             for topic, of_topic in of_group.groupby("topic", sort=False):
-                met = int((of_topic["verdict"] == claims.REPRODUCED).sum())
+                good = (claims.OWN_VERDICTS if group == OWN else claims.VERDICTS)[True]
+                met = int((of_topic["verdict"] == good).sum())
+                word = "hold" if group == OWN else good
                 unfolded = "" if met == len(of_topic) else " open"
                 parts.append(
                     f'<details class="topic"{unfolded}><summary>{escape(str(topic))}'
-                    f" <span>{met} of {len(of_topic)} reproduced</span></summary>"
+                    f" <span>{met} of {len(of_topic)} {word}</span></summary>"
                     f'<ul class="cards">{"".join(map(card, of_topic.itertuples()))}</ul></details>'
                 )
         return Html("".join(parts))
@@ -358,6 +378,22 @@ def _alike(share: float) -> str:
 def _way(row: Any) -> str:
     """Write out the sampler and pruner of a row."""
     return f"{replay.LABELS[row.sampler]} and {replay.LABELS[row.pruner]}"
+
+
+def _counted(values: pd.Series) -> str:
+    """Write how often each value stands there."""
+    numbers = values.value_counts()
+    plural = {
+        "agrees": "agree",
+        "disagrees": "disagree",
+        "holds": "hold",
+        "does not hold": "do not",
+    }
+    return ", ".join(
+        f"{numbers[value]} {value if numbers[value] == 1 else plural.get(value, value)}"
+        for value in COUNTED
+        if value in numbers
+    )
 
 
 def _name(verdict: str) -> str:

@@ -50,10 +50,16 @@ def trained_accuracy(values: "pd.Series", images: int) -> tuple[float, float]:
     That of the test images (see `wilson`) and, with several replicates, that of the trainings
     (see `mean_interval`): the squares of their distances from the mean are added.
     """
-    mean = values.mean()
+    return accuracy_interval(values.mean(), values.std(), len(values), images)
+
+
+def accuracy_interval(
+    mean: float, spread: float, replicates: int, images: int
+) -> tuple[float, float]:
+    """Give the interval of `trained_accuracy` from mean and standard deviation of replicates."""
     low, high = wilson(mean, images)
-    spread = t_half_width(values.sem(), len(values) - 1) if len(values) > 1 else 0.0
-    return mean - hypot(mean - low, spread), mean + hypot(high - mean, spread)
+    half = t_half_width(spread / sqrt(replicates), replicates - 1) if replicates > 1 else 0.0
+    return mean - hypot(mean - low, half), mean + hypot(high - mean, half)
 
 
 def median_interval(repeats: Sequence[float]) -> tuple[float, float]:
@@ -65,6 +71,17 @@ def median_interval(repeats: Sequence[float]) -> tuple[float, float]:
 
     found = stats.quantile_test(repeats, q=0, p=0.5).confidence_interval()
     return float(found.low), float(found.high)
+
+
+def widened(value: float, low: float, high: float, number: int) -> tuple[float, float]:
+    """Widen the interval of a ratio that was picked out of several for being extreme.
+
+    Bonferroni's correction, with the logarithm of the ratio taken as normal.
+    """
+    from scipy import stats
+
+    factor = float(stats.norm.isf(0.025 / number)) / NORMAL_95
+    return value * (low / value) ** factor, value * (high / value) ** factor
 
 
 def difference(
