@@ -95,7 +95,9 @@ class Report:
             tally += f'<li class="{look}"><b>{number}</b> {verdict}</li>'
         counted = {
             "Claims on trained networks, in this run": self.claims["here"].dropna(),
-            "This project’s own claims": self.claims.loc[own, "verdict"],
+            "This project’s own claims": self.claims.loc[
+                own & (self.claims["reason"] != claims.NOT_MADE), "verdict"
+            ],
         }
         apart = "".join(
             f"<li>{title}: {_counted(values)}</li>"
