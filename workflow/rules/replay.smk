@@ -49,9 +49,11 @@ rule replay_searches:
         left_out=expand(
             rules.replay_left_out.output,
             design=draws.DESIGNS.values(),
-            replicate=range(config["exhaustive"]["replicates"])
-            if config["exhaustive"]["replicates"] > 1
-            else [],
+            replicate=(
+                range(config["exhaustive"]["replicates"])
+                if config["exhaustive"]["replicates"] > 1
+                else []
+            ),
         ),
     output:
         summary="results/replay/summary.csv",
