@@ -34,7 +34,6 @@ ONE_DRAW = "one draw"
 DRAWS = "replay/draws.csv"
 # Replicates that are asked about where an order is unclear.
 MOST_REPLICATES = 100
-ARTICLE_TEST_IMAGES = 10_000
 
 
 class Quantity(NamedTuple):
@@ -310,17 +309,10 @@ def _compared(claim: Claim, test: Json, results: Results) -> tuple[list[Comparis
         return comparisons, f"{_shown(quantity, unit)}; {_bounds(*region, unit)}.", quantity.few
     expected = _expected(claim, test["expected"], quantity)
     allowed = _expected(claim, test.get("tolerance", 0), quantity)
-    chance = (
-        stats.wilson(float(expected.iloc[0]), ARTICLE_TEST_IMAGES)
-        if test["value"].get("interval") == "accuracy"
-        else None
-    )
-    comparisons = []
-    for one, other, most in zip(ends, expected, allowed, strict=True):
-        stated = (other, *(chance or (other, other)))
-        comparisons.append(
-            Comparison(one[0] - other, *stats.difference(one, stated), -most, most, ends=True)
-        )
+    comparisons = [
+        Comparison(one[0] - other, *stats.difference(one, (other,) * 3), -most, most, ends=True)
+        for one, other, most in zip(ends, expected, allowed, strict=True)
+    ]
     if len(comparisons) == 1:
         source = "stated" if "article" in str(test["expected"]) else "expected"
         evidence = f"{_shown(quantity, unit)} here, {_number(expected.iloc[0], unit)} {source}."
@@ -346,7 +338,7 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
     rows = _selected(claim, asked, table)
     column, reduce, interval = asked["column"], asked.get("reduce"), asked.get("interval")
     ends = interval if isinstance(interval, list) else []
-    for name in (column, *ends, asked.get("named_by", column)):
+    for name in (column, *ends, *(asked[key] for key in ("named_by", "models") if key in asked)):
         _require_column(claim, name, table)
     selected = len(rows)
     rows = rows[rows[column].notna()]
@@ -373,6 +365,12 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
         each = [rows[column]] if reduce == "mean" else [pd.Series([one]) for one in values]
         pairs = [stats.trained_accuracy(accuracies, images) for accuracies in each]
         low, high = (pd.Series(end, values.index) for end in zip(*pairs, strict=True))
+    elif interval == "prediction":
+        # In which one more training of the same network would lie.
+        trained = table.groupby(asked["models"])[column].agg(["mean", "var", "count"])
+        halves = stats.prediction_half_width(*trained.to_numpy().T)
+        half = halves[trained.index.get_loc(rows[asked["models"]].iloc[0])]
+        low, high = values - half, values + half
     elif interval:
         low, high = rows[interval[0]], rows[interval[1]]
         if asked.get("chosen"):
@@ -386,7 +384,8 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
         names = [str(name) for name in rows[asked["named_by"]].head(len(values))]
     else:
         names = [asked.get("label", "")] * len(values)
-    few = interval == "accuracy" and reduce == "mean" and len(rows) < LEAST_REPLICATES
+    many = interval in ("accuracy", "prediction") and reduce == "mean"
+    few = many and len(rows) < LEAST_REPLICATES
     # A table gives no interval where there is one replicate.
     few = few or bool(low.isna().any())
     replicated = interval == "accuracy" and reduce == "mean"

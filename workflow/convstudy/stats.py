@@ -62,6 +62,32 @@ def accuracy_interval(
     return mean - hypot(mean - low, half), mean + hypot(high - mean, half)
 
 
+def prediction_half_width(means: Any, variances: Any, replicates: Any) -> np.ndarray:
+    """Give half the width of the interval in which one more training of a model would lie.
+
+    It lies around the mean of the trainings there are; an accuracy that was measured once, on the
+    same test images, differs from the model's if it is outside (J. R. Spence and D. J. Stanley,
+    PLoS ONE 11, e0162874, 2016). As all trainings meet the same images, the spread between runs is
+    chance enough; it is about that of independent errors in the images (K. Jordan, arXiv
+    2304.01910), and in proportion to p (1 - p) it is taken as the same for all models.
+
+    Args:
+        means: Accuracies over replicates, (..., models).
+        variances: Of the replicates, (..., models); nan where there is one, which adds nothing.
+        replicates: (models,).
+
+    Returns:
+        (..., models). nan where no model has two trainings.
+    """
+    means, variances, replicates = map(np.asarray, (means, variances, replicates))
+    freedom = int((replicates - 1).sum())
+    if not freedom:
+        return np.full(means.shape, np.nan)
+    chance = means * (1 - means)
+    share = np.nanmean(variances / chance, axis=-1, keepdims=True)
+    return t_half_width(np.sqrt(share * chance * (1 + 1 / replicates)), freedom)
+
+
 def median_interval(repeats: Sequence[float]) -> tuple[float, float]:
     """Give the interval of a median of six repeats or more, whatever their distribution.
 
