@@ -387,6 +387,7 @@ def test_no_figure_of_the_article_stands_in_the_claims_themselves():
         ({"id": "Claim 1"}, "claim Claim 1: id: 'Claim 1', but allowed is lower-case"),
         (equality(A, {}), "claim one: equality.expected: {}, but allowed is a number"),
         ({"each": [{"kind": 1}, {"kind": 2}]}, "claim one: id stands twice"),
+        ({"draws": "once"}, "claim one has draws; allowed are the claims conv_wins, "),
         (
             {"each": [{}], "id": "a_$kind"},
             "an entry with each uses $kind, which each does not give; add it there",

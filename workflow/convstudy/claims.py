@@ -255,24 +255,21 @@ def _drawn(claim: Claim, once: Seen, results: Results) -> Seen:
     table with one replicate left out, with the 95 % intervals. What happened once decides nothing.
     """
     if not results.has(DRAWS):
-        more = f"How often a study gives that: {_command(DRAWS)}"
-        # Nothing that completed, or a rank, is one draw like another.
-        return Seen(None, once.why if once.why == NOTHING else ONE_DRAW, f"{once.evidence} {more}")
+        evidence = f"{once.evidence} How often a study gives that: {_command(DRAWS)}"
+        return Seen(None, NOTHING if once.why == NOTHING else ONE_DRAW, evidence)
     table = results.table(DRAWS)
     table = table[table["claim"] == claim.id]
     whole = table[table["left_out"].isna()].iloc[0]
     number = Comparison(whole["share"], whole["low"], whole["high"], 0.5, inf, ends=False)
     others = table[table["left_out"].notna()]
-    evidence = (
-        f"{once.evidence} Of {whole['studies']} replayed studies, {whole['share']:.1%} give it"
-        f" ({whole['low']:.1%} to {whole['high']:.1%}"
+    share, low, high, least, most = (
+        f"{100 * one:.1f} %" for one in (*number[:3], others["share"].min(), others["share"].max())
     )
-    if len(others):
-        evidence += (
-            f"; with one replicate left out, {others['share'].min():.1%} to"
-            f" {others['share'].max():.1%}"
-        )
-    evidence = f"{evidence}).".replace("%", " %")
+    left_out = f"; with one replicate left out, {least} to {most}" if len(others) else ""
+    evidence = (
+        f"{once.evidence} Of {whole['studies']} replayed studies, {share} give it"
+        f" ({low} to {high}{left_out})."
+    )
     if claim.draws == "once":
         return Seen(None, ONE_DRAW, evidence, number)
     sides = {

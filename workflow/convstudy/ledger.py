@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from convstudy import article
+from convstudy import article, draws
 from convstudy.errors import UserError
 from convstudy.settings import schema_mistakes
 
@@ -124,6 +124,9 @@ def _further_mistakes(entries: list[Json]) -> Iterator[str]:
         seen.add(entry["id"])
         if len(tests := _tests(entry)) > 1:
             yield f"{name} has {' and '.join(tests)}; allowed is one of them; remove the others"
+        if "draws" in entry and entry["id"] not in draws.STATEMENTS:
+            known = ", ".join(draws.STATEMENTS)
+            yield f"{name} has draws; allowed are the claims {known}; remove it"
         for path, form in figures(entry):
             try:
                 format(article.figure(path), form or "")
