@@ -6,6 +6,7 @@ It writes docs/performance/coverage.csv and the table in docs/statistics.md, in 
 """
 
 from collections.abc import Iterator
+from itertools import product
 from math import sqrt
 
 import numpy as np
@@ -37,10 +38,7 @@ REPLICATES = (3, 5, 10)
 
 def worlds() -> Iterator[tuple[str, str, int]]:
     """Name all worlds: accuracies, spreads, replicates."""
-    for accuracies in ACCURACIES:
-        for spreads in SPREADS:
-            for replicates in REPLICATES:
-                yield accuracies, spreads, replicates
+    yield from product(ACCURACIES, SPREADS, REPLICATES)
 
 
 def runs(accuracies: str, spreads: str, replicates: int, number: int, seed: int) -> np.ndarray:
@@ -79,12 +77,12 @@ def least(number: int) -> float:
     return 0.93 - 2 * sqrt(0.93 * 0.07 / number)
 
 
-def measure(number: int = RUNS) -> pd.DataFrame:
+def measure() -> pd.DataFrame:
     """Measure all worlds."""
     parts = []
     for accuracies, spreads, replicates in worlds():
         which = {"accuracies": accuracies, "spread": spreads, "replicates": replicates}
-        parts.append(predicted(accuracies, spreads, replicates, number).assign(**which))
+        parts.append(predicted(accuracies, spreads, replicates).assign(**which))
         print(*which.values(), flush=True)
     return pd.concat(parts, ignore_index=True)
 

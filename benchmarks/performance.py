@@ -9,8 +9,8 @@ python benchmarks/performance.py run          where the quick run's time and mem
 python benchmarks/performance.py render       plots, and tables in docs/performance.md
 
 Each writes docs/performance/NAME.csv, on a GPU NAME-gpu.csv; short keeps its rows of other
-processors. PyTorch takes part
-where it is installed (make setup EXTRA=torch). Leave the machine alone meanwhile.
+processors. PyTorch takes part where it is installed (make setup EXTRA=torch). Leave the machine
+alone meanwhile.
 """
 
 import argparse

@@ -258,26 +258,23 @@ def _drawn(claim: Claim, once: Seen, results: Results) -> Seen:
         evidence = f"{once.evidence} How often a study gives that: {_command(DRAWS)}"
         return Seen(None, NOTHING if once.why == NOTHING else ONE_DRAW, evidence)
     table = results.table(DRAWS)
-    table = table[table["claim"] == claim.id]
-    whole = table[table["left_out"].isna()].iloc[0]
-    number = Comparison(whole["share"], whole["low"], whole["high"], 0.5, inf, ends=False)
-    others = table[table["left_out"].notna()]
-    share, low, high, least, most = (
-        f"{100 * one:.1f} %" for one in (*number[:3], others["share"].min(), others["share"].max())
+    table = table[table["claim"] == claim.id].sort_values("left_out", na_position="first")
+    # The whole table, and each with one replicate left out.
+    whole, *others = (
+        Comparison(row.share, row.low, row.high, 0.5, inf, ends=False) for row in table.itertuples()
     )
-    left_out = f"; with one replicate left out, {least} to {most}" if len(others) else ""
-    evidence = (
-        f"{once.evidence} Of {whole['studies']} replayed studies, {share} give it"
-        f" ({low} to {high}{left_out})."
-    )
-    if claim.draws == "once":
-        return Seen(None, ONE_DRAW, evidence, number)
-    sides = {
-        Comparison(row.share, row.low, row.high, 0.5, inf, ends=False).agrees
-        for row in table.itertuples()
-    }
-    agrees = sides.pop() if len(sides) == 1 and len(others) else None
-    return Seen(agrees, "" if agrees is not None else ONE_DRAW, evidence, number)
+    share, low, high = (f"{100 * one:.1f} %" for one in whole[:3])
+    evidence = f"{once.evidence} Of {table['studies'].iloc[0]} replayed studies, {share} give it"
+    evidence += f" ({low} to {high}"
+    if others:
+        shares = [one.effect for one in others]
+        least, most = (f"{100 * one:.1f} %" for one in (min(shares), max(shares)))
+        evidence += f"; with one replicate left out, {least} to {most}"
+    evidence += ")."
+    same = all(one.agrees is whole.agrees for one in others)
+    if claim.draws == "once" or not others or not same or whole.agrees is None:
+        return Seen(None, ONE_DRAW, evidence, whole)
+    return Seen(whole.agrees, "", evidence, whole)
 
 
 def _compared(claim: Claim, test: Json, results: Results) -> tuple[list[Comparison], str, bool]:
@@ -371,7 +368,7 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
     elif interval:
         low, high = rows[interval[0]], rows[interval[1]]
         if asked.get("chosen"):
-            widened = [stats.widened(*ends, number) for ends in zip(values, low, high, strict=True)]
+            widened = [stats.widened(*one, number) for one in zip(values, low, high, strict=True)]
             low, high = (pd.Series(end, values.index) for end in zip(*widened, strict=True))
     if "over" in asked:
         # Of exact numbers; row by row where neither is reduced.
@@ -381,11 +378,9 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
         names = [str(name) for name in rows[asked["named_by"]].head(len(values))]
     else:
         names = [asked.get("label", "")] * len(values)
-    many = interval in ("accuracy", "prediction") and reduce == "mean"
-    few = many and len(rows) < LEAST_REPLICATES
+    replicated = interval in ("accuracy", "prediction") and reduce == "mean"
     # A table gives no interval where there is one replicate.
-    few = few or bool(low.isna().any())
-    replicated = interval == "accuracy" and reduce == "mean"
+    few = (replicated and len(rows) < LEAST_REPLICATES) or bool(low.isna().any())
     spread = float(rows[column].std()) if replicated else nan
     return Quantity(values, low, high, names, rows, few, spread)
 

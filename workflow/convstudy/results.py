@@ -217,7 +217,7 @@ class Results:
 
     @property
     def reductions(self) -> list[str]:
-        """Sentences that say where this run is smaller than the article's."""
+        """Sentences that say where this run is smaller than the article's or other."""
         return list(self.run["reductions"])
 
     @property
