@@ -93,20 +93,23 @@ SIGNS = {
 }
 
 
+def look(verdict: str) -> str:
+    """Give a verdict's class in the style sheet."""
+    return verdict.replace(" ", "-")
+
+
 def pill(verdict: str) -> str:
     """Write a verdict as a coloured word."""
-    name = verdict.replace(" ", "-")
     sign = f'<span aria-hidden="true">{SIGNS[verdict]}</span>'
-    return f'<span class="pill {name}">{sign} {escape(verdict)}</span>'
+    return f'<span class="pill {look(verdict)}">{sign} {escape(verdict)}</span>'
 
 
 def mark(claim: Any) -> str:
     """Write a claim's verdict as a sign that leads to its card."""
-    name = claim.verdict.replace(" ", "-")
     said = escape(f"{claim.statement} {claim.verdict.capitalize()}.")
     return (
-        f'<a class="mark {name}" href="#claim-{claim.id}" title="{said}" aria-label="{said}">'
-        f"{SIGNS[claim.verdict]}</a>"
+        f'<a class="mark {look(claim.verdict)}" href="#claim-{claim.id}"'
+        f' title="{said}" aria-label="{said}">{SIGNS[claim.verdict]}</a>'
     )
 
 
@@ -119,7 +122,7 @@ def card(claim: Any) -> str:
     why = f'<p class="reason">{sentence(reason)}</p>' if reason else ""
     why += f'<p class="here">In this run: {claim.here}</p>' if pd.notna(claim.here) else ""
     return (
-        f'<li class="card {claim.verdict.replace(" ", "-")}" id="claim-{claim.id}">'
+        f'<li class="card {look(claim.verdict)}" id="claim-{claim.id}">'
         f"<div>{pill(claim.verdict)}{why}</div>"
         f'<div><p class="claim">{sentence(claim.statement)}</p>'
         f'<p class="evidence">{evidence}{effect(claim)}</p>'

@@ -18,6 +18,7 @@ from convstudy.display import (
     card,
     escape,
     items,
+    look,
     mark,
     picture,
     sentence,
@@ -91,8 +92,8 @@ class Report:
         tally = ""
         for verdict in claims.VERDICTS.values():
             number = (stated == verdict).sum()
-            look = _name(verdict) if number else "none"
-            tally += f'<li class="{look}"><b>{number}</b> {verdict}</li>'
+            shade = look(verdict) if number else "none"
+            tally += f'<li class="{shade}"><b>{number}</b> {verdict}</li>'
         counted = {
             "Claims on trained networks, in this run": self.claims["here"].dropna(),
             "This project’s own claims": self.claims.loc[
@@ -396,8 +397,3 @@ def _counted(values: pd.Series) -> str:
         for value in COUNTED
         if value in numbers
     )
-
-
-def _name(verdict: str) -> str:
-    """Give a verdict's class in the style sheet."""
-    return verdict.replace(" ", "-")
