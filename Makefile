@@ -9,6 +9,7 @@ CORES ?= all
 EXTRA ?=
 CONFIG ?=
 FROM ?=
+RUN ?= cpu-small
 
 # Parts beyond the article (README.md says what each is).
 BEYOND ?= tabulate_modules measure_optimism replay_searches compare_penalties measure_times find_pareto_front compare_recipes
@@ -18,7 +19,7 @@ LOCK := $(if $(EXTRA),locks/$(EXTRA).lock,requirements.lock)
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help setup report beyond evidence test golden benchmark benchmark-short lint format lock clean
+.PHONY: help setup report beyond evidence derive test golden benchmark benchmark-short lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -38,6 +39,13 @@ evidence: $(READY) ## record the curves that another clone has finished (FROM=CL
 	@test -d "$(FROM)/results" || { echo "make evidence: FROM=$(FROM) has no results; write FROM=CLONE, the folder where benchmarks/train_curves.py ran"; exit 2; }
 	$(BIN)/python -m convstudy.recorded evidence --results $(FROM)/results
 	$(BIN)/python benchmarks/evidence.py
+
+derive: $(READY) ## make tables and claims of a recorded run anew, without training (RUN=cpu-small)
+	@rm -rf results/.derived
+	$(BIN)/python -m convstudy.recorded $(RUN) --primary results/.derived/results
+	ln -s $(CURDIR)/config results/.derived/config
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --snakefile Snakefile --directory results/.derived --cores $(CORES) --configfile $(CURDIR)/results/reference/$(RUN)/config.yaml -- $(BEYOND) results/claims.csv
+	$(BIN)/python -m convstudy.recorded $(RUN) --results results/.derived/results
 
 test: $(READY) ## run the tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest

@@ -1,24 +1,51 @@
 """How often intervals cover what they speak of, in worlds that are known, for docs/statistics.md.
 
-python benchmarks/intervals.py
+python benchmarks/intervals.py [NAME ...]
 
-It writes docs/performance/coverage.csv and the table in docs/statistics.md, in seconds.
+It writes docs/performance/coverage.csv and the table in docs/statistics.md; all takes about half an
+hour on two cores, and named ones replace their own rows.
 """
 
-from collections.abc import Iterator
+import argparse
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from convstudy import stats
+from convstudy import exhaustive, models, optimism, penalties, stats, timing
 from convstudy.files import write_csv, write_text
+from convstudy.models import POSITIONS
 from document import ROOT, markdown, with_parts
+from scipy.stats import norm
 
 TABLE = ROOT / "docs/performance/coverage.csv"
 DOCUMENT = ROOT / "docs/statistics.md"
 RUNS = 4000
 IMAGES = 10_000
+REPLICATES = (3, 5, 10)
+World = Mapping[str, Any]
+Rows = Iterator[dict[str, Any]]
+
+
+def row(interval: str, world: str, replicates: Any, covers: Any, width: Any) -> dict[str, Any]:
+    """Sum up what was covered in the runs of a world, and how wide the intervals were."""
+    found = {"interval": interval, "world": world, "replicates": replicates}
+    return found | {
+        "coverage": float(np.mean(covers)),
+        "width": float(np.mean(width)),
+        "runs": np.shape(covers)[0],
+    }
+
+
+def least(number: int) -> float:
+    """Give the coverage that a method must show in these runs: 93 %, less two errors of it."""
+    return 0.93 - 2 * sqrt(0.93 * 0.07 / number)
+
+
+# One more training
+
 # Accuracies of three models: as in the article, close to each other, and equal.
 ACCURACIES = {
     "as in the article": (0.877, 0.774, 0.843),
@@ -33,72 +60,327 @@ SPREADS = {
     "as recorded": (1.4, 1.4, 1.4),
     "apart": (1.7, 1.4, 1.1),
 }
-REPLICATES = (3, 5, 10)
 
 
-def worlds() -> Iterator[tuple[str, str, int]]:
-    """Name all worlds: accuracies, spreads, replicates."""
-    yield from product(ACCURACIES, SPREADS, REPLICATES)
+def prediction(runs: int) -> Rows:
+    """Ask whether one more training lies where `stats.prediction_half_width` has it."""
+    for seed, (accuracies, spreads, replicates) in enumerate(
+        product(ACCURACIES, SPREADS, REPLICATES)
+    ):
+        rng = np.random.default_rng(seed)
+        means, ratios = np.array(ACCURACIES[accuracies]), np.array(SPREADS[spreads])
+        deviations = np.sqrt(ratios * means * (1 - means) / IMAGES)
+        noise = rng.normal(size=(runs, len(means), replicates + 1))
+        drawn = means[:, None] + deviations[:, None] * noise
+        trained, other = drawn[..., :-1], drawn[..., -1]
+        found = trained.mean(axis=-1)
+        halves = stats.prediction_half_width(
+            found, trained.var(axis=-1, ddof=1), np.full(len(means), replicates)
+        )
+        for model in range(len(means)):
+            covers = np.abs(found - other)[:, model] <= halves[:, model]
+            world = f"{accuracies}; spread {spreads}; model {model + 1}"
+            yield row("one more training", world, replicates, covers, 2 * halves[:, model])
 
 
-def runs(accuracies: str, spreads: str, replicates: int, number: int, seed: int) -> np.ndarray:
-    """Draw accuracies of trainings, (runs, models, replicates and one more)."""
-    rng = np.random.default_rng(seed)
-    means, ratios = np.array(ACCURACIES[accuracies]), np.array(SPREADS[spreads])
-    deviations = np.sqrt(ratios * means * (1 - means) / IMAGES)
-    noise = rng.normal(size=(number, len(means), replicates + 1))
-    return means[:, None] + deviations[:, None] * noise
+# Accuracies and their differences, over trainings and images
 
 
-def predicted(accuracies: str, spreads: str, replicates: int, number: int = RUNS) -> pd.DataFrame:
-    """Say how often one more training lies where `stats.prediction_half_width` has it."""
-    # Each world has draws of its own.
-    seed = list(worlds()).index((accuracies, spreads, replicates))
-    drawn = runs(accuracies, spreads, replicates, number, seed)
-    trained, other = drawn[..., :-1], drawn[..., -1]
-    means = trained.mean(axis=-1)
-    halves = stats.prediction_half_width(
-        means, trained.var(axis=-1, ddof=1), np.full(means.shape[-1], replicates)
+def train(
+    rng: np.random.Generator,
+    accuracies: tuple[float, ...],
+    replicates: int,
+    spread: float,
+    shared: float,
+    images: int,
+) -> list[np.ndarray]:
+    """Draw which images are right, (replicates, images) of bool a model.
+
+    Each image has an ease, a part of which it has for all models; a training adds a skill of its
+    own and errors that are independent. All are normal.
+
+    Args:
+        spread: Standard deviation of the skill.
+        shared: Share of the variance of ease that all models have in common.
+    """
+    common = rng.normal(size=images)
+    drawn = []
+    for accuracy in accuracies:
+        ease = sqrt(shared) * common + sqrt(1 - shared) * rng.normal(size=images)
+        skill = spread * rng.normal(size=(replicates, 1))
+        # The variance of ease is 3: as for recorded networks, most images are easy or hard.
+        shift = norm.ppf(accuracy) * sqrt(1 + 3 + spread**2)
+        errors = rng.normal(size=(replicates, images))
+        drawn.append(shift + sqrt(3) * ease + skill + errors > 0)
+    return drawn
+
+
+# Two accuracies; standard deviation of skill; the share of ease in common.
+IMAGE_WORLDS = {
+    "tie": ((0.84, 0.84), 0.0, 0.8),
+    "tie, runs apart": ((0.84, 0.84), 0.05, 0.8),
+    "small difference": ((0.84, 0.83), 0.03, 0.8),
+    "large difference": ((0.88, 0.77), 0.03, 0.6),
+    "near chance, unlike": ((0.5, 0.45), 0.05, 0.3),
+}
+
+
+def crossed(runs: int, replicates: tuple[int, ...] = REPLICATES, images: int = 1000) -> Rows:
+    """Ask whether `stats.crossed` covers an accuracy and a difference."""
+    for seed, ((world, (accuracies, spread, shared)), number) in enumerate(
+        product(IMAGE_WORLDS.items(), replicates)
+    ):
+        rng = np.random.default_rng(seed)
+        found = []
+        for _ in range(runs):
+            drawn = train(rng, accuracies, number, spread, shared, images)
+            ends = stats.accuracy_interval(drawn[0]), stats.crossed(drawn, (1, -1))[1:]
+            found.append(ends)
+        for place, (interval, true) in enumerate(
+            (("accuracy", accuracies[0]), ("difference of accuracies", np.subtract(*accuracies)))
+        ):
+            low, high = np.array(found)[:, place].T
+            yield row(interval, world, number, (low <= true) & (true <= high), high - low)
+
+
+# Numbers that are independent of each other
+
+
+def independent(runs: int) -> Rows:
+    """Ask whether the simple intervals cover, and what is made of two of them."""
+    rng = np.random.default_rng(0)
+    for true, images in product((0.1, 0.5, 0.9, 0.98), (200, 4000)):
+        shares = rng.binomial(images, true, runs) / images
+        low, high = np.array([stats.wilson(share, images) for share in shares]).T
+        covers = (low <= true) & (true <= high)
+        yield row("share", f"{true:.0%} of {images:,}", None, covers, high - low)
+    # Of replicates and processes; of replayed studies.
+    for name, number in (("normal", 3), ("normal", 10), ("skewed", 50), ("skewed", 200)):
+        draw = rng.normal if name == "normal" else rng.exponential
+        true = 0.0 if name == "normal" else 1.0
+        ends = np.array([_student(draw(size=number)) for _ in range(runs)])
+        covers = (ends[:, 1] <= true) & (true <= ends[:, 2])
+        yield row("mean", name, number, covers, ends[:, 2] - ends[:, 1])
+    for spreads, number in product(((1, 1), (1, 3)), (3, 10, 200)):
+        pairs = [
+            [_student(10 + spread * 0.3 * rng.normal(size=number)) for spread in spreads]
+            for _ in range(runs)
+        ]
+        world = "equal spreads" if spreads == (1, 1) else "spreads of one to three"
+        low, high = np.array([stats.difference(*pair) for pair in pairs]).T
+        yield row("difference", world, number, (low <= 0) & (high >= 0), high - low)
+        ends = np.array([np.concatenate(pair) for pair in pairs]).T
+        _, low, high = stats.ratio(*ends)
+        yield row("ratio", world, number, (low <= 1) & (high >= 1), high - low)
+
+
+def _student(values: np.ndarray) -> tuple[float, float, float]:
+    low, high = stats.mean_interval(pd.Series(values))
+    return float(values.mean()), low, high
+
+
+# The best of many
+
+MODULES = list(models.modules())
+
+
+def _means(name: str, error: float) -> np.ndarray:
+    """Give true accuracies of all modules, as far apart as their name says."""
+    rng = np.random.default_rng(5)
+    number = len(MODULES)
+    apart = 0.45 + 6 * error * np.sort(rng.normal(size=number))
+    if name == "ties":
+        return np.full(number, 0.45)
+    if name == "two near the best":
+        apart[-3:] = apart[-3:].max() - error * np.array([0.4, 0.2, 0])
+    return apart
+
+
+# True means, by name, and the ratio of the largest to the smallest spread between runs.
+MANY = list(product(("ties", "two near the best", "apart"), (1.0, 1.5)))
+ERROR = 0.006
+COUNTED = {
+    "parameters": [models.parameters(kinds, 0.25) for kinds in models.modules().values()],
+    **dict(zip(POSITIONS, zip(*models.modules().values(), strict=True), strict=True)),
+}
+
+
+def _tabulated(rng: np.random.Generator, true: np.ndarray, ratio: float, number: int) -> Any:
+    """Draw accuracies of trainings, and give what `exhaustive.means` makes of them."""
+    spreads = ERROR * np.linspace(1, ratio, len(true)) / ((1 + ratio) / 2)
+    drawn = true + spreads * rng.normal(size=(number, len(true)))
+    pooled = drawn.var(axis=0, ddof=1).mean()
+    table = pd.DataFrame(
+        {**COUNTED, "mean": drawn.mean(axis=0), "error": sqrt(pooled / number)}, index=MODULES
     )
-    covers = np.abs(means - other) <= halves
-    return pd.DataFrame(
-        {
-            "interval": "one more training",
-            "model": range(covers.shape[-1]),
-            "coverage": covers.mean(axis=0),
-            "half_width": halves.mean(axis=0),
-            "runs": number,
-        }
-    )
+    return table.assign(replicates=number), (number - 1) * len(true)
 
 
-def least(number: int) -> float:
-    """Give the coverage that a method must show in these runs: 93 %, less two errors of it."""
-    return 0.93 - 2 * sqrt(0.93 * 0.07 / number)
+def best_of_many(runs: int, worlds: Any = None) -> Rows:
+    """Ask whether sets of ranks hold the true ones, and whether the best is told apart."""
+    for seed, ((name, ratio), number) in enumerate(worlds or product(MANY, REPLICATES)):
+        rng, true = np.random.default_rng(seed), _means(name, ERROR)
+        above = (true[None] > true[:, None]).sum(axis=1)
+        beside = (true[None] == true[:, None]).sum(axis=1)
+        ranks, widths, kept, alike, first = [], [], [], [], []
+        for _ in range(runs):
+            found, _ = _tabulated(rng, true, ratio, number)
+            low, high = exhaustive.rank_sets(found)
+            ranks.append((low <= 1 + above) & (above + beside <= high))
+            widths.append(high - low + 1)
+            first.append(low[true == true.max()] == 1)
+            best = found["mean"].to_numpy().argmax()
+            constant = stats.dunnett_constant(number, (number,) * (len(true) - 1), best=True)
+            told = found["mean"].max() - found["mean"] > constant * sqrt(2) * found["error"]
+            kept.append(1 - told[true == true.max()].mean())
+            alike.append((~told).sum())
+            assert not told.iloc[best]
+        world = name + ("" if ratio == 1 else f"; spreads of one to {ratio:g}")
+        yield row("ranks", world, number, np.mean(ranks, axis=1), widths)
+        yield row("ranks, of the best", world, number, np.mean(first, axis=1), widths)
+        yield row("not told apart from the best", world, number, kept, alike)
 
 
-def measure() -> pd.DataFrame:
-    """Measure all worlds."""
-    parts = []
-    for accuracies, spreads, replicates in worlds():
-        which = {"accuracies": accuracies, "spread": spreads, "replicates": replicates}
-        parts.append(predicted(accuracies, spreads, replicates).assign(**which))
-        print(*which.values(), flush=True)
-    return pd.concat(parts, ignore_index=True)
+def chances(runs: int, numbers: tuple[int, ...] = REPLICATES, draws: int = 1000) -> Rows:
+    """Ask whether the module with the highest mean is the best one as often as is said.
+
+    The true means are drawn anew for each run. Coverage is how often it is the best one, and width
+    how often that is said.
+    """
+    for seed, (apart, number) in enumerate(product((0.5, 2.0), numbers)):
+        rng = np.random.default_rng(seed)
+        right, said = [], []
+        for _ in range(runs):
+            true = 0.45 + apart * ERROR * rng.normal(size=len(MODULES))
+            found, freedom = _tabulated(rng, true, 1.0, number)
+            best = int(found["mean"].to_numpy().argmax())
+            drawn = exhaustive.draw_means(found, freedom, draws)
+            right.append(true.argmax() == best)
+            said.append((drawn.argmax(axis=1) == best).mean())
+        world = f"true means {apart:g} spreads apart"
+        yield row("chance to be the best: true, and as said", world, number, right, said)
+
+
+def changes(runs: int, numbers: tuple[int, ...] = REPLICATES, draws: int = 200) -> Rows:
+    """Ask whether the weights at which the best module changes are covered."""
+    unit = 15_625
+    for seed, (name, number) in enumerate(product(("two near the best", "apart"), numbers)):
+        rng, true = np.random.default_rng(seed), _means(name, ERROR)
+        covers, widths = [], []
+        for _ in range(runs):
+            found, freedom = _tabulated(rng, true, 1.0, number)
+            size = (found["parameters"] / unit).to_numpy()
+            table = penalties.changes_of(found, freedom, unit, draws)
+            real = penalties.envelope(1 - true, size)
+            limits = (table["parameters"] / unit).to_numpy()
+            truth = np.array(penalties.weights_from(real, size, limits))
+            inside = (table["from_low"] <= truth) & (truth <= table["from_high"])
+            # The first one wins from weight 0 on, for certain.
+            if len(table) > 1:
+                covers.append(inside[1:].mean())
+                widths.append((table["from_high"] - table["from_low"])[1:].mean())
+        yield row("weight of a change", name, number, covers, widths)
+
+
+# Choosing the epoch
+
+
+def choosing(runs: int, numbers: tuple[int, ...] = (3, 5), splits: int = 8) -> Rows:
+    """Ask whether what choosing adds is covered: the mean of all runs is taken as true."""
+    images, epochs, networks = 1000, 8, 4
+    for seed, ((world, rise), number) in enumerate(
+        product({"level": 0.0, "rising": 0.04}.items(), numbers)
+    ):
+        rng = np.random.default_rng(seed)
+        found: dict[str, list[tuple[float, float, float]]] = {}
+        for _ in range(runs):
+            common = rng.normal(size=images)
+            flattery: dict[str, list[np.ndarray]] = {}
+            stacked = []
+            for _ in range(networks):
+                ease = sqrt(0.8) * common + sqrt(0.2) * rng.normal(size=images)
+                skill = 0.05 * rng.normal(size=(number, epochs, 1))
+                skill += rise * np.arange(epochs)[:, None]
+                own = rng.normal(size=(number, 1, images))
+                errors = rng.normal(size=(number, epochs, images))
+                right = 1.0 + 1.5 * ease + 0.7 * own + 0.7 * errors + skill > 0
+                stacked.append(right)
+                judged = [optimism.judge(one, {optimism.LAST: epochs}, splits) for one in right]
+                for selection in judged[0]:
+                    values = np.array([one[selection][1] for one in judged])
+                    flattery.setdefault(selection, []).append(values)
+            together = np.concatenate(stacked, axis=1)
+            flattery[optimism.BEST_OF_ALL] = [
+                np.array([optimism.halves(one, splits)[1] for one in together])
+            ]
+            for selection, values in flattery.items():
+                found.setdefault(selection, []).append(optimism.interval_of(values))
+        for selection, ends in found.items():
+            mean, low, high = np.array(ends).T
+            covers = (low <= mean.mean()) & (mean.mean() <= high)
+            yield row(f"what choosing adds: {selection}", world, number, covers, high - low)
+
+
+# Times
+
+
+def crossovers(runs: int) -> Rows:
+    """Ask whether the crossover and the ratio of two times at its ends are covered."""
+    channels = np.array([4, 8, 16, 32, 64, 128])
+    # Logarithms of how many times longer Conv2D takes.
+    true = np.array([-0.25, -0.15, -0.02, 0.08, 0.3, 0.6])
+    real = timing.crossing(channels, true)
+    for seed, (noise, processes) in enumerate(product((0.02, 0.08), (3, 5))):
+        rng = np.random.default_rng(seed)
+        covers, widths, ratios, spans = [], [], [], []
+        for _ in range(runs):
+            # Between processes, and of a repeat's rest that its median leaves.
+            advantage = true + noise * rng.normal(size=(processes, len(channels)))
+            _, low, high = timing.over_processes(advantage)
+            ends = [timing.crossing(channels, one) for one in (high, low)]
+            covers.append(ends[0] <= real <= ends[1])
+            widths.append(np.log(ends[1] / ends[0]) if np.isfinite(ends).all() else np.nan)
+            ratios.append((low[0] <= true[0]) & (true[0] <= high[0]))
+            spans.append(high[0] - low[0])
+        world = f"noise {noise:.0%}"
+        yield row("channels of a crossover", world, processes, covers, np.nanmean(widths))
+        yield row("time", world, processes, ratios, spans)
+        drawn = noise * rng.normal(size=(runs, processes, 8))
+        # The lowest of eight ratios of 1 is picked for being so low.
+        mean, low, high = timing.over_processes(drawn.transpose(1, 0, 2), 8)
+        picked = np.arange(runs), mean.argmin(axis=1)
+        covers, spans = (low[picked] <= 0) & (high[picked] >= 0), (high - low)[picked]
+        yield row("time, of one picked out of eight", world, processes, covers, spans)
+
+
+MEASURES: dict[str, Callable[[int], Rows]] = {
+    "prediction": prediction,
+    "crossed": crossed,
+    "independent": independent,
+    "best_of_many": best_of_many,
+    "chances": chances,
+    "changes": changes,
+    "choosing": choosing,
+    "crossovers": crossovers,
+}
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Give coverage and width, a row an interval and number of replicates."""
     rows = []
-    for (interval, replicates), part in table.groupby(["interval", "replicates"], sort=False):
+    for (interval, replicates), part in table.groupby(
+        ["interval", "replicates"], sort=False, dropna=False
+    ):
         coverage = part["coverage"]
+        low, high = coverage.min(), coverage.max()
         rows.append(
             {
                 "interval": interval,
-                "replicates": replicates,
-                "coverage, mean of worlds and models": f"{coverage.mean():.1%}",
-                "least and greatest": f"{coverage.min():.1%} to {coverage.max():.1%}",
-                "half-width, points": f"{100 * part['half_width'].mean():.2f}",
+                "replicates": "" if pd.isna(replicates) else f"{replicates:g}",
+                "worlds": len(part),
+                "coverage": f"{coverage.mean():.1%}",
+                "least and greatest": f"{low:.1%} to {high:.1%}",
+                "mean width": f"{part['width'].mean():.3g}",
             }
         )
     return pd.DataFrame(rows)
@@ -110,6 +392,20 @@ def rendered() -> str:
     return with_parts(text, {"coverage": markdown(summary(pd.read_csv(TABLE)))})
 
 
-if __name__ == "__main__":
-    write_csv(TABLE, measure().round(6))
+def main() -> None:
+    """Measure what is asked for, and write table and document."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=list(MEASURES), help=", ".join(MEASURES))
+    parts = {}
+    if TABLE.is_file():
+        parts = {str(name): part for name, part in pd.read_csv(TABLE).groupby("measure")}
+    for name in parser.parse_args().names:
+        found = pd.DataFrame([{"measure": name, **one} for one in MEASURES[name](RUNS)])
+        parts[name] = found.round(6)
+        print(summary(found).to_string(), flush=True)
+        write_csv(TABLE, pd.concat(parts[name] for name in MEASURES if name in parts))
     write_text(DOCUMENT, rendered())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,39 +1,78 @@
 """Coverage of the intervals in docs/statistics.md, in short, and the document in step."""
 
+import re
+from itertools import product
+
 import intervals
 import numpy as np
+import pandas as pd
 import pytest
-from convstudy import stats
+from convstudy import exhaustive, optimism, penalties, shown, stats, timing
+
+RUNS = 300
+SHORT = {
+    "prediction": lambda: intervals.prediction(2000),
+    "crossed": lambda: intervals.crossed(RUNS, (3,), images=400),
+    "independent": lambda: intervals.independent(RUNS),
+    "ranks": lambda: intervals.best_of_many(
+        RUNS, list(product([("two near the best", 1.0), ("ties", 1.5)], [3]))
+    ),
+    "changes": lambda: intervals.changes(100, (3,), draws=50),
+    "choosing": lambda: intervals.choosing(60, (3,), splits=4),
+    "crossovers": lambda: intervals.crossovers(2000),
+}
+# Many things at once, and sums of few replicates.
+CAUTIOUS = ("ranks", "not told apart", "channels", "time, of one", "difference", "ratio")
+DOCUMENT = intervals.DOCUMENT.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("accuracies", intervals.ACCURACIES)
-@pytest.mark.parametrize("spreads", intervals.SPREADS)
-@pytest.mark.parametrize("replicates", intervals.REPLICATES)
-def test_one_more_training_lies_in_the_interval(accuracies: str, spreads: str, replicates: int):
-    found = intervals.predicted(accuracies, spreads, replicates, 2000)
-    assert found["coverage"].min() >= intervals.least(2000)
-    assert found["coverage"].mean() <= 0.975
+@pytest.mark.parametrize("name", SHORT)
+def test_intervals_cover_what_they_speak_of(name: str):
+    table = pd.DataFrame(list(SHORT[name]()))
+    for row in table.itertuples():
+        assert row.coverage >= intervals.least(row.runs), row
+    for interval, part in table.groupby("interval"):
+        if not interval.startswith(CAUTIOUS) or "accuracies" in interval:
+            # Less two errors of the mean over worlds.
+            error = 2 * np.sqrt(0.025 / part["runs"].sum())
+            assert part["coverage"].mean() <= 0.975 + error, interval
 
 
-def test_errors_image_by_image_are_covered():
-    rng = np.random.default_rng(1)
-    images, replicates, number = 1000, 3, 400
-    covers = []
-    for _ in range(number):
-        right = rng.beta(0.8 * 2, 0.2 * 2, (3, images, 1))
-        accuracy = (rng.random((3, images, replicates + 1)) < right).mean(axis=1)
-        trained, other = accuracy[:, :-1], accuracy[:, -1]
-        half = stats.prediction_half_width(
-            trained.mean(axis=1), trained.var(axis=1, ddof=1), np.full(3, replicates)
-        )
-        covers.append(np.abs(trained.mean(axis=1) - other) <= half)
-    assert intervals.least(3 * number) <= np.mean(covers) <= 0.975
+def test_the_chance_to_be_the_best_is_as_said():
+    for row in intervals.chances(600, (3,), draws=300):
+        assert row["coverage"] == pytest.approx(row["width"], abs=0.05)
+
+
+def test_the_recorded_coverage_is_enough():
+    table = pd.read_csv(intervals.TABLE)
+    assert list(table["measure"].unique()) == list(intervals.MEASURES)
+    chances = table[table["measure"] == "chances"]
+    assert (chances["coverage"] - chances["width"]).abs().max() < 0.03
+    others = table[table["measure"] != "chances"]
+    assert (others["coverage"] >= others["runs"].map(intervals.least)).all()
 
 
 def test_the_document_has_the_table():
-    assert intervals.rendered() == intervals.DOCUMENT.read_text(encoding="utf-8")
-    document = intervals.DOCUMENT.read_text(encoding="utf-8")
-    public = [name for name in vars(stats) if name.endswith(("interval", "width", "prediction"))]
-    assert "mean_interval" in public
-    for name in public:
-        assert f"`{name}`" in document or name == "t_half_width", name
+    assert intervals.rendered() == DOCUMENT
+
+
+def test_the_document_says_how_every_interval_of_the_report_is_made():
+    listed = set(re.findall(r"^\| `([\w/]+)` \| `(\w+)` \|", DOCUMENT, re.MULTILINE))
+    printed = {
+        (name, column)
+        for name, table in shown.SHOWN.items()
+        for column in table.columns
+        if column.endswith(("interval", "_low")) or column == "ranks"
+    }
+    assert listed == printed
+    known = {
+        name for part in (exhaustive, optimism, penalties, stats, timing) for name in vars(part)
+    }
+    made_by = set(re.findall(r"`(\w+)` \|$", DOCUMENT, re.MULTILINE))
+    assert made_by <= known
+    public = {
+        name
+        for name, one in vars(stats).items()
+        if getattr(one, "__module__", "") == stats.__name__
+    }
+    assert {name for name in public if f"`{name}`" not in DOCUMENT} == set()

@@ -27,7 +27,7 @@ from convstudy.extras import EXTRAS, penalty
 from convstudy.files import read_json, write_csv, write_json
 from convstudy.models import POSITIONS
 from convstudy.results import Results, result_files
-from convstudy.training.record import pack
+from convstudy.training.record import RIGHT_OF, pack
 
 ROOT = Path(__file__).parents[1]
 RECORDED = Results(ROOT / "results/reference/cpu-small")
@@ -44,6 +44,13 @@ MEASURED = (
     *("exhaustive/table", "exhaustive/curves"),
     *("recipes/trainings", "timing/modules", "timing/layers"),
 )
+
+
+def copy_recorded(folder: Path) -> None:
+    """Copy the recorded run."""
+    shutil.copytree(RECORDED.folder, folder)
+    for name in ("training/summary", "exhaustive/table", "recipes/trainings"):
+        write_csv(folder / f"{name}.csv", with_right(RECORDED.table(f"{name}.csv")))
 
 
 def write_sample(
@@ -85,6 +92,7 @@ def write_sample(
         trials.loc[trials.index[-1], list(failed)] = list(failed.values())
         write_csv(folder / f"search/{name}/trials.csv", trials)
         write_csv(folder / f"search/{name}/best.csv", search.best_trials(trials))
+    training = with_right(training, 4000 if reduced else 10_000)
     for name, table in (("summary", training), ("curves", RECORDED.curves)):
         write_csv(folder / f"training/{name}.csv", table[table["replicate"] < replicates])
     write_json(folder / "data/summary.json", data)
@@ -122,6 +130,8 @@ def write_extras(folder: Path) -> None:
 def _extras() -> dict[str, pd.DataFrame]:
     """Derive the parts' tables as the workflow does, of a few studies where these are replayed."""
     made = {name: RECORDED.table(f"{name}.csv") for name in MEASURED}
+    for name in ("exhaustive/table", "recipes/trainings"):
+        made[name] = with_right(made[name])
     table, curves, trainings, modules, layers = made.values()
     paid = penalty(RECORDED.run["config"])
     recorded = replay.read_curves(curves)
@@ -132,17 +142,17 @@ def _extras() -> dict[str, pd.DataFrame]:
     own = {name: trials[replay.designs()[way]] for name, way in draws.DESIGNS.items()}
     joined, freedom = pareto.joined(table, modules)
     kinds = _right_by_chance(RECORDED.curves.rename(columns={"kind": "module"}))
-    choices = optimism.choose(kinds + _right_by_chance(curves))
+    choices, flattery = optimism.measure(kinds, _right_by_chance(curves))
     return made | {
         "exhaustive/summary": exhaustive.rank(table),
         "optimism/choices": choices,
-        "optimism/summary": optimism.summarise(choices),
+        "optimism/summary": flattery,
         "optimism/differences": optimism.compare(kinds),
         "recipes/summary": recipes.compare(trainings),
         "penalties/envelope": penalties.winners(table, paid),
         "penalties/probabilities": penalties.probabilities(table, paid),
         "timing/correlations": timing.correlations(modules),
-        "timing/crossover": timing.crossovers(_repeats(layers)),
+        "timing/crossover": timing.crossovers(_processes(layers)),
         "replay/draws": draws.tabulate({None: own, 0: own}),
         "pareto/front": pareto.front(joined, freedom),
         "pareto/penalties": pareto.penalties(joined, freedom, [0.05]),
@@ -151,6 +161,19 @@ def _extras() -> dict[str, pd.DataFrame]:
             f"replay/{name}": scored for name, scored in replay.collect(trials, table, paid).items()
         },
     }
+
+
+def with_right(trainings: pd.DataFrame, images: int = 4000) -> pd.DataFrame:
+    """Say which images were right after the best and the last epoch: mostly the easier ones."""
+    rng = np.random.default_rng(0)
+    ease = rng.normal(size=images)
+
+    def drawn(accuracy: float) -> str:
+        place = (ease + rng.normal(size=images)).argsort().argsort()
+        return pack(place < round(accuracy * images))
+
+    right = {name: trainings[accuracy].map(drawn) for accuracy, name in RIGHT_OF.items()}
+    return trainings.assign(test_images=images, **right)
 
 
 def described(model: str, replicate: int, right: np.ndarray, **measured: Any) -> dict[str, Any]:
@@ -182,10 +205,9 @@ def _right_by_chance(curves: pd.DataFrame, images: int = 500) -> list[dict[str, 
     ]
 
 
-def _repeats(layers: pd.DataFrame) -> pd.DataFrame:
-    """Make up the repeats of which the measured layers' times are the medians."""
-    measured = layers[layers["skipped"].isna()]
-    repeated = measured.loc[measured.index.repeat(measured["repeats"])]
-    number = repeated.groupby(level=0).cumcount()
-    ms = np.random.default_rng(7).uniform(repeated["ms_low"], repeated["ms_high"])
-    return repeated[["pass", "size", "channels", "kind"]].assign(repeat=number, ms=ms)
+def _processes(layers: pd.DataFrame) -> list[pd.DataFrame]:
+    """Make up the tables of three processes, around the measured layers' times."""
+    rng = np.random.default_rng(7)
+    return [
+        layers.assign(ms=layers["ms"] * np.exp(rng.normal(0, 0.03, len(layers)))) for _ in range(3)
+    ]

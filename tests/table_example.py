@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 from convstudy import models
 from convstudy.models import POSITIONS
+from convstudy.training.record import pack
 
 BEST = "conv-separable-conv"
 SKILL = {"conv": 0.70, "depthwise": 0.50, "separable": 0.66}
 WIDTH = 0.25
+IMAGES = 1000
 # `BEST` is better than all others by 0.02 at the least.
 ACCURACIES = {
     module: 0.75 if module == BEST else float(np.mean([SKILL[kind] for kind in kinds]))
@@ -41,7 +43,9 @@ def made_up(
             values = last + noise * rng.normal() + 0.1 / epochs - 0.1 / np.arange(1, epochs + 1)
             which = {"module": module, **layers, "replicate": replicate, **sizes}
             ending = {"test_accuracy_best": values.max(), "test_accuracy_last": values[-1]}
-            rows.append({**which, **ending, "status": "finished"})
+            right = pack(np.arange(IMAGES) < round(IMAGES * values[-1]))
+            right_images = {"right_best": right, "right_last": right, "test_images": IMAGES}
+            rows.append({**which, **ending, "status": "finished", **right_images})
             curves += [
                 {**which, "epoch": epoch, "test_accuracy": value}
                 for epoch, value in enumerate(values, start=1)

@@ -1,7 +1,6 @@
 """The evaluator on mutated tables, and config/claims.yaml against what the article states."""
 
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from convstudy import article, claims, ledger, stats, tables
+from convstudy import article, claims, ledger, tables
 from convstudy.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED
 from convstudy.errors import UserError
 from convstudy.extras import EXTRAS
 from convstudy.files import write_csv, write_json, write_text
 from convstudy.results import Results
 from convstudy.settings import merged
-from sample_results import ALL_EXACT, FULL, OVERLAY, write_sample
+from convstudy.training.record import pack
+from sample_results import ALL_EXACT, FULL, OVERLAY, copy_recorded, write_sample
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "config/claims.yaml"
@@ -47,7 +47,7 @@ def edit(results: Results, name: str, change) -> Results:
 def recorded(tmp_path_factory) -> Path:
     """Give the folder of the recorded run, which has all parts, at a reduced scale."""
     folder = tmp_path_factory.mktemp("recorded") / "results"
-    shutil.copytree(ROOT / "results/reference/cpu-small", folder)
+    copy_recorded(folder)
     return tabulated(folder).folder
 
 
@@ -104,7 +104,21 @@ NUMBERS = pd.DataFrame(
 )
 VALUE, OF, WRONG = {"column": "value"}, {"column": "of"}, {"column": "valu"}
 A, B, C = ({"select": f"name == '{name}'", **VALUE} for name in "abc")
-MEAN = {**VALUE, "reduce": "mean", "interval": "accuracy"}
+MEAN = {"column": "test_accuracy_best", "reduce": "mean", "interval": "accuracy"}
+
+
+def trained(*accuracies: float, seed: int = 0, **columns: Any) -> pd.DataFrame:
+    """Tabulate trainings that were right on 10,000 images by chance, so often."""
+    rng = np.random.default_rng(seed)
+    right = [rng.permutation(10_000) < 10_000 * accuracy for accuracy in accuracies]
+    return pd.DataFrame(
+        {
+            "test_accuracy_best": accuracies,
+            "right_best": [pack(one) for one in right],
+            "test_images": 10_000,
+            **columns,
+        }
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,8 +170,8 @@ def test_the_interval_of_an_exact_number_is_empty_and_points_are_hundredths(tmp_
     ("table", "value", "reason"),
     [
         (NUMBERS, C, "nothing to compare"),
-        ({"value": [0.88] * 2}, MEAN, "too few replicates"),
-        ({"value": [0.88] * 3}, MEAN, None),
+        (trained(0.88, 0.88), MEAN, "too few replicates"),
+        (trained(0.88, 0.88, 0.88), MEAN, None),
         # As tables of single replicates are.
         ({"value": [0.88], "low": None, "high": None}, spread(VALUE), "too few replicates"),
     ],
@@ -170,17 +184,37 @@ def test_rows_and_replicates_are_needed(tmp_path: Path, table, value, reason: st
     assert row["evidence"]
 
 
-def test_replicates_that_differ_widen_the_interval_of_the_test_images(tmp_path: Path):
+def test_the_interval_of_an_accuracy_holds_the_chance_in_trainings_and_images(tmp_path: Path):
     alike, apart = (
-        verdict(tmp_path, pd.DataFrame({"value": values}), **interval(MEAN, above=0.8))
+        verdict(tmp_path, trained(*values), **interval(MEAN, above=0.8))
         for values in ([0.88] * 3, [0.86, 0.88, 0.9])
     )
-    assert (alike["low"], alike["high"]) == pytest.approx(stats.wilson(0.88, 10_000))
-    assert apart["low"] < alike["low"] < alike["high"] < apart["high"]
+    # Errors that are independent of each other are as many as three times the images.
+    assert 0.88 - alike["low"] == pytest.approx(1.96 * np.sqrt(0.88 * 0.12 / 30_000), rel=0.1)
     # Student's t with two degrees of freedom times the standard error.
-    assert 0.88 - apart["low"] == pytest.approx(
-        np.hypot(0.88 - alike["low"], 4.302653 * 0.02 / np.sqrt(3))
+    assert 0.88 - apart["low"] == pytest.approx(4.302653 * 0.02 / np.sqrt(3), rel=0.03)
+
+
+def test_an_order_of_accuracies_is_judged_on_the_same_images(tmp_path: Path):
+    table = pd.concat(
+        [trained(0.88, 0.881, 0.882, kind="a"), trained(0.87, 0.871, 0.872, kind="b")]
     )
+    table["right_best"] = [pack(np.arange(10_000) < 10_000 * one) for one in table.iloc[:, 0]]
+    quantities = [{**MEAN, "select": f"kind == '{kind}'"} for kind in "ab"]
+    row = verdict(tmp_path, table, **ordering(*quantities), unit="points")
+    # Unpaired, the images alone would leave 0.9 points open.
+    assert (row["verdict"], row["effect"]) == (REPRODUCED, pytest.approx(1))
+    assert row["high"] - row["low"] < 1
+
+
+def test_a_ratio_has_the_intervals_of_both_numbers(tmp_path: Path):
+    row = verdict(tmp_path, NUMBERS, **interval({**spread(B), "over": spread(A)}, above=1))
+    assert row["effect"] == pytest.approx(5 / 3)
+    below = np.hypot(np.log(5 / 4), np.log(3.5 / 3))
+    assert row["low"] == pytest.approx(5 / 3 * np.exp(-below))
+    assert row["verdict"] == REPRODUCED
+    exact = verdict(tmp_path, NUMBERS, **interval({**B, "over": A}, above=1))
+    assert pd.isna(exact["low"])
 
 
 LACKS = "test names the column valu, but results/tables/trials.csv has name"

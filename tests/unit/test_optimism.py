@@ -14,7 +14,8 @@ def guesses(accuracy: float, epochs: int, seed: int) -> np.ndarray:
 def test_each_choice_takes_its_epoch():
     right = np.zeros((3, 10), bool)
     right[0, :4] = right[1, :7] = right[2, :5] = True
-    choices = optimism.choose([described("conv", 0, right, validation_accuracy=[0.9, 0.1, 0.2])])
+    training = described("conv", 0, right, validation_accuracy=[0.9, 0.1, 0.2])
+    choices, _ = optimism.measure([training], [])
     chosen = choices.set_index("selection")
     assert list(chosen.loc[optimism.ON_TEST, ["epoch", "test_accuracy"]]) == [2, 0.7]
     assert list(chosen.loc[optimism.LAST, ["epoch", "test_accuracy"]]) == [3, 0.5]
@@ -24,25 +25,28 @@ def test_each_choice_takes_its_epoch():
 
 def test_choosing_and_judging_by_the_same_images_flatters_where_there_is_only_chance():
     trainings = [described(f"m{seed}", 0, guesses(0.5, 20, seed)) for seed in range(12)]
-    table = optimism.summarise(optimism.choose(trainings)).set_index("selection")
+    table = optimism.measure([], trainings)[1].set_index("selection")
     halves = table.loc[optimism.ON_HALF]
     # The highest of 20 means of 201 coin tosses lies 1.87 standard errors above 0.5.
     assert halves["difference"] == pytest.approx(1.87 * 0.5 / np.sqrt(IMAGES // 2), rel=0.15)
     assert halves["low"] > 0
     assert halves["mean"] == pytest.approx(0.5, abs=0.015)
+    # All twelve compete: the highest of 240 lies 2.8 errors above.
+    best = table.loc[optimism.BEST_OF_ALL]
+    assert best["difference"] == pytest.approx(2.8 * 0.5 / np.sqrt(IMAGES // 2), rel=0.25)
+    assert best["mean"] == pytest.approx(0.5, abs=0.05)
 
 
 def test_one_epoch_cannot_flatter():
-    table = optimism.summarise(
-        optimism.choose([described(f"m{seed}", 0, guesses(0.5, 1, seed)) for seed in range(4)])
-    ).set_index("selection")
+    trainings = [described(f"m{seed}", 0, guesses(0.5, 1, seed)) for seed in range(4)]
+    table = optimism.measure(trainings, [])[1].set_index("selection")
     assert table.loc[optimism.LAST, "difference"] == 0
     halves = table.loc[optimism.ON_HALF]
     assert halves["low"] < 0 < halves["high"]
 
 
 def test_without_validation_images_nothing_is_chosen_by_them():
-    choices = optimism.choose([described("conv", 0, guesses(0.5, 3, 0))])
+    choices, _ = optimism.measure([described("conv", 0, guesses(0.5, 3, 0))], [])
     assert optimism.ON_VALIDATION not in set(choices["selection"])
 
 
@@ -76,7 +80,15 @@ def test_an_interval_covers_the_chance_in_the_seeds():
     assert five["high"] - five["low"] > 0.6 * (one["high"] - one["low"])
 
 
-def test_only_shared_replicates_are_compared():
+def test_every_replicate_counts_whichever_model_has_more():
     trainings = [described("a", number, guesses(0.5, 1, number)) for number in range(3)]
     trainings += [described("b", number, guesses(0.5, 1, 9 + number)) for number in range(2)]
-    assert set(optimism.compare(trainings)["replicates"]) == {2}
+    found = optimism.compare(trainings)
+    accuracies = {
+        name: [one["records"][0]["test_accuracy"] for one in trainings if one["model"] == name]
+        for name in "ab"
+    }
+    assert set(found["replicates"]) == {2}
+    assert found["difference"].iloc[0] == pytest.approx(
+        np.mean(accuracies["a"]) - np.mean(accuracies["b"])
+    )

@@ -87,12 +87,12 @@ def test_a_replay_rises_to_all_and_is_the_same_each_time():
     assert len(reached) == 20 * len(pareto.SAMPLERS)
     for _, mine in reached.groupby("sampler"):
         assert list(mine["trials"]) == list(range(1, 21))
-        assert mine["median"].is_monotonic_increasing
+        assert mine["share_50"].is_monotonic_increasing
         assert mine["complete"].is_monotonic_increasing
-        assert 0.5 < mine["median"].iloc[-1] <= 1
-        assert (mine["low"] <= mine["median"]).all()
+        assert 0.5 < mine["share_50"].iloc[-1] <= 1
+        assert (mine["share_5"] <= mine["share_50"]).all()
     # The first trials are random in each sampler, and the later ones are not.
-    by_sampler = reached.pivot_table("median", "sampler", "trials")
+    by_sampler = reached.pivot_table("share_50", "sampler", "trials")
     assert len(by_sampler[list(range(1, 11))].drop_duplicates()) == 1
     assert len(by_sampler.drop_duplicates()) == 3
 
@@ -106,7 +106,7 @@ def test_the_share_is_one_as_soon_as_the_front_is_tried():
     modules, freedom = pareto.joined(table, times)
     assert list(pareto.front(modules, freedom).query("on_front")["module"]) == [best]
     reached = pareto.replay(table, modules, trials=20, studies=3)
-    assert ((reached["low"] == 1) == (reached["complete"] == 1)).all()
+    assert ((reached["share_5"] == 1) == (reached["complete"] == 1)).all()
     assert reached.groupby("sampler")["complete"].last().min() > 0
 
 
@@ -118,4 +118,4 @@ def test_a_module_that_never_ended_well_is_left_out(example):
     assert BIG not in set(pareto.front(modules, freedom)["module"])
     # Studies draw it, and modules that the table lacks, in vain.
     reached = pareto.replay(table, modules, trials=10, studies=2)
-    assert reached["median"].between(0, 1).all()
+    assert reached["share_50"].between(0, 1).all()

@@ -100,7 +100,7 @@ def test_one_replicate_gives_the_envelope_without_chances():
 
 
 def test_one_module_alone():
-    table, _ = made_up()
+    table, _ = made_up(noise=0.001)
     alone = table[table["module"] == "conv-conv-conv"]
     found = penalties.winners(alone, PENALTY)
     assert found["module"].tolist() == ["conv-conv-conv"]

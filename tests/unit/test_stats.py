@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from convstudy import stats
+from scipy.stats import t
 
 
 def test_wilson_gives_the_textbook_interval():
@@ -8,11 +9,35 @@ def test_wilson_gives_the_textbook_interval():
     assert stats.wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
 
 
-@pytest.mark.parametrize(("repeats", "outside"), [(6, 0), (8, 0), (9, 1), (15, 3), (17, 4)])
-def test_the_interval_of_a_median_has_its_tabled_order_statistics(repeats: int, outside: int):
-    ordered = np.arange(float(repeats))
-    found = stats.median_interval(np.random.default_rng(0).permutation(ordered))
-    assert found == (outside, repeats - 1 - outside)
+def test_a_difference_on_the_same_images_by_hand():
+    one = np.array([[1, 1, 1, 0], [1, 1, 0, 0]], bool)
+    other = np.array([[1, 0, 0, 0], [1, 0, 1, 0]], bool)
+    value, low, high = stats.crossed([one, other], (1, -1))
+    assert value == 0.25
+    # Accuracies 3/4 and 1/2; 1/4 and 1/2.
+    seeds = [1 / 32 / 2, 1 / 32 / 2]
+    # Of each model's errors, four residuals of 1/8 and 3/8 each; three degrees of freedom.
+    residual = 2 * (6 * (1 / 8) ** 2 + 2 * (3 / 8) ** 2) / 3 / 2
+    images = max(0, np.var([0, 1, 0, 0], ddof=1) - residual) / 4
+    variance = sum(seeds) + images
+    freedom = variance**2 / (seeds[0] ** 2 + seeds[1] ** 2 + images**2 / 3)
+    half = t.ppf(0.975, freedom) * variance**0.5
+    assert (low, high) == pytest.approx((0.25 - half, 0.25 + half))
+
+
+def test_one_training_has_the_chance_of_the_images_alone():
+    right = np.arange(1000)[None] < 900
+    assert stats.accuracy_interval(right) == stats.wilson(0.9, 1000)
+    worse = np.arange(1000)[None] < 880
+    _, low, high = stats.crossed([right, worse], (1, -1))
+    assert high - low == pytest.approx(2 * 1.96 * (0.02 * 0.98 / 1000) ** 0.5, rel=0.01)
+
+
+def test_constants_are_those_of_the_tables():
+    # Dunnett's tables, 5 %: two-sided and one-sided, three groups of six and a control.
+    assert stats.dunnett_constant(6, (6, 6, 6)) == pytest.approx(2.54, abs=0.01)
+    assert stats.dunnett_constant(6, (6, 6, 6), best=True) == pytest.approx(2.19, abs=0.01)
+    assert stats.dunnett_constant(3, (3,) * 26, best=True) == pytest.approx(2.80, abs=0.01)
 
 
 def test_one_more_training_by_hand():

@@ -12,7 +12,8 @@ TINY = {
     "exhaustive": {"epochs": 2, "replicates": 1},
     "replay": {"studies": 2, "trials": 6},
     "timing": {
-        "repeats": 6,
+        "processes": 1,
+        "repeats": 3,
         "batch_size": 8,
         "training_steps": 1,
         "layers": {"channels": [2, 8], "sizes": [4, 8], "batch_size": 2},

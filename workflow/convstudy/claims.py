@@ -8,9 +8,10 @@ counted. This project's own statements, which are of the run itself, hold or do 
 """
 
 from itertools import pairwise
-from math import inf, isnan, nan
+from math import inf
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from convstudy import article, scale, stats
@@ -19,6 +20,7 @@ from convstudy.extras import EXTRAS
 from convstudy.ledger import OWN, Claim, Json
 from convstudy.results import Results
 from convstudy.scale import LEAST_REPLICATES, LOSSY, OTHER, SMALLER, Difference
+from convstudy.training import record
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
 # By whether what was seen agrees, if it may decide.
@@ -41,7 +43,8 @@ class Quantity(NamedTuple):
 
     Attributes:
         few: Whether there are too few replicates for an interval.
-        spread: Standard deviation of the replicates of a mean accuracy.
+        right: Of a mean accuracy, (replicates, images): which images were right.
+        another: Whether the interval is that of one more training, and not that of the number.
     """
 
     value: pd.Series
@@ -50,7 +53,13 @@ class Quantity(NamedTuple):
     names: list[str]
     rows: pd.DataFrame
     few: bool
-    spread: float = nan
+    right: np.ndarray | None = None
+    another: bool = False
+
+    @property
+    def single(self) -> tuple[float, float, float]:
+        """Value, low and high of a quantity of one number."""
+        return self.value.iloc[0], self.low.iloc[0], self.high.iloc[0]
 
 
 class Comparison(NamedTuple):
@@ -283,17 +292,18 @@ def _compared(claim: Claim, test: Json, results: Results) -> tuple[list[Comparis
     table = results.table(claim.file)
 
     def measured(asked: Json) -> Quantity:
-        return measure(claim, asked, table, results.test_images)
+        return measure(claim, asked, table)
 
     if test["type"] == "ordering":
         quantities = [measured(asked) for asked in test["values"]]
-        values = [_single(claim, quantity) for quantity in quantities]
+        for quantity in quantities:
+            _require_single(claim, quantity)
         comparisons = [
-            Comparison(one[0] - other[0], *stats.difference(one, other), 0, inf, ends=False)
-            for one, other in pairwise(values)
+            Comparison(*_difference(one, other), 0, inf, ends=False)
+            for one, other in pairwise(quantities)
         ]
         evidence = "; ".join(_shown(quantity, unit) for quantity in quantities) + "."
-        evidence += _clear(quantities, comparisons, results.test_images)
+        evidence += _clear(quantities, comparisons)
         return comparisons, evidence, any(quantity.few for quantity in quantities)
     quantity = measured(test["value"])
     ends = list(zip(quantity.value, quantity.low, quantity.high, strict=True))
@@ -316,14 +326,13 @@ def _compared(claim: Claim, test: Json, results: Results) -> tuple[list[Comparis
     return comparisons, evidence, quantity.few
 
 
-def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quantity:
+def measure(claim: Claim, asked: Json, table: pd.DataFrame) -> Quantity:
     """Take numbers from a table.
 
     Args:
         claim: Named in messages.
         asked: A quantity of the schema.
         table: The claim's file.
-        images: Test images that an accuracy is measured on.
 
     Raises:
         NothingThereError: If no row has a number.
@@ -355,10 +364,13 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
     else:
         values = rows[column]
     low, high = values, values
+    right = None
     if interval == "accuracy":
-        each = [rows[column]] if reduce == "mean" else [pd.Series([one]) for one in values]
-        pairs = [stats.trained_accuracy(accuracies, images) for accuracies in each]
-        low, high = (pd.Series(end, values.index) for end in zip(*pairs, strict=True))
+        _require_column(claim, record.RIGHT_OF[column], table)
+        right = record.right(rows, column)
+        low, high = (pd.Series(end, values.index) for end in stats.accuracy_interval(right))
+    elif interval == "student":
+        low, high = (pd.Series(end, values.index) for end in stats.mean_interval(rows[column]))
     elif interval == "prediction":
         # In which one more training of the same network would lie.
         trained = table.groupby(asked["models"])[column].agg(["mean", "var", "count"])
@@ -367,39 +379,41 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame, images: int) -> Quan
         low, high = values - half, values + half
     elif interval:
         low, high = rows[interval[0]], rows[interval[1]]
-        if asked.get("chosen"):
-            widened = [stats.widened(*one, number) for one in zip(values, low, high, strict=True)]
-            low, high = (pd.Series(end, values.index) for end in zip(*widened, strict=True))
     if "over" in asked:
-        # Of exact numbers; row by row where neither is reduced.
-        divisor = measure(claim, asked["over"], table, images)
-        low = high = values = values / divisor.value.to_numpy()
+        divisor = measure(claim, asked["over"], table)
+        ends = [values, low, high, *divisor[:3]]
+        found = stats.ratio(*(one.to_numpy(float) for one in ends))
+        values, low, high = (pd.Series(one, values.index) for one in found)
     if "named_by" in asked:
         names = [str(name) for name in rows[asked["named_by"]].head(len(values))]
     else:
         names = [asked.get("label", "")] * len(values)
-    replicated = interval in ("accuracy", "prediction") and reduce == "mean"
+    replicated = interval in ("accuracy", "prediction", "student")
     # A table gives no interval where there is one replicate.
-    few = (replicated and len(rows) < LEAST_REPLICATES) or bool(low.isna().any())
-    spread = float(rows[column].std()) if replicated else nan
-    return Quantity(values, low, high, names, rows, few, spread)
+    few = (replicated and number < LEAST_REPLICATES) or bool(low.isna().any())
+    return Quantity(values, low, high, names, rows, few, right, interval == "prediction")
 
 
-def _clear(quantities: list[Quantity], comparisons: list[Comparison], images: int) -> str:
+def _difference(
+    one: Quantity, other: Quantity, replicates: int | None = None
+) -> tuple[float, float, float]:
+    """Give a difference with its interval; of accuracies, on the same images."""
+    if one.right is not None and other.right is not None:
+        return stats.crossed([one.right, other.right], (1, -1), replicates)
+    value = one.single[0] - other.single[0]
+    return value, *stats.difference(one.single, other.single)
+
+
+def _clear(quantities: list[Quantity], comparisons: list[Comparison]) -> str:
     """Say how many replicates would make an order clear, at the differences that were seen."""
     needed = 0
     for (one, other), compared in zip(pairwise(quantities), comparisons, strict=True):
         if compared.agrees is not None:
             continue
-        if isnan(one.spread) or isnan(other.spread):
+        if one.right is None or other.right is None or min(len(one.right), len(other.right)) < 2:
             return ""
         for replicates in range(LEAST_REPLICATES, MOST_REPLICATES + 1):
-            ends = [
-                (mean, *stats.accuracy_interval(mean, each.spread, replicates, images))
-                for each in (one, other)
-                for mean in [float(each.value.iloc[0])]
-            ]
-            low, high = stats.difference(*ends)
+            _, low, high = _difference(one, other, replicates)
             if low > 0 or high < 0:
                 needed = max(needed, replicates)
                 break
@@ -434,14 +448,13 @@ def _mistake(claim: Claim, line: str) -> UserError:
     return UserError(f"config/claims.yaml: claim {claim.id}: {line}")
 
 
-def _single(claim: Claim, quantity: Quantity) -> tuple[float, float, float]:
+def _require_single(claim: Claim, quantity: Quantity) -> None:
     if len(quantity.value) > 1:
         raise _mistake(
             claim,
             f"test.values has a quantity of {len(quantity.value)} rows, but an ordering is of"
             " single numbers; add reduce, for example reduce: mean",
         )
-    return quantity.value.iloc[0], quantity.low.iloc[0], quantity.high.iloc[0]
 
 
 def _expected(claim: Claim, asked: Any, quantity: Quantity) -> pd.Series:
@@ -462,11 +475,12 @@ def _expected(claim: Claim, asked: Any, quantity: Quantity) -> pd.Series:
 def _shown(quantity: Quantity, unit: str) -> str:
     """Write a quantity's values with names and intervals."""
     written = []
+    of = "one more training: " if quantity.another else ""
     for name, value, low, high in zip(
         quantity.names, quantity.value, quantity.low, quantity.high, strict=True
     ):
         exact = low == high or pd.isna(low)
-        interval = "" if exact else f" ({_number(low, unit)} to {_number(high, unit)})"
+        interval = "" if exact else f" ({of}{_number(low, unit)} to {_number(high, unit)})"
         written.append(f"{name} {_number(value, unit)}{interval}".strip())
     return ", ".join(written)
 

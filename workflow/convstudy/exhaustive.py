@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from convstudy import models
+from convstudy import models, stats
 from convstudy.models import POSITIONS
-from convstudy.stats import t_half_width
 from convstudy.training import record
+from convstudy.training.record import RIGHT, right
 
-# Simulated tables from which the intervals of ranks come.
+# Tables drawn of what the true means may be.
 DRAWS = 10_000
 
 # What the columns of the exported tables mean, with their units.
@@ -49,13 +49,14 @@ COLUMNS = {
     "learning_rate": "at the end of the epoch",
     "replicates": "number of repetitions that ended well",
     "mean": "mean of test_accuracy_best over them",
-    "low": "lower end of its 95 % interval",
-    "high": "upper end of its 95 % interval",
+    "low": "lower end of its 95 % interval, over new trainings and new images",
+    "high": "upper end of it",
     "mean_last": "mean of test_accuracy_last",
     "rank": "place by mean, from 1, the highest first",
-    "rank_low": "lower end of the 95 % interval of the place",
-    "rank_high": "upper end of the 95 % interval of the place",
+    "rank_low": "best place that the module may have on these images, with 95 % confidence",
+    "rank_high": "worst place that it may have",
     "probability_best": "chance that the module is the best one, as far as these replicates tell",
+    **RIGHT,
 }
 
 
@@ -88,18 +89,20 @@ def tabulate(
 
 
 def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Give each module's mean accuracy, its standard error and its 95 % interval.
+    """Give each module's mean accuracy, its 95 % interval, and its error on these images.
 
-    Few replicates tell little about one module's spread, so the spread is taken to be the same for
-    all and is estimated from all of them together.
+    Few replicates tell little about one module's spread, so for the error the spread is taken to be
+    the same for all and is estimated from all of them together.
 
     Args:
         table: The first one of `tabulate`.
 
     Returns:
-        means: By module: its layers, ``parameters``, ``macs``, ``replicates``, ``mean``, ``error``,
-            ``low`` and ``high``; the last three are empty where all modules have one replicate.
-        freedom: Degrees of freedom of the error.
+        means: By module: its layers, ``parameters``, ``macs``, ``replicates``, ``mean``, ``low``
+            and ``high`` (see `stats.accuracy_interval`), and ``error``: the standard error of the
+            mean by which modules are compared, as all meet the same images. The last three are
+            empty where all modules have one replicate, or no replicates differ.
+        freedom: Degrees of freedom of the error; 0 where it is empty.
     """
     done = table[table["status"] == "finished"]
     groups = done.groupby("module", sort=False)
@@ -108,35 +111,87 @@ def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     found["replicates"] = best.size()
     found["mean"] = best.mean()
     freedom = len(done) - len(found)
-    found["error"] = np.nan
-    if freedom:
-        deviations = done["test_accuracy_best"] - best.transform("mean")
-        found["error"] = np.sqrt((deviations**2).sum() / freedom / found["replicates"])
-    half = t_half_width(found["error"], freedom)
-    found["low"], found["high"] = found["mean"] - half, found["mean"] + half
+    deviations = done["test_accuracy_best"] - best.transform("mean")
+    if not freedom or np.allclose(deviations, 0):
+        return found.assign(low=np.nan, high=np.nan, error=np.nan), 0
+    ends = [stats.accuracy_interval(right(part, "test_accuracy_best")) for _, part in groups]
+    found["low"], found["high"] = np.transpose(ends)
+    found["error"] = np.sqrt((deviations**2).sum() / freedom / found["replicates"])
     return found, freedom
 
 
-def draw_means(found: pd.DataFrame, freedom: int) -> np.ndarray:
-    """Draw what the true means may be, as far as the replicates tell.
+def draw_means(found: pd.DataFrame, freedom: int, draws: int = DRAWS) -> np.ndarray:
+    """Draw what the true means may be on these images, as far as the replicates tell.
+
+    A mean that stands out does so by luck, too, so each is drawn around a value nearer to the mean
+    of all: the means are taken to come from a normal distribution, whose variance is what is left
+    of theirs without the errors (C. N. Morris, J. Am. Stat. Assoc. 78, 47, 1983). Drawn around the
+    observed means, the error would count twice.
 
     Args:
         found, freedom: What `means` gives, with at least one degree of freedom.
 
     Returns:
-        Of shape (`DRAWS`, modules): the means plus Student's t times their errors.
+        Of shape (draws, modules).
     """
-    from scipy import stats
+    from scipy.stats import t
 
+    observed, variances = found["mean"].to_numpy(), found["error"].to_numpy() ** 2
+    between = max(0.0, observed.var(ddof=1) - variances.mean()) if len(found) > 1 else 0.0
+    kept = between / (between + variances)
+    around = observed.mean() + kept * (observed - observed.mean())
     rng = np.random.default_rng(0)
-    drawn = stats.t.rvs(freedom, size=(DRAWS, len(found)), random_state=rng)
-    return found["mean"].to_numpy() + drawn * found["error"].to_numpy()
+    drawn = t.rvs(freedom, size=(draws, len(found)), random_state=rng)
+    return around + drawn * np.sqrt(kept * variances)
+
+
+def rank_sets(found: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Give the places that each module may have on these images, with 95 % confidence for each.
+
+    Those above it are at most the modules that are not clearly worse, where it is compared with all
+    others at once (M. Mogstad et al., Review of Economic Studies 91, 476, 2024, with normal errors
+    of one variance, for which Dunnett's constant is theirs).
+
+    Args:
+        found: What `means` gives, with errors.
+
+    Returns:
+        low, high: (modules,) of int, from 1.
+    """
+    mean, error = found["mean"].to_numpy(), found["error"].to_numpy()
+    numbers = [int(number) for number in found["replicates"]]
+    constants = [
+        stats.dunnett_constant(number, tuple(sorted(numbers[:place] + numbers[place + 1 :])))
+        for place, number in enumerate(numbers)
+    ]
+    most = np.array(constants)[:, None] * np.hypot(error[:, None], error)
+    # Of each other one (columns) above each one (rows).
+    above = mean - mean[:, None]
+    return 1 + (above > most).sum(axis=1), len(mean) - (above < -most).sum(axis=1)
+
+
+def resolution(found: pd.DataFrame, best: str) -> pd.Series:
+    """Give by how much each module must be worse than the best one not to be the best itself.
+
+    With 95 % confidence for all modules at once, see `stats.dunnett_constant`.
+
+    Args:
+        found: What `means` gives.
+        best: The module that looks best, by its mean or by an objective that adds a constant.
+
+    Returns:
+        By module; empty without errors.
+    """
+    if len(found) == 1 or found["error"].isna().any():
+        return pd.Series(np.nan, found.index)
+    numbers = found["replicates"].astype(int)
+    others = tuple(sorted(map(int, numbers.drop(best))))
+    constant = stats.dunnett_constant(int(numbers[best]), others, best=True)
+    return constant * np.hypot(found["error"], found.loc[best, "error"])
 
 
 def rank(table: pd.DataFrame) -> pd.DataFrame:
     """Give each module's mean accuracy and rank, with 95 % intervals.
-
-    Ranks are those of tables drawn at random from what the means may be.
 
     Args:
         table: The first one of `tabulate`.
@@ -145,20 +200,17 @@ def rank(table: pd.DataFrame) -> pd.DataFrame:
         A row a module, the best first; the columns as in `COLUMNS`. With one replicate there are no
         intervals.
     """
-    from scipy import stats
-
     found, freedom = means(table)
     summary = found.drop(columns="error")
     done = table[table["status"] == "finished"]
     summary["mean_last"] = done.groupby("module")["test_accuracy_last"].mean()
     summary["rank"] = summary["mean"].rank(ascending=False, method="first").astype(int)
-    if freedom:
-        ranks = stats.rankdata(-draw_means(found, freedom), axis=1)
-        ends = np.quantile(ranks, [0.025, 0.975], axis=0, method="nearest").astype(int)
-        summary["rank_low"], summary["rank_high"] = ends
-        summary["probability_best"] = (ranks == 1).mean(axis=0)
-    else:
-        summary[["rank_low", "rank_high", "probability_best"]] = np.nan
+    summary[["rank_low", "rank_high", "probability_best"]] = np.nan
+    if freedom and len(found) > 1:
+        summary["rank_low"], summary["rank_high"] = rank_sets(found)
+        drawn = draw_means(found, freedom)
+        best = np.bincount(drawn.argmax(axis=1), minlength=len(found))
+        summary["probability_best"] = best / DRAWS
     return summary.sort_values("rank").reset_index()
 
 

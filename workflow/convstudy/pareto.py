@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from convstudy.exhaustive import DRAWS, draw_means, means
+from convstudy.exhaustive import DRAWS, draw_means, means, resolution
 from convstudy.layers import KINDS
 from convstudy.logs import Progress
 from convstudy.models import POSITIONS
@@ -64,8 +64,9 @@ def penalties(modules: pd.DataFrame, freedom: int, weights: Sequence[float]) -> 
     Returns:
         A row a quantity and weight: ``penalty`` (on what), ``weight``, ``unit``, ``module`` (the
         winner), ``objective``, ``mean`` (its accuracy), ``low``, ``high`` (95 % interval), its
-        amounts of all `QUANTITIES`, and ``probability`` (that it wins, as far as the replicates
-        tell; empty with one replicate).
+        amounts of all `QUANTITIES`, ``probability`` (that it wins, as far as the replicates tell)
+        and ``alike`` (how many others may be the best one, see `exhaustive.resolution`); the last
+        two are empty with one replicate.
     """
     accuracies = draw_means(modules, freedom) if freedom else np.empty((0, len(modules)))
     chosen = [(NO_PENALTY, 0.0)]
@@ -77,6 +78,7 @@ def penalties(modules: pd.DataFrame, freedom: int, weights: Sequence[float]) -> 
         added = weight * amounts / unit if weight else amounts
         objective = 1 - modules["mean"] + added
         winner = objective.idxmin()
+        near = objective - objective[winner] <= resolution(modules, winner)
         wins = (1 - accuracies + added.to_numpy()).argmin(axis=1) == objective.argmin()
         rows.append(
             {
@@ -87,6 +89,7 @@ def penalties(modules: pd.DataFrame, freedom: int, weights: Sequence[float]) -> 
                 "objective": objective[winner],
                 **modules.loc[winner, ["mean", "low", "high", *QUANTITIES.values()]],
                 "probability": wins.mean() if freedom else np.nan,
+                "alike": (near.sum() - 1) if freedom else np.nan,
             }
         )
     return pd.DataFrame(rows)
@@ -157,9 +160,9 @@ def replay(table: pd.DataFrame, modules: pd.DataFrame, trials: int, studies: int
         trials, studies: Trials a study, and studies a sampler, each with a seed of its own.
 
     Returns:
-        A row a sampler (of `SAMPLERS`) and number of trials: ``median``, ``low``, ``high`` (5 % and
-        95 % of the studies) of the share, and ``complete`` (the fraction of studies that have tried
-        all of the front).
+        A row a sampler (of `SAMPLERS`) and number of trials: ``share_5``, ``share_50`` and
+        ``share_95`` (quantiles of the share over the studies), and ``complete`` (the fraction of
+        studies that have tried all of the front).
     """
     done = table[(table["status"] == "finished") & table["module"].isin(modules.index)]
     errors = (1 - done["test_accuracy_best"]).groupby(done["module"]).agg(list).to_dict()
@@ -181,15 +184,13 @@ def replay(table: pd.DataFrame, modules: pd.DataFrame, trials: int, studies: int
     parts = []
     for sampler in SAMPLERS:
         reached = np.array([row["shares"] for row in rows if row["sampler"] == sampler])
-        low, median, high = np.quantile(reached, [0.05, 0.5, 0.95], axis=0)
+        quantiles = np.quantile(reached, [0.05, 0.5, 0.95], axis=0)
         parts.append(
             pd.DataFrame(
                 {
                     "sampler": sampler,
                     "trials": np.arange(1, trials + 1),
-                    "median": median,
-                    "low": low,
-                    "high": high,
+                    **dict(zip(("share_5", "share_50", "share_95"), quantiles, strict=True)),
                     "complete": (reached > 1 - 1e-9).mean(axis=0),
                 }
             )

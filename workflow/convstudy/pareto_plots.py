@@ -74,8 +74,10 @@ def pareto_hypervolume(results: Results) -> "Figure":
     for sampler, (label, look) in SAMPLERS.items():
         mine = reached[reached["sampler"] == sampler]
         color = look["color"]
-        axis.fill_between(mine["trials"], mine["low"], mine["high"], color=color, alpha=0.12, lw=0)
-        axis.plot(mine["trials"], mine["median"], **look)
+        axis.fill_between(
+            mine["trials"], mine["share_5"], mine["share_95"], color=color, alpha=0.12, lw=0
+        )
+        axis.plot(mine["trials"], mine["share_50"], **look)
         handles.append(plots.legend_line(label, **look))
     axis.set_xlabel("trials")
     axis.set_ylabel("share of the hypervolume of all modules")

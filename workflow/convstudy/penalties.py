@@ -58,56 +58,83 @@ def winners(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFram
         ``from_weight`` and ``to_weight`` (infinite for the last), each with its 95 % interval,
         ``from_low``, ``from_high``, ``to_low`` and ``to_high``, empty if no module has replicates.
     """
-    means, freedom = exhaustive.means(table)
-    size = (means["parameters"] / penalty["unit"]).to_numpy()
-    steps = envelope(1 - means["mean"].to_numpy(), size)
-    places = [place for place, _ in steps]
-    found = means.iloc[places][[*POSITIONS, "parameters", "mean"]].reset_index()
-    found["from_weight"] = [weight for _, weight in steps]
-    found[["from_low", "from_high"]] = np.nan
-    if freedom:
-        changes = np.array(
-            [
-                _changes(envelope(1 - drawn, size), size, size[places])
-                for drawn in exhaustive.draw_means(means, freedom)
-            ]
-        )
-        ends = np.quantile(changes, [0.025, 0.975], axis=0)
-        found["from_low"], found["from_high"] = ends
+    found = changes_of(*exhaustive.means(table), penalty["unit"])
     for end in ("weight", "low", "high"):
         found[f"to_{end}"] = found[f"from_{end}"].shift(-1)
     found.loc[len(found) - 1, "to_weight"] = np.inf
     return found
 
 
-def _changes(steps: list[tuple[int, float]], size: np.ndarray, limits: np.ndarray) -> list[float]:
+def changes_of(
+    means: "pd.DataFrame", freedom: int, unit: float, draws: int = exhaustive.DRAWS
+) -> "pd.DataFrame":
+    """Give the first columns of `winners`, up to ``from_high``.
+
+    Args:
+        means, freedom: What `exhaustive.means` gives.
+        unit: Parameters that the weight is for.
+        draws: See `exhaustive.draw_means`.
+    """
+    size = (means["parameters"] / unit).to_numpy()
+    steps = envelope(1 - means["mean"].to_numpy(), size)
+    places = [place for place, _ in steps]
+    found = means.iloc[places][[*POSITIONS, "parameters", "mean"]].reset_index(names="module")
+    found["from_weight"] = [weight for _, weight in steps]
+    found[["from_low", "from_high"]] = np.nan
+    if freedom:
+        changes = np.array(
+            [
+                weights_from(envelope(1 - drawn, size), size, size[places])
+                for drawn in exhaustive.draw_means(means, freedom, draws)
+            ]
+        )
+        found["from_low"], found["from_high"] = np.quantile(changes, [0.025, 0.975], axis=0)
+    return found
+
+
+def weights_from(
+    steps: list[tuple[int, float]], size: np.ndarray, limits: np.ndarray
+) -> list[float]:
     """Give the weights from which no line steeper than each limit is on an envelope."""
     return [next(weight for line, weight in steps if size[line] <= limit) for limit in limits]
 
 
 def probabilities(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame":
-    """Give each module's chance to be the best one, by weight, as far as the replicates tell.
+    """Give each module's objective by weight, and whether it may be the best one.
 
     Args:
         table, penalty: As `winners` takes them.
 
     Returns:
-        ``weight``, ``module``, ``probability``, which is empty if no module has replicates.
+        ``weight``, ``module``, ``objective``, ``told_apart`` (whether it is not the best one, see
+        `exhaustive.resolution`) and ``probability`` (that it is, as far as the replicates tell).
+        The last two are empty if no module has replicates.
     """
     import pandas as pd
 
     means, freedom = exhaustive.means(table)
-    size = (means["parameters"] / penalty["unit"]).to_numpy()
+    size = means["parameters"] / penalty["unit"]
     low, high = DECADES
     exponents = np.arange(low * WEIGHTS_A_DECADE, high * WEIGHTS_A_DECADE + 1) / WEIGHTS_A_DECADE
     error = 1 - exhaustive.draw_means(means, freedom) if freedom else None
     parts = []
     for weight in penalty["weight"] * 10**exponents:
-        chances = np.full(len(means), np.nan)
+        objective = 1 - means["mean"] + weight * size
+        told = objective - objective.min() > exhaustive.resolution(means, objective.idxmin())
+        probability, apart = np.full((2, len(means)), np.nan)
         if error is not None:
-            best = (error + weight * size).argmin(axis=1)
-            chances = np.bincount(best, minlength=len(means)) / len(best)
+            best = (error + weight * size.to_numpy()).argmin(axis=1)
+            probability = np.bincount(best, minlength=len(means)) / len(best)
+            apart = told.to_numpy(float)
         parts.append(
-            pd.DataFrame({"weight": weight, "module": means.index, "probability": chances})
+            pd.DataFrame(
+                {
+                    "weight": weight,
+                    "module": means.index,
+                    "objective": objective.to_numpy(),
+                    "told_apart": apart,
+                    "probability": probability,
+                }
+            )
         )
     return pd.concat(parts, ignore_index=True)

@@ -36,19 +36,20 @@ def tabulate(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         first = {"recipe": one["recipe"], "plain": one["plain"], "kind": one["model"]}
         return {**first, "replicate": one["replicate"], "parameters": one["parameters"]}
 
-    return record.tabulate(descriptions, about, ("test_images", "device"))
+    return record.tabulate(descriptions, about, ("device",))
 
 
-def against_article(kind: str, trainings: pd.DataFrame, test_images: int) -> dict[str, Any]:
+def against_article(kind: str, trainings: pd.DataFrame) -> dict[str, Any]:
     """Compare the trainings of a single-kind network with the article's accuracy.
 
     Returns:
         ``kind``, ``label``, ``parameters``, ``replicates``, ``mean``, ``lowest``, ``highest`` (of
-        the best test accuracy over epochs), ``low``, ``high`` (Wilson's 95 % interval at the mean),
-        ``mean_last`` (after the last epoch), ``article``, ``difference``.
+        the best test accuracy over epochs), ``low``, ``high`` (the mean's 95 % interval, see
+        `stats.accuracy_interval`), ``mean_last`` (after the last epoch), ``article``,
+        ``difference``.
     """
     best = trainings["test_accuracy_best"]
-    low, high = stats.wilson(best.mean(), test_images)
+    low, high = stats.accuracy_interval(record.right(trainings, "test_accuracy_best"))
     printed = article.accuracies()[kind]
     return {
         "kind": kind,
@@ -79,7 +80,7 @@ def compare(trainings: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (recipe, kind), mine in trainings.groupby(["recipe", "kind"], sort=False):
-        compared = against_article(str(kind), mine, int(mine["test_images"].iloc[0]))
+        compared = against_article(str(kind), mine)
         rows.append({"recipe": recipe, "plain": bool(mine["plain"].iloc[0]), **compared})
     table = pd.DataFrame(rows)
     squares = (table["difference"] ** 2).groupby(table["recipe"])

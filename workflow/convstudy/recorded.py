@@ -5,11 +5,13 @@ again and ``reference.json``, written last, which says what it is. It may be a p
 grows: what is recorded again under the same name is added.
 
 ``python -m convstudy.recorded NAME`` records what is finished. It is no rule: what is recorded is
-an input of every later run's report, and must not be made anew by it.
+an input of every later run's report, and must not be made anew by it. `make derive` makes tables
+and claims of a recorded run anew, by the workflow's own rules, without training.
 """
 
 import argparse
 import copy
+import os
 import re
 import shutil
 import sys
@@ -34,6 +36,14 @@ from convstudy.training.record import load_description, tabulate_single_kind
 FOLDER = "reference"
 # The whole records of the single-kind trainings; two tables are made of them.
 CURVES = "training/curves"
+# What was trained or measured, from which the workflow derives all but these.
+PRIMARY = (
+    f"{CURVES}/*.json",
+    "exhaustive/trainings/*.json",
+    "recipes/trainings/*/*.json",
+    "timing/processes/*.csv",
+)
+NOT_DERIVED = ("*.json", "data/*", "verification/*", "counts/*", "search/*/*")
 TABLES = ("training/summary.csv", "training/curves.csv")
 # What every run has, and what alone is no result.
 ABOUT = ("run.json", "provenance.json", "data/summary.json")
@@ -66,7 +76,13 @@ def record(results: Results, folder: Path) -> None:
         )
     for path, curve in trained.items():
         _require_right(path, curve, folder)
-    for path in [*found, *trained]:
+    primary = [
+        path
+        for pattern in PRIMARY
+        if pattern.partition("/")[0] in results.extras
+        for path in results.folder.glob(pattern)
+    ]
+    for path in [*found, *trained, *primary]:
         _copy(path, folder / path.relative_to(results.folder))
     if any(folder.glob(f"{CURVES}/*.json")):
         for name, table in zip(TABLES, _tabulate_curves(folder), strict=True):
@@ -129,6 +145,33 @@ def _require_right(path: Path, curve: dict[str, Any], folder: Path) -> None:
                 " tests/unit/test_precision.py there and, if it passes, add it to GRID_PASSED in"
                 " workflow/convstudy/precision.py"
             )
+
+
+def copy_primary(folder: Path, target: Path) -> None:
+    """Copy what a recorded run's other files are derived from, so that the workflow makes these.
+
+    All copies have the same time of change, so that none seems to be older than what it is made of.
+
+    Args:
+        folder: The recorded run.
+        target: A new results folder.
+
+    Raises:
+        UserError: If there is no such run, or it has too little.
+    """
+    if not (folder / "reference.json").is_file():
+        raise UserError(f"{folder} is no recorded run; write the name of one in {folder.parent}")
+    found = [path for pattern in PRIMARY for path in folder.glob(pattern)]
+    if not found:
+        raise UserError(
+            f"{folder} has none of {', '.join(PRIMARY)}, as it was recorded before these were kept"
+            " or has no part beyond the article; run and record it again"
+        )
+    kept = [path for pattern in NOT_DERIVED for path in folder.glob(pattern) if path.is_file()]
+    for path in [*found, *kept]:
+        copy = target / path.relative_to(folder)
+        _copy(path, copy)
+        os.utime(copy, (0, 0))
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -231,6 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("name", help="lower-case letters, digits and hyphens")
     parser.add_argument("--results", type=Path, default=Path("results"), help="or another clone's")
     parser.add_argument("--into", type=Path, default=Path("results") / FOLDER)
+    parser.add_argument("--primary", type=Path, help="copy what all else is derived from to here")
     chosen = parser.parse_args(arguments)
     folder = chosen.into / chosen.name
     try:
@@ -239,6 +283,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 f"{chosen.name!r} is no name for a recorded run; allowed are lower-case letters,"
                 " digits and hyphens; write for example h100-article"
             )
+        if chosen.primary:
+            copy_primary(folder, chosen.primary)
+            return
         record(Results(chosen.results), folder)
     except UserError as error:
         sys.exit(str(error))

@@ -304,9 +304,9 @@ def truth(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame"
 
     Returns:
         By module: ``regret`` (mean objective minus the lowest one), ``expected_regret`` (mean over
-        what the true means may be), ``probability_best`` and ``told_apart`` (whether the 95 %
-        interval of the difference from the best one is above zero). The last three are empty if no
-        module has replicates.
+        what the true means may be), ``probability_best``, and ``told_apart``: whether the regret is
+        above the ``resolution``, so that it is not the best one (see `exhaustive.resolution`). All
+        but the first are empty if no module has replicates.
     """
     from convstudy import exhaustive
 
@@ -315,13 +315,12 @@ def truth(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame"
     objective = 1 - means["mean"] + cost
     found = (objective - objective.min()).to_frame("regret")
     found[["expected_regret", "probability_best", "told_apart", "resolution"]] = np.nan
-    if freedom:
+    if freedom and len(means) > 1:
         drawn = 1 - exhaustive.draw_means(means, freedom) + cost.to_numpy()
         lowest = drawn.min(axis=1, keepdims=True)
         found["expected_regret"] = (drawn - lowest).mean(axis=0)
         found["probability_best"] = (drawn == lowest).mean(axis=0)
-        best = means.loc[objective.idxmin(), "error"]
-        found["resolution"] = stats.t_half_width(np.hypot(means["error"], best), freedom)
+        found["resolution"] = exhaustive.resolution(means, objective.idxmin())
         found["told_apart"] = (found["regret"] > found["resolution"]).astype(float)
     return found
 

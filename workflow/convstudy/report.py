@@ -256,17 +256,12 @@ class Report:
         on = (envelope["from_weight"] <= weight) & (weight < envelope["to_weight"])
         best = envelope[on].iloc[0]
         chances = self._read("penalties/probabilities")
-        chances = chances[chances["module"] == best["module"]]
-        nearest = (chances["weight"] - weight).abs().idxmin()
-        chance = chances.loc[nearest, "probability"]
-        sure = (
-            ""
-            if pd.isna(chance)
-            else f"; its chance to be the best one is {write(chance, PERCENT)}"
-        )
+        nearest = chances["weight"].iloc[(chances["weight"] - weight).abs().argmin()]
+        here = chances[chances["weight"] == nearest].sort_values("objective", ignore_index=True)
         text = (
             f"At the study's weight, {weight:g} for every {penalty['unit']:,.0f} parameters,"
-            f" {best['module']} has the lowest mean objective{sure}. Over all weights,"
+            f" {best['module']} has the lowest mean objective,"
+            f" {write(here['objective'][0], '.5f')}{_tied(here)}. Over all weights,"
             f" {len(envelope)} of {len(self._read('exhaustive/summary'))} modules win somewhere."
         )
         return Html(f"<p>{sentence(text)}</p>")
@@ -369,6 +364,20 @@ class Report:
             for row in self._read("studies").itertuples()
         )
         return f"{epochs}. Images a second by layer kind beside it."
+
+
+def _tied(ranked: pd.DataFrame) -> str:
+    """Say which modules are not told apart from the first one, if that is known."""
+    others = ranked[ranked["told_apart"] == 0].iloc[1:]
+    if ranked["told_apart"].isna().all():
+        return ""
+    if others.empty:
+        return ", and no other one may be the best, with 95 % confidence"
+    first = others.iloc[0]
+    return (
+        f"; but {others.shape[0]} not told apart from it, with 95 % confidence, the next one being"
+        f" {first['module']} with {write(first['objective'], '.5f')}"
+    )
 
 
 def _alike(share: float) -> str:

@@ -1,7 +1,8 @@
 """Every interval, once: two-sided, 95 %, a function a method, each with its source."""
 
 from collections.abc import Sequence
-from math import hypot, sqrt
+from functools import cache
+from math import hypot, nan, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
 
 # Two-sided 95 % of a normal distribution.
 NORMAL_95 = 1.959963984540054
-RESAMPLES = 5000
 
 
 def wilson(accuracy: float, images: int) -> tuple[float, float]:
@@ -31,11 +31,15 @@ def wilson(accuracy: float, images: int) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def t_half_width(error: Any, freedom: int) -> Any:
-    """Give half the width of Student's interval from standard errors and degrees of freedom."""
+def t_half_width(error: Any, freedom: int, number: int = 1) -> Any:
+    """Give half the width of Student's interval from standard errors and degrees of freedom.
+
+    Args:
+        number: Of how many it may be that one, whichever (Bonferroni).
+    """
     from scipy import stats
 
-    return error * float(stats.t.ppf(0.975, max(freedom, 1)))
+    return error * float(stats.t.isf(0.025 / number, max(freedom, 1)))
 
 
 def mean_interval(values: "pd.Series") -> tuple[float, float]:
@@ -44,22 +48,100 @@ def mean_interval(values: "pd.Series") -> tuple[float, float]:
     return values.mean() - half, values.mean() + half
 
 
-def trained_accuracy(values: "pd.Series", images: int) -> tuple[float, float]:
-    """Give the interval of a mean accuracy over replicates: two chances, added up.
+def crossed(
+    models: Sequence[np.ndarray],
+    weights: Sequence[float] = (1.0,),
+    replicates: int | None = None,
+) -> tuple[float, float, float]:
+    """Give a weighted sum of models' means, with the interval over new trainings and new images.
 
-    That of the test images (see `wilson`) and, with several replicates, that of the trainings
-    (see `mean_interval`): the squares of their distances from the mean are added.
+    Trainings and images are crossed: every training meets the same images. The variance is that
+    between each model's trainings and that between images, less what the trainings' own errors in
+    the images add to the latter (random effects of a two-way layout: S. R. Searle, G. Casella and
+    C. E. McCulloch, Variance Components, 1992, chapter 4); the degrees of freedom are those of
+    F. E. Satterthwaite, Biometrics Bulletin 2, 110, 1946. Trainings of different models are
+    independent.
+
+    Args:
+        models: Of each model, (replicates, images): which images were right, or any other values.
+            With one replicate, its chance in the training cannot be seen and is left out.
+        weights: (1,) for a mean, (1, -1) for a difference.
+        replicates: Instead of as many as there are: what these trainings foretell of more.
+
+    Returns:
+        value, low, high; the ends are nan where nothing varies, which tells nothing.
     """
-    return accuracy_interval(values.mean(), values.std(), len(values), images)
+    from scipy import stats
+
+    images = models[0].shape[1]
+    over_images = np.zeros(images)
+    residual, seeds, freedom = 0.0, [], []
+    for values, weight in zip(models, weights, strict=True):
+        values = values.astype(float)
+        number = len(values)
+        over_images += weight * values.mean(axis=0)
+        if number > 1:
+            means = values.mean(axis=1, keepdims=True)
+            apart = values - means - values.mean(axis=0) + means.mean()
+            mean_square = (apart**2).sum() / (number - 1) / (images - 1)
+            residual += weight**2 * mean_square / number
+            seeds.append(weight**2 * means.var(ddof=1) / (replicates or number))
+            freedom.append(number - 1)
+    parts = np.array([*seeds, max(0.0, over_images.var(ddof=1) - residual) / images])
+    if np.allclose(parts, 0, atol=1e-15):
+        # By chance, the trainings are equally good, and their errors as independent as can be.
+        parts[-1] = over_images.var(ddof=1) / images
+    value, variance = float(over_images.mean()), parts.sum()
+    if not variance:
+        return value, nan, nan
+    degrees = variance**2 / (parts**2 / [*freedom, images - 1]).sum()
+    half = float(stats.t.ppf(0.975, degrees) * sqrt(variance))
+    return value, value - half, value + half
 
 
-def accuracy_interval(
-    mean: float, spread: float, replicates: int, images: int
-) -> tuple[float, float]:
-    """Give the interval of `trained_accuracy` from mean and standard deviation of replicates."""
-    low, high = wilson(mean, images)
-    half = t_half_width(spread / sqrt(replicates), replicates - 1) if replicates > 1 else 0.0
-    return mean - hypot(mean - low, half), mean + hypot(high - mean, half)
+def accuracy_interval(right: np.ndarray) -> tuple[float, float]:
+    """Give the interval of a model's accuracy: over new trainings and images, see `crossed`.
+
+    One training alone has that of the images, see `wilson`; none has none.
+
+    Args:
+        right: (replicates, images). Which images were right.
+    """
+    if not len(right):
+        return nan, nan
+    if len(right) == 1:
+        return wilson(right.mean(), right.shape[1])
+    _, low, high = crossed([right])
+    return max(low, 0.0), min(high, 1.0)
+
+
+@cache
+def dunnett_constant(one: int, others: tuple[int, ...], best: bool = False) -> float:
+    """Give by how many standard errors others must differ from one, for all of them at once.
+
+    C. W. Dunnett, J. Am. Stat. Assoc. 50, 1096 (1955). Whether one is the best of all is J. C.
+    Hsu's comparison with the best (Multiple Comparisons, 1996, chapter 4), whose constant is
+    one-sided.
+
+    Args:
+        one: Replicates of the one.
+        others: Replicates of each of the others.
+        best: Whether it is asked only how far the others may be above it.
+    """
+    from scipy import stats
+
+    # The constant depends on the numbers alone; what varies is any sample of so many.
+    control, *samples = (np.arange(number, dtype=float) for number in (one, *others))
+    found = stats.dunnett(
+        *samples,
+        control=control,
+        alternative="greater" if best else "two-sided",
+        rng=np.random.default_rng(0),
+    )
+    squares = sum(number * (number**2 - 1) / 12 for number in (one, *others))
+    variance = squares / (one + sum(others) - 1 - len(others))
+    allowance = samples[0].mean() - control.mean() - found.confidence_interval(0.95).low[0]
+    return float(allowance / sqrt(variance * (1 / one + 1 / others[0])))
 
 
 def prediction_half_width(means: Any, variances: Any, replicates: Any) -> np.ndarray:
@@ -88,28 +170,6 @@ def prediction_half_width(means: Any, variances: Any, replicates: Any) -> np.nda
     return t_half_width(np.sqrt(share * chance * (1 + 1 / replicates)), freedom)
 
 
-def median_interval(repeats: Sequence[float]) -> tuple[float, float]:
-    """Give the interval of a median of six repeats or more, whatever their distribution.
-
-    Its ends are order statistics (Conover, Practical Nonparametric Statistics, section 3.2).
-    """
-    from scipy import stats
-
-    found = stats.quantile_test(repeats, q=0, p=0.5).confidence_interval()
-    return float(found.low), float(found.high)
-
-
-def widened(value: float, low: float, high: float, number: int) -> tuple[float, float]:
-    """Widen the interval of a ratio that was picked out of several for being extreme.
-
-    Bonferroni's correction, with the logarithm of the ratio taken as normal.
-    """
-    from scipy import stats
-
-    factor = float(stats.norm.isf(0.025 / number)) / NORMAL_95
-    return value * (low / value) ** factor, value * (high / value) ** factor
-
-
 def difference(
     one: tuple[float, float, float], other: tuple[float, float, float]
 ) -> tuple[float, float]:
@@ -124,35 +184,19 @@ def difference(
     return value - less - below, value - less + above
 
 
-def bootstrap_mean(values: np.ndarray) -> tuple[float, float]:
-    """Give the bootstrap percentile interval of a mean (Efron, Annals of Statistics 7, 1979)."""
-    from scipy import stats
-
-    found = stats.bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    )
-    return found.confidence_interval
-
-
-def bootstrap_paired(gain: np.ndarray) -> tuple[float, float]:
-    """Give the bootstrap percentile interval of a mean over replicates and images.
-
-    Images are drawn again, and replicates where there are several, the same ones for all. With one
-    replicate it covers the chance in the images alone.
+def ratio(
+    value: Any, low: Any, high: Any, divisor: Any, less: Any, more: Any
+) -> tuple[Any, Any, Any]:
+    """Give a ratio of two positive numbers with its interval, as `difference` does of logarithms.
 
     Args:
-        gain: (replicates, images) of int8. Differences of two models' hits.
+        value, low, high: The dividend and the ends of its interval, which are the same where exact.
+        divisor, less, more: The same of the divisor.
     """
-    rng = np.random.default_rng(0)
-    replicates, images = gain.shape
-    drawn = np.empty(RESAMPLES)
-    for number in range(RESAMPLES):
-        weights = np.bincount(rng.integers(0, images, images), minlength=images)
-        seeds = rng.integers(0, replicates, replicates)
-        drawn[number] = (gain[seeds] @ weights).mean() / images
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return low, high
+    quotient = value / divisor
+    exact = (low == high) & (less == more)
+    with np.errstate(divide="ignore"):
+        below = np.hypot(np.log(value / low), np.log(more / divisor))
+        above = np.hypot(np.log(high / value), np.log(divisor / less))
+    ends = (quotient * np.exp(-below), quotient * np.exp(above))
+    return quotient, *(np.where(exact, quotient, end) for end in ends)

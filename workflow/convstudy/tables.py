@@ -123,8 +123,7 @@ def single_kind(results: Results) -> pd.DataFrame:
     """
     by_kind = results.training.groupby("kind")
     return pd.DataFrame(
-        against_article(kind, by_kind.get_group(kind), results.test_images)
-        for kind in article.accuracies()
+        against_article(kind, by_kind.get_group(kind)) for kind in article.accuracies()
     )
 
 

@@ -2,6 +2,8 @@
 
 Everything that is compared is measured in turn, round by round, so that a machine which slows down
 for a while slows all of it. What is compiled or allocated on a first call is no part of a time.
+Where things lie in memory differs from process to process and stays for its life, so the interval
+of a time is that over several processes.
 """
 
 import logging
@@ -43,8 +45,6 @@ TAPS = 9
 # A crossover below and beyond what was measured.
 ALWAYS, NEVER = -math.inf, math.inf
 OUTCOMES = {ALWAYS: "always faster", NEVER: "never faster"}
-# Resampled repeats from which a crossover's interval comes.
-DRAWS = 2000
 
 Action = Callable[[], object]
 
@@ -146,8 +146,8 @@ def measure_modules(
         A row a module: its layers, ``parameters`` and ``macs`` (of one image) at the trained width;
         ``latency_ms`` (one image, milliseconds), ``fps`` (images a second in batches of
         ``batch_size``) and ``epoch_seconds`` (an epoch of ``train_images``, without tests), each
-        the median of ``repeats`` repeats (of latency, `LATENCY_ROUNDS` times as many) with ``_low``
-        and ``_high``, see `stats.median_interval`; and where it was measured.
+        the median of ``repeats`` repeats (of latency, `LATENCY_ROUNDS` times as many); and where it
+        was measured.
     """
     from keras import ops
 
@@ -190,10 +190,10 @@ def measure_modules(
             "parameters": cost.parameters,
             "macs": cost.macs,
         }
-        row |= _columns("latency_ms", [1e3 * each for each in latencies[name]])
-        row |= _columns("fps", [len(pictures) / each for each in measured[name, "batch"]])
         per_epoch = train_images / len(order)
-        row |= _columns("epoch_seconds", [per_epoch * each for each in measured[name, "training"]])
+        row["latency_ms"] = 1e3 * statistics.median(latencies[name])
+        row["fps"] = len(pictures) / statistics.median(measured[name, "batch"])
+        row["epoch_seconds"] = per_epoch * statistics.median(measured[name, "training"])
         rows.append(row)
     return pd.DataFrame(rows).assign(
         repeats=repeats, batch_size=timing["batch_size"], train_images=train_images, **where
@@ -206,30 +206,22 @@ def _train(engine: Any, order: np.ndarray, moves: np.ndarray) -> None:
         pass
 
 
-def _columns(name: str, repeats: Sequence[float]) -> dict[str, float]:
-    """Give a column each to the median and the ends of its interval."""
-    low, high = stats.median_interval(repeats)
-    return {name: float(np.median(repeats)), f"{name}_low": low, f"{name}_high": high}
-
-
 def measure_layers(
     training: Mapping[str, Any],
     timing: Mapping[str, Any],
     device: str,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> pd.DataFrame:
     """Measure single layers, as many channels out as in, over channels and feature-map sizes.
 
     Args:
         device: What `convstudy.engine.use_backend` gave.
 
     Returns:
-        layers: A row a point: ``pass`` (of `PASSES`; the backward one gives the gradients by inputs
-            and weights), ``size`` (of the square feature map), ``channels``, ``kind``, ``macs`` (of
-            a call on ``batch_size`` feature maps, see `PASS_MACS`), ``ms`` (milliseconds a call,
-            the median of ``repeats``), ``ms_low``, ``ms_high`` (its interval),
-            ``gmacs_per_second``, ``overhead_ms`` (of a call that computes nothing), ``skipped``
-            (why it was not measured) and where it was measured.
-        repeats: Every measurement: ``pass``, ``size``, ``channels``, ``kind``, ``repeat``, ``ms``.
+        A row a point: ``pass`` (of `PASSES`; the backward one gives the gradients by inputs and
+        weights), ``size`` (of the square feature map), ``channels``, ``kind``, ``macs`` (of a call
+        on ``batch_size`` feature maps, see `PASS_MACS`), ``ms`` (milliseconds a call, the median of
+        ``repeats``), ``overhead_ms`` (of a call that computes nothing), ``skipped`` (why it was not
+        measured) and where it was measured.
     """
     import keras
 
@@ -244,7 +236,6 @@ def measure_layers(
     ]
     progress = Progress(logger, "layers: points", len(points))
     rows: list[dict[str, Any]] = []
-    repeats: list[dict[str, Any]] = []
     for size, channels in points:
         macs = {kind: batch * _macs(kind, size, channels) for kind in KINDS}
         chosen = [kind for kind in KINDS if macs[kind] <= most]
@@ -255,13 +246,8 @@ def measure_layers(
                 which = {"pass": direction, "size": size, "channels": channels, "kind": kind}
                 row: dict[str, Any] = {**which, "macs": PASS_MACS[direction] * macs[kind]}
                 if kind in chosen:
-                    times = [1e3 * each for each in measured[direction, kind]]
-                    repeats += [
-                        {**which, "repeat": number, "ms": each} for number, each in enumerate(times)
-                    ]
-                    row |= _columns("ms", times)
-                    row["gmacs_per_second"] = row["macs"] / row["ms"] / 1e6
-                    row["overhead_ms"] = 1e3 * float(np.median(measured[direction, NOTHING]))
+                    row["ms"] = 1e3 * statistics.median(measured[direction, kind])
+                    row["overhead_ms"] = 1e3 * statistics.median(measured[direction, NOTHING])
                 else:
                     row["skipped"] = (
                         f"a call has {macs[kind]:,} MACs, more than most_macs: {most:,}"
@@ -277,9 +263,52 @@ def measure_layers(
             len(table),
             f"{most:,}",
         )
-    columns = ["ms", "ms_low", "ms_high", "gmacs_per_second", "overhead_ms", "skipped"]
-    table = table.reindex(columns=["pass", "size", "channels", "kind", "macs", *columns])
-    return table.assign(repeats=rounds, batch_size=batch, **where), pd.DataFrame(repeats)
+    columns = ["pass", "size", "channels", "kind", "macs", "ms", "overhead_ms", "skipped"]
+    return table.reindex(columns=columns).assign(repeats=rounds, batch_size=batch, **where)
+
+
+def over_processes(
+    logarithms: np.ndarray, number: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give means over processes with their 95 % intervals, Student's; empty with one process.
+
+    Args:
+        logarithms: (processes, ...). Of times, or of ratios of times.
+        number: See `stats.t_half_width`.
+
+    Returns:
+        mean, low, high: (...).
+    """
+    processes = len(logarithms)
+    mean = logarithms.mean(axis=0)
+    half = np.full_like(mean, np.nan)
+    if processes > 1:
+        error = logarithms.std(axis=0, ddof=1) / math.sqrt(processes)
+        half = stats.t_half_width(error, processes - 1, number)
+    return mean, mean - half, mean + half
+
+
+def combine(parts: Sequence[pd.DataFrame], times: Sequence[str]) -> pd.DataFrame:
+    """Put together what several processes measured: geometric means with 95 % intervals.
+
+    Args:
+        parts: The table of each process.
+        times: Columns of times or speeds.
+
+    Returns:
+        The same rows and columns, with ``_low`` and ``_high`` for each of `times`, and
+        ``processes``; of the loads, the highest.
+    """
+    table = parts[0].copy()
+    for name in times:
+        logarithms = np.log(np.array([part[name] for part in parts], float))
+        found = np.exp(over_processes(logarithms))
+        place = table.columns.get_loc(name)
+        table[name] = found[0]
+        for end, values in zip(("high", "low"), found[:0:-1], strict=True):
+            table.insert(place + 1, f"{name}_{end}", values)
+    load = max(part["load_before"].max() for part in parts)
+    return table.assign(load_before=load, processes=len(parts))
 
 
 def _macs(kind: str, size: int, channels: int) -> int:
@@ -315,110 +344,85 @@ def _layer_calls(
     return actions
 
 
-def crossovers(repeats: pd.DataFrame) -> pd.DataFrame:
+def crossovers(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Find from how many channels on a separable layer is faster than a Conv2D.
 
-    It is where the two median times are equal for the last time, on a line between measured
-    channel counts with logarithmic axes.
+    It is where the times of both are equal for the last time, on a line between measured channel
+    counts with logarithmic axes.
 
     Args:
-        repeats: The second one of `measure_layers`.
+        parts: What `measure_layers` gives in each process.
 
     Returns:
         A row a size and pass. ``outcome`` is ``crosses``, ``always faster`` or ``never faster`` (of
         the separable layer, within ``first_channels`` to ``last_channels``), or ``not measured``.
         Where it crosses, ``channels`` says at how many. ``channels_low`` and ``channels_high`` are
-        the 95 % interval over resampled repeats; an end is empty where it lies outside what was
-        measured, and ``always_share`` and ``never_share`` are the shares of resamples with those
-        outcomes. ``macs_ratio`` says by how many times Conv2D's MACs exceed the separable layer's
-        there, where both take as long; ``macs_channels`` is where their MACs are equal.
-        ``first_speedup`` and ``last_speedup`` say how many times faster the separable layer is at
-        the first and the last channels, with ``_low`` and ``_high``, and ``last_macs_ratio`` how
-        many times fewer MACs it has at the last ones.
+        its 95 % interval, where the ends of the ratios' intervals cross; an end is empty where it
+        lies outside what was measured. ``macs_ratio`` says by how many times Conv2D's MACs exceed
+        the separable layer's there, where both take as long; ``macs_channels`` is where their MACs
+        are equal. ``first_speedup`` and ``last_speedup`` say how many times faster the separable
+        layer is at the first and the last channels, with ``_low`` and ``_high``, and with
+        ``_any_low`` and ``_any_high`` where that row is picked out of all; ``last_macs_ratio`` says
+        how many times fewer MACs it has at the last ones.
     """
     rows: list[dict[str, Any]] = []
-    for (direction, size), part in repeats.groupby(["pass", "size"], sort=False):
+    measured = pd.concat(parts, keys=range(len(parts)), names=["process", None])
+    groups = measured.groupby(["pass", "size"], sort=False)
+    for (direction, size), part in groups:
         row: dict[str, Any] = {"pass": direction, "size": size, "outcome": "not measured"}
         rows.append(row)
-        kinds = [
-            part[part["kind"] == kind].pivot_table("ms", "channels", "repeat")
-            for kind in ("conv", "separable")
-        ]
-        both = kinds[0].index.intersection(kinds[1].index)
-        if both.empty:
+        done = part[part["ms"].notna() & part["kind"].isin(("conv", "separable"))]
+        times = done.pivot_table("ms", ["process", "kind"], "channels").dropna(axis=1)
+        if done["kind"].nunique() < 2 or times.empty:
             continue
-        channels = both.to_numpy()
-        times = np.stack([kind.loc[both].to_numpy() for kind in kinds])
+        channels = times.columns.to_numpy()
         macs = [_macs("conv", size, one) / _macs("separable", size, one) for one in channels]
-        advantage = _advantage(times)
-        found = float(_crossing(channels, advantage)[0])
-        rng = np.random.default_rng(0)
-        number = times.shape[-1]
-        # Both kinds of a round are resampled together: they were measured side by side.
-        chosen = rng.integers(0, number, (DRAWS, len(channels), number))
-        drawn = _advantage(np.take_along_axis(times[:, None], chosen[None], axis=-1))
-        crossings = _crossing(channels, drawn)
-        low, high = np.quantile(crossings, [0.025, 0.975], method="inverted_cdf")
+        conv, separable = (np.log(times.xs(kind, level="kind")) for kind in ("conv", "separable"))
+        logarithms = (conv - separable).to_numpy()
+        advantage = over_processes(logarithms)
+        _, any_low, any_high = over_processes(logarithms, len(groups))
+        # A greater advantage crosses at fewer channels.
+        found, high, low = (float(crossing(channels, one)) for one in advantage)
         crosses = np.isfinite(found)
         row |= {
             "outcome": OUTCOMES.get(found, "crosses"),
             "channels": _finite(found),
             "channels_low": _finite(low),
             "channels_high": _finite(high),
-            "always_share": float(np.mean(crossings == ALWAYS)),
-            "never_share": float(np.mean(crossings == NEVER)),
             "macs_ratio": np.interp(np.log(found), np.log(channels), macs) if crosses else np.nan,
             "macs_channels": TAPS / (TAPS - 1),
         }
         for name, place in (("first", 0), ("last", -1)):
-            low, high = np.exp(np.quantile(drawn[:, place], [0.025, 0.975]))
-            row |= {
-                f"{name}_channels": channels[place],
-                f"{name}_speedup": float(np.exp(advantage[0, place])),
-                f"{name}_speedup_low": low,
-                f"{name}_speedup_high": high,
-            }
+            row[f"{name}_channels"] = channels[place]
+            ends = ("", "_low", "_high", "_any_low", "_any_high")
+            for end, one in zip(ends, (*advantage, any_low, any_high), strict=True):
+                row[f"{name}_speedup{end}"] = float(np.exp(one[place]))
         row["last_macs_ratio"] = macs[-1]
     return pd.DataFrame(rows)
 
 
-def _advantage(times: np.ndarray) -> np.ndarray:
-    """Give the logarithm of how many times longer Conv2D takes.
-
-    Args:
-        times: (2, ..., channels, repeats). Of Conv2D and the separable layer.
-
-    Returns:
-        (draws, channels).
-    """
-    conv, separable = np.log(np.median(times, axis=-1))
-    return np.atleast_2d(conv - separable)
-
-
-def _crossing(channels: np.ndarray, advantage: np.ndarray) -> np.ndarray:
-    """Find the channels from which on the advantage stays above zero.
+def crossing(channels: np.ndarray, advantage: np.ndarray) -> float:
+    """Find the channels from which on the separable layer stays faster.
 
     Args:
         channels: (channels,). Rising.
-        advantage: (draws, channels).
+        advantage: (channels,). The logarithm of how many times longer Conv2D takes.
 
     Returns:
-        (draws,). `ALWAYS` where it is above zero everywhere, `NEVER` where it is not at the last
-        channels.
+        `ALWAYS` where it is faster everywhere, `NEVER` where it is not at the last channels, nan
+        where that is not known.
     """
+    if np.isnan(advantage).any():
+        return math.nan
+    behind = np.flatnonzero(advantage <= 0)
+    if not len(behind):
+        return ALWAYS
+    last = behind[-1]
+    if last == len(channels) - 1:
+        return NEVER
     logs = np.log(channels)
-    found = np.full(len(advantage), ALWAYS)
-    for row, values in enumerate(advantage):
-        behind = np.flatnonzero(values <= 0)
-        if not len(behind):
-            continue
-        last = behind[-1]
-        if last == len(channels) - 1:
-            found[row] = NEVER
-            continue
-        share = values[last] / (values[last] - values[last + 1])
-        found[row] = np.exp(logs[last] + share * (logs[last + 1] - logs[last]))
-    return found
+    share = advantage[last] / (advantage[last] - advantage[last + 1])
+    return float(np.exp(logs[last] + share * (logs[last + 1] - logs[last])))
 
 
 def _finite(value: float) -> float:

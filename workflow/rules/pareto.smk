@@ -5,7 +5,7 @@ rule find_pareto_front:
     """Find the best modules for other penalties, and the front of error, size and latency."""
     input:
         table=rules.tabulate_modules.output.table,
-        times=rules.measure_modules.output,
+        times=rules.measure_times.output.modules,
     output:
         front="results/pareto/front.csv",
         penalties="results/pareto/penalties.csv",

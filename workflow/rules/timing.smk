@@ -1,16 +1,20 @@
 """Measured times of modules and layers. Made on demand by `measure_times`."""
 
 
+wildcard_constraints:
+    process=r"\d+",
+
+
 rule measure_modules:
-    """Measure inference and training of all modules, in turn."""
+    """Measure inference and training of all modules, in turn, in one process of several."""
     input:
         data=rules.prepare_dataset.output.summary,
     output:
-        "results/timing/modules.csv",
+        "results/timing/processes/modules_{process}.csv",
     log:
-        "results/logs/measure_modules.log",
+        "results/logs/measure_modules/{process}.log",
     benchmark:
-        "results/benchmarks/measure_modules.tsv"
+        "results/benchmarks/measure_modules/{process}.tsv"
     threads: whole_machine
     resources:
         mem_mb=growing(8000),
@@ -21,20 +25,19 @@ rule measure_modules:
         timing=config["timing"],
         code=code_of("measure_modules"),
     message:
-        "Measuring the modules"
+        "Measuring the modules, process {wildcards.process}"
     script:
         "../scripts/measure_modules.py"
 
 
 rule measure_layers:
-    """Measure single layers over channels and feature-map sizes."""
+    """Measure single layers over channels and feature-map sizes, in one process of several."""
     output:
-        layers="results/timing/layers.csv",
-        repeats="results/timing/layer_repeats.csv",
+        "results/timing/processes/layers_{process}.csv",
     log:
-        "results/logs/measure_layers.log",
+        "results/logs/measure_layers/{process}.log",
     benchmark:
-        "results/benchmarks/measure_layers.tsv"
+        "results/benchmarks/measure_layers/{process}.tsv"
     threads: whole_machine
     resources:
         mem_mb=growing(8000),
@@ -44,7 +47,7 @@ rule measure_layers:
         timing=config["timing"],
         code=code_of("measure_layers"),
     message:
-        "Measuring the layers"
+        "Measuring the layers, process {wildcards.process}"
     script:
         "../scripts/measure_layers.py"
 
@@ -52,10 +55,15 @@ rule measure_layers:
 rule measure_times:
     """Compare times with counts: of modules, and where separable layers begin to be faster."""
     input:
-        modules=rules.measure_modules.output,
-        repeats=rules.measure_layers.output.repeats,
-        layers=rules.measure_layers.output.layers,
+        modules=expand(
+            rules.measure_modules.output, process=range(config["timing"]["processes"])
+        ),
+        layers=expand(
+            rules.measure_layers.output, process=range(config["timing"]["processes"])
+        ),
     output:
+        modules="results/timing/modules.csv",
+        layers="results/timing/layers.csv",
         correlations="results/timing/correlations.csv",
         crossover="results/timing/crossover.csv",
         about="results/timing/about.json",

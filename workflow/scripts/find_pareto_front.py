@@ -9,7 +9,7 @@ with job(snakemake):
     output, settings = snakemake.output, snakemake.params.settings
     chosen = settings["pareto"]
     table = pd.read_csv(snakemake.input.table)
-    modules, freedom = pareto.joined(table, pd.read_csv(snakemake.input.times[0]))
+    modules, freedom = pareto.joined(table, pd.read_csv(snakemake.input.times))
     write_csv(output.penalties, pareto.penalties(modules, freedom, chosen["weights"]))
     write_csv(output.front, pareto.front(modules, freedom))
     reached = pareto.replay(table, modules, chosen["trials"], chosen["studies"])

@@ -9,6 +9,5 @@ with job(snakemake), gpus.lease(snakemake.resources):
     device = engine.use_backend(
         training["backend"], training["device"], training["threads"], training["precision"]
     )
-    layers, repeats = timing.measure_layers(training, snakemake.params.timing, device)
-    write_csv(snakemake.output.repeats, repeats)
-    write_csv(snakemake.output.layers, layers)
+    table = timing.measure_layers(training, snakemake.params.timing, device)
+    write_csv(snakemake.output[0], table)

@@ -10,8 +10,8 @@ with job(snakemake):
     kinds, modules = (
         [load_description(path) for path in snakemake.input[name]] for name in ("kinds", "modules")
     )
-    choices = optimism.choose(kinds + modules)
+    choices, summary = optimism.measure(kinds, modules)
     write_csv(output.choices, choices)
-    write_csv(output.summary, optimism.summarise(choices))
+    write_csv(output.summary, summary)
     write_csv(output.differences, optimism.compare(kinds))
     write_json(output.about, {"settings": snakemake.params.settings})

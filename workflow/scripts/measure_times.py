@@ -1,4 +1,4 @@
-"""Compare measured times with counts."""
+"""Put measured times together, and compare them with counts."""
 
 import pandas as pd
 from convstudy import timing
@@ -6,8 +6,13 @@ from convstudy.files import write_csv, write_json
 from convstudy.logs import job
 
 with job(snakemake):
-    modules = pd.read_csv(snakemake.input.modules[0])
-    write_csv(snakemake.output.correlations, timing.correlations(modules))
-    repeats = pd.read_csv(snakemake.input.repeats)
-    write_csv(snakemake.output.crossover, timing.crossovers(repeats))
-    write_json(snakemake.output.about, {"settings": snakemake.params.settings})
+    output = snakemake.output
+    modules, layers = (
+        [pd.read_csv(path) for path in snakemake.input[name]] for name in ("modules", "layers")
+    )
+    combined = timing.combine(modules, list(timing.TIMES.values()))
+    write_csv(output.modules, combined)
+    write_csv(output.layers, timing.combine(layers, ["ms"]))
+    write_csv(output.correlations, timing.correlations(combined))
+    write_csv(output.crossover, timing.crossovers(layers))
+    write_json(output.about, {"settings": snakemake.params.settings})

@@ -26,6 +26,14 @@ MEASURED = (
     "images_per_second",
 )
 
+# Which images were right, by the accuracy that is the mean of them.
+RIGHT_OF = {"test_accuracy_best": "right_best", "test_accuracy_last": "right_last"}
+RIGHT = {
+    "test_images": "number of test images",
+    "right_best": "which test images were right after the best epoch: a bit an image, in base 64",
+    "right_last": "the same after the last epoch",
+}
+
 
 def pack(right: np.ndarray) -> str:
     """Write which images were right, (images,) of bool, as text: a bit an image, in base 64."""
@@ -35,6 +43,16 @@ def pack(right: np.ndarray) -> str:
 def unpack(text: str, images: int) -> np.ndarray:
     """Read what `pack` wrote of a number of images."""
     return np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8), count=images).astype(bool)
+
+
+def right(trainings: "pd.DataFrame", accuracy: str) -> np.ndarray:
+    """Read which images were right, (trainings, images) of bool, of rows that `tabulate` gives.
+
+    Args:
+        accuracy: The column that has the means of it, of `RIGHT_OF`.
+    """
+    rows = trainings[[RIGHT_OF[accuracy], "test_images"]].dropna()
+    return np.array([unpack(text, int(images)) for text, images in rows.itertuples(index=False)])
 
 
 def devices(records: Sequence[Mapping[str, Any]]) -> str:
@@ -109,14 +127,27 @@ def tabulate(
     Args:
         descriptions: What `Curve.describe` gives, with what `about` reads besides.
         about: Gives a row's first columns. Those of the measured accuracies follow (`summarise`).
-        ending: Fields of a description, the last columns.
+        ending: Fields of a description that come next. The last columns are `RIGHT`.
     """
     import pandas as pd
 
-    return pd.DataFrame(
-        {**about(one), **summarise(one["records"]), **{field: one[field] for field in ending}}
-        for one in descriptions
-    )
+    rows = []
+    for one in descriptions:
+        measured = summarise(one["records"])
+        epochs = {"right_best": measured["best_epoch"], "right_last": measured["epochs"]}
+        rows.append(
+            {
+                **about(one),
+                **measured,
+                **{field: one[field] for field in ending},
+                "test_images": one["test_images"],
+                **{
+                    name: one["records"][epoch - 1]["test_right"] if epoch else None
+                    for name, epoch in epochs.items()
+                },
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def tabulate_epochs(
