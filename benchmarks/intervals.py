@@ -119,6 +119,7 @@ def train(
 IMAGE_WORLDS = {
     "tie": ((0.84, 0.84), 0.0, 0.8),
     "tie, runs apart": ((0.84, 0.84), 0.05, 0.8),
+    "tie, runs far apart": ((0.84, 0.84), 0.2, 0.8),
     "small difference": ((0.84, 0.83), 0.03, 0.8),
     "large difference": ((0.88, 0.77), 0.03, 0.6),
     "near chance, unlike": ((0.5, 0.45), 0.05, 0.3),
