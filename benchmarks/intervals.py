@@ -286,7 +286,7 @@ def changes(runs: int, numbers: tuple[int, ...] = REPLICATES, draws: int = 200) 
 # Choosing the epoch
 
 
-def choosing(runs: int, numbers: tuple[int, ...] = (3, 5), splits: int = 8) -> Rows:
+def choosing(runs: int, numbers: tuple[int, ...] = (3, 5), splits: int = 40) -> Rows:
     """Ask whether what choosing adds is covered: the mean of all runs is taken as true."""
     images, epochs, networks = 1000, 8, 4
     for seed, ((world, rise), number) in enumerate(
@@ -295,27 +295,25 @@ def choosing(runs: int, numbers: tuple[int, ...] = (3, 5), splits: int = 8) -> R
         rng = np.random.default_rng(seed)
         found: dict[str, list[tuple[float, float, float]]] = {}
         for _ in range(runs):
-            common = rng.normal(size=images)
-            flattery: dict[str, list[np.ndarray]] = {}
-            stacked = []
-            for _ in range(networks):
-                ease = sqrt(0.8) * common + sqrt(0.2) * rng.normal(size=images)
-                skill = 0.05 * rng.normal(size=(number, epochs, 1))
-                skill += rise * np.arange(epochs)[:, None]
-                own = rng.normal(size=(number, 1, images))
-                errors = rng.normal(size=(number, epochs, images))
-                right = 1.0 + 1.5 * ease + 0.7 * own + 0.7 * errors + skill > 0
-                stacked.append(right)
-                judged = [optimism.judge(one, {optimism.LAST: epochs}, splits) for one in right]
-                for selection in judged[0]:
-                    values = np.array([one[selection][1] for one in judged])
-                    flattery.setdefault(selection, []).append(values)
-            together = np.concatenate(stacked, axis=1)
-            flattery[optimism.BEST_OF_ALL] = [
-                np.array([optimism.halves(one, splits)[1] for one in together])
+            common, own = rng.normal(size=images), rng.normal(size=(networks, 1, 1, images))
+            ease = sqrt(0.8) * common + sqrt(0.2) * own
+            skill = 0.05 * rng.normal(size=(networks, number, epochs, 1))
+            skill += rise * np.arange(epochs)[:, None]
+            lasting = rng.normal(size=(networks, number, 1, images))
+            errors = rng.normal(size=(networks, number, epochs, images))
+            right = 1.0 + 1.5 * ease + 0.7 * lasting + 0.7 * errors + skill > 0
+            together = right.transpose(1, 0, 2, 3).reshape(number, networks * epochs, images)
+            last = [
+                [optimism.judge(one, {optimism.LAST: epochs}, 0)[optimism.LAST][1] for one in each]
+                for each in right
             ]
+            flattery = {
+                optimism.LAST: np.array(last),
+                optimism.ON_HALF: optimism.halves(right, splits)[1],
+                optimism.BEST_OF_ALL: optimism.halves(together, splits)[1][None],
+            }
             for selection, values in flattery.items():
-                found.setdefault(selection, []).append(optimism.interval_of(values))
+                found.setdefault(selection, []).append(optimism.interval_of(list(values)))
         for selection, ends in found.items():
             mean, low, high = np.array(ends).T
             covers = (low <= mean.mean()) & (mean.mean() <= high)

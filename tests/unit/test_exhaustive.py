@@ -28,7 +28,8 @@ def test_a_row_a_training_and_a_row_an_epoch():
         | measured
         for epoch, accuracy in enumerate([0.2, 0.4, 0.3], start=1)
     ]
-    about = {"seed": 1, "parameters": 5, "device": "cpu", "status": "finished", "test_images": 10}
+    about = {"seed": 1, "parameters": 5, "device": "cpu", "status": "finished"}
+    about |= {"test_images": 10, "curve": "one"}
     training = {"model": "conv-depthwise-conv", "replicate": 1, "records": records, **about}
     table, curves = exhaustive.tabulate([training], 0.25)
     row = table.iloc[0]

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ import pytest
 import yaml
 from convstudy import recorded, settings
 from convstudy.errors import UserError
+from convstudy.extras import EXTRAS
 from convstudy.files import read_json, write_json
 from convstudy.results import Results, result_files
 from pipeline_example import without_slurm
@@ -49,6 +51,36 @@ def test_the_recorded_command_still_plans_the_run(root: Path, real_data: Path):
     )
     assert done.returncode == 0, done.stderr
     assert "find_pareto_front" in done.stdout
+
+
+def test_what_is_derived_is_made_anew_without_training(root: Path, tmp_path: Path):
+    recorded.copy_primary(root / "results/reference/cpu-small", tmp_path / "results")
+    (tmp_path / "config").symlink_to(root / "config")
+    config = root / "results/reference/cpu-small/config.yaml"
+    command = ["--snakefile", root / "Snakefile", "--directory", tmp_path, "--configfile", config]
+    command += ["--cores", "1", "--dry-run", "--", "results/claims.csv"]
+    command += [f"results/{extra}/about.json" for extra in EXTRAS]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *command],
+        env=without_slurm(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    planned = set(re.findall(r"^(\w+) +\d+$", done.stdout, re.MULTILINE))
+    assert {"check_claims", "tabulate_modules", "measure_optimism", "measure_times"} <= planned
+    assert not {rule for rule in planned if rule.startswith(("train_", "measure_mod", "measure_l"))}
+    assert "search_modules" not in planned
+    assert "prepare_dataset" not in planned
+
+
+def test_a_run_without_what_was_trained_cannot_be_derived(run: Results, tmp_path: Path):
+    with pytest.raises(UserError, match="is no recorded run"):
+        recorded.copy_primary(run.folder, tmp_path / "new")
+    recorded.record(run, run.folder / "reference/laptop")
+    with pytest.raises(UserError, match="has none of training/curves"):
+        recorded.copy_primary(run.folder / "reference/laptop", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_runs_stand_beside_the_article(run: Results):

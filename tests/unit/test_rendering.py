@@ -60,7 +60,7 @@ def test_a_kernel_that_dies_leaves_its_last_words(tmp_path: Path, caplog: pytest
 def test_no_code_is_shown():
     heading = new_markdown_cell("## A heading", id="place")
     notebook = small_notebook(heading, new_code_cell("shown = 'maybe'"))
-    html = to_html(notebook, "A <title>")
+    html = to_html(notebook, "A <title>", "A kicker")
     assert "maybe" not in html
     # Parameters hold paths of this machine.
     assert "value = 1" not in html

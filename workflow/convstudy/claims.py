@@ -306,6 +306,8 @@ def _compared(claim: Claim, test: Json, results: Results) -> tuple[list[Comparis
         evidence += _clear(quantities, comparisons)
         return comparisons, evidence, any(quantity.few for quantity in quantities)
     quantity = measured(test["value"])
+    if unit == "points" and "difference" in test["value"]["column"]:
+        unit = "difference"
     ends = list(zip(quantity.value, quantity.low, quantity.high, strict=True))
     if test["type"] == "interval":
         region = test.get("above", -inf), test.get("below", inf)
@@ -489,6 +491,8 @@ def _number(value: float, unit: str) -> str:
     """Write a number for the evidence."""
     if unit == "points":
         return f"{100 * value:.2f} %"
+    if unit == "difference":
+        return f"{100 * value:.2f} points".replace("-", "\N{MINUS SIGN}")
     short = ".1e" if abs(value) < 1e-3 else ",.4g"
     text = format(value, ",.0f" if float(value).is_integer() else short)
     return text.replace("-", "\N{MINUS SIGN}")

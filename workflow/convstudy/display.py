@@ -4,7 +4,6 @@ The style sheet of the report's template gives the classes their look; without i
 they are plain but readable.
 """
 
-import base64
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -98,19 +97,10 @@ def look(verdict: str) -> str:
     return verdict.replace(" ", "-")
 
 
-def pill(verdict: str) -> str:
-    """Write a verdict as a coloured word."""
+def pill(verdict: str, words: str = "") -> str:
+    """Write a verdict, or other words for it, in its colour."""
     sign = f'<span aria-hidden="true">{SIGNS[verdict]}</span>'
-    return f'<span class="pill {look(verdict)}">{sign} {escape(verdict)}</span>'
-
-
-def mark(claim: Any) -> str:
-    """Write a claim's verdict as a sign that leads to its card."""
-    said = escape(f"{claim.statement} {claim.verdict.capitalize()}.")
-    return (
-        f'<a class="mark {look(claim.verdict)}" href="#claim-{claim.id}"'
-        f' title="{said}" aria-label="{said}">{SIGNS[claim.verdict]}</a>'
-    )
+    return f'<span class="pill {look(verdict)}">{sign} {escape(words or verdict)}</span>'
 
 
 def card(claim: Any) -> str:
@@ -136,9 +126,15 @@ def effect(claim: Any) -> str:
     """Write a claim's effect, if it has an interval; what is exact stands in the evidence."""
     if pd.isna(claim.low):
         return ""
-    number, *ends = map(_significant, (claim.effect, claim.low, claim.high))
+    written = _hundredths if claim.unit == "points" else _significant
+    number, *ends = map(written, (claim.effect, claim.low, claim.high))
     unit = "" if claim.unit == "objective" else f" {claim.unit}"
     return f" Effect: {number}{unit} (95{THIN}% interval {' to '.join(ends)})."
+
+
+def _hundredths(value: float) -> str:
+    """Write points as the evidence does."""
+    return f"{value:.2f}".replace("-", MINUS)
 
 
 def _significant(value: float) -> str:
@@ -232,6 +228,16 @@ def _cell(row: pd.Series, name: str, column: Column) -> str:
     return escape(write(row[name], column.form) if column.form else str(row[name]))
 
 
+def embedded(path: Path) -> str:
+    """Write an SVG file as an address that holds it, for a quoted attribute."""
+    text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", path.read_text("utf-8"), flags=re.S)
+    text = re.sub(r">\s+<", "><", re.sub(r"\s+", " ", text)).replace('"', "'")
+    # A quarter shorter than in base 64.
+    for character in "%#<>&":
+        text = text.replace(character, f"%{ord(character):02X}")
+    return f"data:image/svg+xml,{text}"
+
+
 def picture(path: Path, alternative: str, caption: str, below: Html) -> Html:
     """Show a figure's SVG file, embedded.
 
@@ -241,10 +247,9 @@ def picture(path: Path, alternative: str, caption: str, below: Html) -> Html:
         caption: Stands below it.
         below: Stands below the caption.
     """
-    content = base64.b64encode(path.read_bytes()).decode()
     return Html(
         '<figure><div class="scroll" tabindex="0" role="group" aria-label="Figure">'
-        f'<img src="data:image/svg+xml;base64,{content}" alt="{escape(alternative)}">'
+        f'<img src="{embedded(path)}" alt="{escape(alternative)}">'
         f"</div><figcaption>{sentence(caption)}{below.text}</figcaption></figure>"
     )
 

@@ -15,6 +15,8 @@ from convstudy.models import POSITIONS
 from convstudy.training import record
 from convstudy.training.record import RIGHT, right
 
+# With which all modules are compared.
+CONV = "conv-conv-conv"
 # Tables drawn of what the true means may be.
 DRAWS = 10_000
 
@@ -38,6 +40,7 @@ COLUMNS = {
     "seconds": "seconds of training and test, on the device",
     "images_per_second": "training images a second, median over epochs",
     "device": "what trained: cpu, or a GPU's name",
+    "curve": "name of its curve, which trials and trainings of the same network share",
     "status": "finished, or ended where the loss stopped being finite",
     "epoch": "from 1",
     "loss": "mean cross-entropy of the epoch's training images, with smoothed labels if they are",
@@ -52,6 +55,10 @@ COLUMNS = {
     "low": "lower end of its 95 % interval, over new trainings and new images",
     "high": "upper end of it",
     "mean_last": "mean of test_accuracy_last",
+    "share": "its parameters over those of conv-conv-conv",
+    "minus_conv": "mean minus that of conv-conv-conv, on these images",
+    "minus_conv_low": "lower end of its 95 % interval, for all modules at once",
+    "minus_conv_high": "upper end of it",
     "rank": "place by mean, from 1, the highest first",
     "rank_low": "best place that the module may have on these images, with 95 % confidence",
     "rank_high": "worst place that it may have",
@@ -83,7 +90,7 @@ def tabulate(
 
     ordered = sorted(descriptions, key=lambda one: (one["model"], one["replicate"]))
     return (
-        record.tabulate(ordered, about, ("device", "status")),
+        record.tabulate(ordered, about, ("device", "status", "curve")),
         record.tabulate_epochs(ordered, about),
     )
 
@@ -170,6 +177,18 @@ def rank_sets(found: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return 1 + (above > most).sum(axis=1), len(mean) - (above < -most).sum(axis=1)
 
 
+def _beside(found: pd.DataFrame, one: str) -> pd.Series:
+    """Give half the width of the interval of each module's difference from one, all at once."""
+    numbers = found["replicates"].astype(int)
+    others = tuple(sorted(map(int, numbers.drop(one))))
+    if not others or found["error"].isna().any():
+        return pd.Series(np.nan, found.index)
+    constant = stats.dunnett_constant(int(numbers[one]), others)
+    half = constant * np.hypot(found["error"], found.loc[one, "error"])
+    # It does not differ from itself.
+    return half.where(half.index != one, 0.0)
+
+
 def resolution(found: pd.DataFrame, best: str) -> pd.Series:
     """Give by how much each module must be worse than the best one not to be the best itself.
 
@@ -204,6 +223,12 @@ def rank(table: pd.DataFrame) -> pd.DataFrame:
     summary = found.drop(columns="error")
     done = table[table["status"] == "finished"]
     summary["mean_last"] = done.groupby("module")["test_accuracy_last"].mean()
+    if CONV in found.index:
+        summary["share"] = found["parameters"] / found.loc[CONV, "parameters"]
+        summary["minus_conv"] = found["mean"] - found.loc[CONV, "mean"]
+        half = _beside(found, CONV)
+        summary["minus_conv_low"] = summary["minus_conv"] - half
+        summary["minus_conv_high"] = summary["minus_conv"] + half
     summary["rank"] = summary["mean"].rank(ascending=False, method="first").astype(int)
     summary[["rank_low", "rank_high", "probability_best"]] = np.nan
     if freedom and len(found) > 1:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convstudy import (
+    answer_plots,
     exhaustive_plots,
     optimism_plots,
     pareto_plots,
@@ -38,6 +39,7 @@ def _function(name: str, results: Results) -> "Callable[[], Figure]":
     if sort == "trials":
         return partial(plots.trials, results, rest)
     modules = {
+        "answer": answer_plots,
         "exhaustive": exhaustive_plots,
         "optimism": optimism_plots,
         "pareto": pareto_plots,

@@ -115,19 +115,19 @@ def _grouped(right: np.ndarray, part: np.ndarray) -> np.ndarray:
     """Give accuracies on a part of the images, and on that without each group of images.
 
     Args:
-        right: (epochs, images).
+        right: (..., epochs, images).
         part: (images,) of bool.
 
     Returns:
-        (epochs, 1 + groups).
+        (..., epochs, 1 + groups).
     """
-    images = right.shape[1]
+    images = right.shape[-1]
     member = np.zeros((images, GROUPS), np.float32)
     member[np.arange(images), np.random.default_rng(1).permutation(images) % GROUPS] = part
     # Whole numbers, which float32 holds exactly.
     counts, sizes = (right @ member).astype(float), member.sum(axis=0).astype(float)
-    whole, size = counts.sum(axis=1, keepdims=True), sizes.sum()
-    return np.hstack([whole / size, (whole - counts) / (size - sizes)])
+    whole, size = counts.sum(axis=-1, keepdims=True), sizes.sum()
+    return np.concatenate([whole / size, (whole - counts) / (size - sizes)], axis=-1)
 
 
 def judge(
@@ -154,24 +154,26 @@ def halves(right: np.ndarray, splits: int = HALVES) -> tuple[np.ndarray, np.ndar
     """Choose the best epoch on a random half of the images, and judge it by the other half.
 
     Args:
-        right: (epochs, images) of bool. Which images were right after each epoch; of one training
-            or of several that compete.
+        right: (..., epochs, images) of bool. Which images were right after each epoch; of one
+            training or of several that compete.
         splits: Random halves to average over.
 
     Returns:
         accuracy, flattery: Mean accuracy of the chosen epoch on the half that judges, and by how
-            much that on the half that chose is higher; (1 + groups,): of all images, and without
-            each group.
+            much that on the half that chose is higher; (..., 1 + groups): of all images, and
+            without each group.
     """
     rng = np.random.default_rng(0)
-    right, images = right.astype(np.float32), right.shape[1]
-    accuracy, flattery = np.zeros(1 + GROUPS), np.zeros(1 + GROUPS)
+    right, images = right.astype(np.float32), right.shape[-1]
+    accuracy, flattery = np.zeros((2, *right.shape[:-2], 1 + GROUPS))
     for _ in range(splits):
         first = np.zeros(images, bool)
         first[rng.permutation(images)[: images // 2]] = True
         choosing, judging = _grouped(right, first), _grouped(right, ~first)
-        epoch = choosing.argmax(axis=0)[None]
-        shown, judged = (np.take_along_axis(one, epoch, 0)[0] for one in (choosing, judging))
+        epoch = choosing.argmax(axis=-2, keepdims=True)
+        shown, judged = (
+            np.take_along_axis(one, epoch, -2).squeeze(-2) for one in (choosing, judging)
+        )
         accuracy += judged / splits
         flattery += (shown - judged) / splits
     return accuracy, flattery

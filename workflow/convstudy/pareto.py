@@ -101,7 +101,7 @@ def objectives(modules: pd.DataFrame) -> np.ndarray:
 
 
 def front(modules: pd.DataFrame, freedom: int) -> pd.DataFrame:
-    """Tell which modules none beats in all of error, parameters and latency.
+    """Tell for which modules no other one is at least as good in error, parameters and latency.
 
     Args:
         modules, freedom: What `joined` gives.

@@ -180,7 +180,7 @@ def learning_curves(results: Results) -> "Figure":
         legend_line("training", color=INK, ls=(0, (3, 2))),
     ]
     if printed:
-        handles.append(legend_line("article's best test accuracy", color=INK, lw=1, ls=":"))
+        handles.append(legend_line("the article's test accuracy", color=INK, lw=1, ls=":"))
     legend_below(figure, handles, 3)
     return figure
 

@@ -36,7 +36,7 @@ def tabulate(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         first = {"recipe": one["recipe"], "plain": one["plain"], "kind": one["model"]}
         return {**first, "replicate": one["replicate"], "parameters": one["parameters"]}
 
-    return record.tabulate(descriptions, about, ("device",))
+    return record.tabulate(descriptions, about, ("device", "curve"))
 
 
 def against_article(kind: str, trainings: pd.DataFrame) -> dict[str, Any]:
@@ -74,7 +74,8 @@ def compare(trainings: pd.DataFrame) -> pd.DataFrame:
         trainings: See `tabulate`.
 
     Returns:
-        A row a recipe and kind, the recipe that comes closest first: ``recipe``, ``plain``, what
+        A row a recipe and kind, plain recipes first, of these the one that comes closest:
+        ``recipe``, ``plain``, what
         `against_article` gives, and ``distance``: the root mean square of the recipe's three
         differences.
     """
@@ -85,4 +86,5 @@ def compare(trainings: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     squares = (table["difference"] ** 2).groupby(table["recipe"])
     table["distance"] = squares.transform("mean") ** 0.5
-    return table.sort_values(["distance", "recipe"], kind="stable").reset_index(drop=True)
+    order = table.assign(other=~table["plain"]).sort_values(["other", "distance", "recipe"])
+    return table.loc[order.index].reset_index(drop=True)

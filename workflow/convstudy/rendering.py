@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from convstudy.answer import answer
 from convstudy.errors import UserError
 from convstudy.files import write_text
 from convstudy.results import Results
@@ -112,11 +113,12 @@ def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path())
             raise
 
 
-def to_html(notebook: Any, title: str) -> str:
+def to_html(notebook: Any, title: str, kicker: str) -> str:
     """Render an executed notebook with our template.
 
     Args:
         notebook: The executed notebook.
+        kicker: Stands above the title.
     """
     from nbconvert import HTMLExporter
 
@@ -126,7 +128,8 @@ def to_html(notebook: Any, title: str) -> str:
         exclude_input=True,
         exclude_anchor_links=True,
     )
-    html, _ = exporter.from_notebook_node(notebook, {"report_title": title})
+    shown = {"report_title": title, "report_kicker": kicker}
+    html, _ = exporter.from_notebook_node(notebook, shown)
     return html
 
 
@@ -145,7 +148,8 @@ def render(results: Results, title: str, executed: Path, html: Path) -> None:
     # Seen from the notebook's own folder, so that no folder of this machine stands in it.
     parameters = {"results": os.path.relpath(results.folder, executed.parent)}
     done = execute(assemble(results.extras), parameters, executed.parent)
-    page = to_html(done, title)
+    kicker = answer(results).kicker
+    page = to_html(done, title, kicker)
     write_text(executed, nbformat.writes(done) + "\n")
     write_text(html, page)
     logger.info("%s: %.1f MB, opens in any browser", html, len(page.encode()) / 1e6)

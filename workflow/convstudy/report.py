@@ -6,8 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from convstudy import claims, extras, recorded, replay
+from convstudy import claims, extras, replay
+from convstudy.answer import answer
 from convstudy.display import (
+    DASH,
     DISTANCE,
     MINUS,
     PERCENT,
@@ -18,8 +20,6 @@ from convstudy.display import (
     card,
     escape,
     items,
-    look,
-    mark,
     picture,
     sentence,
     span,
@@ -27,19 +27,18 @@ from convstudy.display import (
     write,
 )
 from convstudy.errors import UserError
+from convstudy.extras import EXTRAS
+from convstudy.files import read_json
+from convstudy.first_page import first_page
 from convstudy.layers import KINDS
 from convstudy.ledger import OWN
 from convstudy.origins import Origins
 from convstudy.results import Results, figure_names, table_names
 from convstudy.shown import BEST, SHOWN, Table
+from convstudy.tables import module_names
 
-# What is counted apart from the verdicts on the article's claims.
-COUNTED = dict.fromkeys(
-    word
-    for decided in (True, False, None)
-    for word in (claims.HERE[decided], claims.OWN_VERDICTS[decided])
-)
-COUNTED |= dict.fromkeys((claims.NOT_COMPARABLE, claims.NOT_SEEN))
+# As many of the best as the article lists.
+FIVE = 5
 GROUPS = {
     "arithmetic": "Arithmetic and counts",
     "training": "Trained networks",
@@ -75,60 +74,39 @@ class Report:
             return Html("")
         if results.synthetic:
             title = "Synthetic data"
-            text = (
-                "This run had no CIFAR-10. Its networks were trained on made-up images, so its"
-                " accuracies say nothing about the article; the arithmetic and the counts hold."
-            )
+            text = "Accuracies say nothing about the article; arithmetic and counts hold."
         else:
             title = "Not everything was as asked"
             text = "Something stands in for what could not be had."
         listed = items(results.fallbacks) if results.fallbacks else ""
         return Html(f'<aside class="banner"><strong>{title}</strong><p>{text}</p>{listed}</aside>')
 
-    def summary(self) -> Html:
-        """Show the box at the head: verdicts, what was run where, and reductions."""
-        own = self.claims["source"] == OWN
-        stated = self.claims.loc[~own, "verdict"]
-        tally = ""
-        for verdict in claims.VERDICTS.values():
-            number = (stated == verdict).sum()
-            shade = look(verdict) if number else "none"
-            tally += f'<li class="{shade}"><b>{number}</b> {verdict}</li>'
-        counted = {
-            "Claims on trained networks, in this run": self.claims["here"].dropna(),
-            "This project’s own claims": self.claims.loc[
-                own & (self.claims["reason"] != claims.NOT_MADE), "verdict"
-            ],
-        }
-        apart = "".join(
-            f"<li>{title}: {_counted(values)}</li>"
-            for title, values in counted.items()
-            if len(values)
+    def first_page(self) -> Html:
+        """Show the answer, its conditions, the picture, the three kinds and the verdicts."""
+        found = answer(self.results)
+        name = "answer_tradeoff"
+        made = self._origins.of(f"figures/{name}.svg")
+        return first_page(self.results, self.claims, found, self._alternative(name), made)
+
+    def differences(self) -> Html:
+        """List in what the run differs from the article's."""
+        reductions = self.results.reductions
+        if not reductions:
+            return Html("<p>Every setting is at the article's size.</p>")
+        ways = "one way" if len(reductions) == 1 else f"{len(reductions)} ways"
+        return Html(
+            f'<details class="differences" id="differences" open><summary>This run differs from'
+            f" the article's in {ways}; what depends on training stays undecided</summary>"
+            f"{items(reductions)}</details>"
         )
-        topics = "".join(
-            f"<div><dt>{escape(str(topic))}</dt><dd>{marks}</dd></div>"
-            for topic, part in self.claims.groupby("topic", sort=False)
-            for marks in ["".join(map(mark, part.itertuples()))]
-        )
+
+    def facts(self) -> Html:
+        """Show what was run where."""
         facts = "".join(
             f"<div><dt>{escape(row.item)}</dt><dd>{escape(str(row.value))}</dd></div>"
             for row in self._read("run").itertuples()
         )
-        reductions = self.results.reductions
-        if reductions:
-            ways = "one way" if len(reductions) == 1 else f"{len(reductions)} ways"
-            size = (
-                f"<details open><summary>This run differs from the article's in {ways};"
-                f" what depends on training stays undecided</summary>{items(reductions)}</details>"
-            )
-        else:
-            size = "<p>Every setting is at the article's size.</p>"
-        return Html(
-            '<div class="summary"><ul class="tally" aria-label="Verdicts on the article’s claims">'
-            f'{tally}</ul><ul class="apart">{apart}</ul>'
-            f'<dl class="topics" aria-label="Claims by topic">{topics}</dl>'
-            f'<dl class="facts">{facts}</dl>{size}</div>'
-        )
+        return Html(f'<dl class="facts bare">{facts}</dl>')
 
     def scorecard(self) -> Html:
         """Show the claims: each with its verdict, the evidence and what would refute it.
@@ -161,6 +139,11 @@ class Report:
             names = {kind: KINDS[kind].label for kind in KINDS}
             pairs = zip(frame["first"].map(names), frame["second"].map(names), strict=True)
             frame = frame.assign(pair=[f"{first} {MINUS} {second}" for first, second in pairs])
+        if name == "pareto/penalties":
+            # The study's own weight is for another unit.
+            frame["weight"] = (100 * frame["weight"]).where(frame["weight"] > 0)
+        if name == "timing/crossover":
+            frame["between"] = [_between(row) for _, row in frame.iterrows()]
         if name == "replay/summary":
             # Without a penalty or a pruner, there is nothing to hold it or to leave it out.
             differs = (frame["weight"] > 0) & (frame["pruner"] != "none")
@@ -190,35 +173,42 @@ class Report:
         groups = (("", 1), ("This run", len(shown) - theirs - 1), ("Article", theirs))
         return self._shown(frame, Table(BEST.caption.format(study), shown, groups))
 
-    def full_scale(self) -> Html:
-        """Say so where no run of the article's size is recorded, and how to make one."""
-        runs = recorded.runs(self.results.folder)
-        full = [run for run in runs if not (run.reductions or run.synthetic)]
-        if not all(run.partial for run in full):
-            return Html("")
-        names = ", ".join(run.folder.name for run in full)
-        there = "None of them is" if runs else "No run is recorded, and so none"
-        there = f"Only a part of a run is recorded ({names})" if full else there
-        return Html(
-            f"<p>{there} of the article's size: whole reference results at full scale are missing."
-            " On a machine with a GPU, these commands make them:</p>"
-            "<pre><code>make beyond CONFIG=config/article.yaml EXTRA=gpu\n"
-            "python -m convstudy.recorded NAME</code></pre>"
-        )
-
     def closest_recipe(self) -> Html:
-        """Say which of the plain recipes comes closest to the article."""
+        """Say which of the plain recipes comes closest to the article, if one can."""
         frame = self._read("recipes/summary")
         plain = frame[frame["plain"]]
         if plain.empty or self.results.synthetic:
             return Html("")
+        if self.results.reductions:
+            text = "At this scale, no recipe can be matched to the article's accuracies."
+            return Html(f"<p>{text}</p>")
         first = plain.iloc[0]
-        where = "" if not self.results.reductions else ", in a run smaller than the article's"
         return Html(
             f"<p>Of the {plain['recipe'].nunique()} recipes without augmentation and label"
             f" smoothing, <strong>{escape(first.recipe)}</strong> comes closest, with a distance of"
-            f" {write(first.distance, DISTANCE)} points{where}.</p>"
+            f" {write(first.distance, DISTANCE)} points.</p>"
         )
+
+    def stopped_early(self) -> Html:
+        """Say which modules that may be the best of all a study's pruner let no trial finish."""
+        summary = self._read("exhaustive/summary").set_index("module")
+        lines = []
+        for name, study in self.results.studies.items():
+            trials = study.trials.assign(module=module_names(study.trials))
+            stopped = trials[~trials["module"].isin(study.completed.pipe(module_names))]
+            for module, mine in stopped[stopped["state"] == "PRUNED"].groupby("module"):
+                row = summary.loc[module]
+                if row["rank"] <= FIVE and row["rank_low"] == 1:
+                    times = f"{len(mine)} times" if len(mine) > 1 else "once"
+                    lines.append(
+                        f"The study “{name}” drew {module.replace('-', ' · ')} {times} and pruned"
+                        f" it after {_range(mine['epochs'])}; over replicates it is among the"
+                        f" {FIVE} best by accuracy (rank {row['rank']:.0f},"
+                        f" {row['rank_low']:.0f} to {row['rank_high']:.0f})."
+                    )
+        if not lines:
+            return Html("")
+        return Html(f"<p>What pruning stopped, and would have been good:</p>{items(lines)}")
 
     def best(self) -> Html:
         """Show the best trials of every study."""
@@ -230,18 +220,17 @@ class Report:
         summary = self._read("replay/summary")
         here = {"sampler": "tpe", "pruner": "median", "penalty_pruning": "article"}
         mine = summary[(summary[list(here)] == pd.Series(here)).all(axis=1)]
-        lines = [
-            f"{replay.LABELS[row.objective].capitalize()}, {_way(row)}: {row.trials} trials pick"
-            f" the table's best module in {write(row.probability_best, PERCENT)} of {row.studies}"
-            f" studies (95 % interval {span(row.probability_low, row.probability_high, PERCENT)})"
-            f"{_alike(row.alike)}; they ask for {write(row.epochs_mean, THREE)} epochs."
-            for row in mine.itertuples()
+        lines = [f"{_way(row)}: {_reached(row)}." for row in mine.itertuples()]
+        same = (summary["sampler"] == "grid") & (summary["pruner"] == "median")
+        lines += [
+            f"{_way(row)}, for comparison: {_reached(row)}."
+            for row in summary[same & (summary["weight"] == 0)].itertuples()
         ]
         pruning = self._read("replay/pruning")
         for row in pruning[pruning["sampler"] == "tpe"].itertuples():
             clear = row.regret_low > 0 or row.regret_high < 0
             lines.append(
-                f"With {_way(row)}, leaving the penalty out of pruning changes the regret by"
+                f"With {_searches(row)}, leaving the penalty out of pruning changes the regret by"
                 f" {write(row.regret_difference, POINTS)} points (95 % interval"
                 f" {span(row.regret_low, row.regret_high, POINTS)}), which is"
                 f" {'clear' if clear else 'not clear'}."
@@ -285,7 +274,7 @@ class Report:
         gpus = ", ".join(hardware["gpus"]) or "none"
         changed = " (with changes that are in no commit)" if about["dirty"] else ""
         facts = {
-            "Commit": f"{about['commit'] or 'unknown'}{changed}",
+            "Recorded at commit": f"{about['commit'] or 'unknown'}{changed}",
             "Digest of the settings": about["config_digest"],
             "SHA-256 of the data": self.results.data["digest"],
             "System": hardware["system"],
@@ -300,9 +289,17 @@ class Report:
         return Html(
             "<p>In a checkout of this commit, with its locked packages and the settings that"
             " <code>results/run.json</code> lists, this runs everything again:</p>"
-            "<pre><code>snakemake --cores all</code></pre>"
+            f"<pre><code>{escape(self._command())}</code></pre>"
             f'<dl class="facts bare">{listed}</dl>'
         )
+
+    def _command(self) -> str:
+        """Give the command that runs this run again; a recorded one knows its own."""
+        about = self.results.folder / "reference.json"
+        if about.is_file():
+            return str(read_json(about)["command"])
+        targets = [EXTRAS[extra].target for extra in self.results.extras]
+        return " ".join(["snakemake --cores all", *(["all", *targets] if targets else [])])
 
     def jobs(self) -> Html:
         """Show the record of every job: when, by which code and where it made which files."""
@@ -343,6 +340,8 @@ class Report:
             )
             lead = "Training and test accuracy by epoch. B" if sort == "learning" else "B"
             return f"{lead}est test accuracy, mean over replicates: {reached}."
+        if name == "answer_tradeoff":
+            return f"{self._caption(name).partition('. ')[0]}. {answer(self.results).text}"
         if name == "parameters_accuracy":
             front = "; ".join(
                 f"{row.module}, {write(row.parameters, WHOLE)} parameters,"
@@ -380,29 +379,50 @@ def _tied(ranked: pd.DataFrame) -> str:
     )
 
 
-def _alike(share: float) -> str:
-    """Write how often a pick is as good, as far as the replicates tell."""
-    if pd.isna(share):
-        return ""
-    return f", and it or one that replicates do not tell apart from it in {write(share, PERCENT)}"
+def _reached(row: Any) -> str:
+    """Write what replayed studies of a design reach; ties first, where they are known."""
+    picked = f"the table's best module in {write(row.probability_best, PERCENT)}"
+    ends = row.probability_low, row.probability_high
+    if pd.notna(row.alike):
+        picked = (
+            f"a module that may be the best one in {write(row.alike, PERCENT)} of {row.studies}"
+            f" studies (95 % interval {span(row.alike_low, row.alike_high, PERCENT)}), the very"
+            f" best one in {write(row.probability_best, PERCENT)}"
+        )
+    else:
+        picked += f" of {row.studies} studies (95 % interval {span(*ends, PERCENT)})"
+    return f"{row.trials} trials pick {picked}; they ask for {write(row.epochs_mean, THREE)} epochs"
 
 
 def _way(row: Any) -> str:
+    """Write out a design: objective, sampler and pruner."""
+    return f"{replay.LABELS[row.objective].capitalize()}, {_searches(row)}"
+
+
+def _searches(row: Any) -> str:
     """Write out the sampler and pruner of a row."""
     return f"{replay.LABELS[row.sampler]} and {replay.LABELS[row.pruner]}"
 
 
-def _counted(values: pd.Series) -> str:
-    """Write how often each value stands there."""
-    numbers = values.value_counts()
-    plural = {
-        "agrees": "agree",
-        "disagrees": "disagree",
-        "holds": "hold",
-        "does not hold": "do not",
-    }
-    return ", ".join(
-        f"{numbers[value]} {value if numbers[value] == 1 else plural.get(value, value)}"
-        for value in COUNTED
-        if value in numbers
+def _range(epochs: pd.Series) -> str:
+    """Write numbers of epochs as one number or a range."""
+    least, most = int(epochs.min()), int(epochs.max())
+    if least < most:
+        return f"{least} to {most} epochs"
+    return "1 epoch" if most == 1 else f"{most} epochs"
+
+
+def _between(row: pd.Series) -> str:
+    """Write the channels that a crossover may lie between, with what was measured as ends."""
+    if row["outcome"] != "crosses":
+        return DASH
+    known = pd.notna(row["channels_low"]) or pd.notna(row["channels_high"])
+    if not known:
+        return DASH
+    low, high = (
+        write(row[f"channels_{end}"], THREE)
+        if pd.notna(row[f"channels_{end}"])
+        else f"{word} {write(row[f'{place}_channels'], THREE)}"
+        for end, word, place in (("low", "below", "first"), ("high", "above", "last"))
     )
+    return f"{low} to {high}"

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convstudy import provenance, scale
+from convstudy import provenance, scale, settings
 from convstudy.errors import UserError
 from convstudy.extras import EXTRAS
 from convstudy.files import read_json, write_json
@@ -75,6 +75,8 @@ def table_names(studies: Sequence[str]) -> list[str]:
 def figure_names(studies: Sequence[str], extras: Sequence[str] = ()) -> list[str]:
     """Name all figures, without suffix."""
     return [
+        "answer_tradeoff",
+        "answer_narrow",
         *(f"example_{name}" for name in EXAMPLES),
         "counts",
         "learning_curves",
@@ -109,7 +111,13 @@ def write_run(
     theirs = yaml.safe_load(article.read_text(encoding="utf-8"))
     differing = scale.differences(config, theirs, data)
     lines = scale.reductions(differing)
-    run = {"config": config, "reductions": lines, "extras": list(extras)}
+    full = settings.filled(theirs)
+    sizes = {
+        "width": full["model"]["width"],
+        "train": settings.IMAGES["train_images"],
+        "epochs": full["training"]["epochs"],
+    }
+    run = {"config": config, "article": sizes, "reductions": lines, "extras": list(extras)}
     write_json(folder / "run.json", run)
     write_json(folder / "provenance.json", provenance.describe(config))
 

@@ -195,6 +195,8 @@ def ratio(
     """
     quotient = value / divisor
     exact = (low == high) & (less == more)
+    # What is positive has no interval below zero.
+    low, less = np.maximum(low, 0), np.maximum(less, 0)
     with np.errstate(divide="ignore"):
         below = np.hypot(np.log(value / low), np.log(more / divisor))
         above = np.hypot(np.log(high / value), np.log(divisor / less))

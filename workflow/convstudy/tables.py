@@ -4,6 +4,7 @@ Accuracies are fractions of one, numbers are unrounded; rounding is the report's
 """
 
 from collections.abc import Callable
+from math import nan
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from convstudy.models import POSITIONS
 from convstudy.recipes import against_article
 from convstudy.results import Results, Study
 from convstudy.scale import counterparts
+from convstudy.training import record
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}
 _ENDS = ("", "_low", "_high")
@@ -59,6 +61,8 @@ def _device(results: Results) -> str:
 def _trained_seconds(results: Results) -> float:
     """Add up the seconds of all curves, each once, however many trials read it."""
     tables = [results.training, *(study.trials for study in results.studies.values())]
+    for name in ("exhaustive/table.csv", "recipes/trainings.csv"):
+        tables += [results.table(name)] if results.has(name) else []
     curves = pd.concat([table[["curve", "seconds"]] for table in tables])
     return float(curves.groupby("curve")["seconds"].max().sum())
 
@@ -119,12 +123,23 @@ def single_kind(results: Results) -> pd.DataFrame:
     """Compare the single-kind networks with the article.
 
     Returns:
-        A row a kind: see `convstudy.recipes.against_article`.
+        A row a kind, in the article's order by accuracy: see `convstudy.recipes.against_article`;
+        ``minus_above`` and ``minus_conv``, the difference from the row above and from Conv2D, each
+        with the ends of its 95 % interval (see `stats.crossed`), and ``article_minus_above``.
     """
-    by_kind = results.training.groupby("kind")
-    return pd.DataFrame(
-        against_article(kind, by_kind.get_group(kind)) for kind in article.accuracies()
-    )
+    by_kind = {str(kind): part for kind, part in results.training.groupby("kind")}
+    printed = pd.Series(article.accuracies()).sort_values(ascending=False)
+    right = {kind: record.right(part, "test_accuracy_best") for kind, part in by_kind.items()}
+    table = pd.DataFrame(against_article(kind, by_kind[kind]) for kind in printed.index)
+    above: dict[str, list[tuple[float, float, float]]] = {"minus_above": [], "minus_conv": []}
+    for place, kind in enumerate(printed.index):
+        for name, other in zip(above, (printed.index[place - 1], "conv"), strict=True):
+            pair = [right[kind], right[other]]
+            known = kind != other and place and all(len(one) for one in pair)
+            above[name].append(stats.crossed(pair, (1, -1)) if known else (nan, nan, nan))
+    for name, found in above.items():
+        table[[f"{name}{end}" for end in _ENDS]] = found
+    return table.assign(article_minus_above=printed.diff().to_numpy())
 
 
 def five_best(results: Results, study: Study) -> pd.DataFrame:
