@@ -50,7 +50,7 @@ derive: $(READY) ## make tables and claims of a recorded run anew, without train
 test: $(READY) ## run the tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest
 
-golden: $(READY) ## renew tests/golden, after a change of the report that is meant
+golden: $(READY) ## renew tests/golden and docs/report.html, after a change that is meant
 	$(BIN)/python tests/unit/test_golden_master.py
 
 benchmark: $(READY) ## measure speed and write docs/performance.md (EXTRA=torch: with the peer)
