@@ -128,6 +128,14 @@ def test_differences_are_said_with_their_ends():
     assert "One training each" in text
 
 
+def test_a_network_that_could_not_be_trained_is_named():
+    table = kinds(LOWER, LOWER)
+    table.loc[1, "mean"] = np.nan
+    lead, text = answer.of_kinds(table)
+    assert lead == "SeparableConv2D could not be trained."
+    assert "nan" not in text
+
+
 def full(order: str, inside: int, modules: pd.DataFrame | None = None, refuted: int = 0) -> Answer:
     """Answer for a run at the article's scale, in which so many accuracies are the article's."""
     names = [f"accuracy_{kind}" for kind in ("conv", "separable", "depthwise")]

@@ -59,8 +59,10 @@ def answer(results: Results) -> Answer:
 
 
 def has_ranks(results: Results) -> bool:
-    """Tell whether there is a table of modules, with ranks: one replicate each has none."""
-    return results.has(SUMMARY) and bool(results.table(SUMMARY)["rank_low"].notna().all())
+    """Tell whether there is a table of modules with ranks: of one replicate each, there are none."""
+    if not results.has(SUMMARY):
+        return False
+    return bool(results.table(SUMMARY)[["rank_low", "share"]].notna().all(axis=None))
 
 
 def of_modules(modules: pd.DataFrame) -> tuple[str, str]:
@@ -119,6 +121,10 @@ def of_kinds(kinds: pd.DataFrame) -> tuple[str, str]:
     Returns:
         lead, text.
     """
+    failed = kinds.loc[kinds["mean"].isna(), "label"]
+    if len(failed):
+        lead = f"{' and '.join(failed)} could not be trained."
+        return lead, "Its loss stopped being finite in every training."
     conv = kinds[kinds["kind"] == "conv"].iloc[0]
     others = kinds[kinds["kind"] != "conv"]
     once = int(kinds["replicates"].min()) < 2

@@ -223,6 +223,8 @@ def rank(table: pd.DataFrame) -> pd.DataFrame:
     summary = found.drop(columns="error")
     done = table[table["status"] == "finished"]
     summary["mean_last"] = done.groupby("module")["test_accuracy_last"].mean()
+    summary[["share", "minus_conv", "minus_conv_low", "minus_conv_high"]] = np.nan
+    # All of its trainings may have ended early.
     if CONV in found.index:
         summary["share"] = found["parameters"] / found.loc[CONV, "parameters"]
         summary["minus_conv"] = found["mean"] - found.loc[CONV, "mean"]
