@@ -59,7 +59,7 @@ def answer(results: Results) -> Answer:
 
 
 def has_ranks(results: Results) -> bool:
-    """Tell whether there is a table of modules with ranks: of one replicate each, there are none."""
+    """Tell whether there is a table of modules with ranks; one replicate each has none."""
     if not results.has(SUMMARY):
         return False
     return bool(results.table(SUMMARY)[["rank_low", "share"]].notna().all(axis=None))
