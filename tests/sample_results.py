@@ -46,13 +46,6 @@ MEASURED = (
 )
 
 
-def copy_recorded(folder: Path) -> None:
-    """Copy the recorded run."""
-    shutil.copytree(RECORDED.folder, folder)
-    for name in ("training/summary", "exhaustive/table", "recipes/trainings"):
-        write_csv(folder / f"{name}.csv", with_right(RECORDED.table(f"{name}.csv")))
-
-
 def write_sample(
     folder: Path,
     synthetic: bool = False,
@@ -92,7 +85,8 @@ def write_sample(
         trials.loc[trials.index[-1], list(failed)] = list(failed.values())
         write_csv(folder / f"search/{name}/trials.csv", trials)
         write_csv(folder / f"search/{name}/best.csv", search.best_trials(trials))
-    training = with_right(training, 4000 if reduced else 10_000)
+    if not reduced:
+        training = with_right(training, 10_000)
     for name, table in (("summary", training), ("curves", RECORDED.curves)):
         write_csv(folder / f"training/{name}.csv", table[table["replicate"] < replicates])
     write_json(folder / "data/summary.json", data)
@@ -130,8 +124,6 @@ def write_extras(folder: Path) -> None:
 def _extras() -> dict[str, pd.DataFrame]:
     """Derive the parts' tables as the workflow does, of a few studies where these are replayed."""
     made = {name: RECORDED.table(f"{name}.csv") for name in MEASURED}
-    for name in ("exhaustive/table", "recipes/trainings"):
-        made[name] = with_right(made[name])
     table, curves, trainings, modules, layers = made.values()
     paid = penalty(RECORDED.run["config"])
     recorded = replay.read_curves(curves)

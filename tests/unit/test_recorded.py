@@ -56,13 +56,16 @@ def test_the_recorded_command_still_plans_the_run(root: Path, real_data: Path):
 def test_what_is_derived_is_made_anew_without_training(root: Path, tmp_path: Path):
     recorded.copy_primary(root / "results/reference/cpu-small", tmp_path / "results")
     (tmp_path / "config").symlink_to(root / "config")
+    for split in ("train", "test"):
+        (tmp_path / f"{split}-0.parquet").touch()
     config = root / "results/reference/cpu-small/config.yaml"
     command = ["--snakefile", root / "Snakefile", "--directory", tmp_path, "--configfile", config]
-    command += ["--cores", "1", "--dry-run", "--", "results/claims.csv"]
+    command += ["--cores", "1", "--dry-run", "--rerun-triggers", "mtime"]
+    command += ["--", "results/claims.csv"]
     command += [f"results/{extra}/about.json" for extra in EXTRAS]
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", *command],
-        env=without_slurm(),
+        env={**without_slurm(), "CONVSTUDY_CIFAR10": str(tmp_path)},
         capture_output=True,
         text=True,
     )

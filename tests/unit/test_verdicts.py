@@ -20,7 +20,7 @@ from convstudy.ledger import Claim
 from convstudy.results import Results
 from convstudy.settings import merged
 from convstudy.training.record import RIGHT_OF
-from sample_results import ALL_EXACT, FULL, OVERLAY, RECORDED, ROOT, copy_recorded, with_right
+from sample_results import ALL_EXACT, FULL, OVERLAY, RECORDED, ROOT, with_right
 
 CLAIMS = {claim.id: claim for claim in ledger.load(ROOT / "config/claims.yaml")}
 # What a column's values can be at all; zero or more where it is not named.
@@ -36,7 +36,7 @@ TINY = 1e-4
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("recorded") / "results"
-    copy_recorded(folder)
+    shutil.copytree(RECORDED.folder, folder)
     tables.write_tables(Results(folder), folder / "tables")
     return folder
 

@@ -191,9 +191,14 @@ def _verdicts(results: Results, judged: pd.DataFrame) -> str:
         if small:
             seen = mine["here"].value_counts()
             names = [*claims.HERE.values(), claims.NOT_COMPARABLE, claims.NOT_SEEN]
-            cells.append(" ".join(_seen(f"{seen[one]} {one}") for one in names if one in seen))
+            cells.append(" ".join(_seen(_number(seen[one], one)) for one in names if one in seen))
         rows.append([f"{len(mine)} {words}", *cells])
     return _grid("verdicts", heads, rows, "")
+
+
+def _number(number: int, seen: str) -> str:
+    """Write how many claims agree, disagree or are otherwise."""
+    return f"{number} {seen if number == 1 else seen.removesuffix('s')}"
 
 
 def _seen(words: str) -> str:

@@ -374,7 +374,7 @@ def _tied(ranked: pd.DataFrame) -> str:
         return ", and no other one may be the best, with 95 % confidence"
     first = others.iloc[0]
     return (
-        f"; but {others.shape[0]} not told apart from it, with 95 % confidence, the next one being"
+        f"; but {len(others)} not told apart from it, with 95 % confidence, the next one being"
         f" {first['module']} with {write(first['objective'], '.5f')}"
     )
 
