@@ -55,12 +55,8 @@ rule measure_layers:
 rule measure_times:
     """Compare times with counts: of modules, and where separable layers begin to be faster."""
     input:
-        modules=expand(
-            rules.measure_modules.output, process=range(config["timing"]["processes"])
-        ),
-        layers=expand(
-            rules.measure_layers.output, process=range(config["timing"]["processes"])
-        ),
+        modules=expand(rules.measure_modules.output, process=range(config["timing"]["processes"])),
+        layers=expand(rules.measure_layers.output, process=range(config["timing"]["processes"])),
     output:
         modules="results/timing/modules.csv",
         layers="results/timing/layers.csv",
