@@ -143,7 +143,7 @@ class Report:
             # The study's own weight is for another unit.
             frame["weight"] = (100 * frame["weight"]).where(frame["weight"] > 0)
         if name == "timing/crossover":
-            frame["between"] = [_between(row) for _, row in frame.iterrows()]
+            frame["between"] = [between(row) for _, row in frame.iterrows()]
         if name == "replay/summary":
             # Without a penalty or a pruner, there is nothing to hold it or to leave it out.
             differs = (frame["weight"] > 0) & (frame["pruner"] != "none")
@@ -412,7 +412,7 @@ def _range(epochs: pd.Series) -> str:
     return "1 epoch" if most == 1 else f"{most} epochs"
 
 
-def _between(row: pd.Series) -> str:
+def between(row: pd.Series) -> str:
     """Write the channels that a crossover may lie between, with what was measured as ends."""
     if row["outcome"] != "crosses":
         return DASH
@@ -422,7 +422,7 @@ def _between(row: pd.Series) -> str:
     low, high = (
         write(row[f"channels_{end}"], THREE)
         if pd.notna(row[f"channels_{end}"])
-        else f"{word} {write(row[f'{place}_channels'], THREE)}"
+        else f"{word} {write(row[f'{place}_channels'], WHOLE)}"
         for end, word, place in (("low", "below", "first"), ("high", "above", "last"))
     )
     return f"{low} to {high}"

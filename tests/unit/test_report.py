@@ -1,0 +1,152 @@
+"""What the report once said wrongly, on the recorded run, which has all parts."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from convstudy import claims, ledger, recipes, report, tables
+from convstudy.files import read_json, write_csv, write_json
+from convstudy.rendering import SECTIONS
+from convstudy.report import Report
+from convstudy.results import Results
+from sample_results import OVERLAY, RECORDED, ROOT
+
+TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in SECTIONS.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("recorded") / "results"
+    shutil.copytree(RECORDED.folder, folder)
+    tables.write_tables(Results(folder), folder / "tables")
+    return folder
+
+
+@pytest.fixture
+def page(folder: Path) -> Report:
+    return Report(folder)
+
+
+def test_the_front_of_single_trainings_is_said_to_be_one():
+    assert "Each point is one training" in TEXTS["report"]
+
+
+def test_a_weight_in_another_unit_is_not_written_like_the_studys(page: Report):
+    shown = page.table("pareto/penalties").text
+    assert "Points for the median module" in shown
+    assert ">0.05<" not in shown
+    assert ">5<" in shown
+
+
+def test_a_good_module_that_the_pruner_stopped_is_a_finding(page: Report, folder: Path):
+    said = page.stopped_early().text
+    assert re.search(
+        r"study “accuracy” drew conv · conv · conv once and pruned it after 2 epochs", said
+    )
+    trials = Results(folder).studies["accuracy"].trials
+    mine = trials[(trials[["layer1", "layer2", "layer3"]] == "conv").all(axis=1)]
+    assert list(mine["state"]) == ["PRUNED"]
+    assert list(mine["epochs"]) == [2]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "low", "high", "written"),
+    [
+        ("crosses", 14.1, 21.4, "14.1 to 21.4"),
+        ("crosses", np.nan, 21.4, "below 2 to 21.4"),
+        ("crosses", 14.1, np.nan, "14.1 to above 1,024"),
+        ("crosses", np.nan, np.nan, "\N{EN DASH}"),
+        ("always faster", np.nan, 5.8, "\N{EN DASH}"),
+    ],
+)
+def test_a_crossovers_interval_says_where_it_ends(outcome, low, high, written):
+    row = {"outcome": outcome, "channels_low": low, "channels_high": high}
+    assert report.between(pd.Series(row | {"first_channels": 2, "last_channels": 1024})) == written
+
+
+def test_a_mean_has_the_same_interval_wherever_it_stands(folder: Path):
+    results = Results(folder)
+    table = tables.single_kind(results).set_index("kind")
+    [order] = [
+        one for one in ledger.load(ROOT / "config/claims.yaml") if one.id == "accuracy_order"
+    ]
+    asked = order.test["values"][0]
+    _, low, high = claims.measure(order, asked, results.training).single
+    assert (low, high) == pytest.approx(tuple(table.loc["conv", ["low", "high"]]))
+    again = results.training.assign(recipe="ours", plain=True)
+    compared = recipes.compare(again).set_index("kind")
+    assert tuple(compared.loc["conv", ["low", "high"]]) == pytest.approx((low, high))
+    assert "not that in the training. Replicates" not in TEXTS["report"]
+
+
+def test_how_much_the_best_epoch_flatters_is_not_guessed():
+    assert "a little" not in TEXTS["report"].partition("Limitations")[2]
+
+
+def test_the_article_chooses_the_epoch_in_its_second_study_only():
+    for text in (*TEXTS.values(), (ROOT / "config/claims.yaml").read_text(encoding="utf-8")):
+        assert not re.search(r"article,? (and this run after it, )?reports? the epoch", text)
+        assert "test set, which the article reports" not in text
+
+
+def test_a_front_is_what_its_table_shows():
+    captions = Path(report.__file__).parent / "captions"
+    words = [*TEXTS.values(), (captions / "pareto_front.rst").read_text(encoding="utf-8")]
+    assert not any("beaten by no other" in one or "none beats in all" in one for one in words)
+
+
+def test_plain_recipes_come_first_and_none_is_the_closest_in_a_small_run(page: Report):
+    order = list(RECORDED.table("recipes/summary.csv")["recipe"].drop_duplicates())
+    assert order[-1] == "modern"
+    assert "no recipe can be matched" in page.closest_recipe().text
+
+
+def test_what_pruning_spares_a_grid_is_told_too(page: Report):
+    assert "grid and median pruner, for comparison" in page.replay_findings().text
+
+
+def test_evidence_and_effect_have_one_unit(folder: Path):
+    listed = [one for one in ledger.load(ROOT / "config/claims.yaml") if one.id == "choosing_adds"]
+    row = claims.check(Results(folder), listed, OVERLAY).iloc[0]
+    assert f"{row['effect']:.2f} points ({row['low']:.2f} points to" in row["evidence"]
+    assert "%" not in row["evidence"]
+
+
+def test_the_best_of_several_draws_is_said_to_be_one():
+    assert "the best of those that the study drew" in TEXTS["report"]
+
+
+def test_nothing_is_promised_that_made_up_images_cannot_keep():
+    assert "beside the article's" not in TEXTS["report"]
+
+
+def test_no_note_to_developers_stands_in_a_readers_report():
+    assert "full scale are missing" not in "".join(TEXTS.values())
+
+
+def test_the_command_runs_this_run_again(page: Report, folder: Path, tmp_path: Path):
+    command = read_json(folder / "reference.json")["command"]
+    assert command in page.reproduce().text
+    shutil.copytree(folder, tmp_path / "results")
+    (tmp_path / "results/reference.json").unlink()
+    assert (
+        "snakemake --cores all all tabulate_modules"
+        in Report(tmp_path / "results").reproduce().text
+    )
+
+
+def test_training_time_is_that_of_all_curves_each_once(folder: Path, tmp_path: Path):
+    shutil.copytree(folder, tmp_path / "results")
+    results = Results(tmp_path / "results")
+    rows = tables.run(results).set_index("item")["value"]
+    run = read_json(results.folder / "run.json")
+    write_json(results.folder / "run.json", run | {"extras": []})
+    without = tables.run(Results(results.folder)).set_index("item")["value"]
+    assert rows["Training time"] != without["Training time"]
+    twice = pd.concat([results.training] * 2)
+    write_csv(results.folder / "training/summary.csv", twice)
+    again = tables.run(Results(results.folder)).set_index("item")["value"]
+    assert again["Training time"] == without["Training time"]
