@@ -1,6 +1,7 @@
 """What several test modules share."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -32,3 +33,15 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("CONVSTUDY_CIFAR10 is not set: no real CIFAR-10 to test with")
     return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> Path:
+    """Give a copy of the recorded run, which has all parts, at a reduced scale, with its tables."""
+    from convstudy import tables
+    from sample_results import RECORDED
+
+    folder = tmp_path_factory.mktemp("recorded") / "results"
+    shutil.copytree(RECORDED.folder, folder)
+    tables.write_tables(RECORDED, folder / "tables")
+    return folder

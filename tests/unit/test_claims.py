@@ -1,7 +1,6 @@
 """The evaluator on mutated tables, and config/claims.yaml against what the article states."""
 
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from convstudy.files import write_csv, write_json, write_text
 from convstudy.results import Results
 from convstudy.settings import merged
 from convstudy.training.record import pack
-from sample_results import ALL_EXACT, FULL, OVERLAY, RECORDED, write_sample
+from sample_results import ALL_EXACT, FULL, OVERLAY, write_sample
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "config/claims.yaml"
@@ -42,14 +41,6 @@ def edit(results: Results, name: str, change) -> Results:
     """Change a file of the results."""
     write_csv(results.folder / name, change(results.table(name)))
     return Results(results.folder)
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory) -> Path:
-    """Give the folder of the recorded run, which has all parts, at a reduced scale."""
-    folder = tmp_path_factory.mktemp("recorded") / "results"
-    shutil.copytree(RECORDED.folder, folder)
-    return tabulated(folder).folder
 
 
 # The four tests, on a table of our own

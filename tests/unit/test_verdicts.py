@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from convstudy import claims, draws, ledger, tables
+from convstudy import claims, draws, ledger
 from convstudy.claims import (
     DRAWS,
     NOT_COMPARABLE,
@@ -31,14 +31,6 @@ LIMITS = {
     "regret_difference": (-1.0, 1.0),
 }
 TINY = 1e-4
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("recorded") / "results"
-    shutil.copytree(RECORDED.folder, folder)
-    tables.write_tables(Results(folder), folder / "tables")
-    return folder
 
 
 @pytest.fixture

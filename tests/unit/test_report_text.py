@@ -17,17 +17,9 @@ from sample_results import OVERLAY, RECORDED, ROOT
 TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in SECTIONS.iterdir()}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("recorded") / "results"
-    shutil.copytree(RECORDED.folder, folder)
-    tables.write_tables(Results(folder), folder / "tables")
-    return folder
-
-
 @pytest.fixture
-def page(folder: Path) -> Report:
-    return Report(folder)
+def page(recorded: Path) -> Report:
+    return Report(recorded)
 
 
 def test_the_front_of_single_trainings_is_said_to_be_one():
@@ -41,12 +33,12 @@ def test_a_weight_in_another_unit_is_not_written_like_the_studys(page: Report):
     assert ">5<" in shown
 
 
-def test_a_good_module_that_the_pruner_stopped_is_a_finding(page: Report, folder: Path):
+def test_a_good_module_that_the_pruner_stopped_is_a_finding(page: Report, recorded: Path):
     said = page.stopped_early().text
     assert re.search(
         r"study “accuracy” drew conv · conv · conv once and pruned it after 2 epochs", said
     )
-    trials = Results(folder).studies["accuracy"].trials
+    trials = Results(recorded).studies["accuracy"].trials
     mine = trials[(trials[["layer1", "layer2", "layer3"]] == "conv").all(axis=1)]
     assert list(mine["state"]) == ["PRUNED"]
     assert list(mine["epochs"]) == [2]
@@ -67,8 +59,8 @@ def test_a_crossovers_interval_says_where_it_ends(outcome, low, high, written):
     assert report.between(pd.Series(row | {"first_channels": 2, "last_channels": 1024})) == written
 
 
-def test_a_mean_has_the_same_interval_wherever_it_stands(folder: Path):
-    results = Results(folder)
+def test_a_mean_has_the_same_interval_wherever_it_stands(recorded: Path):
+    results = Results(recorded)
     table = tables.single_kind(results).set_index("kind")
     [order] = [
         one for one in ledger.load(ROOT / "config/claims.yaml") if one.id == "accuracy_order"
@@ -108,9 +100,9 @@ def test_what_pruning_spares_a_grid_is_told_too(page: Report):
     assert "grid and median pruner, for comparison" in page.replay_findings().text
 
 
-def test_evidence_and_effect_have_one_unit(folder: Path):
+def test_evidence_and_effect_have_one_unit(recorded: Path):
     listed = [one for one in ledger.load(ROOT / "config/claims.yaml") if one.id == "choosing_adds"]
-    row = claims.check(Results(folder), listed, OVERLAY).iloc[0]
+    row = claims.check(Results(recorded), listed, OVERLAY).iloc[0]
     assert f"{row['effect']:.2f} points ({row['low']:.2f} points to" in row["evidence"]
     assert "%" not in row["evidence"]
 
@@ -127,10 +119,10 @@ def test_no_note_to_developers_stands_in_a_readers_report():
     assert "full scale are missing" not in "".join(TEXTS.values())
 
 
-def test_the_command_runs_this_run_again(page: Report, folder: Path, tmp_path: Path):
-    command = read_json(folder / "reference.json")["command"]
+def test_the_command_runs_this_run_again(page: Report, recorded: Path, tmp_path: Path):
+    command = read_json(recorded / "reference.json")["command"]
     assert command in page.reproduce().text
-    shutil.copytree(folder, tmp_path / "results")
+    shutil.copytree(recorded, tmp_path / "results")
     (tmp_path / "results/reference.json").unlink()
     assert (
         "snakemake --cores all all tabulate_modules"
@@ -138,8 +130,8 @@ def test_the_command_runs_this_run_again(page: Report, folder: Path, tmp_path: P
     )
 
 
-def test_training_time_is_that_of_all_curves_each_once(folder: Path, tmp_path: Path):
-    shutil.copytree(folder, tmp_path / "results")
+def test_training_time_is_that_of_all_curves_each_once(recorded: Path, tmp_path: Path):
+    shutil.copytree(recorded, tmp_path / "results")
     results = Results(tmp_path / "results")
     rows = tables.run(results).set_index("item")["value"]
     run = read_json(results.folder / "run.json")
