@@ -17,7 +17,6 @@ SUMMARY = "exhaustive/summary.csv"
 # How a number of layers is written.
 NUMBERS = ("no", "one", "two", "three")
 FRACTIONS = {0.25: "a quarter", 0.5: "half", 0.125: "an eighth", 0.75: "three quarters"}
-MOST_LISTED = 3
 
 
 @dataclass(frozen=True)
@@ -74,12 +73,11 @@ def of_modules(modules: pd.DataFrame) -> tuple[str, str]:
     Returns:
         lead, text.
     """
-    best = modules[modules["rank_low"] == 1]
-    if len(best) == len(modules):
+    if (modules["rank_low"] == 1).all():
         low, high = (f"{100 * end:.1f}" for end in (modules["mean"].min(), modules["mean"].max()))
         lead = f"the {len(modules)} modules could not be told apart."
         return lead, f"Their mean accuracies lie between {low} and {high} %. " + _small(modules)
-    enough = best.sort_values(["parameters", "mean"], ascending=[True, False]).iloc[0]
+    enough = _enough(modules)
     name = enough["module"].replace("-", " · ")
     accuracy = f"{_percent(enough['mean'])} ({_ends(enough, '')})"
     if enough["module"] == "conv-conv-conv":
@@ -92,6 +90,12 @@ def of_modules(modules: pd.DataFrame) -> tuple[str, str]:
         " Conv2D; no module was clearly better."
     )
     return lead, f"{text} {'' if enough['share'] <= SMALL else _small(modules)}".strip()
+
+
+def _enough(modules: pd.DataFrame) -> pd.Series:
+    """Give the smallest module that may be the best, the most accurate one of several."""
+    best = modules[modules["rank_low"] == 1]
+    return best.sort_values(["parameters", "mean"], ascending=[True, False]).iloc[0]
 
 
 def _small(modules: pd.DataFrame) -> str:
@@ -181,7 +185,7 @@ def full(
             " show."
         )
     if modules is not None:
-        best = modules[modules["rank_low"] == 1].sort_values("parameters").iloc[0]
+        best = _enough(modules)
         if best["share"] < 1:
             parts.append(
                 f"{best['module'].replace('-', ' · ')} needs {_share(best['share'])} of the"

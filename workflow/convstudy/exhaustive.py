@@ -165,38 +165,23 @@ def rank_sets(found: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         low, high: (modules,) of int, from 1.
     """
-    mean, error = found["mean"].to_numpy(), found["error"].to_numpy()
-    numbers = [int(number) for number in found["replicates"]]
-    constants = [
-        stats.dunnett_constant(number, tuple(sorted(numbers[:place] + numbers[place + 1 :])))
-        for place, number in enumerate(numbers)
-    ]
-    most = np.array(constants)[:, None] * np.hypot(error[:, None], error)
+    mean = found["mean"].to_numpy()
+    most = np.array([resolution(found, one, best=False) for one in found.index])
     # Of each other one (columns) above each one (rows).
     above = mean - mean[:, None]
     return 1 + (above > most).sum(axis=1), len(mean) - (above < -most).sum(axis=1)
 
 
-def _beside(found: pd.DataFrame, one: str) -> pd.Series:
-    """Give half the width of the interval of each module's difference from one, all at once."""
-    numbers = found["replicates"].astype(int)
-    others = tuple(sorted(map(int, numbers.drop(one))))
-    if not others or found["error"].isna().any():
-        return pd.Series(np.nan, found.index)
-    constant = stats.dunnett_constant(int(numbers[one]), others)
-    half = constant * np.hypot(found["error"], found.loc[one, "error"])
-    # It does not differ from itself.
-    return half.where(half.index != one, 0.0)
-
-
-def resolution(found: pd.DataFrame, best: str) -> pd.Series:
-    """Give by how much each module must be worse than the best one not to be the best itself.
+def resolution(found: pd.DataFrame, one: str, best: bool = True) -> pd.Series:
+    """Give by how much each module must differ from one to be told apart from it.
 
     With 95 % confidence for all modules at once, see `stats.dunnett_constant`.
 
     Args:
         found: What `means` gives.
-        best: The module that looks best, by its mean or by an objective that adds a constant.
+        one: The module with which they are compared.
+        best: Whether it is the one that looks best, by its mean or by an objective that adds a
+            constant, and it is asked which others are worse.
 
     Returns:
         By module; empty without errors.
@@ -204,9 +189,9 @@ def resolution(found: pd.DataFrame, best: str) -> pd.Series:
     if len(found) == 1 or found["error"].isna().any():
         return pd.Series(np.nan, found.index)
     numbers = found["replicates"].astype(int)
-    others = tuple(sorted(map(int, numbers.drop(best))))
-    constant = stats.dunnett_constant(int(numbers[best]), others, best=True)
-    return constant * np.hypot(found["error"], found.loc[best, "error"])
+    others = tuple(sorted(map(int, numbers.drop(one))))
+    constant = stats.dunnett_constant(int(numbers[one]), others, best)
+    return constant * np.hypot(found["error"], found.loc[one, "error"])
 
 
 def rank(table: pd.DataFrame) -> pd.DataFrame:
@@ -228,7 +213,8 @@ def rank(table: pd.DataFrame) -> pd.DataFrame:
     if CONV in found.index:
         summary["share"] = found["parameters"] / found.loc[CONV, "parameters"]
         summary["minus_conv"] = found["mean"] - found.loc[CONV, "mean"]
-        half = _beside(found, CONV)
+        # It does not differ from itself.
+        half = resolution(found, CONV, best=False) * (found.index != CONV)
         summary["minus_conv_low"] = summary["minus_conv"] - half
         summary["minus_conv_high"] = summary["minus_conv"] + half
     summary["rank"] = summary["mean"].rank(ascending=False, method="first").astype(int)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from convstudy import claims, plots
+from convstudy import article, claims, plots
 from convstudy.answer import Answer
 from convstudy.display import (
     DASH,
@@ -32,14 +32,20 @@ GROUPS = {
 
 
 def first_page(
-    results: Results, judged: pd.DataFrame, found: Answer, figure: str, made: Html
+    results: Results,
+    judged: pd.DataFrame,
+    found: Answer,
+    alternative: str,
+    caption: str,
+    made: Html,
 ) -> Html:
     """Show the first page.
 
     Args:
         judged: claims.csv.
         found: The run's answer.
-        figure: What the figure shows, for those who do not see it.
+        alternative: What the figure shows, for those who do not see it.
+        caption: The figure's, beside real images.
         made: How it was made.
     """
     text = sentence(found.text)
@@ -59,9 +65,9 @@ def first_page(
         shade = "amber" if results.reductions else "grey"
         answer += f'<p class="box {shade}">{box}{sentence(found.conditions)}{more}</p>'
     kinds = _counts(results) if results.synthetic else _kinds(results)
+    figure = _picture(results, alternative, caption, made)
     return Html(
-        f'<div class="first"><div>{answer}</div>{_picture(results, figure, made)}</div>'
-        f"{kinds}{_verdicts(results, judged)}"
+        f'<div class="first"><div>{answer}</div>{figure}</div>{kinds}{_verdicts(results, judged)}'
     )
 
 
@@ -75,17 +81,13 @@ def _refuted(refuted: Sequence[tuple[str, str]], most: int = 3) -> str:
     return f"<p><strong>Not reproduced:</strong> {listed}{more}.</p>"
 
 
-def _picture(results: Results, alternative: str, made: Html) -> str:
+def _picture(results: Results, alternative: str, caption: str, made: Html) -> str:
     """Show the figure, drawn a second time for a narrow screen."""
     wide, narrow = (
         embedded(results.path(f"figures/answer_{name}.svg")) for name in ("tradeoff", "narrow")
     )
     # In a list of addresses, a space ends one.
     narrow = narrow.replace(" ", "%20")
-    caption = (
-        "What each network saves, and what it gives up. C is Conv2D, S separable, D depthwise, in"
-        " their order within a stage."
-    )
     if results.synthetic:
         caption = "What the networks of one kind need, beside Conv2D."
     return (
@@ -152,8 +154,6 @@ def _change(value: float, form: str) -> str:
 
 def _counts(results: Results) -> str:
     """Put the counts of the networks of one kind beside the article's."""
-    from convstudy import article
-
     printed, counted = article.parameter_counts(), results.counts.set_index("model")
     rows = [
         [

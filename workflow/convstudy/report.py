@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from convstudy import claims, extras, replay
-from convstudy.answer import answer
+from convstudy.answer import Answer, answer
 from convstudy.display import (
     DASH,
     DISTANCE,
@@ -63,6 +63,10 @@ class Report:
         """The table of claims and verdicts."""
         return self.results.table("claims.csv")
 
+    @cached_property
+    def _answer(self) -> Answer:
+        return answer(self.results)
+
     def _read(self, name: str) -> pd.DataFrame:
         """Read a table of the report, or one of an extra: ``FOLDER/NAME``."""
         return self.results.table(f"{name}.csv" if "/" in name else f"tables/{name}.csv")
@@ -83,10 +87,10 @@ class Report:
 
     def first_page(self) -> Html:
         """Show the answer, its conditions, the picture, the three kinds and the verdicts."""
-        found = answer(self.results)
         name = "answer_tradeoff"
         made = self._origins.of(f"figures/{name}.svg")
-        return first_page(self.results, self.claims, found, self._alternative(name), made)
+        texts = self._alternative(name), self._caption(name)
+        return first_page(self.results, self.claims, self._answer, *texts, made)
 
     def differences(self) -> Html:
         """List in what the run differs from the article's."""
@@ -341,7 +345,7 @@ class Report:
             lead = "Training and test accuracy by epoch. B" if sort == "learning" else "B"
             return f"{lead}est test accuracy, mean over replicates: {reached}."
         if name == "answer_tradeoff":
-            return f"{self._caption(name).partition('. ')[0]}. {answer(self.results).text}"
+            return f"{self._caption(name).partition('. ')[0]}. {self._answer.text}"
         if name == "parameters_accuracy":
             front = "; ".join(
                 f"{row.module}, {write(row.parameters, WHOLE)} parameters,"
