@@ -187,6 +187,20 @@ def test_the_interval_of_an_accuracy_holds_the_chance_in_trainings_and_images(tm
     assert 0.88 - apart["low"] == pytest.approx(4.302653 * 0.02 / np.sqrt(3), rel=0.03)
 
 
+def test_the_least_of_several_numbers_lies_between_the_least_of_their_ends(tmp_path: Path):
+    # The row with the least number is not the surest one.
+    table = pd.DataFrame(
+        {"speedup": [0.85, 0.93, 1.2], "low": [0.6, 0.88, 1.1], "high": [1.2, 0.98, 1.3]}
+    )
+    value = {"column": "speedup", "reduce": "min", "interval": ["low", "high"]}
+    row = verdict(tmp_path, table, interval={"value": value, "below": 1})
+    assert row["verdict"] == REPRODUCED
+    assert [row[name] for name in ("effect", "low", "high")] == [0.85, 0.6, 0.98]
+    wider = table.assign(high=[1.2, 1.01, 1.3])
+    row = verdict(tmp_path, wider, interval={"value": value, "below": 1})
+    assert row["verdict"] == UNDECIDED
+
+
 def test_an_order_of_accuracies_is_judged_on_the_same_images(tmp_path: Path):
     table = pd.concat(
         [trained(0.88, 0.881, 0.882, kind="a"), trained(0.87, 0.871, 0.872, kind="b")]

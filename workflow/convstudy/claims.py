@@ -357,6 +357,7 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame) -> Quantity:
         if not pd.api.types.is_numeric_dtype(rows[name]):
             raise _mistake(claim, f"{name} holds text, but needed are numbers; name another column")
     number = len(rows)
+    every = rows
     if reduce in ("min", "max"):
         place = rows[column].idxmin() if reduce == "min" else rows[column].idxmax()
         rows = rows.loc[[place]]
@@ -380,7 +381,10 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame) -> Quantity:
         half = halves[trained.index.get_loc(rows[asked["models"]].iloc[0])]
         low, high = values - half, values + half
     elif interval:
-        low, high = rows[interval[0]], rows[interval[1]]
+        # The least of several numbers lies between the least of their lower and of their upper ends.
+        low, high = (
+            pd.Series(every[end].agg(reduce), values.index) if reduce else rows[end] for end in ends
+        )
     if "over" in asked:
         divisor = measure(claim, asked["over"], table)
         ends = [values, low, high, *divisor[:3]]
