@@ -14,6 +14,7 @@ from convstudy.report import Report
 from convstudy.results import Results
 from sample_results import OVERLAY, RECORDED, ROOT
 
+SLOWER = "separable_can_be_slower"
 TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in SECTIONS.iterdir()}
 
 
@@ -22,8 +23,37 @@ def page(recorded: Path) -> Report:
     return Report(recorded)
 
 
-def test_the_front_of_single_trainings_is_said_to_be_one():
-    assert "Each point is one training" in TEXTS["report"]
+def test_there_is_one_front_and_it_is_that_of_means(recorded: Path):
+    results = Results(recorded)
+    drawn = tables.tried_modules(results)
+    summary = results.table("exhaustive/summary.csv").set_index("module")["mean"]
+    assert drawn.set_index("module")["test_accuracy"].to_dict() == summary.to_dict()
+    named = set(tables.pareto_front(drawn)["module"])
+    front = results.table("pareto/front.csv")
+    # Without latency as a third objective, fewer are left.
+    assert named <= set(front.loc[front["on_front"], "module"])
+    assert "front" not in tables.TABLES
+
+
+def test_a_tie_is_no_winner(page: Report):
+    assert re.search(r"but \d+ not told apart from it", page.penalty_findings().text)
+    assert "a module that may be the best one" in page.replay_findings().text
+
+
+def test_fewest_channels_are_judged_as_the_table_of_crossings_shows_them(recorded: Path):
+    results = Results(recorded)
+    listed = [one for one in ledger.load(ROOT / "config/claims.yaml") if one.id == SLOWER]
+    verdict = claims.check(results, listed, OVERLAY).iloc[0]["verdict"]
+    surely = results.table("timing/crossover.csv")["first_speedup_any_high"] < 1
+    assert verdict == (claims.REPRODUCED if surely.any() else claims.UNDECIDED)
+    assert surely.any()
+
+
+def test_a_reader_comes_to_the_text_without_a_stop_at_every_claim():
+    page = (ROOT / "docs/report.html").read_text(encoding="utf-8")
+    first = page.partition('id="claims"')[0]
+    assert first.count("<a ") < 40
+    assert "#claim-" not in first
 
 
 def test_a_weight_in_another_unit_is_not_written_like_the_studys(page: Report):

@@ -92,18 +92,13 @@ def _label(axis: "Axes", name: str, place: tuple[float, float], above: int, weig
     )
 
 
-def _letters(module: str) -> str:
-    """Write a module's layers as letters: C, S, D."""
-    return " ".join(kind[0].upper() for kind in module.split("-"))
-
-
 def _modules(results: Results) -> pd.DataFrame:
     """Give all modules beside all Conv2D; those that none beats in both are named."""
     table = results.table("exhaustive/summary.csv")
     front = tables.pareto_front(table.rename(columns={"mean": "test_accuracy"}))["module"]
     return pd.DataFrame(
         {
-            "name": table["module"].map(_letters),
+            "name": table["module"].map(plots.letters),
             "share": table["share"],
             "change": table["minus_conv"],
             "low": table["minus_conv_low"],
@@ -120,7 +115,7 @@ def _printed() -> pd.DataFrame:
     size = {module: models.parameters(module.split("-")) for module in best.index}
     return pd.DataFrame(
         {
-            "name": [_letters(module) for module in best.index],
+            "name": [plots.letters(module) for module in best.index],
             "share": [size[module] / size[CONV] for module in best.index],
             "change": best.to_numpy() - best[CONV],
         }

@@ -381,7 +381,7 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame) -> Quantity:
         half = halves[trained.index.get_loc(rows[asked["models"]].iloc[0])]
         low, high = values - half, values + half
     elif interval:
-        # The least of several numbers lies between the least of their lower and of their upper ends.
+        # The least of several lies between the least of their lower and of their upper ends.
         low, high = (
             pd.Series(every[end].agg(reduce), values.index) if reduce else rows[end] for end in ends
         )

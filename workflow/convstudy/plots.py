@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from convstudy import article, tables
 from convstudy.files import replacing
 from convstudy.layers import KINDS
-from convstudy.models import POSITIONS
 from convstudy.results import Results
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -297,73 +297,34 @@ def leading_kind(kinds: Sequence[str]) -> str:
 
 @styled
 def parameters_accuracy(results: Results) -> "Figure":
-    """Draw all trials by parameters and test accuracy, with the front that none beats.
+    """Draw modules by parameters and test accuracy: all of them, else those that were tried.
 
-    The article's points have a panel of their own unless this run is of the article's size.
+    The article's have a panel of their own unless this run is of the article's size.
     """
     import pandas as pd
 
-    trials, front = tables.all_trials(results), tables.front(results)
+    ours = tables.tried_modules(results)
     printed = pd.concat([tables.article_best(penalised) for penalised in (False, True)])
-    # The legend has a line for each trial of the front.
-    height = 3.9 + 0.23 * max(len(front), len(KINDS) + 1)
+    theirs = printed.groupby("module", as_index=False)[["parameters", "test_accuracy"]].max()
     shown = not results.synthetic
     apart = shown and bool(results.reductions)
     ratios = (3, 2) if apart else (1,)
     figure, axes = new_figure(
-        results, 1, len(ratios), size=(7.6, height), squeeze=False, width_ratios=ratios
+        results, 1, len(ratios), size=(7.6, 4.6), squeeze=False, width_ratios=ratios
     )
     axis, beside = axes[0][0], axes[0][-1]
-    shades = {**colours(), MIXED: "#7b8794"}
-    trials = trials[trials["test_accuracy"].notna()]
-    modules = trials[list(POSITIONS)].to_numpy()
-    trials = trials.assign(leading=[leading_kind(list(kinds)) for kinds in modules])
-    done = trials["state"] == "COMPLETE"
-    for kind, shade in shades.items():
-        mine = trials[trials["leading"] == kind]
-        complete = mine[done[mine.index]]
-        stopped = mine[~done[mine.index]]
-        axis.plot(
-            stopped["parameters"],
-            stopped["test_accuracy"],
-            "x",
-            color=shade,
-            ms=6,
-            mew=1.5,
-            alpha=0.65,
-        )
-        axis.plot(
-            complete["parameters"], complete["test_accuracy"], "o", color=shade, ms=8, mec="white"
-        )
-    axis.step(
-        front["parameters"],
-        front["test_accuracy"],
-        where="post",
-        color=INK,
-        lw=1,
-        zorder=1,
-        alpha=0.7,
-    )
-    key = []
-    for row in front.itertuples():
-        axis.annotate(
-            str(row.number),
-            (row.parameters, row.test_accuracy),
-            xytext=(-4, 7),
-            textcoords="offset points",
-            ha="right",
-            fontsize=9,
-            fontweight="bold",
-        )
-        label = row.module.replace("-", " · ")
-        key.append(legend_line(label, marker=f"${row.number}$", color=INK, ms=7, ls=""))
+    best = tables.pareto_front(ours)
+    if "low" in best:
+        axis.vlines(best["parameters"], best["low"], best["high"], color=MUTED, lw=1.4, zorder=1)
+    _scatter_modules(axis, ours)
+    _name_points(axis, best)
     if shown:
-        beside.plot(
-            printed["parameters"], printed["test_accuracy"], "D", ms=8, mfc="none", mec=INK, mew=1.2
-        )
+        _scatter_modules(beside, theirs, hollow=True)
     if apart:
         axis.set_title("This run")
         beside.set_title("The article")
+        _name_points(beside, tables.pareto_front(theirs))
+        beside.set_ylabel("")
     axis.set_ylabel("best test accuracy over epochs")
     for one in axes[0]:
         one.set_xscale("log")
@@ -372,25 +333,61 @@ def parameters_accuracy(results: Results) -> "Figure":
         one.xaxis.set_minor_formatter(_short_number)
         one.tick_params(axis="x", which="minor", labelsize=8)
         _thin_out_minor_labels(one)
+        one.margins(x=0.15, y=0.08)
         percent_axis(one.yaxis)
-    hues = [
-        legend_line(module_labels()[kind], marker="o", color=hue, ls="")
-        for kind, hue in shades.items()
+    handles = [
+        legend_line(module_labels()[kind], **look, ls="") for kind, look in module_looks().items()
     ]
-    looks = [
-        legend_line("completed", marker="o", color=MUTED, ls=""),
-        legend_line("pruned or failed", marker="x", color=MUTED, ls=""),
-        legend_line("front: none is better in both", color=INK, lw=1),
-    ]
-    if shown:
-        looks.append(legend_line("article (width 1)", marker="D", mfc="none", mec=INK, ls=""))
-    # A column each: matplotlib fills columns one after the other.
-    columns = [hues, looks, key]
-    rows = max(map(len, columns))
-    blank = legend_line("", ls="")
-    padded = [column + [blank] * (rows - len(column)) for column in columns]
-    legend_below(figure, [line for column in padded for line in column], 3)
+    if shown and not apart:
+        handles.append(legend_line("article", marker="o", mfc="none", mec=INK, ls=""))
+    if "low" in ours:
+        handles.append(legend_line("95 % interval of those named", color=MUTED, lw=1.4))
+    legend_below(figure, handles, 3)
     return figure
+
+
+def _scatter_modules(axis: "Axes", modules: "pd.DataFrame", hollow: bool = False) -> None:
+    """Draw modules by parameters and accuracy; the kind of most layers is colour and shape."""
+    import seaborn as sns
+
+    looks = module_looks()
+    leading = [leading_kind(module.split("-")) for module in modules["module"]]
+    sns.scatterplot(
+        x=modules["parameters"],
+        y=modules["test_accuracy"],
+        hue=leading,
+        style=leading,
+        hue_order=list(looks),
+        style_order=list(looks),
+        palette={kind: look["color"] for kind, look in looks.items()},
+        markers={kind: look["marker"] for kind, look in looks.items()},
+        s=55,
+        legend=False,
+        ax=axis,
+    )
+    if hollow:
+        drawn = axis.collections[-1]
+        drawn.set(edgecolor=drawn.get_facecolor(), facecolor="none", linewidth=1.4)
+
+
+def _name_points(axis: "Axes", modules: "pd.DataFrame") -> None:
+    """Write modules' letters above their intervals; without one, left of the points."""
+    for row in modules.itertuples():
+        above = "high" in modules
+        axis.annotate(
+            letters(row.module),
+            (row.parameters, row.high if above else row.test_accuracy),
+            xytext=(0, 5) if above else (-6, -3),
+            textcoords="offset points",
+            ha="center" if above else "right",
+            fontsize=8,
+            fontweight="bold",
+        )
+
+
+def letters(module: str) -> str:
+    """Write a module's layers as letters: ``C D D``."""
+    return " ".join(kind[0].upper() for kind in module.split("-"))
 
 
 def _short_number(value: float, _position: int | None = None) -> str:

@@ -35,7 +35,7 @@ from convstudy.ledger import OWN
 from convstudy.origins import Origins
 from convstudy.results import Results, figure_names, table_names
 from convstudy.shown import BEST, SHOWN, Table
-from convstudy.tables import module_names
+from convstudy.tables import module_names, pareto_front, tried_modules
 
 # As many of the best as the article lists.
 FIVE = 5
@@ -347,12 +347,16 @@ class Report:
         if name == "answer_tradeoff":
             return f"{self._caption(name).partition('. ')[0]}. {self._answer.text}"
         if name == "parameters_accuracy":
+            ours = tried_modules(self.results)
             front = "; ".join(
                 f"{row.module}, {write(row.parameters, WHOLE)} parameters,"
                 f" {write(row.test_accuracy, PERCENT)}"
-                for row in self._read("front").itertuples()
+                for row in pareto_front(ours).itertuples()
             )
-            return f"Trials by parameters and test accuracy. None beats these in both: {front}."
+            return (
+                f"{len(ours)} modules by parameters and test accuracy. None beats these in both:"
+                f" {front}."
+            )
         if name == "counts":
             modules = self.results.counts.dropna(subset=["layer3"])["parameters"]
             return (

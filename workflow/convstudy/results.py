@@ -27,7 +27,6 @@ VERIFICATIONS = ("examples", "identities", "grid", "counts")
 TABLES = (
     "counts",
     "data",
-    "front",
     "objectives",
     "run",
     "runs",

@@ -185,11 +185,6 @@ SHOWN = {
         ("This run", 5),
         ("Article", 2),
     ),
-    "front": _table(
-        "Completed trials that none beats in both parameters and accuracy",
-        "number module parameters test_accuracy study",
-        number=Column("Number"),
-    ),
     "reuse": _table(
         "Where the epochs of the studies came from",
         "study epochs_trained epochs_reused epochs_saved",

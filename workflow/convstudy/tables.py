@@ -276,17 +276,21 @@ def savings(_results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def front(results: Results) -> pd.DataFrame:
-    """List the completed trials that no other one beats in both parameters and accuracy.
+def tried_modules(results: Results) -> pd.DataFrame:
+    """Give accuracy and parameters of all modules; without their table, of the studies' trials.
 
     Returns:
-        ``number`` (from 1, as in the figure), ``module``, ``parameters``, ``test_accuracy``,
-        ``study``.
+        ``module``, ``parameters`` (at the run's width), ``test_accuracy``; with the table of all
+        modules, a mean over replicates, with its 95 % interval, ``low`` and ``high``.
     """
+    if results.has("exhaustive/summary.csv"):
+        summary = results.table("exhaustive/summary.csv").rename(columns={"mean": "test_accuracy"})
+        columns = ["module", "parameters", "test_accuracy", "low", "high"]
+        return summary[columns].dropna(axis="columns", how="all")
     trials = all_trials(results)
-    best = pareto_front(trials[trials["state"] == "COMPLETE"])
-    best = best.assign(number=range(1, len(best) + 1))
-    return best[["number", "module", "parameters", "test_accuracy", "study"]]
+    # Both studies may read one training.
+    complete = trials[trials["state"] == "COMPLETE"].drop_duplicates("curve")
+    return complete[["module", "parameters", "test_accuracy"]]
 
 
 def pareto_front(trials: pd.DataFrame) -> pd.DataFrame:
@@ -320,7 +324,6 @@ TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "trials": trials,
     "objectives": objectives,
     "savings": savings,
-    "front": front,
     "versions": versions,
 }
 
