@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from bs4 import BeautifulSoup
-from convstudy import claims, curves, figures, ledger, models, plots, provenance, recorded, tables
+from convstudy import claims, curves, figures, ledger, models, provenance, recorded, tables
 from convstudy.files import file_digest, read_json, write_csv, write_json, write_text
 from convstudy.rendering import render
 from convstudy.results import Results
@@ -52,20 +52,21 @@ def make(folder: Path) -> Path:
     listed = ledger.load(ROOT / "config/claims.yaml")
     write_csv(results.folder / "claims.csv", claims.check(results, listed, OVERLAY))
     for name, draw in figures.figures(results).items():
-        figure = draw()
-        plots.save(figure, results.folder / "figures" / name)
-        write_text(kept / f"figures/{name}.txt", drawn(figure))
+        write_text(kept / f"figures/{name}.txt", drawn(draw()))
+    figures.draw_figures(results, results.folder / "figures")
     (folder / "reports").mkdir()
     page = folder / "reports/report.html"
     render(results, QUICK["report"]["title"], folder / "reports/report.ipynb", page)
     write_text(kept / "report.txt", written(page))
     for table in [*results.folder.glob("tables/*.csv"), results.folder / "claims.csv"]:
         write_text(kept / table.relative_to(results.folder), table.read_text())
-    pictures = sorted((results.folder / "figures").iterdir())
+    pictures = sorted(results.folder.glob("figures/**/*.*g"))
     versions = provenance.versions()
     versions = {name: versions.get(name) for name in VERSIONS}
     made_by = {"processor": provenance.processor(), **versions}
-    digests = {path.name: file_digest(path) for path in pictures}
+    digests = {
+        str(path.relative_to(results.folder / "figures")): file_digest(path) for path in pictures
+    }
     write_json(kept / "pictures.json", {"made_by": made_by, "sha256": digests})
     return kept
 

@@ -1,5 +1,5 @@
 import pytest
-from convstudy import examples, pictures
+from convstudy import examples, pictures, plots
 from convstudy.results import EXAMPLES
 
 
@@ -36,6 +36,29 @@ def test_exactly_one_output_and_its_inputs_are_marked(name):
     inputs = {"transpose": 6}.get(name, products)
     pointwise = len(example.kernels) - 1
     assert faces.count(to_rgba(pictures.SEEN)) == inputs + products + pointwise
+
+
+def test_pairs_are_numbered_where_weights_are_met_in_another_order():
+    figure = pictures.draw_example("transpose")
+    at = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
+    small = [text for text in figure.axes[0].texts if text.get_fontsize() == 6]
+    met: dict[str, set[str]] = {}
+    for text in small:
+        x, y = text.get_position()
+        # The number of the cell stands in its middle.
+        [value] = [v for (a, b), v in at.items() if 0 < a - x < 0.6 and 0 < b - y < 0.6]
+        met.setdefault(text.get_text(), set()).add(value)
+    assert met == {"1": {"0.1", "0.2", "0.3", "7", "8", "9"}, "2": {"0.4", "0.5", "0.6", *"123"}}
+
+
+def test_an_example_for_a_phone_has_the_same_numbers_below_each_other():
+    for name in examples.examples():
+        wide = pictures.draw_example(name)
+        with plots.narrow_screen():
+            narrow = pictures.draw_example(name)
+        assert narrow.get_figwidth() == pytest.approx(plots.NARROW)
+        assert len(narrow.axes[0].patches) == len(wide.axes[0].patches)
+        assert sorted(" ".join(texts(narrow)).split()) == sorted(" ".join(texts(wide)).split())
 
 
 def test_the_report_shows_every_example():

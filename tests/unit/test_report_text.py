@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from convstudy import claims, ledger, recipes, report, tables
 from convstudy.files import read_json, write_csv, write_json
-from convstudy.rendering import SECTIONS
+from convstudy.rendering import SOURCE
 from convstudy.report import Report
 from convstudy.results import Results
 from sample_results import OVERLAY, RECORDED, ROOT
 
 SLOWER = "separable_can_be_slower"
-TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in SECTIONS.iterdir()}
+TEXT = SOURCE.read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -101,23 +101,22 @@ def test_a_mean_has_the_same_interval_wherever_it_stands(recorded: Path):
     again = results.training.assign(recipe="ours", plain=True)
     compared = recipes.compare(again).set_index("kind")
     assert tuple(compared.loc["conv", ["low", "high"]]) == pytest.approx((low, high))
-    assert "not that in the training. Replicates" not in TEXTS["report"]
+    assert "not that in the training. Replicates" not in TEXT
 
 
 def test_how_much_the_best_epoch_flatters_is_not_guessed():
-    assert "a little" not in TEXTS["report"].partition("Limitations")[2]
+    assert "a little" not in TEXT.partition("How far to trust")[2]
 
 
 def test_the_article_chooses_the_epoch_in_its_second_study_only():
-    for text in (*TEXTS.values(), (ROOT / "config/claims.yaml").read_text(encoding="utf-8")):
+    for text in (TEXT, (ROOT / "config/claims.yaml").read_text(encoding="utf-8")):
         assert not re.search(r"article,? (and this run after it, )?reports? the epoch", text)
         assert "test set, which the article reports" not in text
 
 
 def test_a_front_is_what_its_table_shows():
-    captions = Path(report.__file__).parent / "captions"
-    words = [*TEXTS.values(), (captions / "pareto_front.rst").read_text(encoding="utf-8")]
-    assert not any("beaten by no other" in one or "none beats in all" in one for one in words)
+    assert "beaten by no other" not in TEXT
+    assert "none beats in all" not in TEXT
 
 
 def test_plain_recipes_come_first_and_none_is_the_closest_in_a_small_run(page: Report):
@@ -138,15 +137,15 @@ def test_evidence_and_effect_have_one_unit(recorded: Path):
 
 
 def test_the_best_of_several_draws_is_said_to_be_one():
-    assert "the best of those that the study drew" in TEXTS["report"]
+    assert "the best of those that the study drew" in TEXT
 
 
 def test_nothing_is_promised_that_made_up_images_cannot_keep():
-    assert "beside the article's" not in TEXTS["report"]
+    assert "beside the article's" not in TEXT
 
 
 def test_no_note_to_developers_stands_in_a_readers_report():
-    assert "full scale are missing" not in "".join(TEXTS.values())
+    assert "full scale are missing" not in TEXT
 
 
 def test_the_command_runs_this_run_again(page: Report, recorded: Path, tmp_path: Path):

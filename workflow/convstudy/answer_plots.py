@@ -18,24 +18,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDE, NARROW = (5.4, 4.2), (3.7, 3.9)
-
-
-def answer_tradeoff(results: Results) -> "Figure":
-    """Draw accuracy against parameters, both relative to all Conv2D."""
-    return _tradeoff(results, WIDE)
-
-
-def answer_narrow(results: Results) -> "Figure":
-    """Draw the same for a narrow screen."""
-    return _tradeoff(results, NARROW)
+SIZE = (5.4, 4.2)
 
 
 @plots.styled
-def _tradeoff(results: Results, size: tuple[float, float]) -> "Figure":
+def answer_tradeoff(results: Results) -> "Figure":
+    """Draw accuracy against parameters, both relative to all Conv2D."""
     if results.synthetic:
-        return _counts(results, size)
-    figure, axis = plots.new_figure(results, size=size)
+        return _counts(results)
+    figure, axis = plots.new_figure(results, size=SIZE)
     whole = has_ranks(results)
     ours = _modules(results) if whole else _kinds(results)
     theirs = _printed() if whole else _printed_kinds()
@@ -150,10 +141,10 @@ def _printed_kinds() -> pd.DataFrame:
     )
 
 
-def _counts(results: Results, size: tuple[float, float]) -> "Figure":
+def _counts(results: Results) -> "Figure":
     """Draw parameters and multiply-accumulates of the three kinds, beside Conv2D's."""
     counted = results.counts.set_index("model").loc[list(KINDS)]
-    figure, axis = plots.new_figure(None, size=(size[0], 0.6 * size[1]))
+    figure, axis = plots.new_figure(None, size=(SIZE[0], 0.6 * SIZE[1]))
     looks = {"parameters": "o", "macs": "s"}
     for shift, (name, marker) in zip((-0.12, 0.12), looks.items(), strict=True):
         share = counted[name] / counted.loc["conv", name]

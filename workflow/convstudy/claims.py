@@ -350,8 +350,7 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame) -> Quantity:
     if rows.empty and selected and "state" in rows:
         raise NothingThereError("It was drawn, and no such trial completed.", drawn=True)
     if rows.empty:
-        which = f" with {asked['select']}" if "select" in asked else ""
-        raise NothingThereError(f"results/{claim.file} has no row{which}.")
+        raise NothingThereError(f"Not seen: no such row is in results/{claim.file}.")
     numbers = [column, *ends]
     for name in numbers if reduce != "count" else []:
         if not pd.api.types.is_numeric_dtype(rows[name]):

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from convstudy import claims, plots
+from convstudy.layers import KINDS
 
 # Thin space before units, as in the figures; a true minus sign.
 THIN, MINUS, DASH = "\u202f", "\u2212", "\u2013"
@@ -33,6 +34,8 @@ class Html:
 # Forms of numbers: a format of Python's, with `%` for per cent, `pp` for points (hundredths), `d`
 # for whole numbers and `×` for factors; or a template.
 PERCENT, POINTS, DISTANCE = ".2%", "+.2pp", ".2pp"
+# As many digits as an interval of a point or two bears.
+ACCURACY, CHANGE_POINTS, WHOLE_PERCENT = ".1%", "+.1pp", ".0%"
 WHOLE, CHANGE, THREE = ",d", "+,.0f", "#,.3g"
 
 
@@ -76,13 +79,18 @@ def yes(value: bool) -> str:
 
 
 def module(value: str) -> str:
-    """Write a module's layers with its colours before them."""
-    kinds = value.split("-")
+    """Write a module's layers as colours and letters, and a single kind by its name."""
+    if value in KINDS:
+        return _glyph(value) + escape(KINDS[value].label)
+    return f'{_glyph(value)}<abbr title="{escape(value)}">{plots.letters(value)}</abbr>'
+
+
+def _glyph(module: str) -> str:
     shades = plots.colours()
     squares = "".join(
-        f'<i style="background:{shades[kind]}"></i>' for kind in kinds if kind in shades
+        f'<i style="background:{shades[kind]}"></i>' for kind in module.split("-") if kind in shades
     )
-    return f'<span class="glyph" aria-hidden="true">{squares}</span>{escape(" · ".join(kinds))}'
+    return f'<span class="glyph" aria-hidden="true">{squares}</span>'
 
 
 SIGNS = {
@@ -153,6 +161,7 @@ class Column:
         html: Value to HTML, aligned to the left.
         wraps: Whether its text may take several lines.
         ends: The columns of an interval's ends, which it shows in place of one of its own.
+        phone: Whether a phone shows it, too.
     """
 
     label: str
@@ -160,34 +169,23 @@ class Column:
     html: Callable[[Any], str] | None = None
     wraps: bool = False
     ends: tuple[str, str] | None = None
+    phone: bool = True
 
 
-def interval_of(name: str, form: str) -> Column:
+def interval_of(name: str, form: str, label: str = f"95{THIN}% interval") -> Column:
     """Make a column of the interval of another one, whose ends are NAME_low and NAME_high."""
     low, high = (f"{name}_{end}".strip("_") for end in ("low", "high"))
-    return Column(f"95{THIN}% interval", form, ends=(low, high))
+    return Column(label, form, ends=(low, high))
 
 
-def table(
-    frame: pd.DataFrame,
-    columns: Mapping[str, Column],
-    caption: str,
-    groups: Sequence[tuple[str, int]] = (),
-) -> Html:
+def table(frame: pd.DataFrame, columns: Mapping[str, Column], caption: str) -> Html:
     """Show a table whose wide form scrolls within its own box.
 
     Args:
         frame: What to show.
         columns: Which of its columns, in which order and how. The first one heads the rows.
         caption: Stands above the table.
-        groups: (label, number of columns). A second heading above the columns' own.
     """
-    above = "".join(
-        f'<th scope="colgroup" colspan="{number}">{escape(label)}</th>'
-        if label
-        else f'<td colspan="{number}"></td>'
-        for label, number in groups
-    )
     heads = "".join(
         f'<th scope="col"{_class(column)}>{escape(column.label)}</th>'
         for column in columns.values()
@@ -199,22 +197,20 @@ def table(
             tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
             cells.append(f"<{tag}{scope}{_class(column)}>{_cell(row, name, column)}</{tag}>")
         body.append(f"<tr>{''.join(cells)}</tr>")
-    grouped = f'<tr class="groups">{above}</tr>' if groups else ""
-    wide = ' class="wide"' if len(columns) > 7 else ""
     # The caption stands outside the box, where it is not cut off.
     name = "table-" + re.sub(r"\W+", "-", caption.lower()).strip("-")
     return Html(
         f'<p class="caption" id="{name}">{escape(caption)}</p>'
         f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{name}">'
-        f'<table{wide} aria-labelledby="{name}"><thead>{grouped}<tr>{heads}</tr></thead>'
+        f'<table aria-labelledby="{name}"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 
 
 def _class(column: Column) -> str:
-    if column.form:
-        return ' class="number"'
-    return ' class="wraps"' if column.wraps else ""
+    names = {"number": column.form, "wraps": column.wraps, "wide-only": not column.phone}
+    chosen = " ".join(name for name, is_so in names.items() if is_so)
+    return f' class="{chosen}"' if chosen else ""
 
 
 def _cell(row: pd.Series, name: str, column: Column) -> str:
@@ -239,19 +235,25 @@ def embedded(path: Path) -> str:
 
 
 def picture(path: Path, alternative: str, caption: str, below: Html) -> Html:
-    """Show a figure's SVG file, embedded.
+    """Show a figure's SVG file, embedded, and on a phone the one that is drawn for it.
 
     Args:
-        path: The SVG file.
+        path: The SVG file; that for phones has its name in ``narrow`` beside it.
         alternative: What it shows, for those who do not see it.
         caption: Stands below it.
         below: Stands below the caption.
     """
+    narrow = _without_spaces(path.parent / "narrow" / path.name)
     return Html(
-        '<figure><div class="scroll" tabindex="0" role="group" aria-label="Figure">'
-        f'<img src="{embedded(path)}" alt="{escape(alternative)}">'
-        f"</div><figcaption>{sentence(caption)}{below.text}</figcaption></figure>"
+        f'<figure><picture><source media="(max-width: 40rem)" srcset="{narrow}">'
+        f'<img src="{embedded(path)}" alt="{escape(alternative)}"></picture>'
+        f"<figcaption>{sentence(caption)}{below.text}</figcaption></figure>"
     )
+
+
+def _without_spaces(path: Path) -> str:
+    """Write an SVG file as an address for a list of such, where a space ends one."""
+    return embedded(path).replace(" ", "%20")
 
 
 def sentence(text: str) -> str:

@@ -47,14 +47,14 @@ EXTRAS: dict[str, Extra] = {
             "tabulate_modules",
             ("data", "model", "training", "exhaustive"),
             ("table.csv", "curves.csv", "summary.csv", "README.md"),
-            ("exhaustive_accuracy",),
+            (),
         ),
         Extra(
             "optimism",
             "measure_optimism",
             ("data", "model", "training", "exhaustive"),
             ("choices.csv", "summary.csv", "differences.csv"),
-            ("optimism_selection", "optimism_differences"),
+            ("optimism_differences",),
         ),
         Extra(
             "recipes",
@@ -68,14 +68,14 @@ EXTRAS: dict[str, Extra] = {
             "replay_searches",
             ("data", "model", "training", "exhaustive", "penalty", "replay"),
             ("summary.csv", "history.csv", "pruning.csv", "draws.csv"),
-            ("replay_trials", "replay_epochs"),
+            ("replay_epochs",),
         ),
         Extra(
             "penalties",
             "compare_penalties",
             ("data", "model", "training", "exhaustive", "penalty"),
             ("envelope.csv", "probabilities.csv"),
-            ("penalties_winner", "penalties_accuracy"),
+            ("penalties_winner",),
         ),
         Extra(
             "timing",
@@ -89,7 +89,7 @@ EXTRAS: dict[str, Extra] = {
             "find_pareto_front",
             ("data", "model", "training", "exhaustive", "timing", "pareto"),
             ("front.csv", "penalties.csv", "hypervolume.csv"),
-            ("pareto_front", "pareto_hypervolume"),
+            (),
         ),
     )
 }

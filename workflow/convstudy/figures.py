@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from convstudy import (
     answer_plots,
-    exhaustive_plots,
     optimism_plots,
-    pareto_plots,
     penalties_plots,
     pictures,
     plots,
@@ -28,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 def figures(results: Results) -> "dict[str, Callable[[], Figure]]":
     """Give a function for each figure, by the names of `convstudy.results.figure_names`."""
-    names = figure_names(list(results.studies), results.extras)
+    names = figure_names(results.extras)
     return {name: _function(name, results) for name in names}
 
 
@@ -36,13 +34,9 @@ def _function(name: str, results: Results) -> "Callable[[], Figure]":
     sort, _, rest = name.partition("_")
     if sort == "example":
         return partial(pictures.draw_example, rest)
-    if sort == "trials":
-        return partial(plots.trials, results, rest)
     modules = {
         "answer": answer_plots,
-        "exhaustive": exhaustive_plots,
         "optimism": optimism_plots,
-        "pareto": pareto_plots,
         "penalties": penalties_plots,
         "recipes": recipes_plots,
         "replay": replay_plots,
@@ -52,7 +46,9 @@ def _function(name: str, results: Results) -> "Callable[[], Figure]":
 
 
 def draw_figures(results: Results, folder: Path) -> None:
-    """Draw all figures into a folder, as PNG and SVG."""
+    """Draw all figures into a folder, as PNG and SVG, and below ``narrow`` for phones."""
     for name, draw in figures(results).items():
         plots.save(draw(), folder / name)
+        with plots.narrow_screen():
+            plots.save(draw(), folder / "narrow" / name, ["svg"])
         logger.info("%s", folder / name)

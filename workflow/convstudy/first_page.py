@@ -7,14 +7,16 @@ import pandas as pd
 from convstudy import article, claims, plots
 from convstudy.answer import Answer
 from convstudy.display import (
+    ACCURACY,
+    CHANGE_POINTS,
     DASH,
     PERCENT,
     POINTS,
     THIN,
     WHOLE,
     Html,
-    embedded,
     escape,
+    picture,
     pill,
     sentence,
     write,
@@ -23,7 +25,6 @@ from convstudy.layers import KINDS
 from convstudy.ledger import OWN
 from convstudy.results import Results
 
-ACCURACY, CHANGE = ".1%", "+.1pp"
 GROUPS = {
     "arithmetic": "on arithmetic and counts",
     "training": "on trained networks",
@@ -82,19 +83,11 @@ def _refuted(refuted: Sequence[tuple[str, str]], most: int = 3) -> str:
 
 
 def _picture(results: Results, alternative: str, caption: str, made: Html) -> str:
-    """Show the figure, drawn a second time for a narrow screen."""
-    wide, narrow = (
-        embedded(results.path(f"figures/answer_{name}.svg")) for name in ("tradeoff", "narrow")
-    )
-    # In a list of addresses, a space ends one.
-    narrow = narrow.replace(" ", "%20")
+    """Show the figure, with a class of its own."""
     if results.synthetic:
         caption = "What the networks of one kind need, beside Conv2D."
-    return (
-        f'<figure class="tradeoff"><picture><source media="(max-width: 40rem)"'
-        f' srcset="{narrow}"><img src="{wide}" alt="{escape(alternative)}">'
-        f"</picture><figcaption>{caption}{made.text}</figcaption></figure>"
-    )
+    shown = picture(results.path("figures/answer_tradeoff.svg"), alternative, caption, made)
+    return shown.text.replace("<figure>", '<figure class="tradeoff">', 1)
 
 
 def _grid(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
@@ -130,12 +123,12 @@ def _kinds(results: Results) -> str:
             write(row["article"], PERCENT),
             _change(row["article_minus_above"], POINTS),
             f"{write(row['mean'], ACCURACY)} <small>{low} to {high}</small>",
-            _change(row["minus_above"], CHANGE),
+            _change(row["minus_above"], CHANGE_POINTS),
         ]
         ends = row["minus_above_low"], row["minus_above_high"]
         seen = ""
         if pd.notna(ends[0]):
-            cells[-1] += f" <small>{' to '.join(write(end, CHANGE) for end in ends)}</small>"
+            cells[-1] += f" <small>{' to '.join(write(end, CHANGE_POINTS) for end in ends)}</small>"
             # The article has each below the row above.
             seen = _seen("agrees" if ends[1] < 0 else "disagrees" if ends[0] > 0 else "unclear")
         rows.append([*cells, seen] if small else cells)

@@ -4,41 +4,10 @@ from typing import TYPE_CHECKING
 
 from convstudy import plots
 from convstudy.layers import KINDS
-from convstudy.optimism import ON_TEST
 from convstudy.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-@plots.styled
-def optimism_selection(results: Results) -> "Figure":
-    """Draw by how much the article's choice of the epoch shows more than each other choice."""
-    import numpy as np
-
-    choices, summary = (results.table(f"optimism/{name}.csv") for name in ("choices", "summary"))
-    others = summary[summary["selection"] != ON_TEST].reset_index(drop=True)
-    figure, axis = plots.new_figure(results, size=(7.6, 1.3 + 0.75 * len(others)))
-    # seaborn's own jitter cannot be seeded, and equal results must give equal figures.
-    rng = np.random.default_rng(0)
-    for place, name in enumerate(others["selection"]):
-        shown = 100 * choices.loc[choices["selection"] == name, "flattery"]
-        height = place + rng.uniform(-0.22, 0.22, len(shown))
-        axis.plot(shown, height, "o", color=plots.MUTED, alpha=0.45, ms=4, mew=0)
-    axis.invert_yaxis()
-    for place, row in enumerate(others.itertuples()):
-        axis.plot([100 * row.low, 100 * row.high], [place, place], color=plots.INK, lw=3)
-        axis.plot(100 * row.difference, place, "o", color=plots.INK, ms=8, mec="white", zorder=4)
-    axis.axvline(0, color=plots.INK, lw=1)
-    axis.set_yticks(range(len(others)), [_wrapped(text) for text in others["selection"]])
-    axis.tick_params(axis="y", labelcolor=plots.INK, length=0)
-    axis.set_xlabel("the article's choice shows more by, points of test accuracy")
-    handles = [
-        plots.legend_line("one training", marker="o", color=plots.MUTED, ms=5, ls="", alpha=0.5),
-        plots.legend_line("mean, 95 % interval", marker="o", color=plots.INK, lw=3),
-    ]
-    plots.legend_below(figure, handles, 2)
-    return figure
 
 
 @plots.styled
@@ -77,7 +46,3 @@ def optimism_differences(results: Results) -> "Figure":
     )
     plots.legend_below(figure, handles, 2)
     return figure
-
-
-def _wrapped(text: str) -> str:
-    return text.replace(", ", ",\n")

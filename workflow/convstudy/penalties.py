@@ -138,3 +138,13 @@ def probabilities(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.Da
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def points_of_median(penalty: Mapping[str, float], parameters: "pd.Series") -> float:
+    """Give how many points of test error a weight of 1 adds to the median module.
+
+    Args:
+        penalty: ``unit``: for as many parameters the weight is added once.
+        parameters: Those of all modules.
+    """
+    return float(100 * parameters.median() / penalty["unit"])

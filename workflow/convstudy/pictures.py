@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from convstudy import plots
 from convstudy.examples import Example, examples, products
 
 if TYPE_CHECKING:
@@ -15,7 +16,10 @@ SEEN, RESULT = "#d6e8f5", "#f9d9c4"
 INCHES_A_CELL = 0.46
 # Cells between the grids of one group, and between groups.
 GAP, WIDE_GAP = 0.7, 2.2
-CHARACTERS_A_CELL = 5.2
+CHARACTERS_A_INCH = 11.3
+LINE_INCHES = 0.285
+# Of a cell without a number of its pair.
+ONLY_MARKED = -1
 # Cells above the grids, for titles.
 HEAD = 1.7
 
@@ -32,21 +36,30 @@ def draw_example(name: str) -> "Figure":
     groups = _groups(example)
     heights = [_height(group) for _, group in groups]
     widths = [_width(group) for _, group in groups]
-    tall, wide = max(heights), sum(widths) + WIDE_GAP * (len(groups) - 1)
-    wide = max(wide, 16)
-    lines = textwrap.wrap(_sum(example), int(CHARACTERS_A_CELL * wide))
-    below = 1.0 + 0.62 * len(lines)
-    figure = Figure(figsize=(INCHES_A_CELL * (wide + 0.6), INCHES_A_CELL * (tall + below + HEAD)))
+    narrow = plots.is_narrow()
+    if narrow:
+        # One below the other.
+        wide = max(widths)
+        tall = sum(heights) + (WIDE_GAP + HEAD) * (len(groups) - 1)
+        inches = plots.NARROW / (max(wide, 9) + 0.6)
+    else:
+        wide = max(sum(widths) + WIDE_GAP * (len(groups) - 1), 16)
+        tall, inches = max(heights), INCHES_A_CELL
+    wide = max(wide, 9)
+    lines = textwrap.wrap(_sum(example), int(CHARACTERS_A_INCH * inches * wide))
+    line = LINE_INCHES / inches
+    below = 1.0 + line * len(lines)
+    figure = Figure(figsize=(inches * (wide + 0.6), inches * (tall + below + HEAD)))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(-0.3, wide + 0.3)
     axes.set_ylim(tall + below, -HEAD)
     axes.set_aspect("equal")
     axes.axis("off")
-    left = 0.0
+    left = above = 0.0
     for number, ((title, group), height, width) in enumerate(
         zip(groups, heights, widths, strict=True)
     ):
-        top = (tall - height) / 2
+        top = above if narrow else (tall - height) / 2
         colour = RESULT if title == "output" else SEEN
         axes.text(left, top - 0.95, title, color=INK, fontsize=10.5, fontweight="bold")
         for row in group:
@@ -56,17 +69,22 @@ def draw_example(name: str) -> "Figure":
                 x += values.shape[1] + GAP
                 tallest = max(tallest, values.shape[0])
             top += tallest + GAP + 0.35
+        sign = "=" if number + 2 == len(groups) else "∗"
+        if narrow:
+            place = (2.0, above + height + WIDE_GAP / 2)
+            above += height + WIDE_GAP + HEAD
+        else:
+            place = (left + width + WIDE_GAP / 2, tall / 2)
+            left += width + WIDE_GAP
         if number + 1 < len(groups):
-            sign = "=" if number + 2 == len(groups) else "∗"
-            middle = left + width + WIDE_GAP / 2
-            axes.text(middle, tall / 2, sign, fontsize=20, color=MUTED, ha="center", va="center")
-        left += width + WIDE_GAP
-    for number, line in enumerate(lines):
-        axes.text(0, tall + 0.9 + 0.62 * number, line, fontsize=9.5, color=INK, va="center")
+            axes.text(*place, sign, fontsize=20, color=MUTED, ha="center", va="center")
+    for number, text in enumerate(lines):
+        axes.text(0, tall + 0.9 + line * number, text, fontsize=9.5, color=INK, va="center")
     return figure
 
 
-# A grid is its label, its numbers, and which of them are marked; a group is rows of grids.
+# A grid is its label, its numbers, and which are marked, by pairs where their order differs;
+# a group is rows of grids.
 Grid = tuple[str, np.ndarray, np.ndarray]
 Group = list[list[Grid]]
 
@@ -92,32 +110,34 @@ def _groups(example: Example) -> list[tuple[str, Group]]:
     by_channel = kernel.swapaxes(2, 3) if transposed else kernel
     tall, wide, sources, filters = by_channel.shape
 
-    # Which input cells and which weights the highlighted output is made of.
-    cells, taps = np.zeros(image.shape[:2], bool), np.zeros((tall, wide), bool)
+    # Which input cells and which weights the highlighted output is made of, pair by pair.
+    cells, taps = np.zeros(image.shape[:2], int), np.zeros((tall, wide), int)
+    pairs = 0
     for y, x in np.ndindex(cells.shape):
         down, right = (row - y, column - x) if transposed else (y - row, x - column)
         if 0 <= down < tall and 0 <= right < wide:
-            cells[y, x] = taps[down, right] = True
+            pairs += 1
+            cells[y, x] = taps[down, right] = pairs if transposed else ONLY_MARKED
 
     inputs: Group = []
     for source in range(image.shape[2]):
-        seen = cells & (not depthwise or source == channel)
+        seen = cells * (not depthwise or source == channel)
         inputs.append([(_channel(source, image), image[:, :, source], seen)])
     kernels: Group = []
     for source in range(sources):
         grids = []
         for target in range(filters):
             used = separable or (source if depthwise else target) == channel
-            label = f"{source + 1} → {(source if depthwise else target) + 1}"
+            label = f"input {source + 1} → output {(source if depthwise else target) + 1}"
             plain = separable or sources == filters == 1
             weights = by_channel[:, :, source, target]
-            grids.append(("" if plain else label, weights, taps & used))
+            grids.append(("" if plain else label, weights, taps * used))
         kernels.append(grids)
     groups: list[tuple[str, Group]] = [("input", inputs)]
     if separable:
         pointwise = example.kernels[1][0, 0]
         mixing: Group = [
-            [(f"1 → {target + 1}", pointwise[:, [target]], np.array([[target == channel]]))]
+            [(f"→ output {target + 1}", pointwise[:, [target]], np.array([[target == channel]]))]
             for target in range(pointwise.shape[1])
         ]
         groups += [("depthwise", kernels), ("pointwise", mixing)]
@@ -161,6 +181,9 @@ def _draw_grid(
             color=INK,
             fontweight="bold" if face == RESULT else "normal",
         )
+        if marked[row, column] > 0 and marked.dtype == int:
+            corner = (left + column + 0.08, top + row + 0.28)
+            axes.text(*corner, str(marked[row, column]), fontsize=6, color=MUTED)
     if label:
         axes.text(left, top - 0.17, label, fontsize=7.5, color=MUTED)
 

@@ -4,7 +4,10 @@ A layer kind has the same colour in every figure. The colours are told apart wit
 colour vision, and no figure says something by colour alone.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -23,7 +26,21 @@ P = ParamSpec("P")
 # Okabe and Ito's colours, those with the most contrast to white first.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, MUTED, FAINT, WARNING = "#1f2933", "#5f6b7a", "#c5ccd6", "#9f1d1d"
+MINUS = "\N{MINUS SIGN}"
+# Inches that a phone shows.
+NARROW = 3.7
 MIXED = "one of each"
+_narrow: ContextVar[bool] = ContextVar("narrow", default=False)
+
+
+@contextlib.contextmanager
+def narrow_screen() -> Iterator[None]:
+    """Let figures be drawn for a phone: as narrow, with panels below each other."""
+    token = _narrow.set(True)
+    try:
+        yield
+    finally:
+        _narrow.reset(token)
 
 
 def colours() -> dict[str, str]:
@@ -49,6 +66,11 @@ def module_looks() -> dict[str, dict[str, Any]]:
 def module_labels() -> dict[str, str]:
     """Give the legend's words for `module_looks`."""
     return {kind: f"mostly {KINDS[kind].label}" for kind in KINDS} | {MIXED: MIXED}
+
+
+def is_narrow() -> bool:
+    """Tell whether what is drawn is for a phone."""
+    return _narrow.get()
 
 
 def _style() -> dict[str, Any]:
@@ -111,8 +133,20 @@ def new_figure(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(*shape, **arguments)
+    rows, columns = shape or (1, 1)
+    if is_narrow():
+        turned = {"row": "col", "col": "row"}
+        for share in {"sharex", "sharey"} & set(arguments):
+            arguments[share] = turned.get(arguments[share], arguments[share])
+        arguments.pop("width_ratios", None)
+        height = size[1] if columns == 1 else (0.3 + 0.55 * columns) * size[1]
+        figure = Figure(figsize=(NARROW, height), layout="constrained")
+        axes = figure.subplots(columns, rows, **arguments)
+        # As the caller sees them, they stand beside each other.
+        axes = getattr(axes, "T", axes)
+    else:
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(rows, columns, **arguments)
     if results and results.synthetic:
         figure.suptitle(
             "Synthetic data: accuracies say nothing about CIFAR-10",
@@ -138,7 +172,13 @@ def whole_axis(axis: Any) -> None:
 
 
 def legend_below(figure: "Figure", handles: Sequence[Any], columns: int) -> None:
-    """Put a legend below all axes."""
+    """Put a legend below all axes; on a phone one entry a line, and long words in several."""
+    if is_narrow():
+        columns = 1
+        for handle in handles:
+            handle.set_label(textwrap.fill(handle.get_label(), 42))
+        for axis in figure.axes:
+            axis.set_xlabel(textwrap.fill(axis.get_xlabel(), 34))
     figure.legend(handles=handles, loc="outside lower left", ncols=columns, handletextpad=0.5)
 
 
@@ -149,144 +189,93 @@ def legend_line(label: str, **style: Any) -> Any:
     return Line2D([], [], label=label, **style)
 
 
+def label_ends(axis: "Axes", ends: Mapping[str, tuple[float, Mapping[str, Any]]]) -> None:
+    """Name lines at the right of their axis, each where it ends, or as near as there is room.
+
+    Args:
+        ends: Each line's last value and look by its name.
+    """
+    low, high = axis.get_ylim()
+    before, places = -1.0, {}
+    for name in sorted(ends, key=lambda name: ends[name][0]):
+        # As shares of the axis, from below.
+        before = places[name] = max((ends[name][0] - low) / (high - low), before + 0.075)
+    beyond = max(before - 1.0, 0.0)
+    for name, place in places.items():
+        on_axes: dict[str, Any] = {"transform": axis.transAxes, "clip_on": False}
+        axis.plot(1.03, place - beyond, ls="", **on_axes, **ends[name][1])
+        axis.text(1.05, place - beyond, name, va="center", fontsize=9, **on_axes)
+
+
 @styled
 def learning_curves(results: Results) -> "Figure":
-    """Draw training and test accuracy by epoch, a panel a kind, and the article's best."""
+    """Draw training and test accuracy by epoch, and at the article's size its accuracies."""
     curves = results.curves
-    printed = {} if results.synthetic else article.accuracies()
     kinds = [kind for kind in KINDS if kind in set(curves["kind"])]
-    figure, axes = new_figure(results, 1, len(kinds), size=(7.6, 3.5), sharey=True, squeeze=False)
-    for axis, kind in zip(axes[0], kinds, strict=True):
-        colour = colours()[kind]
+    beside = not results.synthetic and not results.reductions
+    figure, axis = new_figure(results, size=(7.6, 4.2))
+    ends = {}
+    for kind in kinds:
+        look = kind_looks()[kind]
+        colour = look["color"]
         mine = curves[curves["kind"] == kind]
-        several = len(set(mine["replicate"])) > 1
         for column, dash in (("test_accuracy", "-"), ("train_accuracy", (0, (3, 2)))):
-            if several:
-                for _, one in mine.groupby("replicate"):
-                    axis.plot(one["epoch"], one[column], ls=dash, color=colour, lw=0.8, alpha=0.35)
+            for _, one in mine.groupby("replicate"):
+                axis.plot(one["epoch"], one[column], ls=dash, color=colour, lw=0.8, alpha=0.3)
             mean = mine.groupby("epoch")[column].mean()
-            marker = "o" if len(mean) == 1 else None
-            axis.plot(mean.index, mean, ls=dash, color=colour, marker=marker)
-        if kind in printed:
-            axis.axhline(printed[kind], color=INK, lw=1, ls=":")
-        axis.set_title(KINDS[kind].label, color=colour)
-        axis.set_xlabel("epoch")
-        whole_axis(axis.xaxis)
-    axes[0][0].set_ylabel("accuracy")
-    axes[0][0].set_ylim(0, 1)
-    percent_axis(axes[0][0].yaxis)
+            axis.plot(mean.index, mean, ls=dash, color=colour)
+            axis.plot(mean.index[-1], mean.iloc[-1], ls="", **look)
+            if column == "test_accuracy":
+                ends[KINDS[kind].label] = mean.iloc[-1], look
+        if beside:
+            axis.axhline(article.accuracies()[kind], color=colour, lw=1, ls=":")
+    axis.set_xlabel("epoch")
+    axis.set_ylabel("accuracy")
+    whole_axis(axis.xaxis)
+    percent_axis(axis.yaxis)
+    axis.set_ylim(axis.get_ylim())
+    label_ends(axis, ends)
     handles = [
-        legend_line("test", color=INK),
+        legend_line("test, mean over replicates", color=INK),
         legend_line("training", color=INK, ls=(0, (3, 2))),
+        legend_line("one replicate", color=MUTED, lw=0.8, alpha=0.5),
     ]
-    if printed:
+    if beside:
         handles.append(legend_line("the article's test accuracy", color=INK, lw=1, ls=":"))
-    legend_below(figure, handles, 3)
+    legend_below(figure, handles, len(handles))
     return figure
 
 
 @styled
 def single_kind(results: Results) -> "Figure":
-    """Draw each kind's best test accuracy, its replicates and the article's figure."""
-    accuracies = tables.single_kind(results)
-    replicates = results.training.groupby("kind")["test_accuracy_best"].agg(list)
-    figure, axis = new_figure(results, size=(7.6, 0.9 + 0.62 * len(accuracies)))
-    labels = []
-    for place, row in enumerate(accuracies.itertuples()):
-        colour = colours()[row.kind]
-        labels.append(KINDS[row.kind].label)
-        axis.plot([row.low, row.high], [place, place], color=colour, lw=3, solid_capstyle="butt")
-        axis.plot(row.mean, place, "o", ms=9, color=colour)
-        each = replicates[row.kind]
-        if len(each) > 1:
-            axis.plot(each, [place + 0.24] * len(each), "|", color=colour, ms=8)
-        axis.annotate(
-            f"{row.mean:.1%}".replace("%", " %"),
-            (row.mean, place),
-            xytext=(0, 9),
-            textcoords="offset points",
-            ha="center",
-            color=colour,
-            fontweight="bold",
-        )
+    """Draw by how much each kind is more accurate than the next larger, beside the article's."""
+    table = tables.single_kind(results)
+    rows = list(table.iloc[1:].itertuples())
+    above = dict(zip(table["label"].iloc[1:], table["label"], strict=False))
+    figure, axis = new_figure(results, size=(7.6, 1.4 + 0.7 * len(rows)))
+    for place, row in enumerate(rows):
+        look = kind_looks()[row.kind]
+        ends = [row.minus_above_low, row.minus_above_high]
+        axis.plot([100 * end for end in ends], [place, place], color=look["color"], lw=3)
+        axis.plot(100 * row.minus_above, place, ls="", **{**look, "ms": 9})
         if not results.synthetic:
-            axis.plot(row.article, place, "D", ms=8, mfc="white", mec=INK, mew=1.4, zorder=3)
-    axis.set_yticks(range(len(labels)), labels)
+            printed = 100 * row.article_minus_above
+            axis.plot(printed, place + 0.28, "D", ms=7, mfc="white", mec=INK, mew=1.4)
+    axis.axvline(0, color=INK, lw=1)
+    labels = [f"{row.label}\n{MINUS} {above[row.label]}" for row in rows]
+    axis.set_yticks(range(len(rows)), labels)
     axis.tick_params(axis="y", labelcolor=INK, length=0)
-    axis.set_ylim(len(labels) - 0.5, -0.7)
-    axis.set_xlabel("best test accuracy over epochs")
+    axis.set_ylim(len(rows) - 0.4, -0.5)
+    axis.set_xlabel("difference of best test accuracies, points")
     axis.margins(x=0.08)
-    percent_axis(axis.xaxis)
-    handles = [
-        legend_line("this run, with its 95 % interval", color=MUTED, marker="o", ms=8, lw=3),
-        legend_line("one replicate", color=MUTED, marker="|", ms=9, ls=""),
-    ]
-    if replicates.map(len).max() == 1:
-        handles.pop()
+    chance = "95 % interval over trainings and images"
+    if not (results.training["kind"].value_counts() > 1).all():
+        chance = "95 % interval over images alone"
+    handles = [legend_line(f"this run, {chance}", color=MUTED, marker="o", ms=8, lw=3)]
     if not results.synthetic:
         handles.append(legend_line("article", marker="D", mfc="white", mec=INK, mew=1.4, ls=""))
-    legend_below(figure, handles, len(handles))
+    legend_below(figure, handles, 2)
     return figure
-
-
-@styled
-def counts(results: Results) -> "Figure":
-    """Draw parameters and multiply-accumulates of the 27 modules."""
-    models, printed = results.counts, article.parameter_counts()
-    modules = models[models["layer3"].notna()].sort_values(["parameters", "macs"], ascending=False)
-    figure, axes = new_figure(None, 1, 2, size=(7.6, 0.8 + 0.235 * len(modules)), sharey=True)
-    places = range(len(modules))
-    columns = (
-        ("parameters", "Parameters", "millions"),
-        ("macs", "Multiply-accumulates", "millions an image"),
-    )
-    for axis, (column, title, unit) in zip(axes, columns, strict=True):
-        values = modules[column] / 1e6
-        axis.hlines(places, 0, values, color=FAINT, lw=1.4)
-        axis.plot(values, places, "o", ms=5.5, color=INK)
-        axis.set_title(title)
-        axis.set_xlabel(unit)
-        axis.set_xlim(left=0)
-        axis.grid(axis="y", visible=False)
-    stated = [
-        (printed[model] / 1e6, place)
-        for place, model in zip(places, modules["model"], strict=True)
-        if model in printed
-    ]
-    if stated:
-        axes[0].plot(*zip(*stated, strict=True), "D", ms=10, mfc="none", mec=INK, mew=1.1, ls="")
-    axes[0].set_yticks(places, [name.replace("-", " · ") for name in modules["model"]])
-    axes[0].tick_params(axis="y", labelcolor=INK, labelsize=8.5, length=0, pad=34)
-    axes[0].set_ylim(-0.8, len(modules) - 0.2)
-    for place, row in zip(places, modules.itertuples(), strict=True):
-        glyph(axes[0], [row.layer1, row.layer2, row.layer3], place)
-    handles = [
-        legend_line(KINDS[kind].label, marker="s", color=colour, ls="")
-        for kind, colour in colours().items()
-    ]
-    if stated:
-        handles.append(
-            legend_line("printed in the article", marker="D", ms=8, mfc="none", mec=INK, ls="")
-        )
-    legend_below(figure, handles, len(handles))
-    return figure
-
-
-def glyph(axis: "Axes", kinds: Sequence[str], place: float, step: float = 0.05) -> None:
-    """Draw a module left of its axis as three squares in the colours of its layers.
-
-    `step` is from one square to the next, as a share of the axis's width.
-    """
-    for number, kind in enumerate(kinds):
-        axis.plot(
-            step * (number - 2.9),
-            place,
-            "s",
-            ms=5,
-            color=colours()[kind],
-            transform=axis.get_yaxis_transform(),
-            clip_on=False,
-        )
 
 
 def leading_kind(kinds: Sequence[str]) -> str:
@@ -418,111 +407,13 @@ def plain_ticks(axis: Any) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-@styled
-def trials(results: Results, study: str) -> "Figure":
-    """Draw a study's trials in their order, and the best completed objective so far.
-
-    A pruned trial has no objective; it is drawn at what its best epoch would have given.
-    """
-    trials = results.studies[study].trials
-    figure, axis = new_figure(results, size=(7.6, 3.6))
-    reached = 1 - trials["test_accuracy"] + trials["penalty"]
-    values = trials["objective"].fillna(reached)
-    number = trials["number"] + 1
-    looks = {
-        "COMPLETE": ("completed", {"marker": "o", "color": INK, "ms": 7, "mec": "white"}),
-        "PRUNED": (
-            "pruned, at its best epoch",
-            {"marker": "x", "color": MUTED, "ms": 6, "mew": 1.6},
-        ),
-        "FAIL": ("failed", {"marker": "v", "color": WARNING, "ms": 7}),
-    }
-    handles = []
-    for state, (label, look) in looks.items():
-        mine = trials["state"] == state
-        if mine.any():
-            axis.plot(number[mine], values[mine].fillna(values.max()), ls="", **look)
-            handles.append(legend_line(label, ls="", **look))
-    best = trials["objective"].cummin().ffill()
-    axis.step(number, best, where="post", color=INK, lw=1.2, zorder=1)
-    handles.append(legend_line("best completed so far", color=INK, lw=1.2))
-    axis.set_title(f"Study “{study}”")
-    axis.set_xlabel("trial")
-    axis.set_ylabel("objective (lower is better)")
-    whole_axis(axis.xaxis)
-    legend_below(figure, handles, len(handles))
-    return figure
-
-
-@styled
-def reuse(results: Results) -> "Figure":
-    """Draw where each study's epochs came from, and how fast each kind trains."""
-    epochs, speed = tables.studies(results), results.training
-    figure, (left, right) = new_figure(
-        results,
-        1,
-        2,
-        size=(7.6, 1.5 + 0.5 * max(len(epochs), len(speed["kind"].unique()))),
-        width_ratios=(3, 2),
-    )
-    parts = (
-        ("epochs_trained", "trained", {"color": "#3e4c59"}),
-        ("epochs_reused", "reused from the store", {"color": "#b8c4d0"}),
-        (
-            "epochs_saved",
-            "saved by pruning",
-            {"color": "white", "edgecolor": FAINT, "hatch": "////"},
-        ),
-    )
-    columns = [column for column, _, _ in parts]
-    places = list(range(len(epochs)))
-    start = [0] * len(epochs)
-    handles = []
-    for column, label, look in parts:
-        bars = left.barh(places, epochs[column], left=start, height=0.55, label=label, **look)
-        handles.append(bars)
-        for place, before, value in zip(places, start, epochs[column], strict=True):
-            if value > 0.08 * epochs[columns].sum(axis=1).max():
-                left.text(
-                    before + value / 2,
-                    place,
-                    f"{value:,}",
-                    ha="center",
-                    va="center",
-                    fontsize=9,
-                    color="white" if column == "epochs_trained" else INK,
-                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-                    if column == "epochs_saved"
-                    else None,
-                )
-        start = [before + value for before, value in zip(start, epochs[column], strict=True)]
-    left.set_yticks(places, epochs["study"])
-    left.set_ylim(len(epochs) - 0.5, -0.5)
-    left.set_title("Epochs of the studies")
-    left.set_xlabel("epochs")
-    kinds = [kind for kind in KINDS if kind in set(speed["kind"])]
-    for place, kind in enumerate(kinds):
-        mine = speed.loc[speed["kind"] == kind, "images_per_second"]
-        right.barh(place, mine.mean(), height=0.55, color=colours()[kind])
-        right.text(mine.mean(), place, f" {mine.mean():,.0f}", va="center", fontsize=9)
-    right.set_yticks(range(len(kinds)), [KINDS[kind].label for kind in kinds])
-    right.set_ylim(len(kinds) - 0.5, -0.5)
-    right.margins(x=0.25)
-    right.set_title("Training speed")
-    right.set_xlabel("images a second")
-    for axis in (left, right):
-        axis.tick_params(axis="y", labelcolor=INK, length=0)
-        axis.grid(axis="y", visible=False)
-    legend_below(figure, handles, 3)
-    return figure
-
-
-def save(figure: "Figure", stem: str | Path) -> None:
+def save(figure: "Figure", stem: str | Path, suffixes: Sequence[str] = ("svg", "png")) -> None:
     """Write a figure as PNG, at two pixels a point, and as SVG, each whole or not at all.
 
     Args:
         figure: Drawn by this module or another.
         stem: Path without suffix.
+        suffixes: In which forms.
     """
     import matplotlib as mpl
 
@@ -530,6 +421,7 @@ def save(figure: "Figure", stem: str | Path) -> None:
     metadata: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "png": {"Software": None}}
     # Ticks are made on drawing only, and so need the style here.
     with mpl.rc_context(_style()):
-        for suffix, about in metadata.items():
+        for suffix in suffixes:
             with replacing(f"{stem}.{suffix}") as temporary:
+                about = metadata[suffix]
                 figure.savefig(temporary, dpi=200, metadata=about, facecolor="white")

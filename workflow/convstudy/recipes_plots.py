@@ -20,18 +20,21 @@ def recipes_accuracy(results: Results) -> "Figure":
         1,
         len(kinds),
         size=(7.6, 1.6 + 0.36 * len(recipes)),
+        sharex=True,
         sharey=True,
         squeeze=False,
     )
+    # At another scale, the article's accuracies compare with nothing.
+    beside = not results.synthetic and not results.reductions
     for axis, kind in zip(axes[0], kinds, strict=True):
         mine = summary[summary["kind"] == kind]
         colour = plots.colours()[kind]
         places = [recipes.index(recipe) for recipe in mine["recipe"]]
         axis.hlines(places, mine["low"], mine["high"], color=colour, lw=2.5)
         axis.plot(mine["mean"], places, "o", color=colour, ms=7, mec="white")
-        if not results.synthetic and mine["article"].notna().all():
+        if beside and mine["article"].notna().all():
             axis.axvline(mine["article"].iloc[0], color=plots.INK, lw=1, ls=":")
-        axis.set_title(mine["label"].iloc[0], color=colour)
+        axis.set_title(mine["label"].iloc[0])
         axis.set_xlabel("best test accuracy")
         axis.margins(x=0.1)
         plots.percent_axis(axis.xaxis)
@@ -39,7 +42,7 @@ def recipes_accuracy(results: Results) -> "Figure":
     axes[0][0].tick_params(axis="y", labelcolor=plots.INK, length=0)
     axes[0][0].set_ylim(len(recipes) - 0.5, -0.5)
     handles = [plots.legend_line("this run, 95 % interval", marker="o", color=plots.MUTED, lw=2.5)]
-    if not results.synthetic:
+    if beside:
         handles.append(plots.legend_line("article", color=plots.INK, lw=1, ls=":"))
     plots.legend_below(figure, handles, 2)
     return figure

@@ -10,12 +10,13 @@ from typing import Any
 
 from convstudy.answer import answer
 from convstudy.errors import UserError
+from convstudy.extras import EXTRAS
 from convstudy.files import write_text
 from convstudy.results import Results
 
 logger = logging.getLogger(__name__)
 
-SECTIONS = Path(__file__).parent / "sections"
+SOURCE = Path(__file__).parent / "report.md"
 TEMPLATE = Path(__file__).parent / "template"
 
 
@@ -25,28 +26,25 @@ FENCE = re.compile(r"```python\n(.*)\n```", re.DOTALL)
 
 
 def assemble(extras: Sequence[str]) -> Any:
-    """Make the notebook of the sections' text, with the extras' in place of the cell ``extras``."""
-    from nbformat.v4 import new_notebook
+    """Make the notebook of the report's text, with the cells of the extras that were made.
 
-    cells = _cells("report")
-    place = next(number for number, cell in enumerate(cells) if cell.id == "extras")
-    cells[place : place + 1] = [cell for name in extras for cell in _cells(name)]
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return new_notebook(cells=cells, metadata={"kernelspec": kernel})
-
-
-def _cells(section: str) -> list[Any]:
-    from nbformat.v4 import new_code_cell, new_markdown_cell
+    A cell whose name begins with that of an extra is shown where it was made, and one that begins
+    with ``without-`` and an extra's where it was not.
+    """
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
     cells = []
-    text = (SECTIONS / f"{section}.md").read_text(encoding="utf-8")
-    for name, source in CELL.findall(text):
+    for name, source in CELL.findall(SOURCE.read_text(encoding="utf-8")):
+        first, _, rest = name.partition("-")
+        if (first in EXTRAS and first not in extras) or (first == "without" and rest in extras):
+            continue
         if fenced := FENCE.fullmatch(source):
             tags = {"tags": ["parameters"]} if name == "parameters" else {}
             cells.append(new_code_cell(fenced[1], id=name, metadata=tags))
         else:
             cells.append(new_markdown_cell(source, id=name))
-    return cells
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
 
 def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path()) -> Any:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from convstudy import claims, extras, replay
+from convstudy import claims, extras, penalties, replay
 from convstudy.answer import Answer, answer
 from convstudy.display import (
+    ACCURACY,
+    CHANGE_POINTS,
     DASH,
     DISTANCE,
-    MINUS,
     PERCENT,
     POINTS,
     THREE,
@@ -21,6 +22,7 @@ from convstudy.display import (
     escape,
     items,
     picture,
+    pill,
     sentence,
     span,
     table,
@@ -33,17 +35,17 @@ from convstudy.first_page import first_page
 from convstudy.layers import KINDS
 from convstudy.ledger import OWN
 from convstudy.origins import Origins
-from convstudy.results import Results, figure_names, table_names
+from convstudy.results import Results, figure_names
 from convstudy.shown import BEST, SHOWN, Table
 from convstudy.tables import module_names, pareto_front, tried_modules
 
 # As many of the best as the article lists.
 FIVE = 5
 GROUPS = {
-    "arithmetic": "Arithmetic and counts",
     "training": "Trained networks",
     "timing": "Time",
-    OWN: "This project’s own",
+    "arithmetic": "Arithmetic and counts",
+    OWN: "What else this run shows",
 }
 
 
@@ -115,18 +117,23 @@ class Report:
     def scorecard(self) -> Html:
         """Show the claims: each with its verdict, the evidence and what would refute it.
 
-        Topics of which every claim is reproduced are folded.
+        Arithmetic is a table; topics of which every claim is reproduced by a run at the article's
+        scale stay open, others are folded.
         """
         basis = self.claims["basis"].mask(self.claims["source"] == OWN, OWN)
         parts = []
         for group, title in GROUPS.items():
             of_group = self.claims[basis == group]
             parts.append(f"<h3>{title}</h3>" if len(of_group) else "")
+            if group == "arithmetic":
+                parts.append(statements(of_group))
+                continue
             for topic, of_topic in of_group.groupby("topic", sort=False):
                 good = (claims.OWN_VERDICTS if group == OWN else claims.VERDICTS)[True]
                 met = int((of_topic["verdict"] == good).sum())
                 word = "hold" if group == OWN else good
-                unfolded = "" if met == len(of_topic) else " open"
+                whole = group == "training" and not self.results.reductions
+                unfolded = " open" if whole or met < len(of_topic) else ""
                 parts.append(
                     f'<details class="topic"{unfolded}><summary>{escape(str(topic))}'
                     f" <span>{met} of {len(of_topic)} {word}</span></summary>"
@@ -135,34 +142,34 @@ class Report:
         return Html("".join(parts))
 
     def table(self, name: str) -> Html:
-        """Show a table of ``tables/``; ``reuse`` is the other half of ``studies``."""
-        if name.startswith("best_"):
-            return self._best(name.removeprefix("best_"))
-        frame = self._read("studies" if name == "reuse" else name)
-        if {"first", "second"} <= set(frame):
-            names = {kind: KINDS[kind].label for kind in KINDS}
-            pairs = zip(frame["first"].map(names), frame["second"].map(names), strict=True)
-            frame = frame.assign(pair=[f"{first} {MINUS} {second}" for first, second in pairs])
+        """Show a table of ``tables/``, or one of an extra, ``FOLDER/NAME``."""
+        frame = self._modules() if name == "modules" else self._read(name)
         if name == "pareto/penalties":
             # The study's own weight is for another unit.
             frame["weight"] = (100 * frame["weight"]).where(frame["weight"] > 0)
+        if name == "recipes/summary" and self.results.reductions:
+            # At another scale, the article's accuracies compare with nothing.
+            frame = frame.drop(columns=["article", "difference"], errors="ignore")
         if name == "timing/crossover":
             frame["between"] = [between(row) for _, row in frame.iterrows()]
-        if name == "replay/summary":
-            # Without a penalty or a pruner, there is nothing to hold it or to leave it out.
-            differs = (frame["weight"] > 0) & (frame["pruner"] != "none")
-            frame["penalty_pruning"] = frame["penalty_pruning"].where(differs)
         return self._shown(frame, SHOWN[name])
 
+    def _modules(self) -> pd.DataFrame:
+        """Give the table of all modules, with latency and chance on the front where known."""
+        frame = self._read("exhaustive/summary")
+        if "pareto" not in self.results.extras:
+            return frame
+        front = self._read("pareto/front")[["module", "latency_ms", "probability"]]
+        return frame.merge(front, on="module", how="left")
+
     def _shown(self, frame: pd.DataFrame, form: Table) -> Html:
-        """Show a table; beside synthetic data it has no columns of the article, and no groups."""
+        """Show a table; beside synthetic data it has no columns of the article."""
         there = {
             name: column
             for name, column in form.columns.items()
             if set(column.ends or [name]) <= set(frame)
         }
-        groups = form.groups if len(there) == len(form.columns) else ()
-        return table(frame, there, form.caption, groups)
+        return table(frame, there, form.caption)
 
     def _best(self, study: str) -> Html:
         """Show a study's best trials; without a penalty, the objective is the test error."""
@@ -170,12 +177,10 @@ class Report:
         shown = {
             name: column
             for name, column in BEST.columns.items()
-            if penalised or not name.endswith("objective")
+            if penalised or name != "objective"
         }
         frame = self._read(f"best_{study}").astype({"rank": int})
-        theirs = sum(name.startswith("article_") for name in shown)
-        groups = (("", 1), ("This run", len(shown) - theirs - 1), ("Article", theirs))
-        return self._shown(frame, Table(BEST.caption.format(study), shown, groups))
+        return self._shown(frame, Table(BEST.caption.format(study), shown))
 
     def closest_recipe(self) -> Html:
         """Say which of the plain recipes comes closest to the article, if one can."""
@@ -216,8 +221,7 @@ class Report:
 
     def best(self) -> Html:
         """Show the best trials of every study."""
-        names = [name for name in table_names(self.studies) if name.startswith("best_")]
-        return Html("".join(self.table(name).text for name in names))
+        return Html("".join(self._best(study).text for study in self.studies))
 
     def replay_findings(self) -> Html:
         """Say what the article's way to search reaches, and what it lost by its pruning."""
@@ -251,11 +255,15 @@ class Report:
         chances = self._read("penalties/probabilities")
         nearest = chances["weight"].iloc[(chances["weight"] - weight).abs().argmin()]
         here = chances[chances["weight"] == nearest].sort_values("objective", ignore_index=True)
+        summary = self._read("exhaustive/summary")
+        points = weight * penalties.points_of_median(penalty, summary["parameters"])
         text = (
-            f"At the study's weight, {weight:g} for every {penalty['unit']:,.0f} parameters,"
+            f"The study adds {weight:g} for every {penalty['unit']:,.0f} parameters, which is"
+            f" {write(points, THREE)} points of test error for the median module"
+            f" ({summary['parameters'].median():,.0f} parameters). At this weight"
             f" {best['module']} has the lowest mean objective,"
             f" {write(here['objective'][0], '.5f')}{_tied(here)}. Over all weights,"
-            f" {len(envelope)} of {len(self._read('exhaustive/summary'))} modules win somewhere."
+            f" {len(envelope)} of {len(summary)} modules win somewhere."
         )
         return Html(f"<p>{sentence(text)}</p>")
 
@@ -267,7 +275,7 @@ class Report:
 
     def figures(self, start: str) -> Html:
         """Show all figures whose names start alike, one after the other."""
-        names = [name for name in figure_names(self.studies) if name.startswith(start)]
+        names = [name for name in figure_names() if name.startswith(start)]
         shown = "".join(self.figure(name).text for name in names)
         return Html(f'<div class="figures {start.rstrip("_")}">{shown}</div>')
 
@@ -314,13 +322,11 @@ class Report:
         return Origins(self.results)
 
     def _caption(self, name: str) -> str:
-        """Read a figure's caption, of one figure or of all of a sort."""
-        for stem in (name, name.partition("_")[0]):
-            # Snakemake's own report shows these, too.
-            path = Path(__file__).parent / f"captions/{stem}.rst"
-            if path.is_file():
-                text = " ".join(path.read_text(encoding="utf-8").split())
-                return f"Study “{name.partition('_')[2]}”. {text}" if stem == "trials" else text
+        """Read a figure's caption."""
+        # Snakemake's own report shows these, too.
+        path = Path(__file__).parent / f"captions/{name}.rst"
+        if path.is_file():
+            return " ".join(path.read_text(encoding="utf-8").split())
         raise UserError(
             f"figure {name} has no caption; write captions/{name}.rst in workflow/convstudy"
         )
@@ -330,47 +336,80 @@ class Report:
         sort, _, rest = name.partition("_")
         if sort == "example":
             return f"Worked example {rest.replace('_', ', ')}: input, kernels and output as grids."
-        if sort == "trials":
-            trials = self.results.studies[rest].trials
-            best = trials["objective"].min()
-            return (
-                f"Objective of the {len(trials)} trials of the study {rest} in their order;"
-                f" {trials['objective'].count()} were completed, the best with {best:.4f}."
-            )
-        if name in ("learning_curves", "single_kind"):
-            reached = ", ".join(
-                f"{row.label} {write(row.mean, PERCENT)}"
-                for row in self._read("single_kind").itertuples()
-            )
-            lead = "Training and test accuracy by epoch. B" if sort == "learning" else "B"
-            return f"{lead}est test accuracy, mean over replicates: {reached}."
+        lead = f"{self._caption(name).partition('. ')[0]}. "
         if name == "answer_tradeoff":
-            return f"{self._caption(name).partition('. ')[0]}. {self._answer.text}"
+            return lead + self._answer.text
+        return lead + "; ".join(self._numbers(name)) + "."
+
+    def _numbers(self, name: str) -> list[str]:
+        """Give the main numbers of a figure, for those who do not see it."""
+        if name == "learning_curves":
+            return [
+                f"{row.label} reaches {write(row.mean, ACCURACY)}"
+                for row in self._read("single_kind").itertuples()
+            ]
+        if name == "single_kind":
+            return [
+                f"{row.label} {write(row.minus_above, CHANGE_POINTS)} points"
+                for row in self._read("single_kind").iloc[1:].itertuples()
+            ]
         if name == "parameters_accuracy":
             ours = tried_modules(self.results)
-            front = "; ".join(
+            return [
                 f"{row.module}, {write(row.parameters, WHOLE)} parameters,"
-                f" {write(row.test_accuracy, PERCENT)}"
+                f" {write(row.test_accuracy, ACCURACY)}"
                 for row in pareto_front(ours).itertuples()
-            )
-            return (
-                f"{len(ours)} modules by parameters and test accuracy. None beats these in both:"
-                f" {front}."
-            )
-        if name == "counts":
-            modules = self.results.counts.dropna(subset=["layer3"])["parameters"]
-            return (
-                f"Parameters and multiply-accumulates of the {len(modules)} modules, from"
-                f" {write(modules.min(), WHOLE)} to {write(modules.max(), WHOLE)} parameters."
-            )
-        if name != "reuse":
-            return self._caption(name).partition(". ")[0]
-        epochs = "; ".join(
-            f"{row.study}: {row.epochs_trained} epochs trained, {row.epochs_reused} reused,"
-            f" {row.epochs_saved} saved by pruning"
-            for row in self._read("studies").itertuples()
-        )
-        return f"{epochs}. Images a second by layer kind beside it."
+            ]
+        if name == "optimism_differences":
+            return [
+                f"{KINDS[row.first].label} minus {KINDS[row.second].label}, {row.selection}:"
+                f" {write(row.difference, CHANGE_POINTS)} points"
+                for row in self._read("optimism/differences").itertuples()
+            ]
+        if name == "recipes_accuracy":
+            return [
+                f"{row.recipe}, {row.label}: {write(row.mean, ACCURACY)}"
+                for row in self._read("recipes/summary").itertuples()
+            ]
+        if name == "replay_epochs":
+            table = self._read("replay/summary")
+            mine = table[(table["pruner"] == "median") & (table["penalty_pruning"] == "article")]
+            return [
+                f"{_way(row)}: {row.epochs_mean:.0f} epochs, regret"
+                f" {write(row.regret_mean, DISTANCE)} points"
+                for row in mine.itertuples()
+            ]
+        if name == "penalties_winner":
+            chances = self._read("penalties/probabilities")
+            best = chances.groupby("module")["probability"].max().nlargest(FIVE).dropna()
+            return [f"{module} at most {write(one, '.0%')}" for module, one in best.items()]
+        table = self._read("timing/modules" if name == "timing_modules" else "timing/crossover")
+        if name == "timing_modules":
+            return [
+                f"{time}: from {write(table[column].min(), THREE)} to"
+                f" {write(table[column].max(), THREE)}"
+                for time, column in (("latency in ms", "latency_ms"), ("images a second", "fps"))
+            ]
+        return [
+            f"{row['pass']}, {row['size']} × {row['size']}: {row['outcome']}"
+            + (f" at {write(row['channels'], THREE)} channels" if row["channels"] > 0 else "")
+            for _, row in table.iterrows()
+        ]
+
+
+def statements(of_group: pd.DataFrame) -> str:
+    """Show claims that are right or wrong as a table: what is stated, what was computed."""
+    rows = "".join(
+        f'<tr id="claim-{row.id}"><th scope="row">{sentence(row.statement)}</th>'
+        f"<td>{'' if pd.isna(row.evidence) else sentence(row.evidence)}</td>"
+        f"<td>{pill(row.verdict)}</td></tr>"
+        for row in of_group.itertuples()
+    )
+    return (
+        '<table class="cards-on-phones statements"><thead><tr><th scope="col">Stated</th>'
+        '<th scope="col">Computed</th><th scope="col">Verdict</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
+    )
 
 
 def _tied(ranked: pd.DataFrame) -> str:

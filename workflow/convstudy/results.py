@@ -71,18 +71,14 @@ def table_names(studies: Sequence[str]) -> list[str]:
     return [*TABLES, *(f"best_{study}" for study in studies)]
 
 
-def figure_names(studies: Sequence[str], extras: Sequence[str] = ()) -> list[str]:
+def figure_names(extras: Sequence[str] = ()) -> list[str]:
     """Name all figures, without suffix."""
     return [
         "answer_tradeoff",
-        "answer_narrow",
         *(f"example_{name}" for name in EXAMPLES),
-        "counts",
         "learning_curves",
         "single_kind",
         "parameters_accuracy",
-        *(f"trials_{study}" for study in studies),
-        "reuse",
         *(figure for extra in extras for figure in EXTRAS[extra].figures),
     ]
 

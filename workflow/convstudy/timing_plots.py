@@ -1,9 +1,10 @@
 """Figures of measured times."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from convstudy import plots
-from convstudy.layers import KINDS
+import numpy as np
+
+from convstudy import plots, stats
 from convstudy.models import POSITIONS
 from convstudy.results import Results
 from convstudy.timing import PASSES, TIMES
@@ -12,11 +13,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-# Heading and axis label of the modules' times.
+# Headings of the modules' times.
 SHOWN = {
-    "latency": ("Latency", "ms, one image"),
-    "time of a batch": ("Frames a second", "images/s, in batches"),
-    "training time": ("Training", "s an epoch"),
+    "latency": "Latency, ms",
+    "time of a batch": "Images a second",
+    "training time": "Training, s an epoch",
 }
 
 
@@ -32,11 +33,10 @@ def place(table: "pd.DataFrame") -> str:
 def timing_modules(results: Results) -> "Figure":
     """Draw the modules' times against their multiply-accumulates."""
     table = results.table("timing/modules.csv")
-    correlations = results.table("timing/correlations.csv")
-    figure, axes = plots.new_figure(None, 1, len(SHOWN), size=(7.6, 3.7))
+    figure, axes = plots.new_figure(None, 1, len(SHOWN), size=(7.6, 4.0))
     kinds = table[list(POSITIONS)].to_numpy()
     leading = [plots.leading_kind(list(row)) for row in kinds]
-    for axis, (name, (title, unit)) in zip(axes, SHOWN.items(), strict=True):
+    for axis, (name, title) in zip(axes, SHOWN.items(), strict=True):
         column = TIMES[name]
         for kind, look in plots.module_looks().items():
             mine = table[[one == kind for one in leading]]
@@ -44,87 +44,84 @@ def timing_modules(results: Results) -> "Figure":
             axis.errorbar(
                 mine["macs"] / 1e6, mine[column], ends, ls="", mec="white", elinewidth=1, **look
             )
-        found = correlations[
-            (correlations["time"] == name) & (correlations["against"] == "MACs")
-        ].iloc[0]
-        axis.set_title(f"{title}\nrank correlation {found['spearman']:.2f}", fontsize=10)
+        # As much time as multiply-accumulates, from the module with the fewest on.
+        few = table.loc[table["macs"].idxmin()]
+        slower = column == "fps"
+        macs = np.array([few["macs"], table["macs"].max()])
+        times = few[column] * (macs / few["macs"]) ** (-1 if slower else 1)
+        axis.plot(macs / 1e6, times, color=plots.MUTED, lw=1, ls=":")
+        axis.set_ylim(*_around(table[[f"{column}_low", f"{column}_high"]], 0.35))
+        work = table["macs"].max() / table["macs"].min()
+        spread = table[column].max() / table[column].min()
+        axis.set_title(f"{title}\n{work:.0f}× MACs, {spread:.1f}× time", fontsize=10)
         axis.set_xscale("log")
         axis.set_yscale("log")
         axis.set_xlabel("million MACs an image")
-        axis.set_ylabel(unit)
         plots.plain_ticks(axis.xaxis)
         plots.plain_ticks(axis.yaxis)
     handles = [
         plots.legend_line(label, ls="", **plots.module_looks()[kind])
         for kind, label in plots.module_labels().items()
     ]
+    handles.append(plots.legend_line("as much more time as MACs", color=plots.MUTED, lw=1, ls=":"))
     plots.legend_below(figure, [*handles, plots.legend_line(place(table), ls="")], 2)
     return figure
 
 
+def _around(table: "pd.DataFrame", share: float) -> tuple[float, float]:
+    """Give a logarithmic axis's ends, a share of the range beyond the numbers."""
+    low, high = np.log(table.min(axis=None)), np.log(table.max(axis=None))
+    return tuple(np.exp([low - share * (high - low), high + share * (high - low)]))
+
+
 @plots.styled
 def timing_layers(results: Results) -> "Figure":
-    """Draw single layers' times against channels, a column a feature-map size, a row a pass."""
+    """Draw how many times faster a separable layer is, by channels, a line a feature map."""
     table = results.table("timing/layers.csv")
-    crossovers = results.table("timing/crossover.csv")
     sizes = sorted(set(table["size"]))
     figure, axes = plots.new_figure(
-        None,
-        len(PASSES),
-        len(sizes),
-        size=(7.6, 5.6),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
+        None, 1, len(PASSES), size=(7.6, 4.4), sharex=True, sharey=True, squeeze=False
     )
-    for row, direction in zip(axes, PASSES, strict=True):
-        for axis, size in zip(row, sizes, strict=True):
-            mine = table[(table["pass"] == direction) & (table["size"] == size)]
-            for kind, look in plots.kind_looks().items():
-                one = mine[(mine["kind"] == kind) & mine["ms"].notna()]
-                axis.fill_between(
-                    one["channels"], one["ms_low"], one["ms_high"], color=look["color"], alpha=0.2
-                )
-                axis.plot(one["channels"], one["ms"], lw=1.4, **look)
-            nothing = mine.groupby("channels")["overhead_ms"].median()
-            axis.plot(nothing.index, nothing, color=plots.MUTED, lw=1, ls=":")
-            _mark(axis, crossovers, direction, size)
-            axis.set_xscale("log", base=4)
-            axis.set_yscale("log")
-            axis.xaxis.set_major_formatter("{x:g}")
-            axis.tick_params(axis="x", labelsize=8)
-        row[0].set_ylabel(f"{direction}, ms")
-    for axis, size in zip(axes[0], sizes, strict=True):
-        axis.set_title(f"{size} × {size}")
-    for axis in axes[-1]:
+    for axis, direction in zip(axes[0], PASSES, strict=True):
+        last = {}
+        for number, size in enumerate(sizes):
+            found = speedups(table[(table["pass"] == direction) & (table["size"] == size)])
+            look = {"color": plots.PALETTE[number], "marker": "osD^vP"[number], "ms": 5}
+            ends = [found["value"] - found["low"], found["high"] - found["value"]]
+            axis.errorbar(found.index, found["value"], ends, lw=1.4, elinewidth=0.8, **look)
+            last[f"{size} × {size}"] = look
+        axis.axhline(1, color=plots.INK, lw=1)
+        axis.set_xscale("log", base=4)
+        axis.set_yscale("log")
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.set_title(direction.capitalize())
         axis.set_xlabel("channels")
-    handles = [
-        *(
-            plots.legend_line(KINDS[kind].label, **look)
-            for kind, look in plots.kind_looks().items()
-        ),
-        plots.legend_line("a call that computes nothing", color=plots.MUTED, lw=1, ls=":"),
-        plots.legend_line("separable is faster from here on", color=plots.INK, lw=1.2),
-        plots.legend_line(place(table), ls=""),
-    ]
-    plots.legend_below(figure, handles, 3)
+    axes[0][0].set_ylabel("Conv2D's time over SeparableConv2D's")
+    plots.plain_ticks(axes[0][0].yaxis)
+    handles = [plots.legend_line(f"{name} feature map", **look) for name, look in last.items()]
+    handles.append(plots.legend_line("equally fast; above, separable is faster", color=plots.INK))
+    handles.append(plots.legend_line(place(table), ls=""))
+    plots.legend_below(figure, handles, 2)
     return figure
 
 
-def _mark(axis: Any, crossovers: "pd.DataFrame", direction: str, size: int) -> None:
-    """Mark from where on a separable layer is faster, with the interval, or say that nowhere."""
-    chosen = crossovers[(crossovers["pass"] == direction) & (crossovers["size"] == size)]
-    if chosen.empty:
-        return
-    row = chosen.iloc[0]
-    text = row["outcome"]
-    if text == "crosses":
-        first, last = row["first_channels"], row["last_channels"]
-        low = row["channels_low"] if row["channels_low"] > 0 else first
-        high = row["channels_high"] if row["channels_high"] > 0 else last
-        axis.axvspan(low, high, color=plots.FAINT, alpha=0.5, lw=0)
-        axis.axvline(row["channels"], color=plots.INK, lw=1.2)
-        text = f"from {row['channels']:.3g} on"
-    axis.text(0.04, 0.96, text, transform=axis.transAxes, va="top", fontsize=8.5).set_bbox(
-        {"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.8}
+def speedups(layers: "pd.DataFrame") -> "pd.DataFrame":
+    """Divide Conv2D's times by SeparableConv2D's.
+
+    Args:
+        layers: Rows of timing/layers.csv of one pass and feature map.
+
+    Returns:
+        By channels: ``value`` with its 95 % interval, ``low`` and ``high``.
+    """
+    import pandas as pd
+
+    measured = layers[layers["ms"].notna()].set_index("channels")
+    conv, separable = (
+        measured.loc[measured["kind"] == kind, ["ms", "ms_low", "ms_high"]]
+        for kind in ("conv", "separable")
     )
+    both = conv.index.intersection(separable.index)
+    ends = [one.loc[both, name] for one in (conv, separable) for name in conv]
+    value, low, high = stats.ratio(*(end.to_numpy() for end in ends))
+    return pd.DataFrame({"value": value, "low": low, "high": high}, index=both)

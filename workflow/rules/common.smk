@@ -59,9 +59,8 @@ def whole_machine(wildcards):
 
 
 def caption(figure):
-    """Name the caption's file of a figure: its own, or one for all studies."""
-    name = "trials" if figure.startswith("trials_") else figure
-    return f"../convstudy/captions/{name}.rst"
+    """Name the caption's file of a figure."""
+    return f"../convstudy/captions/{figure}.rst"
 
 
 def codes_of_rules(wildcards):

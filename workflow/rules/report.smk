@@ -67,9 +67,10 @@ rule plot_figures:
                 category="Figures",
                 labels={"figure": name},
             )
-            for name in figure_names(STUDIES, EXTRAS)
+            for name in figure_names(EXTRAS)
         ],
-        [f"results/figures/{name}.png" for name in figure_names(STUDIES, EXTRAS)],
+        [f"results/figures/{name}.png" for name in figure_names(EXTRAS)],
+        [f"results/figures/narrow/{name}.svg" for name in figure_names(EXTRAS)],
     log:
         "results/logs/plot_figures.log",
     benchmark:
