@@ -43,11 +43,8 @@ def test_names_are_had_without_loading_plotting_packages():
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_has_a_colour_of_its_own_that_stands_out_from_white(kind: str):
     assert list(plots.colours().values()).count(plots.colours()[kind]) == 1
-    channels = np.array(mpl.colors.to_rgb(plots.colours()[kind]))
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    contrast = 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05)
     # WCAG 2 asks for 3 to 1 in graphics.
-    assert contrast >= 3
+    assert contrast(plots.colours()[kind]) >= 3
 
 
 @pytest.mark.parametrize("name", ["learning_curves", "single_kind", "parameters_accuracy"])
@@ -87,6 +84,21 @@ def test_a_figure_for_a_phone_is_narrow_and_says_the_same(results: Results):
         assert narrow.get_figwidth() == plots.NARROW < wide.get_figwidth()
         assert len(narrow.axes) == len(wide.axes)
         assert texts(narrow).split() == texts(wide).split(), name
+
+
+def contrast(colour) -> float:
+    """Give a colour's contrast with white, as WCAG 2 defines it."""
+    channels = np.array(mpl.colors.to_rgb(colour))
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05)
+
+
+def test_all_text_in_figures_can_be_read(results: Results):
+    for name, draw in figures.figures(results).items():
+        for text in draw().findobj(mpl.text.Text):
+            if text.get_text() and text.get_visible():
+                # WCAG 2 asks for 4.5 to 1 in text.
+                assert contrast(text.get_color()) >= 4.5, (name, text.get_text())
 
 
 def test_speedups_are_conv_over_separable_with_the_chance_in_both():

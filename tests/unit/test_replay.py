@@ -224,14 +224,10 @@ def test_the_report_writes_each_interval_in_its_unit(tmp_path):
     )
     write_csv(tmp_path / "replay/pruning.csv", pruning)
     report = Report(tmp_path)
-    shown = report.table("replay/pruning").text
-    for written in ("+3.00", "+1.00 to +5.00", ">181<", ">265<", "−84", "−89 to +2"):
-        assert written in shown
-    # Nothing is paid or nothing pruned: neither yes nor no.
-    summary = report.table("replay/summary").text
-    assert summary.count(">yes<") == summary.count(">no<") == 8
     said = report.replay_findings().text
     assert "changes the regret by +3.00 points" in said
+    assert "+1.00 to +5.00" in said
+    assert "and the epochs by −84 (−89 to +2)" in said
     assert "which is clear" in said
     assert "not clear" not in said
     # A tie is told with both objectives.

@@ -73,11 +73,6 @@ def span(low: float, high: float, form: str) -> str:
     return write(low, form).removesuffix(f"{THIN}%") + between + write(high, form)
 
 
-def yes(value: bool) -> str:
-    """Write yes or no."""
-    return "yes" if value else "no"
-
-
 def module(value: str) -> str:
     """Write a module's layers as colours and letters, and a single kind by its name."""
     if value in KINDS:

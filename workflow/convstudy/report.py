@@ -10,6 +10,7 @@ from convstudy import claims, extras, penalties, replay
 from convstudy.answer import Answer, answer
 from convstudy.display import (
     ACCURACY,
+    CHANGE,
     CHANGE_POINTS,
     DASH,
     DISTANCE,
@@ -241,7 +242,9 @@ class Report:
                 f"With {_searches(row)}, leaving the penalty out of pruning changes the regret by"
                 f" {write(row.regret_difference, POINTS)} points (95 % interval"
                 f" {span(row.regret_low, row.regret_high, POINTS)}), which is"
-                f" {'clear' if clear else 'not clear'}."
+                f" {'clear' if clear else 'not clear'}, and the epochs by"
+                f" {write(row.epochs_difference, CHANGE)}"
+                f" ({span(row.epochs_low, row.epochs_high, CHANGE)})."
             )
         return Html("<ul>" + "".join(f"<li>{sentence(line)}</li>" for line in lines) + "</ul>")
 
