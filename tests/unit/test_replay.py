@@ -225,14 +225,12 @@ def test_the_report_writes_each_interval_in_its_unit(tmp_path):
     write_csv(tmp_path / "replay/pruning.csv", pruning)
     report = Report(tmp_path)
     said = report.replay_findings().text
-    assert "changes the regret by +3.00 points" in said
-    assert "+1.00 to +5.00" in said
-    assert "and the epochs by −84 (−89 to +2)" in said
-    assert "which is clear" in said
-    assert "not clear" not in said
+    assert "clearly changes the regret: +3.00 points" in said
+    assert "+1.00 to +5.00), at −84 epochs (−89 to +2)" in said
+    assert "does not clearly" not in said
     # A tie is told with both objectives.
     assert re.search(
-        r"has the lowest mean objective, 0\.\d{5}; but \d+ not told apart from it, with"
-        r" 95 % confidence, the next one being [\w-]+ with 0\.\d{5}\.".replace(" %", "\u202f%"),
+        r"has the lowest mean objective, 0\.\d{5}; \d+ others cannot be told apart from it at"
+        r" 95 % confidence, the nearest being [\w-]+ with 0\.\d{5}\.".replace(" %", "\u202f%"),
         report.penalty_findings().text,
     )

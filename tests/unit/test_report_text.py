@@ -3,11 +3,12 @@
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from convstudy import claims, ledger, recipes, report, tables
+from convstudy import claims, display, ledger, recipes, report, tables
 from convstudy.files import read_json, write_csv, write_json
 from convstudy.rendering import SOURCE
 from convstudy.report import Report
@@ -36,8 +37,8 @@ def test_there_is_one_front_and_it_is_that_of_means(recorded: Path):
 
 
 def test_a_tie_is_no_winner(page: Report):
-    assert re.search(r"but \d+ not told apart from it", page.penalty_findings().text)
-    assert "a module that may be the best one" in page.replay_findings().text
+    assert re.search(r"\d+ others cannot be told apart from it", page.penalty_findings().text)
+    assert "cannot be told apart from the best" in page.replay_findings().text
 
 
 def test_fewest_channels_are_judged_as_the_table_of_crossings_shows_them(recorded: Path):
@@ -122,7 +123,7 @@ def test_a_front_is_what_its_table_shows():
 def test_plain_recipes_come_first_and_none_is_the_closest_in_a_small_run(page: Report):
     order = list(RECORDED.table("recipes/summary.csv")["recipe"].drop_duplicates())
     assert order[-1] == "modern"
-    assert "no recipe can be matched" in page.closest_recipe().text
+    assert "one cannot tell which recipe" in page.closest_recipe().text
 
 
 def test_what_pruning_spares_a_grid_is_told_too(page: Report):
@@ -134,6 +135,21 @@ def test_evidence_and_effect_have_one_unit(recorded: Path):
     row = claims.check(Results(recorded), listed, OVERLAY).iloc[0]
     assert f"{row['effect']:.2f} points ({row['low']:.2f} points to" in row["evidence"]
     assert "%" not in row["evidence"]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "here", "shown"),
+    [
+        ("Best less last 1.35 points (0.91 points to 1.79 points).", "agrees", False),
+        ("Conv2D 50.32 %; SeparableConv2D 48.97 %.", "agrees", True),
+        ("11.35 points", "agrees", True),
+        ("50.32 % here, 48.97 % stated.", claims.NOT_COMPARABLE, False),
+    ],
+)
+def test_a_difference_is_told_once_and_only_where_it_can_be_read(evidence, here, shown):
+    claim = {"evidence": evidence, "here": here, "effect": 1.35, "low": 0.91, "high": 1.79}
+    found = display.effect(SimpleNamespace(**claim, unit="points"))
+    assert found == (" Difference: 1.35 points (95\u202f% interval 0.91 to 1.79)." * shown)
 
 
 def test_the_best_of_several_draws_is_said_to_be_one():

@@ -78,7 +78,7 @@ def of_modules(modules: pd.DataFrame) -> tuple[str, str]:
         lead = f"the {len(modules)} modules could not be told apart."
         return lead, f"Their mean accuracies lie between {low} and {high} %. " + _small(modules)
     enough = _enough(modules)
-    name = enough["module"].replace("-", " · ")
+    name = _name(enough)
     accuracy = f"{_percent(enough['mean'])} ({_ends(enough, '')})"
     if enough["module"] == "conv-conv-conv":
         lead = "all Conv2D was worth its parameters."
@@ -87,7 +87,7 @@ def of_modules(modules: pd.DataFrame) -> tuple[str, str]:
     lead = f"{in_words(enough['module'])} per stage were enough."
     text = (
         f"{name} reached {accuracy} with {_share(enough['share'])} of the parameters of all"
-        " Conv2D; no module was clearly better."
+        f" Conv2D; no module was clearly better{_highest(modules, enough)}."
     )
     return lead, f"{text} {'' if enough['share'] <= SMALL else _small(modules)}".strip()
 
@@ -96,6 +96,18 @@ def _enough(modules: pd.DataFrame) -> pd.Series:
     """Give the smallest module that may be the best, the most accurate one of several."""
     best = modules[modules["rank_low"] == 1]
     return best.sort_values(["parameters", "mean"], ascending=[True, False]).iloc[0]
+
+
+def _highest(modules: pd.DataFrame, enough: pd.Series) -> str:
+    """Name the module with the highest mean, where it is another one."""
+    best = modules.loc[modules["mean"].idxmax()]
+    if best["module"] == enough["module"]:
+        return ""
+    return f", the highest mean being {_percent(best['mean'])} of {_name(best)}"
+
+
+def _name(row: Any) -> str:
+    return str(row["module"]).replace("-", " · ")
 
 
 def _small(modules: pd.DataFrame) -> str:
@@ -109,11 +121,14 @@ def _small(modules: pd.DataFrame) -> str:
     if (few["minus_conv_high"] < 0).all():
         lost = f"{-100 * change:.1f} points"
         ends = f"{-100 * best['minus_conv_high']:.1f} to {-100 * best['minus_conv_low']:.1f}"
-        return f"{where} every module lost accuracy, the best of them {lost} ({ends})."
+        return f"{where} every module lost accuracy, the best, {_name(best)}, {lost} ({ends})."
     word = "was clearly better" if best["minus_conv_low"] > 0 else "was not clearly worse"
     if best["minus_conv_high"] < 0:
         word = "was clearly worse"
-    return f"{where} the best module {word} than all Conv2D ({_points(best, 'minus_conv')})."
+    return (
+        f"{where} the best module, {_name(best)}, {word} than all Conv2D"
+        f" ({_points(best, 'minus_conv')})."
+    )
 
 
 def of_kinds(kinds: pd.DataFrame) -> tuple[str, str]:

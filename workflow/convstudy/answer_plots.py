@@ -56,7 +56,7 @@ def answer_tradeoff(results: Results) -> "Figure":
     axis.set_xlabel("parameters (all Conv2D = 100 %)")
     axis.set_ylabel("accuracy minus all Conv2D, points")
     axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}".replace("-", "\u2212"))
-    chance = "for all modules at once" if whole else "over trainings and images"
+    chance = "simultaneous for all modules" if whole else "over trainings and images"
     handles = [
         plots.legend_line(f"this run, 95 % interval {chance}", marker="o", color=plots.PALETTE[0]),
         plots.legend_line("this run, the other modules", marker="o", mfc="white", ls="",

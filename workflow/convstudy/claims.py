@@ -504,4 +504,6 @@ def _number(value: float, unit: str) -> str:
 def _bounds(above: float, below: float, unit: str) -> str:
     """Write the region of an interval's test."""
     words = [("above", above)] * (above > -inf) + [("below", below)] * (below < inf)
-    return "it holds " + " and ".join(f"{word} {_number(bound, unit)}" for word, bound in words)
+    return "the claim holds " + " and ".join(
+        f"{word} {_number(bound, unit)}" for word, bound in words
+    )

@@ -126,13 +126,20 @@ def card(claim: Any) -> str:
 
 
 def effect(claim: Any) -> str:
-    """Write a claim's effect, if it has an interval; what is exact stands in the evidence."""
-    if pd.isna(claim.low):
+    """Write a claim's effect, if it has an interval and the evidence does not say it already."""
+    # At another scale, a difference from what is stated says nothing.
+    if pd.isna(claim.low) or claim.here == claims.NOT_COMPARABLE or _is_said(claim):
         return ""
     written = _hundredths if claim.unit == "points" else _significant
     number, *ends = map(written, (claim.effect, claim.low, claim.high))
     unit = "" if claim.unit == "objective" else f" {claim.unit}"
-    return f" Effect: {number}{unit} (95{THIN}% interval {' to '.join(ends)})."
+    return f" Difference: {number}{unit} (95{THIN}% interval {' to '.join(ends)})."
+
+
+def _is_said(claim: Any) -> bool:
+    """Tell whether the evidence has the effect's number."""
+    forms = {format(claim.effect, form) for form in (".1f", ".2f", ".4g")}
+    return any(re.search(rf"(?<![\d.]){re.escape(one)}(?!\d)", claim.evidence) for one in forms)
 
 
 def _hundredths(value: float) -> str:

@@ -110,7 +110,7 @@ def _kinds(results: Results) -> str:
     """Put the networks of one kind beside the article's, each minus the row above."""
     table = results.table("tables/single_kind.csv")
     counted = results.counts.set_index("model")["parameters"]
-    heads = ["Networks of one kind", "Parameters", "Article", "minus the row above"]
+    heads = ["Networks of one kind", "Parameters, full width", "Article", "minus the row above"]
     heads += ["This run, 95 % interval", "minus the row above, interval"]
     small = bool(results.reductions)
     heads += [""] if small else []
@@ -135,8 +135,8 @@ def _kinds(results: Results) -> str:
     caption = ""
     if small:
         caption = (
-            "Minus the row above: its sign can be read at any scale, its size and the accuracies"
-            " only at the article's."
+            "At this scale only the sign of “minus the row above” compares with the article's, and"
+            " even that may change with scale."
         )
     return _grid("kinds", heads, rows, caption)
 

@@ -43,6 +43,9 @@ class Origins:
 
     def of(self, name: str) -> Html:
         """Show, folded, how a file was made, which is named as below the results folder."""
+        if (self.results.folder / "reference.json").is_file():
+            # Jobs' records are of their folder, and are not recorded.
+            return Html("")
         path = f"results/{name}"
         record = self._made_by.get(path)
         digest = file_digest(self.results.path(name))

@@ -6,7 +6,7 @@ colour vision, and no figure says something by colour alone.
 
 import contextlib
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
@@ -179,6 +179,7 @@ def legend_below(figure: "Figure", handles: Sequence[Any], columns: int) -> None
             handle.set_label(textwrap.fill(handle.get_label(), 42))
         for axis in figure.axes:
             axis.set_xlabel(textwrap.fill(axis.get_xlabel(), 34))
+            axis.set_ylabel(textwrap.fill(axis.get_ylabel(), 28))
     figure.legend(handles=handles, loc="outside lower left", ncols=columns, handletextpad=0.5)
 
 
@@ -189,24 +190,6 @@ def legend_line(label: str, **style: Any) -> Any:
     return Line2D([], [], label=label, **style)
 
 
-def label_ends(axis: "Axes", ends: Mapping[str, tuple[float, Mapping[str, Any]]]) -> None:
-    """Name lines at the right of their axis, each where it ends, or as near as there is room.
-
-    Args:
-        ends: Each line's last value and look by its name.
-    """
-    low, high = axis.get_ylim()
-    before, places = -1.0, {}
-    for name in sorted(ends, key=lambda name: ends[name][0]):
-        # As shares of the axis, from below.
-        before = places[name] = max((ends[name][0] - low) / (high - low), before + 0.075)
-    beyond = max(before - 1.0, 0.0)
-    for name, place in places.items():
-        on_axes: dict[str, Any] = {"transform": axis.transAxes, "clip_on": False}
-        axis.plot(1.03, place - beyond, ls="", **on_axes, **ends[name][1])
-        axis.text(1.05, place - beyond, name, va="center", fontsize=9, **on_axes)
-
-
 @styled
 def learning_curves(results: Results) -> "Figure":
     """Draw training and test accuracy by epoch, and at the article's size its accuracies."""
@@ -214,7 +197,6 @@ def learning_curves(results: Results) -> "Figure":
     kinds = [kind for kind in KINDS if kind in set(curves["kind"])]
     beside = not results.synthetic and not results.reductions
     figure, axis = new_figure(results, size=(7.6, 4.2))
-    ends = {}
     for kind in kinds:
         look = kind_looks()[kind]
         colour = look["color"]
@@ -224,25 +206,23 @@ def learning_curves(results: Results) -> "Figure":
                 axis.plot(one["epoch"], one[column], ls=dash, color=colour, lw=0.8, alpha=0.3)
             mean = mine.groupby("epoch")[column].mean()
             axis.plot(mean.index, mean, ls=dash, color=colour)
-            axis.plot(mean.index[-1], mean.iloc[-1], ls="", **look)
             if column == "test_accuracy":
-                ends[KINDS[kind].label] = mean.iloc[-1], look
+                axis.plot(mean.index[-1], mean.iloc[-1], ls="", **{**look, "ms": 8})
         if beside:
             axis.axhline(article.accuracies()[kind], color=colour, lw=1, ls=":")
     axis.set_xlabel("epoch")
     axis.set_ylabel("accuracy")
     whole_axis(axis.xaxis)
     percent_axis(axis.yaxis)
-    axis.set_ylim(axis.get_ylim())
-    label_ends(axis, ends)
-    handles = [
+    handles = [legend_line(KINDS[kind].label, **kind_looks()[kind]) for kind in kinds]
+    handles += [
         legend_line("test, mean over replicates", color=INK),
         legend_line("training", color=INK, ls=(0, (3, 2))),
         legend_line("one replicate", color=MUTED, lw=0.8, alpha=0.5),
     ]
     if beside:
         handles.append(legend_line("the article's test accuracy", color=INK, lw=1, ls=":"))
-    legend_below(figure, handles, len(handles))
+    legend_below(figure, handles, 3)
     return figure
 
 

@@ -14,10 +14,10 @@ from convstudy.display import (
     CHANGE_POINTS,
     DASH,
     DISTANCE,
-    PERCENT,
     POINTS,
     THREE,
     WHOLE,
+    WHOLE_PERCENT,
     Html,
     card,
     escape,
@@ -151,6 +151,11 @@ class Report:
         if name == "recipes/summary" and self.results.reductions:
             # At another scale, the article's accuracies compare with nothing.
             frame = frame.drop(columns=["article", "difference"], errors="ignore")
+        if name == "studies" and "article_completed" in frame:
+            pairs = zip(frame["article_completed"], frame["article_trials"], strict=True)
+            frame["article_completed"] = [
+                f"{done:.0f} of {of:.0f}" if pd.notna(done) else DASH for done, of in pairs
+            ]
         if name == "timing/crossover":
             frame["between"] = [between(row) for _, row in frame.iterrows()]
         return self._shown(frame, SHOWN[name])
@@ -190,7 +195,7 @@ class Report:
         if plain.empty or self.results.synthetic:
             return Html("")
         if self.results.reductions:
-            text = "At this scale, no recipe can be matched to the article's accuracies."
+            text = "At this scale, one cannot tell which recipe is the article's."
             return Html(f"<p>{text}</p>")
         first = plain.iloc[0]
         return Html(
@@ -218,7 +223,7 @@ class Report:
                     )
         if not lines:
             return Html("")
-        return Html(f"<p>What pruning stopped, and would have been good:</p>{items(lines)}")
+        return Html(f"<p>Good modules that pruning stopped:</p>{items(lines)}")
 
     def best(self) -> Html:
         """Show the best trials of every study."""
@@ -239,11 +244,11 @@ class Report:
         for row in pruning[pruning["sampler"] == "tpe"].itertuples():
             clear = row.regret_low > 0 or row.regret_high < 0
             lines.append(
-                f"With {_searches(row)}, leaving the penalty out of pruning changes the regret by"
+                f"With {_searches(row)}, leaving the penalty out of pruning"
+                f" {'clearly changes' if clear else 'does not clearly change'} the regret:"
                 f" {write(row.regret_difference, POINTS)} points (95 % interval"
-                f" {span(row.regret_low, row.regret_high, POINTS)}), which is"
-                f" {'clear' if clear else 'not clear'}, and the epochs by"
-                f" {write(row.epochs_difference, CHANGE)}"
+                f" {span(row.regret_low, row.regret_high, POINTS)}), at"
+                f" {write(row.epochs_difference, CHANGE)} epochs"
                 f" ({span(row.epochs_low, row.epochs_high, CHANGE)})."
             )
         return Html("<ul>" + "".join(f"<li>{sentence(line)}</li>" for line in lines) + "</ul>")
@@ -265,7 +270,8 @@ class Report:
             f" {write(points, THREE)} points of test error for the median module"
             f" ({summary['parameters'].median():,.0f} parameters). At this weight"
             f" {best['module']} has the lowest mean objective,"
-            f" {write(here['objective'][0], '.5f')}{_tied(here)}. Over all weights,"
+            f" {write(here['objective'][0], '.5f')}{_tied(here)}. {_likeliest(here)}"
+            "Over all weights,"
             f" {len(envelope)} of {len(summary)} modules win somewhere."
         )
         return Html(f"<p>{sentence(text)}</p>")
@@ -293,9 +299,7 @@ class Report:
             "Digest of the settings": about["config_digest"],
             "SHA-256 of the data": self.results.data["digest"],
             "System": hardware["system"],
-            "Processor": f"{hardware['processor']}, {hardware['cores']} cores",
             "GPUs": gpus,
-            "Run on": about["created"].replace("T", " ").replace("+00:00", " UTC"),
         }
         listed = "".join(
             f"<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>"
@@ -415,6 +419,19 @@ def statements(of_group: pd.DataFrame) -> str:
     )
 
 
+def _likeliest(ranked: pd.DataFrame) -> str:
+    """Name the module that is the likeliest to be the best, where it is not the first one."""
+    if ranked["probability"].isna().all():
+        return ""
+    row = ranked.loc[ranked["probability"].idxmax()]
+    if row["module"] == ranked["module"][0]:
+        return ""
+    return (
+        f"The likeliest to be the best is {row['module']}, with a chance of"
+        f" {write(row['probability'], WHOLE_PERCENT)}. "
+    )
+
+
 def _tied(ranked: pd.DataFrame) -> str:
     """Say which modules are not told apart from the first one, if that is known."""
     others = ranked[ranked["told_apart"] == 0].iloc[1:]
@@ -424,24 +441,28 @@ def _tied(ranked: pd.DataFrame) -> str:
         return ", and no other one may be the best, with 95 % confidence"
     first = others.iloc[0]
     return (
-        f"; but {len(others)} not told apart from it, with 95 % confidence, the next one being"
+        f"; {len(others)} others cannot be told apart from it at 95 % confidence, the nearest being"
         f" {first['module']} with {write(first['objective'], '.5f')}"
     )
 
 
 def _reached(row: Any) -> str:
     """Write what replayed studies of a design reach; ties first, where they are known."""
-    picked = f"the table's best module in {write(row.probability_best, PERCENT)}"
-    ends = row.probability_low, row.probability_high
+    best = write(row.probability_best, WHOLE_PERCENT)
     if pd.notna(row.alike):
+        ends = span(row.alike_low, row.alike_high, WHOLE_PERCENT)
         picked = (
-            f"a module that may be the best one in {write(row.alike, PERCENT)} of {row.studies}"
-            f" studies (95 % interval {span(row.alike_low, row.alike_high, PERCENT)}), the very"
-            f" best one in {write(row.probability_best, PERCENT)}"
+            f"in {write(row.alike, WHOLE_PERCENT)} of {row.studies} studies (95 % interval {ends}),"
+            f" {row.trials} trials end on a module that cannot be told apart from the best, in"
+            f" {best} on the best itself"
         )
     else:
-        picked += f" of {row.studies} studies (95 % interval {span(*ends, PERCENT)})"
-    return f"{row.trials} trials pick {picked}; they ask for {write(row.epochs_mean, THREE)} epochs"
+        ends = span(row.probability_low, row.probability_high, WHOLE_PERCENT)
+        picked = (
+            f"in {best} of {row.studies} studies (95 % interval {ends}), {row.trials} trials end on"
+            " the best module"
+        )
+    return f"{picked}; they use {write(row.epochs_mean, THREE)} epochs on average"
 
 
 def _way(row: Any) -> str:

@@ -35,7 +35,7 @@ class Table:
 COLUMNS = {
     "alike": Column("Not told apart", PERCENT),
     "article": Column("Article", PERCENT),
-    "article_completed": Column("Article: completed", WHOLE),
+    "article_completed": Column("Article: completed"),
     "article_test_accuracy": Column("Article: test accuracy", PERCENT),
     "between": Column(f"95{THIN}% interval"),
     "cases": Column("Cases", WHOLE),
@@ -52,8 +52,8 @@ COLUMNS = {
     "item": Column("Item"),
     "label": Column("Layer"),
     "largest_error": Column("Largest error", ".0e"),
-    "last_channels": Column("Most channels", WHOLE),
-    "last_speedup": Column("There, faster", ".1f×"),
+    "last_channels": Column("Most channels measured", WHOLE),
+    "last_speedup": Column("Speed-up there", ".1f×"),
     "latency_ms": Column("Mean", THREE),
     "mean": Column("Best epoch", ACCURACY),
     "mean_last": Column("Last epoch", ACCURACY),
@@ -142,7 +142,7 @@ SHOWN = {
     ),
     "recipes/summary": _table(
         "Accuracy by recipe",
-        "recipe label mean interval mean_last* article difference*",
+        "recipe label replicates* mean interval mean_last* article",
     ),
     "timing/crossover": _table(
         "From how many channels on a SeparableConv2D is faster than a Conv2D",
@@ -154,7 +154,7 @@ SHOWN = {
         alike=Column("Not told apart", WHOLE),
         weight=Column("Points for the median module", "{0:g}"),
         mean=Column("Test accuracy", ACCURACY),
-        probability=Column("Wins", WHOLE_PERCENT),
+        probability=Column("Chance to be best", WHOLE_PERCENT),
     ),
     "runs": _table(
         "The article, recorded runs and this run: test accuracy",

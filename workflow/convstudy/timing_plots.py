@@ -53,7 +53,7 @@ def timing_modules(results: Results) -> "Figure":
         axis.set_ylim(*_around(table[[f"{column}_low", f"{column}_high"]], 0.35))
         work = table["macs"].max() / table["macs"].min()
         spread = table[column].max() / table[column].min()
-        axis.set_title(f"{title}\n{work:.0f}× MACs, {spread:.1f}× time", fontsize=10)
+        axis.set_title(f"{title}\n{work:.0f}× MACs, {spread:.1f}× slower", fontsize=10)
         axis.set_xscale("log")
         axis.set_yscale("log")
         axis.set_xlabel("million MACs an image")
