@@ -205,8 +205,16 @@ def table(frame: pd.DataFrame, columns: Mapping[str, Column], caption: str) -> H
         f'<p class="caption" id="{name}">{escape(caption)}</p>'
         f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{name}">'
         f'<table aria-labelledby="{name}"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
+        f"<tbody>{''.join(body)}</tbody></table></div>{_left_out(columns)}"
     )
+
+
+def _left_out(columns: Mapping[str, Column]) -> str:
+    """Name the columns that a phone does not show."""
+    hidden = [column.label for column in columns.values() if not column.phone]
+    if not hidden:
+        return ""
+    return f'<p class="phone-only">On a wider screen, too: {escape(", ".join(hidden))}.</p>'
 
 
 def _class(column: Column) -> str:
