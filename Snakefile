@@ -49,18 +49,6 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/claims.smk"
 
 
-localrules:
-    all,
-    record_run,
-    summarise_training,
-    tabulate_modules,
-    compare_penalties,
-    measure_times,
-    export_study,
-    verify_provenance,
-    archive_run,
-
-
 report: "workflow/report/workflow.rst"
 
 
@@ -98,6 +86,7 @@ rule all:
         rules.verify_counts.output,
         rules.summarise_training.output,
         expand(rules.export_study.output, study=STUDIES),
+    localrule: True
 
 
 # After `all`, whose files it packs.

@@ -39,6 +39,7 @@ rule tabulate_modules:
         "results/logs/tabulate_modules.log",
     benchmark:
         "results/benchmarks/tabulate_modules.tsv"
+    localrule: True
     params:
         settings=extras.settings("exhaustive", config),
         code=code_of("tabulate_modules"),

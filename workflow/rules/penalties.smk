@@ -13,6 +13,7 @@ rule compare_penalties:
         "results/logs/compare_penalties.log",
     benchmark:
         "results/benchmarks/compare_penalties.tsv"
+    localrule: True
     params:
         settings=extras.settings("penalties", config),
         code=code_of("compare_penalties"),

@@ -10,6 +10,7 @@ rule verify_provenance:
     """
     log:
         "results/logs/verify_provenance.log",
+    localrule: True
     params:
         codes=codes_of_rules,
     message:
@@ -28,6 +29,7 @@ rule archive_run:
         ARCHIVE,
     log:
         "results/logs/archive_run.log",
+    localrule: True
     params:
         codes=codes_of_rules,
         code=code_of("archive_run"),

@@ -19,6 +19,7 @@ rule record_run:
         provenance="results/provenance.json",
     log:
         "results/logs/record_run.log",
+    localrule: True
     params:
         # The report's look is no part of what produced the results.
         config={section: config[section] for section in config if section != "report"},

@@ -53,6 +53,7 @@ rule export_study:
         storage="results/search/{study}/study.optuna",
     log:
         "results/logs/export_study/{study}.log",
+    localrule: True
     params:
         state="results/.state",
         settings=study_settings,

@@ -67,6 +67,7 @@ rule measure_times:
         "results/logs/measure_times.log",
     benchmark:
         "results/benchmarks/measure_times.tsv"
+    localrule: True
     params:
         settings=extras.settings("timing", config),
         code=code_of("measure_times"),

@@ -50,6 +50,7 @@ rule summarise_training:
         curves="results/training/curves.csv",
     log:
         "results/logs/summarise_training.log",
+    localrule: True
     params:
         code=code_of("summarise_training"),
     message:
