@@ -23,6 +23,7 @@ SHORT = {
 }
 # Many things at once, and sums of few replicates.
 CAUTIOUS = ("ranks", "not told apart", "channels", "time, of one", "difference", "ratio")
+RECORDED = intervals.ROOT / "results/reference/cpu-small"
 DOCUMENT = intervals.DOCUMENT.read_text(encoding="utf-8")
 
 
@@ -64,7 +65,11 @@ def test_the_document_says_how_every_interval_of_the_report_is_made():
         for column in table.columns
         if column.endswith(("interval", "_low")) or column in ("ranks", "between")
     }
-    assert listed == printed
+    assert printed <= listed
+    # The others stand in results alone.
+    for name, column in listed - printed:
+        ends = column.removesuffix("interval") + "low"
+        assert ends in pd.read_csv(RECORDED / f"{name}.csv", nrows=1), (name, column)
     known = {
         name for part in (exhaustive, optimism, penalties, stats, timing) for name in vars(part)
     }

@@ -45,7 +45,6 @@ def make(folder: Path) -> Path:
     """
     results, kept = Results(folder / "results"), folder / "kept"
     shutil.copytree(RUN, results.folder)
-    shutil.copytree(RUN, results.folder / "reference/cpu-small")
     tables.write_tables(results, results.folder / "tables")
     runs = recorded.tabulate(results, recorded.runs(results.folder))
     write_csv(results.folder / "tables/runs.csv", runs)

@@ -238,10 +238,6 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
         }
     ]
     runs = [(read_json(run.folder / "reference.json")["name"], run) for run in recorded]
-    own = results.folder / "reference.json"
-    if own.is_file():
-        # A recorded run stands beside the others, not beside itself.
-        runs = [one for one in runs if one[0] != read_json(own)["name"]]
     for name, run in [*runs, ("This run", results)]:
         about, used = run.provenance, run.data["used"]
         kind = "synthetic" if run.synthetic else run.data["encoding"].upper()

@@ -50,7 +50,7 @@ def timing_modules(results: Results) -> "Figure":
         macs = np.array([few["macs"], table["macs"].max()])
         times = few[column] * (macs / few["macs"]) ** (-1 if slower else 1)
         axis.plot(macs / 1e6, times, color=plots.MUTED, lw=1, ls=":")
-        axis.set_ylim(*_around(table[[f"{column}_low", f"{column}_high"]], 0.35))
+        axis.set_ylim(*_around(table[[column, f"{column}_low", f"{column}_high"]], 0.35))
         work = table["macs"].max() / table["macs"].min()
         spread = table[column].max() / table[column].min()
         axis.set_title(f"{title}\n{work:.0f}× MACs, {spread:.1f}× slower", fontsize=10)
