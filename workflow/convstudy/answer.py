@@ -203,7 +203,7 @@ def full(
         best = _enough(modules)
         if best["share"] < 1:
             parts.append(
-                f"{best['module'].replace('-', ' · ')} needs {_share(best['share'])} of the"
+                f"{_name(best)} needs {_share(best['share'])} of the"
                 " parameters of all Conv2D, and no module is clearly better."
             )
     refuted = judged[(judged["verdict"] == claims.NOT_REPRODUCED)]

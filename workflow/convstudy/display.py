@@ -18,7 +18,7 @@ from convstudy import claims, plots
 from convstudy.layers import KINDS
 
 # Thin space before units, as in the figures; a true minus sign.
-THIN, MINUS, DASH = "\u202f", "\u2212", "\u2013"
+THIN, MINUS, DASH = "\u202f", plots.MINUS, "\u2013"
 
 
 @dataclass(frozen=True)

@@ -118,8 +118,8 @@ class Report:
     def scorecard(self) -> Html:
         """Show the claims: each with its verdict, the evidence and what would refute it.
 
-        Arithmetic is a table; topics of which every claim is reproduced by a run at the article's
-        scale stay open, others are folded.
+        Arithmetic is a table. A topic is folded if all of it holds, unless it is about trained
+        networks and the run is of the article's scale.
         """
         basis = self.claims["basis"].mask(self.claims["source"] == OWN, OWN)
         parts = []
