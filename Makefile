@@ -37,12 +37,12 @@ beyond: $(READY) ## make the parts beyond the article, too, and the report with 
 
 evidence: $(READY) ## record the curves that another clone has finished (FROM=CLONE; docs/evidence.md)
 	@test -d "$(FROM)/results" || { echo "make evidence: FROM=$(FROM) has no results; write FROM=CLONE, the folder where benchmarks/train_curves.py ran"; exit 2; }
-	$(BIN)/python -m convstudy.recorded evidence --results $(FROM)/results
+	$(BIN)/python -m convstudy record evidence --results $(FROM)/results
 	$(BIN)/python benchmarks/evidence.py
 
 derive: $(READY) ## make tables and claims of a recorded run anew, without training (RUN=cpu-small)
 	@rm -rf results/.derived
-	$(BIN)/python -m convstudy.recorded $(RUN) --primary results/.derived/results
+	$(BIN)/python -m convstudy record $(RUN) --primary results/.derived/results
 	ln -s $(CURDIR)/config results/.derived/config
 	@# No image is read, but the config asks for some.
 	@touch results/.derived/train-0.parquet results/.derived/test-0.parquet
@@ -51,7 +51,7 @@ derive: $(READY) ## make tables and claims of a recorded run anew, without train
 			snakemake --directory results/.derived --cores $(CORES) --rerun-triggers mtime \
 			--configfile $(CURDIR)/results/reference/$(RUN)/config.yaml -- $$targets || exit; \
 	done
-	$(BIN)/python -m convstudy.recorded $(RUN) --results results/.derived/results
+	$(BIN)/python -m convstudy record $(RUN) --results results/.derived/results
 
 test: $(READY) ## run the tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from convstudy import settings
-from convstudy.provenance import commit, hardware, now, versions
+from convstudy.config import settings
+from convstudy.core.environment import commit, hardware, now, versions
 
 ROOT = Path(__file__).parents[1]
 

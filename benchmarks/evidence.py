@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from convstudy import article
-from convstudy.files import write_text
-from convstudy.layers import KINDS
-from convstudy.logs import duration
-from convstudy.recorded import CURVES
+from convstudy.article import facts
+from convstudy.core.files import write_text
+from convstudy.core.progress import duration
+from convstudy.layers.kinds import KINDS
+from convstudy.results.reference_runs import CURVES
 from convstudy.training.record import load_description
 from document import ROOT, markdown, with_parts
 
@@ -48,7 +48,7 @@ def _curves(record: Path) -> list[dict[str, Any]]:
                 "epochs": one.epochs,
                 "best test accuracy": f"{one.test_accuracy_best:.2%} (epoch {one.best_epoch})",
                 "last": f"{one.test_accuracy_last:.2%}",
-                "the article's": f"{article.accuracies()[one.kind]:.2%}",
+                "the article's": f"{facts.accuracies()[one.kind]:.2%}",
                 "time": duration(one.seconds),
                 "on": "; ".join(sorted(machines)),
             }

@@ -14,9 +14,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from convstudy import exhaustive, models, optimism, penalties, stats, timing
-from convstudy.files import write_csv, write_text
-from convstudy.models import POSITIONS
+from convstudy.analyses.epoch_selection import numbers as epoch_selection
+from convstudy.analyses.penalties import numbers as penalties
+from convstudy.analyses.timing import numbers as timing
+from convstudy.core.files import write_csv, write_text
+from convstudy.layers import models
+from convstudy.layers.models import POSITIONS
+from convstudy.results import module_means
+from convstudy.stats import intervals
 from document import ROOT, markdown, with_parts
 from scipy.stats import norm
 
@@ -63,7 +68,7 @@ SPREADS = {
 
 
 def prediction(runs: int) -> Rows:
-    """Ask whether one more training lies where `stats.prediction_half_width` has it."""
+    """Ask whether one more training lies where `intervals.prediction_half_width` has it."""
     for seed, (accuracies, spreads, replicates) in enumerate(
         product(ACCURACIES, SPREADS, REPLICATES)
     ):
@@ -74,7 +79,7 @@ def prediction(runs: int) -> Rows:
         drawn = means[:, None] + deviations[:, None] * noise
         trained, other = drawn[..., :-1], drawn[..., -1]
         found = trained.mean(axis=-1)
-        halves = stats.prediction_half_width(
+        halves = intervals.prediction_half_width(
             found, trained.var(axis=-1, ddof=1), np.full(len(means), replicates)
         )
         for model in range(len(means)):
@@ -127,7 +132,7 @@ IMAGE_WORLDS = {
 
 
 def crossed(runs: int, replicates: tuple[int, ...] = REPLICATES, images: int = 1000) -> Rows:
-    """Ask whether `stats.crossed` covers an accuracy and a difference."""
+    """Ask whether `intervals.crossed` covers an accuracy and a difference."""
     for seed, ((world, (accuracies, spread, shared)), number) in enumerate(
         product(IMAGE_WORLDS.items(), replicates)
     ):
@@ -135,7 +140,7 @@ def crossed(runs: int, replicates: tuple[int, ...] = REPLICATES, images: int = 1
         found = []
         for _ in range(runs):
             drawn = train(rng, accuracies, number, spread, shared, images)
-            ends = stats.accuracy_interval(drawn[0]), stats.crossed(drawn, (1, -1))[1:]
+            ends = intervals.accuracy_interval(drawn[0]), intervals.crossed(drawn, (1, -1))[1:]
             found.append(ends)
         for place, (interval, true) in enumerate(
             (("accuracy", accuracies[0]), ("difference of accuracies", np.subtract(*accuracies)))
@@ -152,7 +157,7 @@ def independent(runs: int) -> Rows:
     rng = np.random.default_rng(0)
     for true, images in product((0.1, 0.5, 0.9, 0.98), (200, 4000)):
         shares = rng.binomial(images, true, runs) / images
-        low, high = np.array([stats.wilson(share, images) for share in shares]).T
+        low, high = np.array([intervals.wilson(share, images) for share in shares]).T
         covers = (low <= true) & (true <= high)
         yield row("share", f"{true:.0%} of {images:,}", None, covers, high - low)
     # Of replicates and processes; of replayed studies.
@@ -168,15 +173,15 @@ def independent(runs: int) -> Rows:
             for _ in range(runs)
         ]
         world = "equal spreads" if spreads == (1, 1) else "spreads of one to three"
-        low, high = np.array([stats.difference(*pair) for pair in pairs]).T
+        low, high = np.array([intervals.difference(*pair) for pair in pairs]).T
         yield row("difference", world, number, (low <= 0) & (high >= 0), high - low)
         ends = np.array([np.concatenate(pair) for pair in pairs]).T
-        _, low, high = stats.ratio(*ends)
+        _, low, high = intervals.ratio(*ends)
         yield row("ratio", world, number, (low <= 1) & (high >= 1), high - low)
 
 
 def _student(values: np.ndarray) -> tuple[float, float, float]:
-    low, high = stats.mean_interval(pd.Series(values))
+    low, high = intervals.mean_interval(pd.Series(values))
     return float(values.mean()), low, high
 
 
@@ -207,7 +212,7 @@ COUNTED = {
 
 
 def _tabulated(rng: np.random.Generator, true: np.ndarray, ratio: float, number: int) -> Any:
-    """Draw accuracies of trainings, and give what `exhaustive.means` makes of them."""
+    """Draw accuracies of trainings, and give what `module_means.means` makes of them."""
     spreads = ERROR * np.linspace(1, ratio, len(true)) / ((1 + ratio) / 2)
     drawn = true + spreads * rng.normal(size=(number, len(true)))
     pooled = drawn.var(axis=0, ddof=1).mean()
@@ -226,12 +231,12 @@ def best_of_many(runs: int, worlds: Any = None) -> Rows:
         ranks, widths, kept, alike, first = [], [], [], [], []
         for _ in range(runs):
             found, _ = _tabulated(rng, true, ratio, number)
-            low, high = exhaustive.rank_sets(found)
+            low, high = module_means.rank_sets(found)
             ranks.append((low <= 1 + above) & (above + beside <= high))
             widths.append(high - low + 1)
             first.append(low[true == true.max()] == 1)
             best = found["mean"].to_numpy().argmax()
-            constant = stats.dunnett_constant(number, (number,) * (len(true) - 1), best=True)
+            constant = intervals.dunnett_constant(number, (number,) * (len(true) - 1), best=True)
             told = found["mean"].max() - found["mean"] > constant * sqrt(2) * found["error"]
             kept.append(1 - told[true == true.max()].mean())
             alike.append((~told).sum())
@@ -255,7 +260,7 @@ def chances(runs: int, numbers: tuple[int, ...] = REPLICATES, draws: int = 1000)
             true = 0.45 + apart * ERROR * rng.normal(size=len(MODULES))
             found, freedom = _tabulated(rng, true, 1.0, number)
             best = int(found["mean"].to_numpy().argmax())
-            drawn = exhaustive.draw_means(found, freedom, draws)
+            drawn = module_means.draw_means(found, freedom, draws)
             right.append(true.argmax() == best)
             said.append((drawn.argmax(axis=1) == best).mean())
         world = f"true means {apart:g} spreads apart"
@@ -304,16 +309,21 @@ def choosing(runs: int, numbers: tuple[int, ...] = (3, 5), splits: int = 40) -> 
             right = 1.0 + 1.5 * ease + 0.7 * lasting + 0.7 * errors + skill > 0
             together = right.transpose(1, 0, 2, 3).reshape(number, networks * epochs, images)
             last = [
-                [optimism.judge(one, {optimism.LAST: epochs}, 0)[optimism.LAST][1] for one in each]
+                [
+                    epoch_selection.judge(one, {epoch_selection.LAST: epochs}, 0)[
+                        epoch_selection.LAST
+                    ][1]
+                    for one in each
+                ]
                 for each in right
             ]
             flattery = {
-                optimism.LAST: np.array(last),
-                optimism.ON_HALF: optimism.halves(right, splits)[1],
-                optimism.BEST_OF_ALL: optimism.halves(together, splits)[1][None],
+                epoch_selection.LAST: np.array(last),
+                epoch_selection.ON_HALF: epoch_selection.halves(right, splits)[1],
+                epoch_selection.BEST_OF_ALL: epoch_selection.halves(together, splits)[1][None],
             }
             for selection, values in flattery.items():
-                found.setdefault(selection, []).append(optimism.interval_of(list(values)))
+                found.setdefault(selection, []).append(epoch_selection.interval_of(list(values)))
         for selection, ends in found.items():
             mean, low, high = np.array(ends).T
             covers = (low <= mean.mean()) & (mean.mean() <= high)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from convstudy.layers import Layer
+from convstudy.layers.kinds import Layer
 from torch import nn
 
 

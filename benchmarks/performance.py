@@ -32,14 +32,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from convstudy import data, engine, gpus, models, settings
-from convstudy.data import Dataset
-from convstudy.engine import TEST_BATCH_SIZE, Engine, draw_moves, use_backend
-from convstudy.files import write_csv, write_text
-from convstudy.layers import KINDS, Layer
-from convstudy.logs import duration
-from convstudy.precision import require_bfloat16
-from convstudy.provenance import now, processor, unit
+from convstudy.config import settings
+from convstudy.core import gpus
+from convstudy.core.environment import now, processor, unit
+from convstudy.core.files import write_csv, write_text
+from convstudy.core.progress import duration
+from convstudy.data.dataset import Dataset, load_arrays, prepare
+from convstudy.layers import models
+from convstudy.layers.kinds import KINDS, Layer
+from convstudy.training.engine.backends import use_backend
+from convstudy.training.engine.engine import TEST_BATCH_SIZE, Engine
+from convstudy.training.engine.steps import draw_moves
+from convstudy.training.precision import require_bfloat16
 from document import ROOT, config, machine, markdown, packages, with_parts
 
 FOLDER = ROOT / "docs/performance"
@@ -94,9 +98,9 @@ class Project:
         if precision == "mixed_bfloat16":
             require_bfloat16(layers)
         if kernels == "Keras's":
-            engine.training_kernels = lambda model: contextlib.nullcontext()
+            kernels.training_kernels = lambda model: contextlib.nullcontext()
         elif kernels == "pointwise Keras's":
-            engine._is_pointwise = lambda layer: False
+            kernels._is_pointwise = lambda layer: False
         self.images = len(dataset.train_images)
         self.engine = Engine(compiled(layers), dataset, batch, "none", **how)
 
@@ -481,8 +485,8 @@ def seeds() -> pd.DataFrame:
     use_backend("tensorflow", "auto", training["threads"])
     rows = []
     with tempfile.TemporaryDirectory() as name:
-        data.prepare(chosen["data"], os.environ.get("CONVSTUDY_CIFAR10"), Path(name))
-        dataset = data.load_arrays(Path(name))
+        prepare(chosen["data"], os.environ.get("CONVSTUDY_CIFAR10"), Path(name))
+        dataset = load_arrays(Path(name))
         for kind, kinds in models.single_kind_models().items():
             for seed in range(SEEDS):
                 recipe = Recipe.from_settings(training, training["epochs"])
@@ -501,7 +505,7 @@ def seeds() -> pd.DataFrame:
 
 def growth() -> pd.DataFrame:
     """Measure time against epochs, images, width and trials, each alone."""
-    from convstudy.search import Search
+    from convstudy.search.study import Search
     from simulation import Costs, ReplayedCurve, World
 
     workers = Workers("project", 1, 1)

@@ -22,11 +22,12 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from convstudy import data, models
-from convstudy.curves import Curve
-from convstudy.files import write_csv, write_text
-from convstudy.layers import KINDS
-from convstudy.search import Search
+from convstudy.core.files import write_csv, write_text
+from convstudy.data.dataset import load_arrays, prepare
+from convstudy.layers import models
+from convstudy.layers.kinds import KINDS
+from convstudy.search.study import Search
+from convstudy.training.curve import Curve
 from convstudy.training.trainer import Trainer
 from document import ROOT, config, machine, markdown, with_parts
 from simulation import Costs, ReplayedCurve, World, replayed, simulate
@@ -77,8 +78,8 @@ def measure() -> Iterator[dict[str, Any]]:
     chosen = config()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        data.prepare({**chosen["data"], "source": "synthetic"}, None, folder / "data")
-        dataset = data.load_arrays(folder / "data")
+        prepare({**chosen["data"], "source": "synthetic"}, None, folder / "data")
+        dataset = load_arrays(folder / "data")
         yield repeated("the data's verification, 6,000 images", dataset.verify)
         first: list[float] = []
         stored: list[float] = []

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from convstudy.models import POSITIONS
-from convstudy.search import Search
+from convstudy.layers.models import POSITIONS
+from convstudy.search.study import Search
 
 if TYPE_CHECKING:
     import pandas as pd

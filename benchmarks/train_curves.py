@@ -4,7 +4,7 @@ python benchmarks/train_curves.py [CONFIG...] [--minutes N]
 
 The configs are laid over config/config.yaml, the later over the earlier. The curves go into the
 store in results/, where a run of the workflow finds them, and what is done can be recorded at any
-time: python -m convstudy.recorded NAME. The cheapest networks come first. Stop it, or kill it,
+time: python -m convstudy record NAME. The cheapest networks come first. Stop it, or kill it,
 whenever you like; the same command goes on from there. It needs little: NumPy, Keras with
 TensorFlow or JAX, PyYAML, jsonschema, filelock, pyarrow and Pillow.
 """
@@ -19,13 +19,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from convstudy import data, interruption, locks, models, settings
-from convstudy.curves import Curve, single_kind_curves
-from convstudy.engine import use_backend
-from convstudy.errors import UserError
-from convstudy.logs import duration
-from convstudy.provenance import processor
-from convstudy.results import write_run
+from convstudy.config import settings
+from convstudy.core import locks, signals
+from convstudy.core.environment import processor
+from convstudy.core.errors import UserError
+from convstudy.core.progress import duration
+from convstudy.data.dataset import load_arrays, prepare
+from convstudy.layers import models
+from convstudy.results.run import write_run
+from convstudy.training.curve import Curve
+from convstudy.training.engine.backends import use_backend
+from convstudy.training.store import single_kind_curves
 from convstudy.training.trainer import Trainer
 
 logger = logging.getLogger("convstudy")
@@ -53,7 +57,7 @@ def seconds_an_epoch(curve: Curve) -> float:
         began, steps = time.perf_counter(), 0
         for more in trainer.engine.train(order, moves):
             steps += more.steps
-            interruption.stop_if_asked("while it measured how fast it trains")
+            signals.stop_if_asked("while it measured how fast it trains")
             if time.perf_counter() - began > seconds:
                 break
     done = min(steps * curve.recipe.batch_size, images)
@@ -66,10 +70,10 @@ def train(config: dict[str, Any], seconds: float) -> None:
     """Train what is not trained yet, and begin no curve that could not end in time."""
     started = time.perf_counter()
     directory = config["data"]["directory"] or os.environ.get("CONVSTUDY_CIFAR10")
-    summary = data.prepare(config["data"], directory, RESULTS / "data")
+    summary = prepare(config["data"], directory, RESULTS / "data")
     write_run(RESULTS, config, ROOT / "config/article.yaml", summary, [])
     epochs = config["training"]["epochs"]
-    dataset = data.load_arrays(RESULTS / "data")
+    dataset = load_arrays(RESULTS / "data")
     planned = single_kind_curves(config, RESULTS / ".state/curves", dataset)
     # The cheapest networks first.
     curves = sorted(planned, key=lambda curve: models.total(models.costs(curve.layers)).macs)
@@ -129,9 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # The later over the earlier, as Snakemake lays them.
         config = settings.read([ROOT / "config/config.yaml", *chosen.configs])
         locks.claim_folder(Path(".snakemake"))
-        interruption.listen()
+        signals.listen()
         train(config, 60 * chosen.minutes)
-    except (UserError, interruption.Interrupted) as reason:
+    except (UserError, signals.Interrupted) as reason:
         sys.exit(str(reason))
 
 

@@ -38,7 +38,7 @@ def real_data() -> Path:
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory) -> Path:
     """Give a copy of the recorded run, which has all parts, at a reduced scale, with its tables."""
-    from convstudy import tables
+    from convstudy.analyses.article_study import tables
     from sample_results import RECORDED
 
     folder = tmp_path_factory.mktemp("recorded") / "results"

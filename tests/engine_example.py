@@ -13,7 +13,8 @@ import sys
 from typing import Any
 
 import numpy as np
-from convstudy import engine, models
+from convstudy.layers import models
+from convstudy.training.engine import backends, engine
 from training_example import DATASET
 
 BATCH = 32
@@ -76,7 +77,7 @@ def by_engine(model: Any, resident: bool, jit_compile: bool) -> list[float]:
 
 def main(backend: str) -> None:
     """Train in all ways."""
-    engine.use_backend(backend, "cpu", 1, precision="float64")
+    backends.use_backend(backend, "cpu", 1, precision="float64")
     for kind in ("conv", "depthwise", "separable"):
         exact = network(kind, "float64")
         first = weights(exact)

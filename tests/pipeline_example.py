@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from convstudy.archive import SOURCES
-from convstudy.settings import merged
+from convstudy.config.settings import merged
+from convstudy.provenance.archive import SOURCES
 
 STUDY = {
     "trials": 4,

@@ -10,23 +10,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from convstudy import (
-    draws,
-    exhaustive,
-    models,
-    optimism,
-    pareto,
-    penalties,
-    recipes,
-    replay,
-    search,
-    settings,
-    timing,
-)
-from convstudy.extras import EXTRAS, penalty
-from convstudy.files import read_json, write_csv, write_json
-from convstudy.models import POSITIONS
-from convstudy.results import Results, result_files
+from convstudy.analyses.epoch_selection import numbers as epoch_selection
+from convstudy.analyses.module_table import numbers as module_table
+from convstudy.analyses.pareto import numbers as pareto
+from convstudy.analyses.penalties import numbers as penalties
+from convstudy.analyses.recipes import numbers as recipes
+from convstudy.analyses.replay import draws
+from convstudy.analyses.replay import numbers as replay
+from convstudy.analyses.timing import numbers as timing
+from convstudy.config import settings
+from convstudy.config.analyses import EXTRAS
+from convstudy.config.settings import penalty
+from convstudy.core.files import read_json, write_csv, write_json
+from convstudy.layers import models
+from convstudy.layers.models import POSITIONS
+from convstudy.results.run import Results, result_files
 from convstudy.training.record import RIGHT_OF, pack
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +39,7 @@ STUDIES = tuple(RECORDED.studies_planned)
 SKILL = {"conv": 0.88, "depthwise": 0.77, "separable": 0.84}
 # What is measured in the parts beyond the article; all else there is derived.
 MEASURED = (
-    *("exhaustive/table", "exhaustive/curves"),
+    *("module_table/table", "module_table/curves"),
     *("recipes/trainings", "timing/modules", "timing/layers"),
 )
 
@@ -84,7 +82,7 @@ def write_sample(
         trials = trials.astype({"reason": object})
         trials.loc[trials.index[-1], list(failed)] = list(failed.values())
         write_csv(folder / f"search/{name}/trials.csv", trials)
-        write_csv(folder / f"search/{name}/best.csv", search.best_trials(trials))
+        write_csv(folder / f"search/{name}/best.csv", study.best_trials(trials))
     if not reduced:
         training = with_right(training, 10_000)
     for name, table in (("summary", training), ("curves", RECORDED.curves)):
@@ -115,7 +113,7 @@ def write_extras(folder: Path) -> None:
     """Add the parts beyond the article to a sample."""
     for name, table in _extras().items():
         write_csv(folder / f"{name}.csv", table)
-    readme = "exhaustive/README.md"
+    readme = "module_table/README.md"
     shutil.copyfile(RECORDED.folder / readme, folder / readme)
     write_json(folder / "run.json", {**read_json(folder / "run.json"), "extras": list(EXTRAS)})
 
@@ -134,12 +132,12 @@ def _extras() -> dict[str, pd.DataFrame]:
     own = {name: trials[replay.designs()[way]] for name, way in draws.DESIGNS.items()}
     joined, freedom = pareto.joined(table, modules)
     kinds = _right_by_chance(RECORDED.curves.rename(columns={"kind": "module"}))
-    choices, flattery = optimism.measure(kinds, _right_by_chance(curves))
+    choices, flattery = epoch_selection.measure(kinds, _right_by_chance(curves))
     return made | {
-        "exhaustive/summary": exhaustive.rank(table),
-        "optimism/choices": choices,
-        "optimism/summary": flattery,
-        "optimism/differences": optimism.compare(kinds),
+        "module_table/summary": module_table.rank(table),
+        "epoch_selection/choices": choices,
+        "epoch_selection/summary": flattery,
+        "epoch_selection/differences": epoch_selection.compare(kinds),
         "recipes/summary": recipes.compare(trainings),
         "penalties/envelope": penalties.winners(table, paid),
         "penalties/probabilities": penalties.probabilities(table, paid),

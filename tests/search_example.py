@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import training_example
-from convstudy import interruption, models
-from convstudy.curves import Curve
-from convstudy.files import write_text
-from convstudy.search import Search
+from convstudy.core import signals
+from convstudy.core.files import write_text
+from convstudy.layers import models
+from convstudy.search.study import Search
+from convstudy.training.curve import Curve
 
 SETTINGS: dict[str, Any] = {
     "trials": 14,
@@ -72,7 +73,7 @@ class PaperTrainer:
         PaperCurve.epochs_trained += 1
         time.sleep(PaperCurve.seconds_an_epoch)
         self.epoch += 1
-        interruption.stop_if_asked(f"in epoch {self.epoch}")
+        signals.stop_if_asked(f"in epoch {self.epoch}")
         with (self.curve.store.parent / "trained.log").open("a") as log:
             log.write(f"{self.curve.name} {self.epoch}\n")
         accuracy = self.accuracy(self.curve.kinds, self.curve.replicate, self.epoch)
@@ -137,7 +138,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     PaperCurve.die_after = given.die_after
     PaperCurve.seconds_an_epoch = given.seconds_an_epoch
-    interruption.listen()
+    signals.listen()
     search(given.folder, storage=given.storage, workers=given.workers, trials=given.trials).work(
         given.worker
     )

@@ -1,11 +1,11 @@
-"""A made-up table of modules, in the format of the exhaustive one, with a known best module."""
+"""A made-up table of modules, in the format of the real one, with a known best module."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from convstudy import models
-from convstudy.models import POSITIONS
+from convstudy.layers import models
+from convstudy.layers.models import POSITIONS
 from convstudy.training.record import pack
 
 BEST = "conv-separable-conv"

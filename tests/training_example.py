@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from convstudy import interruption
-from convstudy.curves import Curve
-from convstudy.data import Dataset
-from convstudy.engine import Engine
+from convstudy.core import signals
+from convstudy.data.dataset import Dataset
+from convstudy.training.curve import Curve
+from convstudy.training.engine.engine import Engine
 from convstudy.training.trainer import Trainer
 
 MODEL = {"width": 0.125, "batch_normalization_momentum": 0.9}
@@ -95,10 +95,10 @@ def _signal_at(number: signal.Signals, epoch: int, step: int) -> None:
 
 
 if __name__ == "__main__":
-    interruption.listen()
+    signals.listen()
     if len(sys.argv) > 3:
         _signal_at(signal.Signals[sys.argv[3]], int(sys.argv[4]), int(sys.argv[5]))
     try:
         curve(Path(sys.argv[1])).train(int(sys.argv[2]))
-    except interruption.Interrupted as reason:
+    except signals.Interrupted as reason:
         sys.exit(str(reason))

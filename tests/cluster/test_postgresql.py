@@ -10,8 +10,9 @@ import optuna
 import pandas as pd
 import pytest
 import search_example
-from convstudy import storages
-from convstudy.errors import UserError
+from convstudy.config import storage_url
+from convstudy.core.errors import UserError
+from convstudy.search import storages
 from pipeline_example import Project
 from search_example import search
 
@@ -165,7 +166,7 @@ def test_a_server_that_is_not_there_is_one_line(tmp_path, postgres, monkeypatch)
 def test_a_wrong_url_is_not_repeated(monkeypatch, url):
     monkeypatch.setenv("CONVSTUDY_STORAGE", url)
     with pytest.raises(UserError, match="allowed is postgresql://USER@HOST/DATABASE") as caught:
-        storages.postgres_url()
+        storage_url.postgres_url()
     assert "hidden" not in str(caught.value)
 
 

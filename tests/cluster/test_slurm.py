@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from convstudy.files import read_json
+from convstudy.core.files import read_json
 from pipeline_example import TINY, Project, merged
 
 SLURM = (

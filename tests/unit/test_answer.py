@@ -6,8 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from convstudy import answer, claims, exhaustive
-from convstudy.answer import Answer
+from convstudy.analyses.module_table import numbers as module_table
+from convstudy.claims import verdicts
+from convstudy.layers import models
+from convstudy.report import answer
+from convstudy.report.answer import Answer
 from table_example import made_up
 
 CONV, ENOUGH, SMALL = "conv-conv-conv", "conv-depthwise-depthwise", "depthwise-depthwise-depthwise"
@@ -17,13 +20,13 @@ def ranked(noise: float = 0.002, seed: int = 0, **accuracies: float) -> pd.DataF
     """Rank all modules, at 0.4 but for those that are named (with _ for -)."""
     named = {name.replace("_", "-"): value for name, value in accuracies.items()}
     table, _ = made_up(
-        3, 1, noise=noise, seed=seed, accuracies=dict.fromkeys(exhaustive_modules(), 0.4) | named
+        3, 1, noise=noise, seed=seed, accuracies=dict.fromkeys(all_modules(), 0.4) | named
     )
-    return exhaustive.rank(table)
+    return module_table.rank(table)
 
 
-def exhaustive_modules() -> list[str]:
-    return list(exhaustive.models.modules())
+def all_modules() -> list[str]:
+    return list(models.modules())
 
 
 def test_the_smallest_module_that_may_be_the_best_is_enough():
@@ -61,9 +64,9 @@ def test_sentences_are_true_of_random_tables():
     leads = set()
     for _ in range(60):
         apart = rng.choice([0.0, 0.01, 0.05])
-        accuracies = dict(zip(exhaustive_modules(), 0.5 + apart * rng.normal(size=27), strict=True))
+        accuracies = dict(zip(all_modules(), 0.5 + apart * rng.normal(size=27), strict=True))
         table, _ = made_up(3, 1, noise=0.01, seed=int(rng.integers(1000)), accuracies=accuracies)
-        modules = exhaustive.rank(table)
+        modules = module_table.rank(table)
         lead, text = answer.of_modules(modules)
         leads.add(lead)
         by_name = modules.set_index("module")
@@ -152,12 +155,12 @@ def full(order: str, inside: int, modules: pd.DataFrame | None = None, refuted: 
                 "high": 2,
             },
             *(
-                {"id": name, "verdict": claims.UNDECIDED, "statement": "A number."}
+                {"id": name, "verdict": verdicts.UNDECIDED, "statement": "A number."}
                 | {"low": -1 if place < inside else 1, "high": 2}
                 for place, name in enumerate(names)
             ),
             *(
-                {"id": f"other_{place}", "verdict": claims.NOT_REPRODUCED, "statement": "No."}
+                {"id": f"other_{place}", "verdict": verdicts.NOT_REPRODUCED, "statement": "No."}
                 for place in range(refuted)
             ),
         ]
@@ -171,16 +174,19 @@ def full(order: str, inside: int, modules: pd.DataFrame | None = None, refuted: 
 @pytest.mark.parametrize(
     ("verdict", "lead"),
     [
-        (claims.REPRODUCED, "The article's order holds."),
-        (claims.NOT_REPRODUCED, "The article's order does not hold."),
-        (claims.UNDECIDED, "The article's order is not settled."),
+        (verdicts.REPRODUCED, "The article's order holds."),
+        (verdicts.NOT_REPRODUCED, "The article's order does not hold."),
+        (verdicts.UNDECIDED, "The article's order is not settled."),
     ],
 )
 def test_at_the_articles_scale_its_order_is_judged(verdict: str, lead: str):
     found = full(verdict, 3, refuted=2)
     assert found.lead == lead
     names = [name for name, _ in found.refuted]
-    assert names == ["accuracy_order"] * (verdict == claims.NOT_REPRODUCED) + ["other_0", "other_1"]
+    assert names == ["accuracy_order"] * (verdict == verdicts.NOT_REPRODUCED) + [
+        "other_0",
+        "other_1",
+    ]
     assert found.conditions.startswith("50,000 training images, 100 epochs, 5 trainings each.")
 
 
@@ -188,23 +194,23 @@ def test_at_the_articles_scale_its_order_is_judged(verdict: str, lead: str):
     ("inside", "words"), [(3, "all three lie"), (1, "one lies"), (0, "none lie")]
 )
 def test_accuracies_within_one_more_training_are_counted(inside: int, words: str):
-    assert f"Of the article's figures {words} within" in full(claims.REPRODUCED, inside).text
+    assert f"Of the article's figures {words} within" in full(verdicts.REPRODUCED, inside).text
 
 
 def test_a_smaller_module_that_is_as_good_is_named_at_full_scale():
     modules = ranked(conv_conv_conv=0.5, conv_depthwise_depthwise=0.5)
-    text = full(claims.REPRODUCED, 3, modules).text
+    text = full(verdicts.REPRODUCED, 3, modules).text
     assert "conv · depthwise · depthwise needs 37 % of the parameters of all Conv2D" in text
-    assert "needs" not in full(claims.REPRODUCED, 3, ranked(conv_conv_conv=0.6)).text
+    assert "needs" not in full(verdicts.REPRODUCED, 3, ranked(conv_conv_conv=0.6)).text
 
 
 def test_made_up_images_say_nothing_of_accuracy():
     judged = pd.DataFrame(
-        {"basis": ["arithmetic"] * 2, "source": "Somewhere", "verdict": claims.REPRODUCED}
+        {"basis": ["arithmetic"] * 2, "source": "Somewhere", "verdict": verdicts.REPRODUCED}
     )
     found = answer.made_up(judged)
     assert found.lead.endswith("counts hold: 2 of 2 statements.")
-    wrong = judged.assign(verdict=[claims.REPRODUCED, claims.NOT_REPRODUCED])
+    wrong = judged.assign(verdict=[verdicts.REPRODUCED, verdicts.NOT_REPRODUCED])
     assert (
         answer.made_up(wrong).lead
         == "Of the article's 2 statements on arithmetic and counts, 1 hold."

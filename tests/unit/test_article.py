@@ -1,9 +1,10 @@
-from convstudy import article, models
+from convstudy.article import facts
+from convstudy.layers import models
 
 
 def test_every_printed_objective_is_error_plus_penalty_to_rounding():
-    weight, unit = article.penalty()
-    rows = [row for row in article.best(penalised=True) if "objective" in row]
+    weight, unit = facts.penalty()
+    rows = [row for row in facts.best(penalised=True) if "objective" in row]
     assert len(rows) == 5
     for row in rows:
         computed = 1 - row["test_accuracy"] + weight * row["parameters"] / unit
@@ -11,6 +12,6 @@ def test_every_printed_objective_is_error_plus_penalty_to_rounding():
 
 
 def test_every_module_exists():
-    named = {row["module"] for penalised in (False, True) for row in article.best(penalised)}
+    named = {row["module"] for penalised in (False, True) for row in facts.best(penalised)}
     assert named <= models.modules().keys()
-    assert set(article.accuracies()) == models.single_kind_models().keys()
+    assert set(facts.accuracies()) == models.single_kind_models().keys()

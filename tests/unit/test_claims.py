@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from convstudy import article, claims, ledger, tables
-from convstudy.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED
-from convstudy.errors import UserError
-from convstudy.extras import EXTRAS
-from convstudy.files import write_csv, write_json, write_text
-from convstudy.results import Results
-from convstudy.settings import merged
+from convstudy.analyses.article_study import tables
+from convstudy.article import facts
+from convstudy.claims import ledger, verdicts
+from convstudy.claims.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED
+from convstudy.config.analyses import EXTRAS
+from convstudy.config.settings import merged
+from convstudy.core.errors import UserError
+from convstudy.core.files import write_csv, write_json, write_text
+from convstudy.results.run import Results
 from convstudy.training.record import pack
 from sample_results import ALL_EXACT, FULL, OVERLAY, write_sample
 
@@ -34,7 +36,7 @@ def sample(folder: Path, **settings) -> Results:
 
 
 def judged(results: Results) -> pd.DataFrame:
-    return claims.check(results, LISTED, OVERLAY).set_index("id")
+    return verdicts.check(results, LISTED, OVERLAY).set_index("id")
 
 
 def edit(results: Results, name: str, change) -> Results:
@@ -68,7 +70,7 @@ def verdict(folder: Path, table: pd.DataFrame, **keys) -> dict[str, Any]:
     write_csv(folder / "tables/trials.csv", table)
     write_json(folder / "run.json", {"config": FULL, "reductions": [], "extras": []})
     write_json(folder / "data/summary.json", {"synthetic": False, **ALL_EXACT})
-    return claims.check(Results(folder), load(folder, **keys), OVERLAY).iloc[0].to_dict()
+    return verdicts.check(Results(folder), load(folder, **keys), OVERLAY).iloc[0].to_dict()
 
 
 def equality(value: Any, expected: Any) -> dict[str, Any]:
@@ -396,7 +398,7 @@ def test_every_accuracy_objective_and_count_of_the_article_is_claimed():
             elif key in ("test_accuracy", "objective", "parameters", "completed", "trials"):
                 yield where
 
-    stated = set(figures(article.load()))
+    stated = set(figures(facts.load()))
     assert len(stated) > 25
     assert stated <= claimed
 

@@ -1,6 +1,7 @@
 import pytest
-from convstudy import article, counts
-from convstudy.errors import UserError
+from convstudy.article import facts
+from convstudy.core.errors import UserError
+from convstudy.layers import counts
 
 
 @pytest.fixture(scope="module")
@@ -9,7 +10,7 @@ def table():
 
 
 def test_the_articles_seven_counts(table):
-    printed = article.parameter_counts()
+    printed = facts.parameter_counts()
     assert len(printed) == 7
     assert {name: table.loc[name, "parameters"] for name in printed} == printed
 
@@ -37,6 +38,6 @@ def test_agreement_with_keras_and_what_happens_without(monkeypatch):
     agreeing = counts.verify(0.125)
     assert list(agreeing["width"]) == [1, 1, 0.125, 0.125]
     counts.require_agreement(agreeing)
-    monkeypatch.setattr(article, "parameter_counts", lambda: {"conv": 1598731})
+    monkeypatch.setattr(facts, "parameter_counts", lambda: {"conv": 1598731})
     with pytest.raises(UserError, match=r"counts disagree: conv at width 1;"):
         counts.require_agreement(counts.verify(0.125))

@@ -11,9 +11,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import training_example
-from convstudy import curves, provenance, settings
-from convstudy.errors import UserError
-from convstudy.files import read_json, write_sealed
+from convstudy.config import settings
+from convstudy.core import environment
+from convstudy.core.errors import UserError
+from convstudy.core.files import read_json, write_sealed
+from convstudy.training import store
 from convstudy.training.record import summarise, unpack
 
 EXAMPLE = Path(training_example.__file__)
@@ -96,8 +98,8 @@ def test_a_training_that_is_asked_to_stop_loses_one_epoch(tmp_path, undisturbed,
 
 
 @pytest.mark.skipif(
-    provenance.unit() not in settings.BFLOAT16_UNITS,
-    reason=f"this processor ({provenance.unit()}) does not multiply bfloat16",
+    environment.unit() not in settings.BFLOAT16_UNITS,
+    reason=f"this processor ({environment.unit()}) does not multiply bfloat16",
 )
 @pytest.mark.fault(
     "SIGKILL, then SIGTERM, of a training in mixed_bfloat16",
@@ -173,7 +175,7 @@ def test_the_example_learns_and_its_epochs_differ(undisturbed):
 
 
 def test_a_stored_curve_is_read_and_not_trained(undisturbed, monkeypatch):
-    monkeypatch.setattr(curves, "Trainer", None)
+    monkeypatch.setattr(store, "Trainer", None)
     assert len(list(undisturbed.epochs(4))) == 4
 
 
@@ -301,7 +303,7 @@ def test_the_evidence_is_of_the_curves_that_it_was_begun_with(root):
     configs = [root / f"config/{name}.yaml" for name in ("config", "article", "evidence")]
     config = settings.read(configs, this_machine=False)
     images = SimpleNamespace(digest=JPEG_DIGEST)
-    names = {curve.name for curve in curves.single_kind_curves(config, Path("store"), images)}
+    names = {curve.name for curve in store.single_kind_curves(config, Path("store"), images)}
     assert names == EVIDENCE
 
 
@@ -313,16 +315,16 @@ def test_a_cosine_schedule_depends_on_its_length(tmp_path):
 
 def test_list_and_prune(tmp_path, undisturbed, capsys):
     store = undisturbed.folder.parent
-    curves.main(["--store", str(store), "list"])
+    store.main(["--store", str(store), "list"])
     assert undisturbed.name in capsys.readouterr().out
-    assert curves.prune(store, days=1, checkpoints_only=False) == 0
+    assert store.prune(store, days=1, checkpoints_only=False) == 0
     copy = tmp_path / "store"
     shutil.copytree(undisturbed.folder, copy / "a")
     [checkpoint] = (copy / "a").glob("*.keras")
     size = checkpoint.stat().st_size
-    assert curves.prune(copy, days=0, checkpoints_only=True) == size
+    assert store.prune(copy, days=0, checkpoints_only=True) == size
     assert (copy / "a" / "curve.json").is_file()
-    assert curves.prune(copy, days=0, checkpoints_only=False) > 0
+    assert store.prune(copy, days=0, checkpoints_only=False) > 0
     assert not (copy / "a").exists()
 
 

@@ -16,9 +16,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from convstudy import data
-from convstudy.errors import UserError
-from convstudy.files import read_json
+from convstudy.core.errors import UserError
+from convstudy.core.files import read_json
+from convstudy.data import dataset, sources
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -71,7 +71,7 @@ def no_keras(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(home))
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    monkeypatch.setattr(data, "ARCHIVE_URL", f"http://127.0.0.1:{port}/archive")
+    monkeypatch.setattr(sources, "ARCHIVE_URL", f"http://127.0.0.1:{port}/archive")
     return home
 
 
@@ -83,7 +83,7 @@ def out(tmp_path):
 def prepare(folder, directory, **settings):
     """Prepare the images of a folder, or of none, and give summary and arrays."""
     given = None if directory is None else str(directory)
-    return data.prepare(SETTINGS | settings, given, folder), data.load_arrays(folder)
+    return dataset.prepare(SETTINGS | settings, given, folder), dataset.load_arrays(folder)
 
 
 def test_arrays_are_the_encoded_pixels_in_order(parquet, out):
@@ -124,7 +124,7 @@ def test_counts_a_class_are_written(parquet, out):
     prepare(out, parquet, train_images=20)
     table = pd.read_csv(out / "classes.csv")
     assert list(table.columns) == ["split", "label", "name", "images"]
-    assert list(table.name[:10]) == list(data.CLASS_NAMES)
+    assert list(table.name[:10]) == list(sources.CLASS_NAMES)
     assert (table.images == 2).all()
 
 
@@ -195,7 +195,7 @@ def assert_refused(parquet, out, message):
 def test_a_damaged_folder_is_one_line_that_names_it(
     parquet, out, no_keras, monkeypatch, damage, message
 ):
-    monkeypatch.setattr(data, "OFFICIAL", {"train": 40, "test": 20})
+    monkeypatch.setattr(sources, "OFFICIAL", {"train": 40, "test": 20})
     damage(parquet / "test-00000-of-00001.parquet")
     assert_refused(parquet, out, message)
 
@@ -242,19 +242,19 @@ def test_a_failed_write_leaves_no_summary(parquet, out, monkeypatch):
 def test_every_class_has_its_share_up_to_one(labels, wanted, seed):
     labels = np.array(labels)
     wanted = min(wanted, len(labels))
-    chosen = data.stratified(labels, wanted, seed)
+    chosen = dataset.stratified(labels, wanted, seed)
     assert len(chosen) == wanted
     assert (np.diff(chosen) > 0).all()
     shares = np.bincount(labels, minlength=10) * wanted / len(labels)
     taken = np.bincount(labels[chosen], minlength=10)
     assert (np.abs(taken - shares) < 1).all()
-    np.testing.assert_array_equal(chosen, data.stratified(labels, wanted, seed))
+    np.testing.assert_array_equal(chosen, dataset.stratified(labels, wanted, seed))
 
 
 def test_largest_remainders_are_rounded_up():
     # Shares of 10 in 33: 3.33, 4.55 and 2.12.
     labels = np.repeat([0, 1, 2], [11, 15, 7])
-    assert list(np.bincount(labels[data.stratified(labels, 10, 0)])) == [3, 5, 2]
+    assert list(np.bincount(labels[dataset.stratified(labels, 10, 0)])) == [3, 5, 2]
 
 
 @pytest.mark.parametrize(("train_images", "matters"), [(20, True), (None, False)])
@@ -332,7 +332,7 @@ def pack(no_keras, monkeypatch):
                 member.size = len(content)
                 packed.addfile(member, io.BytesIO(content))
         digest = hashlib.sha256(file.getvalue()).hexdigest()
-        monkeypatch.setattr(data, "ARCHIVE_SHA256", digest)
+        monkeypatch.setattr(sources, "ARCHIVE_SHA256", digest)
         return file.getvalue()
 
     return pack
@@ -382,7 +382,9 @@ def serve(monkeypatch):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr(data, "ARCHIVE_URL", f"http://127.0.0.1:{server.server_port}/archive")
+        monkeypatch.setattr(
+            sources, "ARCHIVE_URL", f"http://127.0.0.1:{server.server_port}/archive"
+        )
 
     yield serve
     release.set()
@@ -428,8 +430,8 @@ def test_a_download_lands_in_the_cache(before, archive, cached, serve, tmp_path)
 
 def test_a_changed_download_is_refused(archive, no_keras, serve):
     serve(archive + b" ")
-    with pytest.raises(data.Unavailable, match="corrupted"):
-        data.read_keras(timeout=2)
+    with pytest.raises(sources.Unavailable, match="corrupted"):
+        sources.read_keras(timeout=2)
     assert not list((no_keras / "datasets").iterdir())
 
 
@@ -440,7 +442,7 @@ def test_code_in_a_batch_is_not_run(pack, cached, tmp_path):
 
     cached.write_bytes(pack({"test_batch": pickle.dumps(Bomb())}))
     with pytest.raises(pickle.UnpicklingError, match="not allowed"):
-        data.read_keras()
+        sources.read_keras()
     assert not (tmp_path / "run").exists()
 
 
@@ -451,22 +453,24 @@ def test_an_archive_that_cannot_be_read_is_named(archive, cached, monkeypatch):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "read_bytes", denied)
-    with pytest.raises(data.Unavailable, match=r"target_archive cannot be read.*denied.*refused"):
-        data.read_keras(timeout=1)
+    with pytest.raises(
+        sources.Unavailable, match=r"target_archive cannot be read.*denied.*refused"
+    ):
+        sources.read_keras(timeout=1)
 
 
 def assert_given_up(reason, seconds):
     """Check that the timeout ends what hangs."""
     start = time.monotonic()
-    with pytest.raises(data.Unavailable, match=reason):
-        data.read_keras(timeout=0.5)
+    with pytest.raises(sources.Unavailable, match=reason):
+        sources.read_keras(timeout=0.5)
     assert time.monotonic() - start < seconds
 
 
 def test_a_silent_server_is_given_up(no_keras, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        monkeypatch.setattr(data, "ARCHIVE_URL", f"http://127.0.0.1:{port}/archive")
+        monkeypatch.setattr(sources, "ARCHIVE_URL", f"http://127.0.0.1:{port}/archive")
         assert_given_up("no answer in 0.5 s|timed out", seconds=3)
 
 
@@ -529,7 +533,7 @@ def test_a_missing_or_damaged_file_is_named(name, content, parquet, out):
         (out / name).write_bytes(content)
     fix = "make the arrays again: snakemake --cores all --forcerun prepare_dataset"
     with pytest.raises(UserError, match=f"{name} cannot be read.*{fix}"):
-        data.load_arrays(out)
+        dataset.load_arrays(out)
 
 
 def last_changed(array):
@@ -558,7 +562,7 @@ def test_arrays_that_are_not_as_written_are_refused(parquet, out, name, change, 
     dataset.verify()
     np.save(out / f"{name}.npy", change(np.load(out / f"{name}.npy")))
     with pytest.raises(UserError, match=message):
-        data.load_arrays(out).verify()
+        dataset.load_arrays(out).verify()
 
 
 def test_real_data(real_data, out):

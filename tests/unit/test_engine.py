@@ -9,7 +9,7 @@ import engine_example
 import numpy as np
 import pytest
 import training_example
-from convstudy import engine
+from convstudy.training.engine import steps
 
 # Relative to the length of the steps. Keras's fit comes as near to float64, and no nearer.
 TOLERANCE = {"float32": 1e-3, "float64": 1e-10, "mixed_bfloat16": 0.02}
@@ -54,7 +54,7 @@ def test_the_loss_of_a_badly_wrong_image_is_exact(scale, smoothing):
     tensor = tf.constant(logits)
     with tf.GradientTape() as tape:
         tape.watch(tensor)
-        loss, right = engine._loss_and_right(tensor, labels, smoothing)
+        loss, right = steps.loss_and_right(tensor, labels, smoothing)
     assert float(loss) == pytest.approx(-(targets * log_probabilities).sum(), rel=1e-5)
     np.testing.assert_allclose(
         tape.gradient(loss, tensor), np.exp(log_probabilities) - targets, atol=1e-5
@@ -69,7 +69,7 @@ def test_the_engine_takes_logits_and_leaves_the_model_as_it_is(precision):
     model = engine_example.network("conv", precision)
     images = training_example.DATASET.test_images[:4]
     before = model(images)
-    with engine._giving_logits(model):
+    with steps.giving_logits(model):
         logits = model(images)
     assert keras.ops.dtype(logits) == "float32"
     np.testing.assert_allclose(keras.ops.softmax(logits), before, rtol=1e-5)
@@ -87,15 +87,15 @@ def moved_by_hand(image, flip, up, left):
 def test_images_move_as_they_are_told():
     rng = np.random.default_rng(0)
     images = rng.integers(1, 256, (40, 6, 8, 3), dtype=np.uint8)
-    moves = engine.draw_moves("flip_and_shift", 40, rng)
+    moves = steps.draw_moves("flip_and_shift", 40, rng)
     assert {tuple(np.unique(column)) for column in moves.T} == {(0, 1), tuple(range(-4, 5))}
     expected = [moved_by_hand(image, *how) for image, how in zip(images, moves, strict=True)]
-    np.testing.assert_array_equal(engine.move(images, moves), expected)
+    np.testing.assert_array_equal(steps.move(images, moves), expected)
 
 
 def test_what_is_drawn_depends_on_the_augmentation():
     drawn = {
-        how: engine.draw_moves(how, 500, np.random.default_rng(0))
+        how: steps.draw_moves(how, 500, np.random.default_rng(0))
         for how in ("none", "flip", "flip_and_shift")
     }
     assert not drawn["none"].any()

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from convstudy import estimate, models, settings
-from convstudy.estimate import Estimate, Job, asked, line, span
-from convstudy.files import write_json
+from convstudy.config import settings
+from convstudy.core.files import write_json
+from convstudy.layers import models
+from convstudy.training import estimate
+from convstudy.training.estimate import Estimate, Job, asked, line, span
 from pipeline_example import without_slurm
 
 ROOT = Path(__file__).parents[2]

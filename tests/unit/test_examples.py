@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from convstudy import article, examples
-from convstudy.verification import keras_layer
+from convstudy.article import facts
+from convstudy.layers import examples
+from convstudy.layers.verification import keras_layer
 
 
 @pytest.fixture(scope="module")
@@ -11,7 +12,7 @@ def table():
 
 def test_every_printed_number_comes_out(table):
     assert table["passed"].all(), table[~table["passed"]]
-    stated = article.load()["worked_examples"]
+    stated = facts.load()["worked_examples"]
     for name in ("conv2d_multi", "depthwise_k3", "separable", "transpose"):
         cells = np.array(stated[name]["outputs"]).size
         against_print = table["check"].str.contains("against print") & (table["example"] == name)

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import pytest
-from convstudy import exhaustive, models
-from convstudy.stats import accuracy_interval
+from convstudy.analyses.module_table import numbers as module_table
+from convstudy.layers import models
+from convstudy.results import module_means
+from convstudy.stats.intervals import accuracy_interval
 from convstudy.training import record
 from convstudy.training.record import pack
 from sample_results import RECORDED
@@ -16,7 +18,7 @@ APART = {module: 0.9 - 0.01 * place for place, module in enumerate(models.module
 
 def ranked(replicates: int = 3, accuracies: Mapping[str, float] = APART, **how) -> pd.DataFrame:
     """Rank a made-up table, in which the modules stand apart in the order of their names."""
-    return exhaustive.rank(made_up(replicates, 1, accuracies=accuracies, **how)[0])
+    return module_table.rank(made_up(replicates, 1, accuracies=accuracies, **how)[0])
 
 
 def test_a_row_a_training_and_a_row_an_epoch():
@@ -31,7 +33,7 @@ def test_a_row_a_training_and_a_row_an_epoch():
     about = {"seed": 1, "parameters": 5, "device": "cpu", "status": "finished"}
     about |= {"test_images": 10, "curve": "one"}
     training = {"model": "conv-depthwise-conv", "replicate": 1, "records": records, **about}
-    table, curves = exhaustive.tabulate([training], 0.25)
+    table, curves = module_table.tabulate([training], 0.25)
     row = table.iloc[0]
     assert list(row[["layer1", "layer2", "layer3"]]) == ["conv", "depthwise", "conv"]
     assert (row["replicate"], row["test_accuracy_best"], row["best_epoch"]) == (1, 0.4, 2)
@@ -42,7 +44,7 @@ def test_a_row_a_training_and_a_row_an_epoch():
     assert list(curves["epoch"]) == [1, 2, 3]
     assert set(curves["parameters"]) == {row["parameters"]}
     # Every column is explained in the data set's description.
-    assert set(table) | set(curves) <= set(exhaustive.COLUMNS)
+    assert set(table) | set(curves) <= set(module_table.COLUMNS)
     assert curves["validation_accuracy"].isna().all()
 
 
@@ -64,7 +66,7 @@ def test_ranks_are_open_where_modules_are_alike():
 
 def test_intervals_are_over_new_trainings_and_images():
     table, _ = made_up(noise=0.01)
-    summary = exhaustive.rank(table).set_index("module")
+    summary = module_table.rank(table).set_index("module")
     mine = table[table["module"] == "conv-conv-conv"]
     expected = accuracy_interval(record.right(mine, "test_accuracy_best"))
     assert tuple(summary.loc["conv-conv-conv", ["low", "high"]]) == pytest.approx(expected)
@@ -77,8 +79,8 @@ def test_replicates_that_do_not_differ_tell_nothing():
 
 def test_what_stands_out_is_drawn_nearer_to_the_others():
     table, _ = made_up(noise=0.02, accuracies=dict.fromkeys(APART, 0.8))
-    means, freedom = exhaustive.means(table)
-    drawn = exhaustive.draw_means(means, freedom)
+    means, freedom = module_means.means(table)
+    drawn = module_means.draw_means(means, freedom)
     best = means["mean"].argmax()
     assert drawn[:, best].mean() < means["mean"].max() - 0.5 * (means["mean"].max() - 0.8)
     assert (drawn.argmax(axis=1) == best).mean() < 0.15
@@ -93,18 +95,18 @@ def test_one_replicate_has_no_interval():
 def test_a_training_that_ended_early_does_not_count():
     table, _ = made_up(noise=0.001)
     table.loc[0, ["status", "test_accuracy_best"]] = ["ended", 0.1]
-    summary = exhaustive.rank(table).set_index("module")
+    summary = module_table.rank(table).set_index("module")
     assert summary.loc[table.loc[0, "module"], "replicates"] == 2
     assert summary["rank"].iloc[0] == 1
 
 
 def test_the_description_explains_every_column():
     tables = {
-        name: RECORDED.table(f"exhaustive/{name}")
+        name: RECORDED.table(f"module_table/{name}")
         for name in ("table.csv", "curves.csv", "summary.csv")
     }
     made = {**RECORDED.provenance, "dirty": True}
-    text = exhaustive.document(tables, RECORDED.data, RECORDED.run["config"], made)
+    text = module_table.document(tables, RECORDED.data, RECORDED.run["config"], made)
     for name in {column for table in tables.values() for column in table}:
         assert re.search(rf"^\| `{name}` \| .+ \|$", text, re.MULTILINE), name
     digest = RECORDED.data["digest"]

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from convstudy.files import read_json, replacing, write_json, write_text
+from convstudy.core.files import read_json, replacing, write_json, write_text
 
 
 def test_a_file_is_replaced_whole(tmp_path):

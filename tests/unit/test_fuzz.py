@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 import search_example
 import yaml
-from convstudy import data, settings
-from convstudy.errors import UserError
+from convstudy.config import settings
+from convstudy.core.errors import UserError
+from convstudy.data import dataset, sources
 from convstudy.training.trainer import Recipe
 from PIL import Image
 from search_example import EPOCHS, PaperCurve, search
@@ -201,11 +202,11 @@ def parquet(tmp_path_factory):
 )
 def test_parquet_files(parquet):
     rng = random.Random(4)
-    good = data.read_directory(str(parquet))
+    good = sources.read_directory(str(parquet))
     refused = 0
     for _ in damages(parquet / "train-0.parquet", rng, 1000):
         try:
-            read = data.read_directory(str(parquet))
+            read = sources.read_directory(str(parquet))
         except UserError as error:
             refused += one_line(error)
             continue
@@ -222,15 +223,15 @@ def test_prepared_arrays(tmp_path):
     rng = random.Random(5)
     made = {"source": "synthetic", "train_images": 30, "test_images": 10, "seed": 0}
     made |= {"validation_images": 10}
-    data.prepare(made, None, tmp_path)
-    good = data.load_arrays(tmp_path)
+    dataset.prepare(made, None, tmp_path)
+    good = dataset.load_arrays(tmp_path)
     arrays = {name: np.array(value) for name, value in vars(good).items() if name != "digest"}
     refused = 0
     for _ in range(500):
         path = rng.choice([*sorted(tmp_path.glob("*.npy")), tmp_path / "summary.json"])
         for _ in damages(path, rng, 1):
             try:
-                read = data.load_arrays(tmp_path)
+                read = dataset.load_arrays(tmp_path)
                 read.verify()
                 for name, array in arrays.items():
                     np.testing.assert_array_equal(getattr(read, name), array)

@@ -14,11 +14,17 @@ import numpy as np
 import pandas as pd
 import yaml
 from bs4 import BeautifulSoup
-from convstudy import claims, curves, figures, ledger, models, provenance, recorded, tables
-from convstudy.files import file_digest, read_json, write_csv, write_json, write_text
-from convstudy.rendering import render
-from convstudy.results import Results
-from convstudy.search import Search
+from convstudy.analyses.article_study import tables
+from convstudy.claims import ledger, verdicts
+from convstudy.core import environment
+from convstudy.core.files import file_digest, read_json, write_csv, write_json, write_text
+from convstudy.layers import models
+from convstudy.report import drawing, parts
+from convstudy.report.rendering import render
+from convstudy.results import reference_runs
+from convstudy.results.run import Results
+from convstudy.search.study import Search
+from convstudy.training import curve
 from matplotlib.collections import Collection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -46,13 +52,13 @@ def make(folder: Path) -> Path:
     results, kept = Results(folder / "results"), folder / "kept"
     shutil.copytree(RUN, results.folder)
     tables.write_tables(results, results.folder / "tables")
-    runs = recorded.tabulate(results, recorded.runs(results.folder))
+    runs = reference_runs.tabulate(results, reference_runs.runs(results.folder))
     write_csv(results.folder / "tables/runs.csv", runs)
     listed = ledger.load(ROOT / "config/claims.yaml")
-    write_csv(results.folder / "claims.csv", claims.check(results, listed, OVERLAY))
-    for name, draw in figures.figures(results).items():
-        write_text(kept / f"figures/{name}.txt", drawn(draw()))
-    figures.draw_figures(results, results.folder / "figures")
+    write_csv(results.folder / "claims.csv", verdicts.check(results, listed, OVERLAY))
+    for name, figure in parts.drawings(results.analyses).items():
+        write_text(kept / f"figures/{name}.txt", drawn(figure.draw(results)))
+    drawing.draw_figures(results, results.folder / "figures")
     (folder / "reports").mkdir()
     page = folder / "reports/report.html"
     render(results, QUICK["report"]["title"], folder / "reports/report.ipynb", page)
@@ -60,9 +66,9 @@ def make(folder: Path) -> Path:
     for table in [*results.folder.glob("tables/*.csv"), results.folder / "claims.csv"]:
         write_text(kept / table.relative_to(results.folder), table.read_text())
     pictures = sorted(results.folder.glob("figures/**/*.*g"))
-    versions = provenance.versions()
+    versions = environment.versions()
     versions = {name: versions.get(name) for name in VERSIONS}
-    made_by = {"processor": provenance.processor(), **versions}
+    made_by = {"processor": environment.processor(), **versions}
     digests = {
         str(path.relative_to(results.folder / "figures")): file_digest(path) for path in pictures
     }
@@ -147,12 +153,12 @@ def test_a_changed_number_or_word_is_found():
         assert difference(old, new)
 
 
-def curve_as_recorded(kinds: tuple[str, ...], replicate: int, folder: Path = RUN) -> curves.Curve:
+def curve_as_recorded(kinds: tuple[str, ...], replicate: int, folder: Path = RUN) -> curve.Curve:
     config = Results(RUN).run["config"]
     images = SimpleNamespace(digest=Results(RUN).data["digest"])
     of = config["search" if len(kinds) == models.MODULE_LAYERS else "training"]
     recipe = config["model"], config["training"]
-    return curves.Curve(folder, kinds, replicate, *recipe, of["epochs"], images)
+    return curve.Curve(folder, kinds, replicate, *recipe, of["epochs"], images)
 
 
 def test_every_curve_has_the_name_that_it_was_recorded_with():

@@ -5,12 +5,13 @@ import sys
 import time
 
 import pytest
-from convstudy import engine, gpus, interruption
+from convstudy.core import gpus, signals
+from convstudy.training.engine import backends
 
 LEASE = """
 import sys, time
-from convstudy import gpus
-from convstudy.interruption import listen
+from convstudy.core import gpus
+from convstudy.core.signals import listen
 listen()
 with gpus.lease({"gpu": 1}) as gpu:
     print(gpu, time.monotonic(), flush=True)
@@ -148,8 +149,8 @@ def test_without_a_gpu_the_cpu_works_and_says_so(machine, caplog):
     with gpus.lease({"gpu": 1}) as gpu:
         assert gpu is None
         assert "this machine shows none" in caplog.text
-        assert engine.use_backend("tensorflow") == "cpu, in place of a GPU"
-        assert engine.use_backend("tensorflow", device="cpu") == "cpu"
+        assert backends.use_backend("tensorflow") == "cpu, in place of a GPU"
+        assert backends.use_backend("tensorflow", device="cpu") == "cpu"
     with gpus.lease({}):
-        assert engine.use_backend("tensorflow") == "cpu"
-    assert not interruption.asked()
+        assert backends.use_backend("tensorflow") == "cpu"
+    assert not signals.asked()

@@ -1,5 +1,5 @@
 import pytest
-from convstudy.layers import Layer, LayerKind, cost
+from convstudy.layers.kinds import Layer, LayerKind, cost
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,13 +4,13 @@ import sys
 import time
 
 import pytest
-from convstudy import interruption, locks
-from convstudy.errors import UserError
+from convstudy.core import locks, signals
+from convstudy.core.errors import UserError
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from convstudy import locks
+from convstudy.core import locks
 held = getattr(locks, sys.argv[1])(Path(sys.argv[2]))
 if sys.argv[1] == "lock":
     held.acquire()
@@ -40,9 +40,9 @@ def hold():
 
 @pytest.fixture
 def listening():
-    interruption.listen()
+    signals.listen()
     yield
-    interruption.forget()
+    signals.forget()
 
 
 def test_a_lock_is_free_as_soon_as_its_owner_is_killed(tmp_path, hold):
@@ -68,9 +68,9 @@ def test_who_waits_says_for_what_and_gets_the_lock(tmp_path, hold, caplog):
 def test_waiting_ends_when_a_stop_is_asked_for(tmp_path, hold, listening):
     path = tmp_path / "thing"
     hold("lock", path)
-    interruption.ask()
+    signals.ask()
     with (
-        pytest.raises(interruption.Interrupted, match="while it waited for the thing"),
+        pytest.raises(signals.Interrupted, match="while it waited for the thing"),
         locks.waiting_for(path, "the thing"),
     ):
         pass
@@ -93,8 +93,8 @@ def test_a_folder_is_claimed_by_one_run(tmp_path, hold):
 
 def test_a_second_ctrl_c_stops_at_once(listening):
     signal.raise_signal(signal.SIGINT)
-    assert interruption.asked()
+    assert signals.asked()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
-    interruption.forget()
-    assert not interruption.asked()
+    signals.forget()
+    assert not signals.asked()

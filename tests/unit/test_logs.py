@@ -5,10 +5,11 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from convstudy import interruption
-from convstudy.engine import _native_messages_to_log
-from convstudy.errors import UserError
-from convstudy.logs import duration, job
+from convstudy.core import signals
+from convstudy.core.errors import UserError
+from convstudy.core.progress import duration
+from convstudy.provenance.job import job
+from convstudy.training.engine.backends import _native_messages_to_log
 
 
 def run(tmp_path, action):
@@ -17,7 +18,7 @@ def run(tmp_path, action):
         with job(snakemake, stoppable=True):
             action()
     finally:
-        interruption.forget()
+        signals.forget()
     return snakemake.log.read_text()
 
 
@@ -36,8 +37,8 @@ def refused():
 
 
 def stopped():
-    interruption.ask()
-    interruption.stop_if_asked("after step 3")
+    signals.ask()
+    signals.stop_if_asked("after step 3")
 
 
 @pytest.mark.parametrize(

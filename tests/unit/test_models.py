@@ -1,5 +1,5 @@
 import pytest
-from convstudy import models
+from convstudy.layers import models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

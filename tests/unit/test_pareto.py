@@ -1,7 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from convstudy import models, pareto
+from convstudy.analyses.pareto import numbers as pareto
+from convstudy.layers import models
 from table_example import made_up
 
 BIG, MIDDLE, SMALL = "conv-conv-conv", "conv-conv-depthwise", "depthwise-depthwise-depthwise"

@@ -1,8 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from convstudy import exhaustive, extras, penalties, settings
-from convstudy.penalties import envelope
+from convstudy.analyses.penalties import numbers as penalties
+from convstudy.analyses.penalties.numbers import envelope
+from convstudy.config import analyses, settings
+from convstudy.results import module_means
 from hypothesis import given
 from hypothesis import strategies as st
 from table_example import made_up
@@ -57,7 +59,7 @@ def test_the_envelope_is_the_minimum_everywhere(lines):
 def test_winners_agree_with_the_table_and_their_intervals_hold_them():
     table, _ = made_up(noise=0.01)
     found = penalties.winners(table, PENALTY)
-    means, _ = exhaustive.means(table)
+    means, _ = module_means.means(table)
     assert found["module"].iloc[0] == means["mean"].idxmax()
     assert found["parameters"].is_monotonic_decreasing
     assert found["parameters"].iloc[-1] == table["parameters"].min()
@@ -110,28 +112,28 @@ def test_one_module_alone():
 
 def test_the_penalty_is_that_of_the_first_study_that_has_one():
     config = settings.validate({})
-    assert extras.penalty(config) == {"weight": 0.05, "unit": 15625}
+    assert settings.penalty(config) == {"weight": 0.05, "unit": 15625}
     studies = {
         "a": {},
         "b": {"penalty": {"weight": 0.2, "unit": 7}},
         "c": {"penalty": {"weight": 1}},
     }
     other = settings.validate({"search": {"studies": studies}})
-    assert extras.penalty(other) == {"weight": 0.2, "unit": 7}
+    assert settings.penalty(other) == {"weight": 0.2, "unit": 7}
     # With none, the article's, at this width.
     none = settings.validate({"search": {"studies": {"a": {}}}, "model": {"width": 0.5}})
-    assert extras.penalty(none) == {"weight": 0.05, "unit": 62500}
+    assert settings.penalty(none) == {"weight": 0.05, "unit": 62500}
 
 
 def test_only_the_penalty_of_the_studies_makes_it_outdated():
-    before = extras.settings("penalties", settings.validate({}))
+    before = analyses.settings("penalties", settings.validate({}))
     for changes, same in (
         ({"trials": 20, "penalty": {"weight": 0.05}}, True),
         ({"penalty": {"weight": 0.05, "pruning": "objective"}}, True),
         ({"penalty": {"weight": 0.06}}, False),
     ):
         config = settings.validate({"search": {"studies": {"penalised": changes}}})
-        assert (extras.settings("penalties", config) == before) == same
+        assert (analyses.settings("penalties", config) == before) == same
 
 
 def test_the_data_frames_index_does_not_matter():

@@ -1,6 +1,8 @@
 import pytest
-from convstudy import examples, pictures, plots
-from convstudy.results import EXAMPLES
+from convstudy.analyses.article_study import example_diagrams
+from convstudy.display import style
+from convstudy.layers import examples
+from convstudy.results.run import EXAMPLES
 
 
 def texts(figure):
@@ -10,7 +12,7 @@ def texts(figure):
 @pytest.mark.parametrize("name", examples.examples())
 def test_every_number_of_an_example_is_drawn(name):
     example = examples.examples()[name]
-    drawn = texts(pictures.draw_example(name))
+    drawn = texts(example_diagrams.draw_example(name))
     for array in (example.image, *example.kernels, example.output()):
         for value in array.ravel():
             assert f"{round(float(value), 6):g}" in drawn
@@ -18,28 +20,28 @@ def test_every_number_of_an_example_is_drawn(name):
 
 def test_the_sum_is_written_out():
     assert "8.2 = 0.1×7 + 0.2×8 + 0.3×9 + 0.4×1 + 0.5×2 + 0.6×3" in texts(
-        pictures.draw_example("transpose")
+        example_diagrams.draw_example("transpose")
     )
-    multi = " ".join(texts(pictures.draw_example("conv2d_multi")))
+    multi = " ".join(texts(example_diagrams.draw_example("conv2d_multi")))
     assert "598.5 = (0.1×1 + 0.3×7" in multi
     assert "1.7×49) + (0.2×4 +" in multi
 
 
 @pytest.mark.parametrize("name", examples.examples())
 def test_exactly_one_output_and_its_inputs_are_marked(name):
-    faces = [patch.get_facecolor() for patch in pictures.draw_example(name).axes[0].patches]
+    faces = [patch.get_facecolor() for patch in example_diagrams.draw_example(name).axes[0].patches]
     from matplotlib.colors import to_rgba
 
     example = examples.examples()[name]
-    assert faces.count(to_rgba(pictures.RESULT)) == 1
+    assert faces.count(to_rgba(example_diagrams.RESULT)) == 1
     products = len(examples.products(example))
     inputs = {"transpose": 6}.get(name, products)
     pointwise = len(example.kernels) - 1
-    assert faces.count(to_rgba(pictures.SEEN)) == inputs + products + pointwise
+    assert faces.count(to_rgba(example_diagrams.SEEN)) == inputs + products + pointwise
 
 
 def test_pairs_are_numbered_where_weights_are_met_in_another_order():
-    figure = pictures.draw_example("transpose")
+    figure = example_diagrams.draw_example("transpose")
     at = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
     small = [text for text in figure.axes[0].texts if text.get_fontsize() == 6]
     met: dict[str, set[str]] = {}
@@ -53,10 +55,10 @@ def test_pairs_are_numbered_where_weights_are_met_in_another_order():
 
 def test_an_example_for_a_phone_has_the_same_numbers_below_each_other():
     for name in examples.examples():
-        wide = pictures.draw_example(name)
-        with plots.narrow_screen():
-            narrow = pictures.draw_example(name)
-        assert narrow.get_figwidth() == pytest.approx(plots.NARROW)
+        wide = example_diagrams.draw_example(name)
+        with style.narrow_screen():
+            narrow = example_diagrams.draw_example(name)
+        assert narrow.get_figwidth() == pytest.approx(style.NARROW)
         assert len(narrow.axes[0].patches) == len(wide.axes[0].patches)
         assert sorted(" ".join(texts(narrow)).split()) == sorted(" ".join(texts(wide)).split())
 

@@ -7,9 +7,12 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from convstudy import figures, plots, timing_plots
-from convstudy.layers import KINDS
-from convstudy.results import Results, figure_names
+from convstudy.analyses.article_study import figures as article_study_figures
+from convstudy.analyses.timing import figures as timing_figures
+from convstudy.display import style
+from convstudy.layers.kinds import KINDS
+from convstudy.report import drawing
+from convstudy.results.run import Results, figure_names
 from PIL import Image
 from sample_results import RECORDED, STUDIES
 
@@ -42,15 +45,15 @@ def test_names_are_had_without_loading_plotting_packages():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_has_a_colour_of_its_own_that_stands_out_from_white(kind: str):
-    assert list(plots.colours().values()).count(plots.colours()[kind]) == 1
+    assert list(style.colours().values()).count(style.colours()[kind]) == 1
     # WCAG 2 asks for 3 to 1 in graphics.
-    assert contrast(plots.colours()[kind]) >= 3
+    assert contrast(style.colours()[kind]) >= 3
 
 
 @pytest.mark.parametrize("name", ["learning_curves", "single_kind", "parameters_accuracy"])
 def test_synthetic_data_are_named_and_the_article_is_left_out(results: Results, name: str):
     results.data["synthetic"] = True
-    found = texts(figures.figures(results)[name]())
+    found = texts(drawing.figures(results)[name]())
     assert NOTE in found
     assert "article" not in found
 
@@ -70,18 +73,18 @@ def test_the_article_stands_beside_what_compares_with_it(
     results: Results, name: str, reductions: list[str], beside: bool
 ):
     results.run["reductions"] = reductions
-    found = texts(figures.figures(results)[name]())
+    found = texts(drawing.figures(results)[name]())
     assert ("article" in found.lower()) == beside
     assert NOTE not in found
 
 
 def test_a_figure_for_a_phone_is_narrow_and_says_the_same(results: Results):
     for name in figure_names(results.extras):
-        draw = figures.figures(results)[name]
+        draw = drawing.figures(results)[name]
         wide = draw()
-        with plots.narrow_screen():
+        with style.narrow_screen():
             narrow = draw()
-        assert narrow.get_figwidth() == plots.NARROW < wide.get_figwidth()
+        assert narrow.get_figwidth() == style.NARROW < wide.get_figwidth()
         assert len(narrow.axes) == len(wide.axes)
         assert texts(narrow).split() == texts(wide).split(), name
 
@@ -94,7 +97,7 @@ def contrast(colour) -> float:
 
 
 def test_all_text_in_figures_can_be_read(results: Results):
-    for name, draw in figures.figures(results).items():
+    for name, draw in drawing.figures(results).items():
         for text in draw().findobj(mpl.text.Text):
             if text.get_text() and text.get_visible():
                 # WCAG 2 asks for 4.5 to 1 in text.
@@ -111,7 +114,7 @@ def test_speedups_are_conv_over_separable_with_the_chance_in_both():
             "ms_high": [7.0, 2.0, 8.0],
         }
     )
-    found = timing_plots.speedups(table)
+    found = timing_figures.speedups(table)
     assert list(found.index) == [4]
     assert found.loc[4, "value"] == 3
     assert found.loc[4, ["low", "high"]].tolist() == pytest.approx([2.5, 3.5], rel=0.02)
@@ -122,14 +125,14 @@ def test_a_smaller_run_does_not_share_axes_with_the_article(
     results: Results, reductions: list[str], panels: int
 ):
     results.run["reductions"] = reductions
-    assert len(plots.parameters_accuracy(results).axes) == panels
+    assert len(article_study_figures.parameters_accuracy(results).axes) == panels
 
 
 def test_a_study_whose_trials_all_failed_can_be_drawn(results: Results):
     for name, study in results.studies.items():
         trials = study.trials.assign(state="FAIL", objective=np.nan, test_accuracy=np.nan)
         results.studies[name] = replace(study, trials=trials)
-    assert plots.parameters_accuracy(results).axes
+    assert article_study_figures.parameters_accuracy(results).axes
 
 
 @pytest.mark.parametrize(
@@ -137,16 +140,16 @@ def test_a_study_whose_trials_all_failed_can_be_drawn(results: Results):
     [
         (["conv", "conv", "depthwise"], "conv"),
         (["depthwise", "separable", "separable"], "separable"),
-        (["conv", "depthwise", "separable"], plots.MIXED),
+        (["conv", "depthwise", "separable"], style.MIXED),
     ],
 )
 def test_leading_kind_is_that_of_most_layers(kinds: list[str], leading: str):
-    assert plots.leading_kind(kinds) == leading
+    assert article_study_figures.leading_kind(kinds) == leading
 
 
 def test_drawing_leaves_the_settings_of_others_alone(results: Results, tmp_path: Path):
     before = dict(mpl.rcParams)
-    plots.save(plots.single_kind(results), tmp_path / "single_kind")
+    style.save(article_study_figures.single_kind(results), tmp_path / "single_kind")
     assert dict(mpl.rcParams) == before
 
 
@@ -154,7 +157,7 @@ def test_saving_twice_gives_the_same_bytes_and_leaves_nothing_else(
     results: Results, tmp_path: Path
 ):
     for name in ("first", "second"):
-        plots.save(plots.learning_curves(results), tmp_path / name)
+        style.save(article_study_figures.learning_curves(results), tmp_path / name)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "first.png",
         "first.svg",

@@ -9,13 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from convstudy import engine, models, precision, provenance, settings
-from convstudy.errors import UserError
-from convstudy.layers import KINDS, Layer
+from convstudy.config import settings
+from convstudy.core import environment
+from convstudy.core.errors import UserError
+from convstudy.layers import models
+from convstudy.layers.kinds import KINDS, Layer
+from convstudy.training import precision
+from convstudy.training.engine import backends, engine, kernels
 
-BFLOAT16 = provenance.unit() in settings.BFLOAT16_UNITS
+BFLOAT16 = environment.unit() in settings.BFLOAT16_UNITS
 multiplies_bfloat16 = pytest.mark.skipif(
-    not BFLOAT16, reason=f"this processor ({provenance.unit()}) does not multiply bfloat16"
+    not BFLOAT16, reason=f"this processor ({environment.unit()}) does not multiply bfloat16"
 )
 
 # Unit roundoff of bfloat16, which has 8 bits, and of float32, which has 24.
@@ -24,7 +28,7 @@ ROUNDING, SUMMING = 2.0**-8, 2.0**-24
 
 @pytest.fixture(scope="module", autouse=True)
 def tensorflow():
-    engine.use_backend("tensorflow", "cpu", 1, "mixed_bfloat16")
+    backends.use_backend("tensorflow", "cpu", 1, "mixed_bfloat16")
 
 
 def grid(kind: str, size: int):
@@ -85,7 +89,7 @@ def test_a_sum_of_many_equal_gradients_does_not_stop():
     bias = tf.zeros(3, tf.bfloat16)
     with tf.GradientTape() as tape:
         tape.watch(bias)
-        outputs = engine._add_bias(tf.zeros((128, 32, 32, 3), tf.bfloat16), bias)
+        outputs = kernels._add_bias(tf.zeros((128, 32, 32, 3), tf.bfloat16), bias)
     gradient = tape.gradient(outputs, bias, output_gradients=tf.ones_like(outputs))
     assert np.asarray(gradient, "float32").tolist() == [128 * 32 * 32] * 3
 
@@ -99,7 +103,7 @@ def test_a_layer_that_is_wrong_is_refused(monkeypatch):
     precision.require_bfloat16(layers)
     precision._largest_error.cache_clear()
     # As TensorFlow sums by itself.
-    monkeypatch.setattr(engine, "_add_bias", tf.nn.bias_add)
+    monkeypatch.setattr(kernels, "_add_bias", tf.nn.bias_add)
     with pytest.raises(UserError, match=r"gradient by the bias is off by .* write precision: fl"):
         precision.require_bfloat16(layers)
     precision._largest_error.cache_clear()
@@ -131,12 +135,12 @@ def test_variables_that_change_a_precision_are_left_out(monkeypatch, caplog):
         ("TF_ENABLE_ONEDNN_OPTS", "0"),
     ):
         monkeypatch.setenv(name, value)
-    engine.use_backend("tensorflow", "cpu")
+    backends.use_backend("tensorflow", "cpu")
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "0"
     assert os.environ["ONEDNN_VERBOSE"] == "0"
     assert not {"DNNL_MAX_CPU_ISA", "TF_SET_ONEDNN_FPMATH_MODE"} & set(os.environ)
     assert "ONEDNN_DEFAULT_FPMATH_MODE=BF16 changes what float32 means" in caplog.text
-    engine.use_backend("tensorflow", "cpu", 1, "mixed_bfloat16")
+    backends.use_backend("tensorflow", "cpu", 1, "mixed_bfloat16")
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"
 
 
@@ -150,8 +154,8 @@ def test_what_is_in_float32():
         model.compile(optimizer="adam")
         model.optimizer.build(model.trainable_variables)
         by_name = {layer.name: layer for layer in model.layers}
-        with engine.training_kernels(model):
-            normalised, mean, variance = engine._moments(
+        with kernels.training_kernels(model):
+            normalised, mean, variance = kernels._moments(
                 keras.ops.ones((2, 4, 4, 8), "bfloat16"),
                 by_name["stage1_adjust_norm"].gamma,
                 by_name["stage1_adjust_norm"].beta,

@@ -2,7 +2,8 @@ import ast
 import shutil
 import subprocess
 
-from convstudy import provenance
+from convstudy.core import environment
+from convstudy.provenance import code
 
 
 def run(node):
@@ -49,7 +50,7 @@ def test_a_digest_changes_with_what_a_script_imports_and_with_nothing_else(root,
         return {by_name[name] for name in found}
 
     def digests():
-        return {script: provenance.code_digest(script, package) for script in scripts}
+        return {script: code.code_digest(script, package) for script in scripts}
 
     before = digests()
     for module in modules:
@@ -68,7 +69,7 @@ def test_a_digest_holds_the_data_of_what_a_script_imports(root, tmp_path):
     def digests():
         names = ("check_claims", "prepare_dataset")
         scripts = [root / f"workflow/scripts/{name}.py" for name in names]
-        return [provenance.code_digest(script, package) for script in scripts]
+        return [code.code_digest(script, package) for script in scripts]
 
     claims, dataset = digests()
     with (package / "article.yaml").open("a") as file:
@@ -93,23 +94,23 @@ def test_a_commit_and_changes_to_it(tmp_path):
     (tmp_path / "file").write_text("1")
     git("add", ".")
     git("commit", "-q", "-m", "one")
-    provenance.commit.cache_clear()
-    found = provenance.commit(tmp_path)
+    environment.commit.cache_clear()
+    found = environment.commit(tmp_path)
     assert len(found["commit"]) == 40
     assert found["dirty"] is False
     (tmp_path / "file").write_text("2")
-    provenance.commit.cache_clear()
-    assert provenance.commit(tmp_path)["dirty"] is True
+    environment.commit.cache_clear()
+    assert environment.commit(tmp_path)["dirty"] is True
 
 
 def test_no_repository_is_no_error(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    provenance.commit.cache_clear()
-    assert provenance.commit(tmp_path) == {"commit": None, "dirty": None}
+    environment.commit.cache_clear()
+    assert environment.commit(tmp_path) == {"commit": None, "dirty": None}
 
 
 def test_versions_and_machine_are_named():
-    described = provenance.describe({"training": {"backend": "tensorflow", "device": "auto"}})
+    described = environment.describe({"training": {"backend": "tensorflow", "device": "auto"}})
     assert {"python", "keras", "optuna"} <= described["versions"].keys()
     assert described["hardware"]["cores"] >= 1
     assert described["created"].endswith("+00:00")

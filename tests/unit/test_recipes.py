@@ -1,11 +1,13 @@
 import pytest
-from convstudy import article, recipes, settings
+from convstudy.analyses.recipes import numbers as recipes
+from convstudy.article import facts
+from convstudy.config import settings
 from sample_results import RECORDED, with_right
 
 
 def test_the_closest_recipe_comes_first():
     trainings = RECORDED.table("recipes/trainings.csv")
-    printed = trainings["kind"].map(article.accuracies())
+    printed = trainings["kind"].map(facts.accuracies())
     away = trainings["recipe"].map({"adam": -0.05, "sgd": 0.01, "rmsprop": 0.03, "modern": 0.08})
     table = recipes.compare(with_right(trainings.assign(test_accuracy_best=printed + away)))
     assert list(table["recipe"].drop_duplicates()) == ["sgd", "rmsprop", "adam", "modern"]
@@ -20,8 +22,8 @@ def test_a_recipe_changes_what_it_names_and_nothing_else():
     config = settings.validate(
         {"recipes": {"compared": {"mine": {"optimizer": {"learning_rate": 0.5}}, "as_is": {}}}}
     )
-    assert recipes.training(config, "as_is") == config["training"]
-    mine = recipes.training(config, "mine")
+    assert settings.training(config, "as_is") == config["training"]
+    mine = settings.training(config, "mine")
     assert mine["optimizer"] == {**config["training"]["optimizer"], "learning_rate": 0.5}
     assert {key: mine[key] for key in mine if key != "optimizer"} == {
         key: value for key, value in config["training"].items() if key != "optimizer"
@@ -31,7 +33,7 @@ def test_a_recipe_changes_what_it_names_and_nothing_else():
 def test_a_recipe_with_augmentation_or_smoothing_is_not_plain():
     config = settings.validate({})
     plain = {
-        name: recipes.is_plain(recipes.training(config, name))
+        name: recipes.is_plain(settings.training(config, name))
         for name in config["recipes"]["compared"]
     }
     assert plain == {"adam": True, "sgd": True, "rmsprop": True, "modern": False}

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from convstudy import recorded, settings
-from convstudy.errors import UserError
-from convstudy.extras import EXTRAS
-from convstudy.files import read_json, write_json
-from convstudy.results import Results, result_files
+from convstudy.config import settings
+from convstudy.config.analyses import EXTRAS
+from convstudy.core.errors import UserError
+from convstudy.core.files import read_json, write_json
+from convstudy.results import reference_runs
+from convstudy.results.run import Results, result_files
 from pipeline_example import without_slurm
 from sample_results import STUDIES, write_sample
 
@@ -26,8 +27,8 @@ def run(tmp_path: Path) -> Results:
 
 
 def test_a_recorded_run_is_a_results_folder_with_its_config(run: Results):
-    recorded.record(run, run.folder / "reference/laptop")
-    (read,) = recorded.runs(run.folder)
+    reference_runs.record(run, run.folder / "reference/laptop")
+    (read,) = reference_runs.runs(run.folder)
     assert read.training.equals(run.training)
     assert list(read.studies) == list(run.studies)
     config = yaml.safe_load((read.folder / "config.yaml").read_text())
@@ -54,7 +55,7 @@ def test_the_recorded_command_still_plans_the_run(root: Path, real_data: Path):
 
 
 def test_what_is_derived_is_made_anew_without_training(root: Path, tmp_path: Path):
-    recorded.copy_primary(root / "results/reference/cpu-small", tmp_path / "results")
+    reference_runs.copy_primary(root / "results/reference/cpu-small", tmp_path / "results")
     (tmp_path / "config").symlink_to(root / "config")
     for split in ("train", "test"):
         (tmp_path / f"{split}-0.parquet").touch()
@@ -79,16 +80,16 @@ def test_what_is_derived_is_made_anew_without_training(root: Path, tmp_path: Pat
 
 def test_a_run_without_what_was_trained_cannot_be_derived(run: Results, tmp_path: Path):
     with pytest.raises(UserError, match="is no recorded run"):
-        recorded.copy_primary(run.folder, tmp_path / "new")
-    recorded.record(run, run.folder / "reference/laptop")
+        reference_runs.copy_primary(run.folder, tmp_path / "new")
+    reference_runs.record(run, run.folder / "reference/laptop")
     with pytest.raises(UserError, match="has none of training/curves"):
-        recorded.copy_primary(run.folder / "reference/laptop", tmp_path / "new")
+        reference_runs.copy_primary(run.folder / "reference/laptop", tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
 def test_runs_stand_beside_the_article(run: Results):
-    recorded.record(run, run.folder / "reference/laptop")
-    table = recorded.tabulate(run, recorded.runs(run.folder)).set_index("run")
+    reference_runs.record(run, run.folder / "reference/laptop")
+    table = reference_runs.tabulate(run, reference_runs.runs(run.folder)).set_index("run")
     assert list(table.index) == ["The article", "laptop", "This run"]
     assert table.loc["The article", "conv"] == 0.8766
     mean = run.training.groupby("kind")["test_accuracy_best"].mean()
@@ -100,23 +101,23 @@ def test_a_run_that_nobody_could_repeat_is_not_recorded(run: Results):
     about = read_json(run.folder / "provenance.json")
     write_json(run.folder / "provenance.json", {**about, "dirty": True})
     with pytest.raises(UserError, match=r"in no commit.*commit the changes"):
-        recorded.record(Results(run.folder), run.folder / "reference/laptop")
-    assert recorded.runs(run.folder) == []
+        reference_runs.record(Results(run.folder), run.folder / "reference/laptop")
+    assert reference_runs.runs(run.folder) == []
 
 
 def test_a_large_file_is_refused_by_name(run: Results, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(recorded, "MOST_BYTES", 100)
+    monkeypatch.setattr(reference_runs, "MOST_BYTES", 100)
     with pytest.raises(UserError, match=r"run\.json has .* MB"):
-        recorded.record(run, run.folder / "reference/laptop")
-    assert recorded.runs(run.folder) == []
+        reference_runs.record(run, run.folder / "reference/laptop")
+    assert reference_runs.runs(run.folder) == []
 
 
 def test_the_command_records_again_and_says_what_is_wrong(run: Results, capsys):
     into = ["--results", str(run.folder), "--into", str(run.folder / "reference")]
     for _ in range(2):
-        recorded.main(["laptop", *into])
+        reference_runs.main(["laptop", *into])
         assert "recorded in" in capsys.readouterr().out
-    [read] = recorded.runs(run.folder)
+    [read] = reference_runs.runs(run.folder)
     assert not read.partial
     with pytest.raises(SystemExit, match="is no name"):
-        recorded.main(["My run", *into])
+        reference_runs.main(["My run", *into])

@@ -3,11 +3,12 @@ import re
 from types import SimpleNamespace
 
 import pytest
-from convstudy import provenance, records
-from convstudy.errors import UserError
-from convstudy.files import read_json, write_json
-from convstudy.logs import job
-from convstudy.records import DATA, RECORDS, recorded, verify
+from convstudy.core import environment
+from convstudy.core.errors import UserError
+from convstudy.core.files import read_json, write_json
+from convstudy.provenance import job_records
+from convstudy.provenance.job import job
+from convstudy.provenance.job_records import DATA, RECORDS, recorded, verify
 
 CODES = {"prepare": "c1", "train": "c2", "plot": "c3"}
 CURVES = [f"results/curves/{kind}.json" for kind in ("conv", "depthwise")]
@@ -54,7 +55,7 @@ def test_a_record_says_what_read_what_wrote_what_and_where(project):
     assert record["seeds"] == {"training.seed": 3}
     assert record["started"] <= record["ended"]
     assert record["versions"]["python"]
-    assert record["hardware"] == provenance.hardware()
+    assert record["hardware"] == environment.hardware()
     assert record.keys() >= {"commit", "dirty", "settings_digest"}
     [read], [wrote] = record["inputs"], record["outputs"]
     assert (read["path"], wrote["path"]) == (DATA, CURVES[0])
@@ -123,7 +124,7 @@ def test_a_file_that_was_made_anew_differs_from_what_later_jobs_read(project):
 
 
 def test_other_code_is_found_and_another_commit_is_none(project, monkeypatch):
-    monkeypatch.setattr(provenance, "commit", lambda _: {"commit": "f" * 40, "dirty": True})
+    monkeypatch.setattr(environment, "commit", lambda _: {"commit": "f" * 40, "dirty": True})
     found = verify(project, CODES)
     assert found.differences == []
     assert found.notes[-1] == (
@@ -150,9 +151,9 @@ def test_a_changed_record_is_found(project):
 
 def test_of_two_jobs_that_wrote_a_file_the_later_one_counts(tmp_path, monkeypatch):
     # Two rules in turn, of which the later has the name that comes first.
-    monkeypatch.setattr(provenance, "now", lambda: "2026-01-01T00:00:00+00:00")
+    monkeypatch.setattr(environment, "now", lambda: "2026-01-01T00:00:00+00:00")
     ran(tmp_path, "train", [], ["results/a.csv"])
-    monkeypatch.setattr(provenance, "now", lambda: "2026-01-02T00:00:00+00:00")
+    monkeypatch.setattr(environment, "now", lambda: "2026-01-02T00:00:00+00:00")
     ran(tmp_path, "plot", [], ["results/a.csv"])
     assert differences(tmp_path) == []
 
@@ -203,12 +204,12 @@ def test_a_job_that_lacks_an_output_is_not_recorded(tmp_path):
 
 
 def test_a_file_stands_on_all_jobs_before_it(project):
-    made_by = records.producers(records.read_records(project / RECORDS)[0])
-    behind = {records.job_name(one) for one in records.lineage("results/plot.svg", made_by)}
+    made_by = job_records.producers(job_records.read_records(project / RECORDS)[0])
+    behind = {job_records.job_name(one) for one in job_records.lineage("results/plot.svg", made_by)}
     assert behind == {"plot", "train conv 0", "train depthwise 0", "prepare"}
-    assert len(records.lineage(CURVES[0], made_by)) == 2
+    assert len(job_records.lineage(CURVES[0], made_by)) == 2
 
 
 def test_nothing_recorded_is_no_success(tmp_path):
     with pytest.raises(UserError, match="no records yet"):
-        records.require_as_recorded(tmp_path, CODES)
+        job_records.require_as_recorded(tmp_path, CODES)

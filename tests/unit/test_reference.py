@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from convstudy import reference
+from convstudy.layers import numpy_layers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,25 +48,28 @@ def by_shifted_images(image, kernel, stride, dilation, padding):
 def test_conv2d_is_a_sum_of_shifted_images(size, kernel, filters, options, seed):
     image, weights = arrays(seed, size, (*kernel, size[-1], filters))
     expected = by_shifted_images(image, weights, **options)
-    np.testing.assert_allclose(reference.conv2d(image, weights, **options), expected, atol=1e-12)
+    np.testing.assert_allclose(numpy_layers.conv2d(image, weights, **options), expected, atol=1e-12)
 
 
 @given(sizes, kernels, st.integers(1, 2), options, seeds)
 def test_depthwise_is_conv2d_channel_by_channel(size, kernel, multiplier, options, seed):
     image, weights = arrays(seed, size, (*kernel, size[-1], multiplier))
     expected = np.concatenate(
-        [reference.conv2d(image[..., [n]], weights[:, :, [n]], **options) for n in range(size[-1])],
+        [
+            numpy_layers.conv2d(image[..., [n]], weights[:, :, [n]], **options)
+            for n in range(size[-1])
+        ],
         axis=-1,
     )
-    actual = reference.depthwise_conv2d(image, weights, **options)
+    actual = numpy_layers.depthwise_conv2d(image, weights, **options)
     np.testing.assert_allclose(actual, expected, atol=1e-12)
 
 
 @given(sizes, kernels, options, seeds)
 def test_separable_is_conv2d_with_the_product_of_its_kernels(size, kernel, options, seed):
     image, depthwise, pointwise = arrays(seed, size, (*kernel, size[-1], 1), (1, 1, size[-1], 2))
-    expected = reference.conv2d(image, depthwise * pointwise, **options)
-    actual = reference.separable_conv2d(image, depthwise, pointwise, **options)
+    expected = numpy_layers.conv2d(image, depthwise * pointwise, **options)
+    actual = numpy_layers.separable_conv2d(image, depthwise, pointwise, **options)
     np.testing.assert_allclose(actual, expected, atol=1e-12)
 
 
@@ -79,9 +82,9 @@ def test_transpose_is_the_adjoint(size, kernel, stride, padding, seed):
     image, weights = arrays(
         seed, (size[0], height, height, size[-1]), (kernel, kernel, size[-1], 2)
     )
-    convolved = reference.conv2d(image, weights, stride, 1, padding)
+    convolved = numpy_layers.conv2d(image, weights, stride, 1, padding)
     [other] = arrays(seed + 1, convolved.shape)
-    back = reference.conv2d_transpose(other, weights, stride, padding)
+    back = numpy_layers.conv2d_transpose(other, weights, stride, padding)
     seen = image[:, : back.shape[1], : back.shape[2]]
     assert np.sum(convolved * other) == pytest.approx(np.sum(seen * back), abs=1e-9)
 
@@ -91,4 +94,6 @@ def test_a_kernel_with_a_single_one_in_its_middle_changes_nothing(size, seed):
     [image] = arrays(seed, size)
     kernel = np.zeros((3, 3, size[-1], 1))
     kernel[1, 1] = 1
-    np.testing.assert_array_equal(reference.depthwise_conv2d(image, kernel, padding="same"), image)
+    np.testing.assert_array_equal(
+        numpy_layers.depthwise_conv2d(image, kernel, padding="same"), image
+    )

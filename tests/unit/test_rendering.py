@@ -4,9 +4,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from convstudy.errors import UserError
-from convstudy.extras import EXTRAS
-from convstudy.rendering import assemble, execute, to_html
+from convstudy.config.analyses import EXTRAS
+from convstudy.core.errors import UserError
+from convstudy.report.rendering import assemble, execute, to_html
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 

@@ -5,11 +5,13 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from convstudy import replay, stats
-from convstudy.errors import UserError
-from convstudy.files import write_csv
-from convstudy.replay import Design
-from convstudy.report import Report
+from convstudy.analyses.replay import numbers as replay
+from convstudy.analyses.replay import studies
+from convstudy.analyses.replay.studies import Design
+from convstudy.core.errors import UserError
+from convstudy.core.files import write_csv
+from convstudy.report.report import Report
+from convstudy.stats import intervals
 from sample_results import RECORDED
 from table_example import BEST, made_up
 
@@ -26,11 +28,11 @@ def table():
 
 
 def run(curves, design, studies=3, trials=50, seed=0):
-    return replay.replay(design, replay.read_curves(curves), PENALTY, studies, trials, seed)
+    return studies.replay(design, studies.read_curves(curves), PENALTY, studies, trials, seed)
 
 
 def test_there_is_a_design_for_each_sampler_pruner_and_objective():
-    designs = replay.designs()
+    designs = studies.designs()
     assert len(designs) == len(set(designs.values())) == 4 * (3 + 1 + 2 * 2)
     assert designs["penalised-tpe-median-article"].penalty_pruning == "article"
     # Where nothing is pruned or paid, there is nothing to leave out.
@@ -56,14 +58,14 @@ def test_random_draws_the_best_as_often_as_chance_says(table):
     studies, trials = 150, 20
     known = replay.truth(table[0], NONE)
     end = replay.score(run(table[1], RANDOM, studies, trials), known).groupby("study").last()
-    low, high = stats.wilson(end["drawn_best"].mean(), studies)
+    low, high = intervals.wilson(end["drawn_best"].mean(), studies)
     assert low <= 1 - (26 / 27) ** trials <= high
     # Without noise, who has seen the best one picks it.
     assert (end["picked_best"] == end["drawn_best"]).all()
 
 
 def test_the_same_seed_gives_the_same_studies_and_another_seed_others(table):
-    tpe = replay.designs()["accuracy-tpe_multivariate-median-article"]
+    tpe = studies.designs()["accuracy-tpe_multivariate-median-article"]
     first = run(table[1], tpe, studies=2, trials=15)
     pd.testing.assert_frame_equal(first, run(table[1], tpe, studies=2, trials=15))
     assert not first.equals(run(table[1], tpe, studies=2, trials=15, seed=1))
@@ -94,7 +96,7 @@ def test_the_penalty_decides_what_is_best_and_what_is_pruned(table):
     known = replay.truth(table[0], PENALTY)
     assert known["regret"].idxmin() != BEST
     median = [
-        replay.designs()[f"penalised-random-median-{pruning}"]
+        studies.designs()[f"penalised-random-median-{pruning}"]
         for pruning in ("article", "objective")
     ]
     scores = {design: replay.score(run(table[1], design, 20), known) for design in median}
@@ -109,7 +111,7 @@ def test_the_penalty_decides_what_is_best_and_what_is_pruned(table):
 
 
 def test_a_pruned_trial_is_never_picked(table):
-    trials = run(table[1], replay.designs()["accuracy-random-median-article"], 2)
+    trials = run(table[1], studies.designs()["accuracy-random-median-article"], 2)
     pruned = trials["state"] == "PRUNED"
     assert pruned.any()
     assert trials.loc[pruned, "objective"].isna().all()
@@ -176,7 +178,7 @@ def test_one_replicate_has_no_intervals(table):
 def test_collecting_gives_a_row_a_design_and_a_number_of_trials(table):
     designs = [
         design
-        for design in replay.designs().values()
+        for design in studies.designs().values()
         if design.sampler == "random" and design.pruner != "hyperband"
     ]
     trials = {design: run(table[1], design, 4, 12) for design in designs}
@@ -203,14 +205,14 @@ def test_a_curve_that_ended_early_fails_its_trial(table):
 
 def test_a_table_that_lacks_a_module_is_refused_in_a_line(table):
     with pytest.raises(UserError, match="no curve of conv-separable-conv") as caught:
-        replay.read_curves(table[1][table[1]["module"] != BEST])
+        studies.read_curves(table[1][table[1]["module"] != BEST])
     assert "\n" not in str(caught.value)
 
 
 def test_progress_is_shown_without_what_each_study_says(table, caplog):
     caplog.set_level(logging.INFO, logger="convstudy")
     run(table[1], RANDOM, 3, 5)
-    assert {record.name for record in caplog.records} == {"convstudy.replay"}
+    assert {record.name for record in caplog.records} == {"convstudy.analyses.replay.numbers"}
     assert "studies: 3 of 3" in caplog.text
 
 

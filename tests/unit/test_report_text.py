@@ -8,11 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from convstudy import claims, display, ledger, recipes, report, tables
-from convstudy.files import read_json, write_csv, write_json
-from convstudy.rendering import SOURCE
-from convstudy.report import Report
-from convstudy.results import Results
+from convstudy.analyses.article_study import tables
+from convstudy.analyses.recipes import numbers as recipes
+from convstudy.claims import ledger, measures, verdicts
+from convstudy.core.files import read_json, write_csv, write_json
+from convstudy.report import html, report
+from convstudy.report.rendering import SOURCE
+from convstudy.report.report import Report
+from convstudy.results.run import Results
 from sample_results import OVERLAY, RECORDED, ROOT
 
 SLOWER = "separable_can_be_slower"
@@ -27,7 +30,7 @@ def page(recorded: Path) -> Report:
 def test_there_is_one_front_and_it_is_that_of_means(recorded: Path):
     results = Results(recorded)
     drawn = tables.tried_modules(results)
-    summary = results.table("exhaustive/summary.csv").set_index("module")["mean"]
+    summary = results.table("module_table/summary.csv").set_index("module")["mean"]
     assert drawn.set_index("module")["test_accuracy"].to_dict() == summary.to_dict()
     named = set(tables.pareto_front(drawn)["module"])
     front = results.table("pareto/front.csv")
@@ -44,9 +47,9 @@ def test_a_tie_is_no_winner(page: Report):
 def test_fewest_channels_are_judged_as_the_table_of_crossings_shows_them(recorded: Path):
     results = Results(recorded)
     listed = [one for one in ledger.load(ROOT / "config/claims.yaml") if one.id == SLOWER]
-    verdict = claims.check(results, listed, OVERLAY).iloc[0]["verdict"]
+    verdict = verdicts.check(results, listed, OVERLAY).iloc[0]["verdict"]
     surely = results.table("timing/crossover.csv")["first_speedup_any_high"] < 1
-    assert verdict == (claims.REPRODUCED if surely.any() else claims.UNDECIDED)
+    assert verdict == (verdicts.REPRODUCED if surely.any() else verdicts.UNDECIDED)
     assert surely.any()
 
 
@@ -97,7 +100,7 @@ def test_a_mean_has_the_same_interval_wherever_it_stands(recorded: Path):
         one for one in ledger.load(ROOT / "config/claims.yaml") if one.id == "accuracy_order"
     ]
     asked = order.test["values"][0]
-    _, low, high = claims.measure(order, asked, results.training).single
+    _, low, high = measures.measure(order, asked, results.training).single
     assert (low, high) == pytest.approx(tuple(table.loc["conv", ["low", "high"]]))
     again = results.training.assign(recipe="ours", plain=True)
     compared = recipes.compare(again).set_index("kind")
@@ -132,7 +135,7 @@ def test_what_pruning_spares_a_grid_is_told_too(page: Report):
 
 def test_evidence_and_effect_have_one_unit(recorded: Path):
     listed = [one for one in ledger.load(ROOT / "config/claims.yaml") if one.id == "choosing_adds"]
-    row = claims.check(Results(recorded), listed, OVERLAY).iloc[0]
+    row = verdicts.check(Results(recorded), listed, OVERLAY).iloc[0]
     assert f"{row['effect']:.2f} points ({row['low']:.2f} points to" in row["evidence"]
     assert "%" not in row["evidence"]
 
@@ -143,12 +146,12 @@ def test_evidence_and_effect_have_one_unit(recorded: Path):
         ("Best less last 1.35 points (0.91 points to 1.79 points).", "agrees", False),
         ("Conv2D 50.32 %; SeparableConv2D 48.97 %.", "agrees", True),
         ("11.35 points", "agrees", True),
-        ("50.32 % here, 48.97 % stated.", claims.NOT_COMPARABLE, False),
+        ("50.32 % here, 48.97 % stated.", verdicts.NOT_COMPARABLE, False),
     ],
 )
 def test_a_difference_is_told_once_and_only_where_it_can_be_read(evidence, here, shown):
     claim = {"evidence": evidence, "here": here, "effect": 1.35, "low": 0.91, "high": 1.79}
-    found = display.effect(SimpleNamespace(**claim, unit="points"))
+    found = html.effect(SimpleNamespace(**claim, unit="points"))
     assert found == (" Difference: 1.35 points (95\u202f% interval 0.91 to 1.79)." * shown)
 
 

@@ -1,14 +1,16 @@
 """What may decide: a table of configs that differ from the article's, and what each leaves open."""
 
 import pytest
-from convstudy import claims, ledger, scale, settings
-from convstudy.scale import LOSSY, OTHER, READING, SMALLER
-from convstudy.settings import merged
+from convstudy.claims import ledger, verdicts
+from convstudy.config import settings
+from convstudy.config.settings import merged
+from convstudy.results import scale
+from convstudy.results.scale import LOSSY, OTHER, READING, SMALLER
 from sample_results import ALL_EXACT, FULL, OVERLAY, QUICK, ROOT
 
 TRAINED = [claim for claim in ledger.load(ROOT / "config/claims.yaml") if claim.basis == "training"]
-EVERY = {"training", "tables", "exhaustive", "replay"}
-TABLE = {"exhaustive", "replay"}
+EVERY = {"training", "tables", "module_table", "replay"}
+TABLE = {"module_table", "replay"}
 
 
 def set_in(path: str, value: object) -> dict:
@@ -71,9 +73,9 @@ DEVIATING = [
         "article's study penalised",
     ),
     # The table of modules, and the studies on it
-    (set_in("exhaustive.epochs", 1), SMALLER, TABLE, "at most 1 epochs, not 100"),
-    (set_in("exhaustive.epochs", 300), OTHER, TABLE, "300 epochs, more than 100"),
-    (set_in("exhaustive.replicates", 2), SMALLER, TABLE, "trained twice"),
+    (set_in("module_table.epochs", 1), SMALLER, TABLE, "at most 1 epochs, not 100"),
+    (set_in("module_table.epochs", 300), OTHER, TABLE, "300 epochs, more than 100"),
+    (set_in("module_table.replicates", 2), SMALLER, TABLE, "trained twice"),
     (set_in("replay.trials", 20), SMALLER, {"replay"}, "20 trials, not 50"),
 ]
 
@@ -96,11 +98,11 @@ def test_a_deviation_leaves_exactly_what_it_touches_undecided(
     deciding = [one for one in found if one.sort in (SMALLER, OTHER)]
     assert {one.sort for one in deciding} == {sort}
     assert any(words in one.line for one in deciding), deciding
-    undecided = {claim.id for claim in TRAINED if claims.touching(claim, deciding)}
+    undecided = {claim.id for claim in TRAINED if verdicts.touching(claim, deciding)}
     expected = {
         claim.id
         for claim in TRAINED
-        if {file.partition("/")[0] for file in claims.files(claim)} & open_
+        if {file.partition("/")[0] for file in verdicts.files(claim)} & open_
     }
     assert undecided == expected
     assert expected
@@ -119,7 +121,7 @@ def test_the_articles_scale_decides_on_our_reading_of_what_it_does_not_state():
     "overlay",
     [
         set_in("training.replicates", 15),
-        set_in("exhaustive.replicates", 10),
+        set_in("module_table.replicates", 10),
         set_in("training.seed", 7),
         set_in("training.threads", 4),
         set_in("training.device", "cpu"),

@@ -9,11 +9,13 @@ import optuna
 import pandas as pd
 import pytest
 import search_example
-from convstudy import locks, models, storages
-from convstudy import search as search_module
-from convstudy.errors import UserError
-from convstudy.models import POSITIONS
-from convstudy.search import Penalty, best_trials
+from convstudy.core import locks
+from convstudy.core.errors import UserError
+from convstudy.layers import models
+from convstudy.layers.models import POSITIONS
+from convstudy.search import storages
+from convstudy.search import study as search_module
+from convstudy.search.study import Penalty, best_trials
 from search_example import EPOCHS, PaperCurve, PaperTrainer, search
 
 EXAMPLE = Path(search_example.__file__)

@@ -5,8 +5,8 @@ import re
 
 import pytest
 import yaml
-from convstudy import settings
-from convstudy.errors import UserError
+from convstudy.config import schema, settings
+from convstudy.core.errors import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -61,10 +61,10 @@ def test_every_key_is_described_in_the_schema_and_in_the_readme(root):
             assert {"default", "properties", "additionalProperties"} & below.keys(), name
             walk(below)
 
-    for name, part in settings.schema()["properties"].items():
+    for name, part in schema.schema()["properties"].items():
         assert f"`{name}`" in readme
         walk(part)
-    walk(settings.schema()["$defs"]["study"])
+    walk(schema.schema()["$defs"]["study"])
 
 
 def test_validating_changes_nothing_that_is_given(quick):

@@ -1,18 +1,18 @@
 import numpy as np
 import pytest
-from convstudy import stats
+from convstudy.stats import intervals
 from scipy.stats import t
 
 
 def test_wilson_gives_the_textbook_interval():
     # Five of ten: 0.2366 to 0.7634.
-    assert stats.wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+    assert intervals.wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
 
 
 def test_a_difference_on_the_same_images_by_hand():
     one = np.array([[1, 1, 1, 0], [1, 1, 0, 0]], bool)
     other = np.array([[1, 0, 0, 0], [1, 0, 1, 0]], bool)
-    value, low, high = stats.crossed([one, other], (1, -1))
+    value, low, high = intervals.crossed([one, other], (1, -1))
     assert value == 0.25
     # Accuracies 3/4 and 1/2; 1/4 and 1/2.
     seeds = [1 / 32 / 2, 1 / 32 / 2]
@@ -27,26 +27,26 @@ def test_a_difference_on_the_same_images_by_hand():
 
 def test_one_training_has_the_chance_of_the_images_alone():
     right = np.arange(1000)[None] < 900
-    assert stats.accuracy_interval(right) == stats.wilson(0.9, 1000)
+    assert intervals.accuracy_interval(right) == intervals.wilson(0.9, 1000)
     worse = np.arange(1000)[None] < 880
-    _, low, high = stats.crossed([right, worse], (1, -1))
+    _, low, high = intervals.crossed([right, worse], (1, -1))
     assert high - low == pytest.approx(2 * 1.96 * (0.02 * 0.98 / 1000) ** 0.5, rel=0.01)
 
 
 def test_constants_are_those_of_the_tables():
     # Dunnett's tables, 5 %: two-sided and one-sided, three groups of six and a control.
-    assert stats.dunnett_constant(6, (6, 6, 6)) == pytest.approx(2.54, abs=0.01)
-    assert stats.dunnett_constant(6, (6, 6, 6), best=True) == pytest.approx(2.19, abs=0.01)
-    assert stats.dunnett_constant(3, (3,) * 26, best=True) == pytest.approx(2.80, abs=0.01)
+    assert intervals.dunnett_constant(6, (6, 6, 6)) == pytest.approx(2.54, abs=0.01)
+    assert intervals.dunnett_constant(6, (6, 6, 6), best=True) == pytest.approx(2.19, abs=0.01)
+    assert intervals.dunnett_constant(3, (3,) * 26, best=True) == pytest.approx(2.80, abs=0.01)
 
 
 def test_one_more_training_by_hand():
     """Of two models, 0.8 three times with a variance of 0.0004, and 0.5 twice with 0.0005."""
-    halves = stats.prediction_half_width([0.8, 0.5], [0.0004, 0.0005], [3, 2])
+    halves = intervals.prediction_half_width([0.8, 0.5], [0.0004, 0.0005], [3, 2])
     share = (0.0004 / 0.16 + 0.0005 / 0.25) / 2
     # Student's t with three degrees of freedom.
     expected = [3.1824 * (share * 0.16 * 4 / 3) ** 0.5, 3.1824 * (share * 0.25 * 3 / 2) ** 0.5]
     np.testing.assert_allclose(halves, expected, rtol=1e-4)
-    alone = stats.prediction_half_width([0.8, 0.5], [0.0004, np.nan], [3, 1])
+    alone = intervals.prediction_half_width([0.8, 0.5], [0.0004, np.nan], [3, 1])
     np.testing.assert_allclose(alone[0], 4.3027 * (0.0004 * 4 / 3) ** 0.5, rtol=1e-4)
-    assert np.isnan(stats.prediction_half_width([0.8], [np.nan], [1])).all()
+    assert np.isnan(intervals.prediction_half_width([0.8], [np.nan], [1])).all()

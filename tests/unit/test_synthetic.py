@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 import pytest
-from convstudy import synthetic
+from convstudy.data import synthetic
 
 
 def test_classes_are_equally_many():

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from convstudy import article, tables
-from convstudy.errors import UserError
-from convstudy.logs import duration
-from convstudy.results import Results, result_files, table_names
+from convstudy.analyses.article_study import tables
+from convstudy.article import facts
+from convstudy.core.errors import UserError
+from convstudy.core.progress import duration
+from convstudy.results.run import Results, result_files, table_names
 from hypothesis import given
 from hypothesis import strategies as st
 from sample_results import STUDIES, write_sample
@@ -68,7 +69,7 @@ def test_the_seven_printed_counts_are_met(results: Results):
 
 def test_the_articles_trials_get_the_counts_that_it_prints():
     table = tables.article_best(penalised=True).set_index("module")["parameters"]
-    for model, printed in article.parameter_counts().items():
+    for model, printed in facts.parameter_counts().items():
         if model in table.index:
             assert set(table.loc[[model]]) == {printed}
 

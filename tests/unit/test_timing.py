@@ -6,8 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from convstudy import engine, models, settings, timing
-from convstudy.layers import KINDS
+from convstudy.analyses.timing import measuring
+from convstudy.analyses.timing import numbers as timing
+from convstudy.config import settings
+from convstudy.layers import models
+from convstudy.layers.kinds import KINDS
+from convstudy.training.engine import backends
 from scipy import stats
 
 CONFIG = settings.validate({}, this_machine=False)
@@ -23,7 +27,7 @@ MODULES = {name: models.modules()[name] for name in ("conv-conv-conv", "depthwis
 
 @pytest.fixture(scope="module")
 def device() -> str:
-    return engine.use_backend("tensorflow", "cpu", 1)
+    return backends.use_backend("tensorflow", "cpu", 1)
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +129,7 @@ def test_channels_that_one_kind_lacks_do_not_count():
 def test_actions_take_turns_after_a_warm_up():
     called: list[str] = []
     actions = {name: lambda name=name: called.append(name) for name in "ab"}
-    measured = timing.take_turns(actions, 3)
+    measured = measuring.take_turns(actions, 3)
     assert {key: len(times) for key, times in measured.items()} == {"a": 3, "b": 3}
     runs = re.sub(r"(.)\1+", r"\1", "".join(called))
     assert runs == "ab" * 4
@@ -137,7 +141,7 @@ def test_modules_are_measured_with_their_counts(device: str, monkeypatch):
     clock = SimpleNamespace(perf_counter=lambda: next(ticks) / 10)
     monkeypatch.setattr(timing, "time", clock)
     training = {**CONFIG["training"], "batch_size": 16}
-    table = timing.measure_modules(
+    table = measuring.measure_modules(
         {**CONFIG["model"], "width": 0.125}, training, TIMING, 5000, device, MODULES
     )
     assert list(table["module"]) == list(MODULES)
@@ -154,7 +158,7 @@ def test_modules_are_measured_with_their_counts(device: str, monkeypatch):
 
 def test_layers_are_measured_and_what_is_skipped_is_recorded(device: str, caplog):
     with caplog.at_level(logging.INFO, logger="convstudy"):
-        table = timing.measure_layers(CONFIG["training"], TIMING, device)
+        table = measuring.measure_layers(CONFIG["training"], TIMING, device)
     assert len(table) == len(timing.PASSES) * 2 * len(KINDS)
     skipped = table[table["skipped"].notna()]
     # 9 · 16² · 4² · 2 = 73,728 of Conv2D and 12,800 of the separable layer are more than 10,000.
@@ -178,8 +182,8 @@ def test_a_compiled_call_computes_outputs_and_gradients(device: str):
     model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
     x = keras.ops.convert_to_tensor([[1.0, 2.0, 3.0]])
     upstream = keras.ops.convert_to_tensor([[1.0, 10.0]])
-    alone = engine.compiled_call(model)(x)
-    outputs, (by_inputs, by_kernel, by_bias) = engine.compiled_call(model, gradients=True)(
+    alone = backends.compiled_call(model)(x)
+    outputs, (by_inputs, by_kernel, by_bias) = backends.compiled_call(model, gradients=True)(
         x, upstream
     )
     for found in (alone, outputs):
@@ -206,8 +210,8 @@ def test_correlations_are_those_of_times():
 def test_a_busy_machine_is_told(caplog, monkeypatch):
     monkeypatch.setattr(timing.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(timing.os, "getloadavg", lambda: (0.9, 0, 0))
-    assert timing.place(CONFIG["training"], "cpu")["load_before"] == 0.9
+    assert measuring.place(CONFIG["training"], "cpu")["load_before"] == 0.9
     assert not caplog.text
     monkeypatch.setattr(timing.os, "getloadavg", lambda: (3.0, 0, 0))
-    timing.place(CONFIG["training"], "cpu")
+    measuring.place(CONFIG["training"], "cpu")
     assert "the machine is busy (load 3.0 on 2 cores)" in caplog.text

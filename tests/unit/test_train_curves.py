@@ -12,10 +12,10 @@ import tomllib
 import pandas as pd
 import pytest
 import yaml
-from convstudy import recorded
-from convstudy.errors import UserError
-from convstudy.files import read_json, write_json, write_sealed
-from convstudy.results import Results
+from convstudy.core.errors import UserError
+from convstudy.core.files import read_json, write_json, write_sealed
+from convstudy.results import reference_runs
+from convstudy.results.run import Results
 from convstudy.training.record import load_description
 
 # What the script may use; of the project's other packages, none may be imported.
@@ -76,7 +76,7 @@ def test_curves_are_trained_killed_continued_and_recorded(start, capsys):
     assert "0 of 3 curves are finished" in said
     commit(folder)
     with pytest.raises(SystemExit, match=r"nothing in .* is finished; record it when"):
-        recorded.main(["evidence", *into])
+        reference_runs.main(["evidence", *into])
 
     killed = start()
     while not first.is_file():
@@ -86,7 +86,7 @@ def test_curves_are_trained_killed_continued_and_recorded(start, capsys):
     killed.communicate()
     before = load_description(str(first))
     commit(folder)
-    recorded.main(["evidence", *into])
+    reference_runs.main(["evidence", *into])
     part = Results(folder / "reference/evidence")
     assert part.partial
     assert set(part.training["kind"]) == {"depthwise"}
@@ -99,7 +99,7 @@ def test_curves_are_trained_killed_continued_and_recorded(start, capsys):
     assert "3 of 3 curves are finished" in said
     assert load_description(str(first)) == before
     commit(folder)
-    recorded.main(["evidence", *into])
+    reference_runs.main(["evidence", *into])
     grown = Results(part.folder)
     assert list(grown.training["kind"]) == ["conv", "depthwise", "separable"]
     assert list(grown.curves.groupby("kind").size()) == [2, 2, 2]
@@ -119,24 +119,24 @@ def test_a_record_takes_no_other_curves(start):
     changed["records"][0]["test_accuracy"] += 0.01
     write_sealed(path, changed)
     with pytest.raises(UserError, match=r"conv_0\.json differs from .* trained anew; keep"):
-        recorded.record(results, target)
+        reference_runs.record(results, target)
     for record in changed["records"]:
         record |= {"matmul_precision": "bfloat16", "processor": "Some CPU, AMX9"}
     write_sealed(path, changed)
     with pytest.raises(UserError, match=r"epoch 1 was computed in bfloat16 on Some CPU, AMX9"):
-        recorded.record(results, folder / "reference/other")
+        reference_runs.record(results, folder / "reference/other")
     write_sealed(path, right)
     run = read_json(folder / "results/run.json")
     write_json(
         folder / "results/run.json", {**run, "config": {**run["config"], "model": {"width": 1}}}
     )
     with pytest.raises(UserError, match=r"of other settings \(section model\)"):
-        recorded.record(Results(folder / "results"), target)
+        reference_runs.record(Results(folder / "results"), target)
     write_json(folder / "results/run.json", run)
     data = read_json(folder / "results/data/summary.json")
     write_json(folder / "results/data/summary.json", {**data, "digest": "others"})
     with pytest.raises(UserError, match=r"of other settings \(other images\)"):
-        recorded.record(Results(folder / "results"), target)
+        reference_runs.record(Results(folder / "results"), target)
     write_json(folder / "results/data/summary.json", data)
 
 
@@ -145,7 +145,7 @@ def test_a_curve_of_other_settings_that_lies_there_is_left_out(start):
     path = folder / "results" / CURVES / "conv_0.json"
     right = load_description(str(path))
     write_sealed(path, {**right, "curve": "conv-conv_width1_seed0_abc"})
-    recorded.record(Results(folder / "results"), folder / "reference/two")
+    reference_runs.record(Results(folder / "results"), folder / "reference/two")
     kinds = Results(folder / "reference/two").training["kind"]
     assert list(kinds) == ["depthwise", "separable"]
     write_sealed(path, right)
@@ -160,11 +160,11 @@ def test_the_table_of_runs_shows_a_part(start):
     summary = pd.concat([summary[summary["kind"] != "conv"], more])
     summary.to_csv(part / "training/summary.csv", index=False)
     checks = Results(folder / "reference/checks")
-    for name in recorded.ABOUT:
+    for name in reference_runs.ABOUT:
         (checks.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (checks.folder / name).write_bytes((part / name).read_bytes())
     write_json(checks.folder / "reference.json", {"name": "checks"})
-    table = recorded.tabulate(Results(part), [Results(part), checks]).set_index("run")
+    table = reference_runs.tabulate(Results(part), [Results(part), checks]).set_index("run")
     assert pd.isna(table.loc["checks", "replicates"])
     assert table.loc["checks", "width"] == 0.03125
     assert pd.isna(table.loc["evidence", "conv"])

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from convstudy import claims, draws, ledger
-from convstudy.claims import (
+from convstudy.analyses.replay import draws
+from convstudy.claims import ledger, measures, verdicts
+from convstudy.claims.ledger import Claim
+from convstudy.claims.verdicts import (
     DRAWS,
     NOT_COMPARABLE,
     NOT_REPRODUCED,
@@ -15,10 +17,9 @@ from convstudy.claims import (
     REPRODUCED,
     UNDECIDED,
 )
-from convstudy.files import write_csv
-from convstudy.ledger import Claim
-from convstudy.results import Results
-from convstudy.settings import merged
+from convstudy.config.settings import merged
+from convstudy.core.files import write_csv
+from convstudy.results.run import Results
 from convstudy.training.record import RIGHT_OF
 from sample_results import ALL_EXACT, FULL, OVERLAY, RECORDED, ROOT, with_right
 
@@ -50,7 +51,7 @@ def world(recorded: Path, tmp_path: Path) -> Callable[..., Results]:
 
 
 def judged(claim: Claim, results: Results) -> pd.Series:
-    return claims.check(results, [claim], OVERLAY).iloc[0]
+    return verdicts.check(results, [claim], OVERLAY).iloc[0]
 
 
 def put(table: pd.DataFrame, claim: Claim, asked: dict, value: float) -> pd.DataFrame:
@@ -60,7 +61,7 @@ def put(table: pd.DataFrame, claim: Claim, asked: dict, value: float) -> pd.Data
     if asked.get("reduce") == "count":
         return table.drop(rows.index[1:])
     if "over" in asked:
-        value *= claims.measure(claim, asked["over"], table).value.iloc[0]
+        value *= measures.measure(claim, asked["over"], table).value.iloc[0]
         if "select" not in asked:
             rows = rows.loc[[rows[column].idxmax()]]
     table = table.astype({column: float})
@@ -209,8 +210,8 @@ def test_another_recipe_is_named_and_what_is_seen_is_said_beside_it(
 
 
 def test_what_nothing_completed_for_is_not_seen(world: Callable[..., Results]):
-    nothing = world().table("exhaustive/table.csv").query("module != 'separable-conv-conv'")
-    assert judged(CLAIMS["accuracy_ranks"], world(exhaustive__table=nothing))["here"] == NOT_SEEN
+    nothing = world().table("module_table/table.csv").query("module != 'separable-conv-conv'")
+    assert judged(CLAIMS["accuracy_ranks"], world(module_table__table=nothing))["here"] == NOT_SEEN
 
 
 @pytest.mark.parametrize(
@@ -236,6 +237,6 @@ def test_an_unclear_order_says_how_many_replicates_would_make_it_clear(
 
 def test_this_projects_own_statements_reproduce_nothing(world: Callable[..., Results]):
     own = [claim for claim in CLAIMS.values() if claim.source == ledger.OWN]
-    found = claims.check(world(), own, OVERLAY)
-    assert set(found["verdict"]) <= set(claims.OWN_VERDICTS.values())
+    found = verdicts.check(world(), own, OVERLAY)
+    assert set(found["verdict"]) <= set(verdicts.OWN_VERDICTS.values())
     assert found["here"].isna().all()

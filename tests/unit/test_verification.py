@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
-from convstudy import reference, verification
-from convstudy.errors import UserError
+from convstudy.core.errors import UserError
+from convstudy.layers import numpy_layers, verification
 
 
 def test_the_identities_hold():
@@ -49,12 +49,12 @@ def test_keras_agrees_with_the_reference_and_mutations_are_found(few_cases):
 
 
 def test_a_wrong_reference_is_noticed(few_cases, monkeypatch):
-    right = reference.conv2d
+    right = numpy_layers.conv2d
 
     def wrong(image, kernel, **options):
         return right(image, kernel[::-1], **options)
 
-    monkeypatch.setitem(reference.LAYERS, "Conv2D", wrong)
+    monkeypatch.setitem(numpy_layers.LAYERS, "Conv2D", wrong)
     table = verification.check_grid().query("mutation == ''")
     assert not table.loc[table["layer"] == "Conv2D", "passed"].any()
     assert table.loc[table["layer"] == "DepthwiseConv2D", "passed"].all()

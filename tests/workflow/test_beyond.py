@@ -1,15 +1,18 @@
 """The parts beyond the article, made one after another on a tiny configuration."""
 
 import pytest
-from convstudy import data, models, recorded, settings
-from convstudy.curves import Curve
-from convstudy.extras import EXTRAS
-from convstudy.results import Results
+from convstudy.config import settings
+from convstudy.config.analyses import EXTRAS
+from convstudy.data.dataset import load_arrays
+from convstudy.layers import models
+from convstudy.results import reference_runs
+from convstudy.results.run import Results
+from convstudy.training.curve import Curve
 from pipeline_example import Project
 
 TINY = {
     "data": {"validation_images": 50},
-    "exhaustive": {"epochs": 2, "replicates": 1},
+    "module_table": {"epochs": 2, "replicates": 1},
     "replay": {"studies": 2, "trials": 6},
     "timing": {
         "processes": 1,
@@ -37,18 +40,18 @@ def project(root, tmp_path_factory):
 def train_modules(project):
     """Train all modules in this process; 27 jobs that each load TensorFlow take minutes."""
     config = settings.read([project.folder / name for name in ("config/config.yaml", "tiny.yaml")])
-    dataset = data.load_arrays(project.folder / "results/data")
-    store, epochs = project.folder / "results/.state/curves", config["exhaustive"]["epochs"]
+    dataset = load_arrays(project.folder / "results/data")
+    store, epochs = project.folder / "results/.state/curves", config["module_table"]["epochs"]
     for kinds in models.modules().values():
         curve = Curve(store, kinds, 0, config["model"], config["training"], epochs, dataset)
-        curve.train(epochs, "exhaustive")
+        curve.train(epochs, "module_table")
 
 
 def test_the_table_has_every_module(project):
-    table = project.table("exhaustive/table.csv")
+    table = project.table("module_table/table.csv")
     assert len(table) == table["module"].nunique() == 27
     assert table["test_accuracy_validated"].notna().all()
-    assert len(project.table("exhaustive/curves.csv")) == 2 * 27
+    assert len(project.table("module_table/curves.csv")) == 2 * 27
 
 
 def test_the_report_shows_what_was_made(project):
@@ -66,11 +69,11 @@ def test_all_is_made_then(project):
 
 
 def test_other_settings_leave_an_extra_out_and_say_so(project):
-    settings = {**TINY, "exhaustive": {"epochs": 1, "replicates": 1}}
+    settings = {**TINY, "module_table": {"epochs": 1, "replicates": 1}}
     output = project.succeed("--dry-run", **settings)
     assert "train_module" not in output
     output = project.succeed(**settings)
-    assert "results/exhaustive is of other settings" in output
+    assert "results/module_table is of other settings" in output
     assert "snakemake --cores all tabulate_modules" in output
     report = (project.folder / "reports/report.html").read_text()
     assert "<code>snakemake --cores all tabulate_modules</code> trains all 27" in report
@@ -82,7 +85,7 @@ def test_a_recorded_run_joins_the_report_and_is_not_made_anew(project):
     # The copy under test is in no repository.
     results.provenance.update(commit="0" * 40, dirty=False)
     folder = project.folder / "results/reference/mine"
-    recorded.record(results, folder)
+    reference_runs.record(results, folder)
     assert not Results(folder).partial
     written = {path: path.read_bytes() for path in folder.rglob("*.*")}
     output = project.succeed(**TINY)

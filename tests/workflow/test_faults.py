@@ -8,7 +8,7 @@ import time
 from datetime import datetime
 
 import pytest
-from convstudy.files import read_json
+from convstudy.core.files import read_json
 from pipeline_example import Project
 
 GOAL = "results/training/curves/conv_0.json"

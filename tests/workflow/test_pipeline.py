@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from convstudy.files import file_digest, read_json
-from convstudy.records import ARCHIVE
+from convstudy.core.files import file_digest, read_json
+from convstudy.provenance.job_records import ARCHIVE
 from pipeline_example import Project
 from rocrate.rocrate import ROCrate
 

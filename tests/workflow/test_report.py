@@ -14,13 +14,15 @@ from urllib.parse import unquote
 
 import pytest
 from bs4 import BeautifulSoup
-from convstudy import claims, figures, ledger, rendering, tables
-from convstudy import recorded as recorded_runs
-from convstudy.extras import EXTRAS
-from convstudy.files import file_digest, write_csv
-from convstudy.records import recorded
-from convstudy.report import Report
-from convstudy.results import Results, figure_names
+from convstudy.analyses.article_study import tables
+from convstudy.claims import ledger, verdicts
+from convstudy.config.analyses import EXTRAS
+from convstudy.core.files import file_digest, write_csv
+from convstudy.provenance.job_records import recorded
+from convstudy.report import drawing, rendering
+from convstudy.report.report import Report
+from convstudy.results import reference_runs as recorded_runs
+from convstudy.results.run import Results, figure_names
 from sample_results import OVERLAY, write_extras, write_sample
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +50,7 @@ def render(folder: Path, extras: bool = False, **sample) -> Rendered:
     tables.write_tables(results, results.folder / "tables")
     runs = recorded_runs.tabulate(results, recorded_runs.runs(results.folder))
     write_csv(results.folder / "tables/runs.csv", runs)
-    write_csv(results.folder / "claims.csv", claims.check(results, LISTED, OVERLAY))
+    write_csv(results.folder / "claims.csv", verdicts.check(results, LISTED, OVERLAY))
     drawn = [f"results/figures/{name}.svg" for name in figure_names(results.extras)]
     plotting = SimpleNamespace(
         rule="plot_figures",
@@ -59,7 +61,7 @@ def render(folder: Path, extras: bool = False, **sample) -> Rendered:
         output=drawn,
     )
     with recorded(plotting, folder):
-        figures.draw_figures(results, results.folder / "figures")
+        drawing.draw_figures(results, results.folder / "figures")
     path = folder / "report.html"
     rendering.render(results, TITLE, folder / "report.ipynb", path)
     return Rendered(folder, path, path.read_text(encoding="utf-8"))

@@ -1,11 +1,6 @@
 """The article's statements and ours, judged by what the run found."""
 
-from pathlib import Path
-
-from snakemake.exceptions import WorkflowError
-
-from convstudy import ledger
-from convstudy.errors import UserError
+from convstudy.claims import ledger
 
 CLAIMS = Path("config/claims.yaml")
 

@@ -1,18 +1,33 @@
-"""What several rules ask of the config and the workflow."""
+"""The config, checked, and what several rules ask of it and of the workflow."""
 
-import os
+import signal
 from pathlib import Path
 
-from convstudy import draws, extras, recipes, replay
-from convstudy.records import RECORDS
+from snakemake.exceptions import WorkflowError
+
+from convstudy.config import analyses, settings
+from convstudy.core.errors import UserError
+from convstudy.provenance.code import code_digest
+from convstudy.provenance.job_records import RECORDS
+
+# A cluster's login node need not have what its jobs will have, a GPU for example.
+try:
+    config = settings.validate(config, this_machine=not workflow.non_local_exec)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+# SLURM's warning before a job's end goes to all of the job's processes. The script heeds it; the
+# Snakemake around it must outlive it.
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 STUDIES = list(config["search"]["studies"])
+# What each analysis leaves, as its rules file says; the config lists which are made.
+ANALYSES = {}
 
-# The parts beyond the article that the report shows. Jobs read this file again, when there may be
-# more: they keep to what the run began with.
-EXTRAS = os.environ.setdefault(
-    "CONVSTUDY_EXTRAS", " ".join(extras.made(Path("results"), config))
-).split()
+
+def analysis_files():
+    """List the files of the analyses that the config lists."""
+    return [path for name in config["analyses"] for path in ANALYSES[name]]
 
 
 SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
@@ -30,7 +45,7 @@ def study_settings(wildcards):
 
 def recipe_training(wildcards):
     """Give the training settings as a recipe changes them."""
-    return recipes.training(config, wildcards.recipe)
+    return settings.training(config, wildcards.recipe)
 
 
 def first_study_first(wildcards):
@@ -56,11 +71,6 @@ def whole_machine(wildcards):
     A cluster's job has its cores to itself.
     """
     return workflow.cores or config["training"]["threads"]
-
-
-def caption(figure):
-    """Name the caption's file of a figure."""
-    return f"../convstudy/captions/{figure}.rst"
 
 
 def codes_of_rules(wildcards):

@@ -1,4 +1,4 @@
-"""Time in place of parameters, and several objectives. Made on demand by `find_pareto_front`."""
+"""Time in place of parameters, and several objectives."""
 
 
 rule find_pareto_front:
@@ -10,7 +10,6 @@ rule find_pareto_front:
         front="results/pareto/front.csv",
         penalties="results/pareto/penalties.csv",
         hypervolume="results/pareto/hypervolume.csv",
-        about="results/pareto/about.json",
     log:
         "results/logs/find_pareto_front.log",
     benchmark:
@@ -19,9 +18,12 @@ rule find_pareto_front:
         mem_mb=1000,
         runtime=growing(30),
     params:
-        settings=extras.settings("pareto", config),
+        settings=config["pareto"],
         code=code_of("find_pareto_front"),
     message:
         "Finding the front of error, parameters and latency"
     script:
         "../scripts/find_pareto_front.py"
+
+
+ANALYSES["pareto"] = rules.find_pareto_front.output

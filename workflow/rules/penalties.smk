@@ -1,4 +1,4 @@
-"""The best module for every weight of the penalty. Made on demand by `compare_penalties`."""
+"""The best module for every weight of the penalty."""
 
 
 rule compare_penalties:
@@ -8,16 +8,18 @@ rule compare_penalties:
     output:
         envelope="results/penalties/envelope.csv",
         probabilities="results/penalties/probabilities.csv",
-        about="results/penalties/about.json",
     log:
         "results/logs/compare_penalties.log",
     benchmark:
         "results/benchmarks/compare_penalties.tsv"
     localrule: True
     params:
-        settings=extras.settings("penalties", config),
+        penalty=settings.penalty(config),
         code=code_of("compare_penalties"),
     message:
         "Finding the best module for every weight of the penalty"
     script:
         "../scripts/compare_penalties.py"
+
+
+ANALYSES["penalties"] = rules.compare_penalties.output

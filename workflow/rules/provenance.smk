@@ -1,6 +1,6 @@
 """What made which file: the check of the jobs' records, and the archive of a run."""
 
-from convstudy.records import ARCHIVE
+from convstudy.provenance.job_records import ARCHIVE
 
 
 rule verify_provenance:

@@ -1,4 +1,4 @@
-"""Ways of training, compared with the article's figures. Made on demand by `compare_recipes`."""
+"""Ways of training, compared with the article's figures."""
 
 
 use rule train_model as train_recipe with:
@@ -32,15 +32,17 @@ rule compare_recipes:
     output:
         trainings="results/recipes/trainings.csv",
         summary="results/recipes/summary.csv",
-        about="results/recipes/about.json",
     log:
         "results/logs/compare_recipes.log",
     benchmark:
         "results/benchmarks/compare_recipes.tsv"
     params:
-        settings=extras.settings("recipes", config),
+        settings={part: config[part] for part in ("training", "recipes")},
         code=code_of("compare_recipes"),
     message:
         "Comparing the recipes"
     script:
         "../scripts/compare_recipes.py"
+
+
+ANALYSES["recipes"] = rules.compare_recipes.output

@@ -1,4 +1,7 @@
-"""How good is the search: studies replayed on the table. Made on demand by `replay_searches`."""
+"""How good is the search: studies replayed on the table."""
+
+from convstudy.analyses.replay import draws
+from convstudy.analyses.replay import numbers as replay
 
 
 rule replay_design:
@@ -17,7 +20,7 @@ rule replay_design:
         mem_mb=1000,
         runtime=growing(60),
     params:
-        penalty=extras.penalty(config),
+        penalty=settings.penalty(config),
         settings=config["replay"],
         code=code_of("replay_design"),
     message:
@@ -50,8 +53,8 @@ rule replay_searches:
             rules.replay_left_out.output,
             design=draws.DESIGNS.values(),
             replicate=(
-                range(config["exhaustive"]["replicates"])
-                if config["exhaustive"]["replicates"] > 1
+                range(config["module_table"]["replicates"])
+                if config["module_table"]["replicates"] > 1
                 else []
             ),
         ),
@@ -60,15 +63,17 @@ rule replay_searches:
         history="results/replay/history.csv",
         pruning="results/replay/pruning.csv",
         draws="results/replay/draws.csv",
-        about="results/replay/about.json",
     log:
         "results/logs/replay_searches.log",
     benchmark:
         "results/benchmarks/replay_searches.tsv"
     params:
-        settings=extras.settings("replay", config),
+        penalty=settings.penalty(config),
         code=code_of("replay_searches"),
     message:
         "Scoring the replayed studies"
     script:
         "../scripts/replay_searches.py"
+
+
+ANALYSES["replay"] = rules.replay_searches.output

@@ -1,11 +1,10 @@
 """Figures, tables and the report."""
 
-from pathlib import Path
-
-from convstudy.results import figure_names, result_files, table_names
+from convstudy.results.run import result_files, table_names
 
 # All files that figures, tables and report are made of.
-RESULTS = [f"results/{name}" for name in result_files(STUDIES, EXTRAS)]
+RESULTS = [*(f"results/{name}" for name in result_files(STUDIES)), *analysis_files()]
+CAPTIONS = analyses.captions(config["analyses"])
 # Runs that were recorded for others to compare with.
 REFERENCES = sorted(str(path) for path in Path("results/reference").glob("*/reference.json"))
 
@@ -24,7 +23,6 @@ rule record_run:
         # The report's look is no part of what produced the results.
         config={section: config[section] for section in config if section != "report"},
         article="config/article.yaml",
-        extras=EXTRAS,
         code=code_digest(),
     message:
         "Recording settings, versions and machine"
@@ -64,14 +62,14 @@ rule plot_figures:
         [
             report(
                 f"results/figures/{name}.svg",
-                caption=caption(name),
+                caption=str(path),
                 category="Figures",
                 labels={"figure": name},
             )
-            for name in figure_names(EXTRAS)
+            for name, path in CAPTIONS.items()
         ],
-        [f"results/figures/{name}.png" for name in figure_names(EXTRAS)],
-        [f"results/figures/narrow/{name}.svg" for name in figure_names(EXTRAS)],
+        [f"results/figures/{name}.png" for name in CAPTIONS],
+        [f"results/figures/narrow/{name}.svg" for name in CAPTIONS],
     log:
         "results/logs/plot_figures.log",
     benchmark:

@@ -1,4 +1,4 @@
-"""Measured times of modules and layers. Made on demand by `measure_times`."""
+"""Measured times of modules and layers."""
 
 
 wildcard_constraints:
@@ -62,16 +62,17 @@ rule measure_times:
         layers="results/timing/layers.csv",
         correlations="results/timing/correlations.csv",
         crossover="results/timing/crossover.csv",
-        about="results/timing/about.json",
     log:
         "results/logs/measure_times.log",
     benchmark:
         "results/benchmarks/measure_times.tsv"
     localrule: True
     params:
-        settings=extras.settings("timing", config),
         code=code_of("measure_times"),
     message:
         "Comparing times with counts"
     script:
         "../scripts/measure_times.py"
+
+
+ANALYSES["timing"] = rules.measure_times.output

@@ -1,6 +1,6 @@
 """The three single-kind networks."""
 
-from convstudy.layers import KINDS
+from convstudy.layers.kinds import KINDS
 
 
 wildcard_constraints:

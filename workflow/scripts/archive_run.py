@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from convstudy import archive, records
-from convstudy.logs import job
+from convstudy.provenance import archive, job_records
+from convstudy.provenance.job import job
 
 with job(snakemake):
-    records.require_as_recorded(Path(), snakemake.params.codes)
+    job_records.require_as_recorded(Path(), snakemake.params.codes)
     archive.pack(Path(), Path(snakemake.output[0]))

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from convstudy.data import load_arrays
-from convstudy.files import write_csv, write_json
-from convstudy.logs import job
-from convstudy.search import best_trials, from_settings
+from convstudy.core.files import write_csv, write_json
+from convstudy.data.dataset import load_arrays
+from convstudy.provenance.job import job
+from convstudy.search.study import best_trials, from_settings
 
 with job(snakemake):
     output = snakemake.output

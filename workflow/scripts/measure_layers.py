@@ -1,13 +1,15 @@
 """Measure single layers over channels and feature-map sizes."""
 
-from convstudy import engine, gpus, timing
-from convstudy.files import write_csv
-from convstudy.logs import job
+from convstudy.analyses.timing import measuring
+from convstudy.core import gpus
+from convstudy.core.files import write_csv
+from convstudy.provenance.job import job
+from convstudy.training.engine import backends
 
 with job(snakemake), gpus.lease(snakemake.resources):
     training = snakemake.params.training
-    device = engine.use_backend(
+    device = backends.use_backend(
         training["backend"], training["device"], training["threads"], training["precision"]
     )
-    table = timing.measure_layers(training, snakemake.params.timing, device)
+    table = measuring.measure_layers(training, snakemake.params.timing, device)
     write_csv(snakemake.output[0], table)

@@ -1,15 +1,17 @@
 """Measure inference and training of all modules."""
 
-from convstudy import engine, gpus, timing
-from convstudy.files import read_json, write_csv
-from convstudy.logs import job
+from convstudy.analyses.timing import measuring
+from convstudy.core import gpus
+from convstudy.core.files import read_json, write_csv
+from convstudy.provenance.job import job
+from convstudy.training.engine import backends
 
 with job(snakemake), gpus.lease(snakemake.resources):
     params = snakemake.params
     training = params.training
-    device = engine.use_backend(
+    device = backends.use_backend(
         training["backend"], training["device"], training["threads"], training["precision"]
     )
     images = read_json(snakemake.input.data)["used"]["train"]
-    table = timing.measure_modules(params.model, training, params.timing, images, device)
+    table = measuring.measure_modules(params.model, training, params.timing, images, device)
     write_csv(snakemake.output[0], table)

@@ -1,9 +1,9 @@
 """Put measured times together, and compare them with counts."""
 
 import pandas as pd
-from convstudy import timing
-from convstudy.files import write_csv, write_json
-from convstudy.logs import job
+from convstudy.analyses.timing import numbers as timing
+from convstudy.core.files import write_csv
+from convstudy.provenance.job import job
 
 with job(snakemake):
     output = snakemake.output
@@ -15,4 +15,3 @@ with job(snakemake):
     write_csv(output.layers, timing.combine(layers, ["ms"]))
     write_csv(output.correlations, timing.correlations(combined))
     write_csv(output.crossover, timing.crossovers(layers))
-    write_json(output.about, {"settings": snakemake.params.settings})

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from convstudy.figures import draw_figures
-from convstudy.logs import job
-from convstudy.results import Results
+from convstudy.provenance.job import job
+from convstudy.report.drawing import draw_figures
+from convstudy.results.run import Results
 
 with job(snakemake):
     draw_figures(Results(Path(snakemake.input.run).parent), Path(snakemake.output[0]).parent)

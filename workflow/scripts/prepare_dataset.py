@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from convstudy.data import prepare
-from convstudy.logs import job
+from convstudy.data.dataset import prepare
+from convstudy.provenance.job import job
 
 with job(snakemake):
     params = snakemake.params

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from convstudy.files import read_json
-from convstudy.logs import job
-from convstudy.results import write_run
+from convstudy.core.files import read_json
+from convstudy.provenance.job import job
+from convstudy.results.run import write_run
 
 with job(snakemake):
     params = snakemake.params
@@ -13,5 +13,4 @@ with job(snakemake):
         params.config,
         Path(params.article),
         read_json(snakemake.input.data),
-        params.extras,
     )

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from convstudy.logs import job
-from convstudy.rendering import render
-from convstudy.results import Results
+from convstudy.provenance.job import job
+from convstudy.report.rendering import render
+from convstudy.results.run import Results
 
 with job(snakemake):
     render(

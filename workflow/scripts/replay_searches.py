@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pandas as pd
-from convstudy import draws, replay
-from convstudy.files import write_csv, write_json
-from convstudy.logs import job
+from convstudy.analyses.replay import draws
+from convstudy.analyses.replay import numbers as replay
+from convstudy.core.files import write_csv
+from convstudy.provenance.job import job
 
 with job(snakemake):
-    output, settings, designs = snakemake.output, snakemake.params.settings, replay.designs()
+    output, designs = snakemake.output, replay.designs()
     trials = {designs[Path(path).stem]: pd.read_csv(path) for path in snakemake.input.trials}
     replayed = {None: {name: trials[designs[way]] for name, way in draws.DESIGNS.items()}}
     for path in map(Path, snakemake.input.left_out):
@@ -16,6 +17,5 @@ with job(snakemake):
         replayed.setdefault(int(path.parent.name), {})[objective] = pd.read_csv(path)
     write_csv(output.draws, draws.tabulate(replayed))
     table = pd.read_csv(snakemake.input.table)
-    for name, scored in replay.collect(trials, table, settings["penalty"]).items():
+    for name, scored in replay.collect(trials, table, snakemake.params.penalty).items():
         write_csv(output[name], scored)
-    write_json(output.about, {"settings": settings})

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from convstudy import gpus
-from convstudy.data import load_arrays
-from convstudy.files import write_json
-from convstudy.logs import job
-from convstudy.search import from_settings
+from convstudy.core import gpus
+from convstudy.core.files import write_json
+from convstudy.data.dataset import load_arrays
+from convstudy.provenance.job import job
+from convstudy.search.study import from_settings
 
 with job(snakemake, stoppable=True), gpus.lease(snakemake.resources):
     study, worker = snakemake.wildcards.study, int(snakemake.wildcards.worker)

@@ -1,7 +1,7 @@
 """Collect the single-kind curves in two tables."""
 
-from convstudy.files import write_csv
-from convstudy.logs import job
+from convstudy.core.files import write_csv
+from convstudy.provenance.job import job
 from convstudy.training.record import load_description, tabulate_single_kind
 
 with job(snakemake):

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from convstudy import counts, gpus
-from convstudy.curves import Curve
-from convstudy.data import load_arrays
-from convstudy.logs import job
+from convstudy.core import gpus
+from convstudy.data.dataset import load_arrays
+from convstudy.layers import counts
+from convstudy.provenance.job import job
+from convstudy.training.curve import Curve
 
 with job(snakemake, stoppable=True), gpus.lease(snakemake.resources):
     params, model = snakemake.params, snakemake.wildcards.model

@@ -1,9 +1,9 @@
 """Compare closed-form counts with Keras and with the article."""
 
-from convstudy import counts
-from convstudy.engine import use_backend
-from convstudy.files import write_csv
-from convstudy.logs import job
+from convstudy.core.files import write_csv
+from convstudy.layers import counts
+from convstudy.provenance.job import job
+from convstudy.training.engine.backends import use_backend
 
 with job(snakemake):
     use_backend(snakemake.params.backend, device="cpu")

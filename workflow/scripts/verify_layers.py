@@ -1,10 +1,10 @@
 """Check the worked examples, the identities and the grid."""
 
-from convstudy.engine import use_backend
-from convstudy.examples import check_examples
-from convstudy.files import write_csv
-from convstudy.logs import job
-from convstudy.verification import check_grid, check_identities, require_all_passed
+from convstudy.core.files import write_csv
+from convstudy.layers.examples import check_examples
+from convstudy.layers.verification import check_grid, check_identities, require_all_passed
+from convstudy.provenance.job import job
+from convstudy.training.engine.backends import use_backend
 
 with job(snakemake):
     use_backend(snakemake.params.backend, device="cpu", precision="float64")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from convstudy import records
-from convstudy.logs import job
+from convstudy.provenance import job_records
+from convstudy.provenance.job import job
 
 with job(snakemake):
-    records.require_as_recorded(Path(), snakemake.params.codes)
+    job_records.require_as_recorded(Path(), snakemake.params.codes)

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from convstudy import recorded, tables
-from convstudy.files import write_csv
-from convstudy.logs import job
-from convstudy.results import Results
+from convstudy.analyses.article_study import tables
+from convstudy.core.files import write_csv
+from convstudy.provenance.job import job
+from convstudy.results import reference_runs
+from convstudy.results.run import Results
 
 with job(snakemake):
     results = Results(Path(snakemake.input.run).parent)
     folder = Path(snakemake.output[0]).parent
     tables.write_tables(results, folder)
-    runs = recorded.tabulate(results, recorded.runs(results.folder))
+    runs = reference_runs.tabulate(results, reference_runs.runs(results.folder))
     write_csv(folder / "runs.csv", runs)

@@ -1,1 +1,4 @@
-"""Learning curves: what is recorded of an epoch, and the trainer that makes it."""
+"""Learning curves: the engine that trains, the trainer of one curve, the store of all.
+
+Imports the rooms above, `config` to `data`. Why a curve is wanted is not its business.
+"""

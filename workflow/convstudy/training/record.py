@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convstudy.errors import UserError
-from convstudy.files import read_sealed
+from convstudy.core.errors import UserError
+from convstudy.core.files import read_sealed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from convstudy import interruption, models
-from convstudy.data import Dataset
-from convstudy.engine import Engine, draw_moves
-from convstudy.files import replacing
-from convstudy.layers import Layer
-from convstudy.precision import require_bfloat16
+from convstudy.core import signals
+from convstudy.core.files import replacing
+from convstudy.data.dataset import Dataset
+from convstudy.layers import models
+from convstudy.layers.kinds import Layer
+from convstudy.training.engine.engine import Engine
+from convstudy.training.engine.steps import draw_moves
+from convstudy.training.precision import require_bfloat16
 from convstudy.training.record import pack
 
 logger = logging.getLogger(__name__)
@@ -192,7 +194,7 @@ class Trainer:
         return loss, correct
 
     def _stop_if_asked(self, where: str) -> None:
-        interruption.stop_if_asked(f"{where} epoch {self.epoch + 1}", f"after epoch {self.epoch}")
+        signals.stop_if_asked(f"{where} epoch {self.epoch + 1}", f"after epoch {self.epoch}")
 
     def _test(self, split: str) -> tuple[float, np.ndarray]:
         """Give the mean loss on a split's images, and which of them are right."""

@@ -1,0 +1,84 @@
+"""The commands that are no part of a run: ``python -m convstudy COMMAND --help`` explains each."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from convstudy.core.errors import UserError
+from convstudy.core.progress import duration
+from convstudy.results import reference_runs
+from convstudy.results.run import Results
+from convstudy.training import store
+
+CURVES = Path("results/.state/curves")
+RECORDS = Path("results/reference")
+
+
+def list_curves(chosen: argparse.Namespace) -> None:
+    """Show every curve of a store."""
+    rows = store.stored(chosen.store)
+    for row in rows:
+        best = row["test_accuracy_best"]
+        print(
+            f"{row['name']}  {row['epochs']:>3} epochs"
+            f"  {'no' if best is None else f'{best:.2%}'} best test accuracy"
+            f"  {duration(row['seconds'])}  {row['bytes'] / 1e6:.1f} MB"
+        )
+    print(f"{len(rows)} curves in {chosen.store}")
+
+
+def prune_curves(chosen: argparse.Namespace) -> None:
+    """Remove old curves from a store."""
+    freed = store.prune(chosen.store, chosen.days, chosen.checkpoints_only)
+    print(f"freed {freed / 1e6:.1f} MB in {chosen.store}")
+
+
+def record(chosen: argparse.Namespace) -> None:
+    """Record what is finished in results/ under a name, for others to compare with."""
+    folder = chosen.into / chosen.name
+    if not re.fullmatch("[a-z0-9][a-z0-9-]*", chosen.name):
+        raise UserError(
+            f"{chosen.name!r} is no name for a recorded run; allowed are lower-case letters,"
+            " digits and hyphens; write for example h100-article"
+        )
+    if chosen.primary:
+        reference_runs.copy_primary(folder, chosen.primary)
+        return
+    reference_runs.record(Results(chosen.results), folder)
+    print(f"recorded in {folder}; commit it, and the next report shows it")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Do what the command line asks for.
+
+    Raises:
+        SystemExit: With a line for a user's mistake.
+    """
+    parser = argparse.ArgumentParser(prog="python -m convstudy", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, do in (("curves", list_curves), ("prune", prune_curves), ("record", record)):
+        command = commands.add_parser(name, help=do.__doc__, description=do.__doc__)
+        command.set_defaults(do=do)
+        if do is record:
+            command.add_argument("name", help="lower-case letters, digits and hyphens")
+            command.add_argument("--results", type=Path, default=Path("results"), help="of a clone")
+            command.add_argument("--into", type=Path, default=RECORDS)
+            command.add_argument("--primary", type=Path, help="copy what is derived from, to here")
+            continue
+        command.add_argument("--store", type=Path, default=CURVES)
+        if do is prune_curves:
+            command.add_argument("--days", type=float, required=True, help="at least this old")
+            command.add_argument(
+                "--checkpoints-only", action="store_true", help="keep the records, free the disk"
+            )
+    chosen = parser.parse_args(arguments)
+    try:
+        chosen.do(chosen)
+    except UserError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The article's own study, which is always made: tables, figures, worked examples."""

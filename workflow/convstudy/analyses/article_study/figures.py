@@ -1,0 +1,238 @@
+"""Figures of the article's own study: learning curves, differences, parameters and accuracy."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from convstudy.analyses.article_study import tables
+from convstudy.analyses.article_study.example_diagrams import draw_example
+from convstudy.analyses.article_study.tradeoff import answer_tradeoff
+from convstudy.article import facts
+from convstudy.display.drawing import Drawing
+from convstudy.display.formats import ACCURACY, CHANGE_POINTS, WHOLE, write
+from convstudy.display.style import (
+    INK,
+    MINUS,
+    MIXED,
+    MUTED,
+    _short_number,
+    kind_looks,
+    legend_below,
+    legend_line,
+    letters,
+    module_labels,
+    module_looks,
+    new_figure,
+    percent_axis,
+    styled,
+    whole_axis,
+)
+from convstudy.layers.examples import examples
+from convstudy.layers.kinds import KINDS
+from convstudy.results.run import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@styled
+def learning_curves(results: Results) -> "Figure":
+    """Draw training and test accuracy by epoch, and at the article's size its accuracies."""
+    curves = results.curves
+    kinds = [kind for kind in KINDS if kind in set(curves["kind"])]
+    beside = not results.synthetic and not results.reductions
+    figure, axis = new_figure(results, size=(7.6, 4.2))
+    for kind in kinds:
+        look = kind_looks()[kind]
+        colour = look["color"]
+        mine = curves[curves["kind"] == kind]
+        for column, dash in (("test_accuracy", "-"), ("train_accuracy", (0, (3, 2)))):
+            for _, one in mine.groupby("replicate"):
+                axis.plot(one["epoch"], one[column], ls=dash, color=colour, lw=0.8, alpha=0.3)
+            mean = mine.groupby("epoch")[column].mean()
+            axis.plot(mean.index, mean, ls=dash, color=colour)
+            if column == "test_accuracy":
+                axis.plot(mean.index[-1], mean.iloc[-1], ls="", **{**look, "ms": 8})
+        if beside:
+            axis.axhline(facts.accuracies()[kind], color=colour, lw=1, ls=":")
+    axis.set_xlabel("epoch")
+    axis.set_ylabel("accuracy")
+    whole_axis(axis.xaxis)
+    percent_axis(axis.yaxis)
+    handles = [legend_line(KINDS[kind].label, **kind_looks()[kind]) for kind in kinds]
+    handles += [
+        legend_line("test, mean over replicates", color=INK),
+        legend_line("training", color=INK, ls=(0, (3, 2))),
+        legend_line("one replicate", color=MUTED, lw=0.8, alpha=0.5),
+    ]
+    if beside:
+        handles.append(legend_line("the article's test accuracy", color=INK, lw=1, ls=":"))
+    legend_below(figure, handles, 3)
+    return figure
+
+
+@styled
+def single_kind(results: Results) -> "Figure":
+    """Draw by how much each kind is more accurate than the next larger, beside the article's."""
+    table = tables.single_kind(results)
+    rows = list(table.iloc[1:].itertuples())
+    above = dict(zip(table["label"].iloc[1:], table["label"], strict=False))
+    figure, axis = new_figure(results, size=(7.6, 1.4 + 0.7 * len(rows)))
+    for place, row in enumerate(rows):
+        look = kind_looks()[row.kind]
+        ends = [row.minus_above_low, row.minus_above_high]
+        axis.plot([100 * end for end in ends], [place, place], color=look["color"], lw=3)
+        axis.plot(100 * row.minus_above, place, ls="", **{**look, "ms": 9})
+        if not results.synthetic:
+            printed = 100 * row.article_minus_above
+            axis.plot(printed, place + 0.28, "D", ms=7, mfc="white", mec=INK, mew=1.4)
+    axis.axvline(0, color=INK, lw=1)
+    labels = [f"{row.label}\n{MINUS} {above[row.label]}" for row in rows]
+    axis.set_yticks(range(len(rows)), labels)
+    axis.tick_params(axis="y", labelcolor=INK, length=0)
+    axis.set_ylim(len(rows) - 0.4, -0.5)
+    axis.set_xlabel("difference of best test accuracies, points")
+    axis.margins(x=0.08)
+    chance = "95 % interval over trainings and images"
+    if not (results.training["kind"].value_counts() > 1).all():
+        chance = "95 % interval over images alone"
+    handles = [legend_line(f"this run, {chance}", color=MUTED, marker="o", ms=8, lw=3)]
+    if not results.synthetic:
+        handles.append(legend_line("article", marker="D", mfc="white", mec=INK, mew=1.4, ls=""))
+    legend_below(figure, handles, 2)
+    return figure
+
+
+def leading_kind(kinds: Sequence[str]) -> str:
+    """Give the kind that most layers of a module are of, or `MIXED`."""
+    most = max(kinds, key=kinds.count)
+    return most if list(kinds).count(most) > 1 else MIXED
+
+
+@styled
+def parameters_accuracy(results: Results) -> "Figure":
+    """Draw modules by parameters and test accuracy: all of them, else those that were tried.
+
+    The article's have a panel of their own unless this run is of the article's size.
+    """
+    import pandas as pd
+
+    ours = tables.tried_modules(results)
+    printed = pd.concat([tables.article_best(penalised) for penalised in (False, True)])
+    theirs = printed.groupby("module", as_index=False)[["parameters", "test_accuracy"]].max()
+    shown = not results.synthetic
+    apart = shown and bool(results.reductions)
+    ratios = (3, 2) if apart else (1,)
+    figure, axes = new_figure(
+        results, 1, len(ratios), size=(7.6, 4.6), squeeze=False, width_ratios=ratios
+    )
+    axis, beside = axes[0][0], axes[0][-1]
+    best = tables.pareto_front(ours)
+    if "low" in best:
+        axis.vlines(best["parameters"], best["low"], best["high"], color=MUTED, lw=1.4, zorder=1)
+    _scatter_modules(axis, ours)
+    _name_points(axis, best)
+    if shown:
+        _scatter_modules(beside, theirs, hollow=True)
+    if apart:
+        axis.set_title("This run")
+        beside.set_title("The article")
+        _name_points(beside, tables.pareto_front(theirs))
+        beside.set_ylabel("")
+    axis.set_ylabel("best test accuracy over epochs")
+    for one in axes[0]:
+        one.set_xscale("log")
+        one.set_xlabel("parameters (logarithmic)")
+        one.xaxis.set_major_formatter(_short_number)
+        one.xaxis.set_minor_formatter(_short_number)
+        one.tick_params(axis="x", which="minor", labelsize=8)
+        _thin_out_minor_labels(one)
+        one.margins(x=0.15, y=0.08)
+        percent_axis(one.yaxis)
+    handles = [
+        legend_line(module_labels()[kind], **look, ls="") for kind, look in module_looks().items()
+    ]
+    if shown and not apart:
+        handles.append(legend_line("article", marker="o", mfc="none", mec=INK, ls=""))
+    if "low" in ours:
+        handles.append(legend_line("95 % interval of those named", color=MUTED, lw=1.4))
+    legend_below(figure, handles, 3)
+    return figure
+
+
+def _scatter_modules(axis: "Axes", modules: "pd.DataFrame", hollow: bool = False) -> None:
+    """Draw modules by parameters and accuracy; the kind of most layers is colour and shape."""
+    import seaborn as sns
+
+    looks = module_looks()
+    leading = [leading_kind(module.split("-")) for module in modules["module"]]
+    sns.scatterplot(
+        x=modules["parameters"],
+        y=modules["test_accuracy"],
+        hue=leading,
+        style=leading,
+        hue_order=list(looks),
+        style_order=list(looks),
+        palette={kind: look["color"] for kind, look in looks.items()},
+        markers={kind: look["marker"] for kind, look in looks.items()},
+        s=55,
+        legend=False,
+        ax=axis,
+    )
+    if hollow:
+        drawn = axis.collections[-1]
+        drawn.set(edgecolor=drawn.get_facecolor(), facecolor="none", linewidth=1.4)
+
+
+def _name_points(axis: "Axes", modules: "pd.DataFrame") -> None:
+    """Write modules' letters above their intervals; without one, left of the points."""
+    for row in modules.itertuples():
+        above = "high" in modules
+        axis.annotate(
+            letters(row.module),
+            (row.parameters, row.high if above else row.test_accuracy),
+            xytext=(0, 5) if above else (-6, -3),
+            textcoords="offset points",
+            ha="center" if above else "right",
+            fontsize=8,
+            fontweight="bold",
+        )
+
+
+def _thin_out_minor_labels(axis: "Axes") -> None:
+    """Label a logarithmic axis at 1, 2 and 5 only."""
+    from matplotlib.ticker import LogLocator
+
+    axis.xaxis.set_minor_locator(LogLocator(base=10, subs=(2.0, 5.0)))
+
+
+def _reached(results: Results) -> list[str]:
+    rows = results.table("tables/single_kind.csv").itertuples()
+    return [f"{row.label} reaches {write(row.mean, ACCURACY)}" for row in rows]
+
+
+def _differences(results: Results) -> list[str]:
+    rows = results.table("tables/single_kind.csv").iloc[1:].itertuples()
+    return [f"{row.label} {write(row.minus_above, CHANGE_POINTS)} points" for row in rows]
+
+
+def _front(results: Results) -> list[str]:
+    return [
+        f"{row.module}, {write(row.parameters, WHOLE)} parameters,"
+        f" {write(row.test_accuracy, ACCURACY)}"
+        for row in tables.pareto_front(tables.tried_modules(results)).itertuples()
+    ]
+
+
+def _example(name: str) -> Drawing:
+    return Drawing(lambda _: draw_example(name), lambda _: [])
+
+
+DRAWINGS = {
+    "answer_tradeoff": Drawing(answer_tradeoff, lambda _: []),
+    "learning_curves": Drawing(learning_curves, _reached),
+    "single_kind": Drawing(single_kind, _differences),
+    "parameters_accuracy": Drawing(parameters_accuracy, _front),
+    **{f"example_{name}": _example(name) for name in examples()},
+}

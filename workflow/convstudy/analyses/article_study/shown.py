@@ -1,0 +1,54 @@
+"""What the report shows of the article's own study: tables."""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from convstudy.display.columns import Column, module, table
+from convstudy.display.formats import DASH, WHOLE
+from convstudy.layers.kinds import KINDS
+from convstudy.results.run import Results
+
+BEST = table(
+    "Best trials of the study “{}”, beside the article's",
+    "rank* module objective parameters* test_accuracy article_module article_test_accuracy",
+    rank=Column("Rank"),
+    article_module=Column("Article: layers", html=module),
+)
+
+
+def _completed(frame: pd.DataFrame, _results: Results) -> pd.DataFrame:
+    """Write how many trials the article's studies completed, of how many."""
+    if "article_completed" not in frame:
+        return frame
+    pairs = zip(frame["article_completed"], frame["article_trials"], strict=True)
+    written = [f"{done:.0f} of {of:.0f}" if pd.notna(done) else DASH for done, of in pairs]
+    return frame.assign(article_completed=written)
+
+
+TABLES = {
+    "data": table("The data of this run", "item value"),
+    "verification": table("Checks of the arithmetic", "check cases passed largest_error"),
+    "counts": table(
+        "Parameter counts that the article prints, at width 1",
+        "model article this_run difference*",
+        article=Column("Article", WHOLE),
+        difference=Column("Difference", WHOLE),
+    ),
+    "single_kind": table(
+        "Test accuracy of the single-kind networks, mean over replicates",
+        "label parameters* mean interval mean_last* article difference*",
+    ),
+    "studies": replace(
+        table(
+            "Trials started, completed and pruned",
+            "study trials completed pruned* epochs_trained* epochs_saved* article_completed",
+        ),
+        prepare=_completed,
+    ),
+    "runs": table(
+        "The article, recorded runs and this run: test accuracy",
+        f"run device* width* epochs* {' '.join(KINDS)}",
+    ),
+    "versions": table("Versions of the software", "package version"),
+}

@@ -1,0 +1,348 @@
+"""The report's tables: results in, tidy data frames out, the article's figures beside the run's.
+
+Accuracies are fractions of one, numbers are unrounded; rounding is the report's business.
+"""
+
+from collections.abc import Callable
+from math import nan
+from pathlib import Path
+
+import pandas as pd
+
+from convstudy.article import facts
+from convstudy.core import environment
+from convstudy.core.files import write_csv
+from convstudy.core.progress import duration
+from convstudy.layers import models
+from convstudy.layers.kinds import KINDS, cost
+from convstudy.results.comparison import against_article
+from convstudy.results.module_means import module_names
+from convstudy.results.run import Results, Study
+from convstudy.results.scale import counterparts
+from convstudy.stats import intervals
+from convstudy.training import record
+
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}
+_ENDS = ("", "_low", "_high")
+# Channels for which computation is compared.
+CHANNELS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+def run(results: Results) -> pd.DataFrame:
+    """Say what ran where: ``item``, ``value``, both text."""
+    about, data = results.provenance, results.data
+    used, available = data["used"], data["available"]
+    commit = about["commit"]
+    lossy = f" ({data['encoding'].upper()}, not the exact pixels)" if data["lossy"] else ""
+    rows = {
+        "Run on": environment.time_of_day(about["created"]),
+        "Device": _device(results),
+        "Machine": environment.machine(about["hardware"]),
+        "Backend": f"Keras {about['versions']['keras']} on {BACKENDS[about['backend']]}",
+        "Data": "synthetic images" if data["synthetic"] else data["origin"] + lossy,
+        "Training images": f"{used['train']:,} of {available['train']:,}",
+        "Test images": f"{used['test']:,} of {available['test']:,}",
+        "Network width": f"{results.run['config']['model']['width']:g}",
+        "Single-kind trainings": f"{len(results.training)}",
+        "Trials": ", ".join(f"{len(s.trials)} {name}" for name, s in results.studies.items()),
+        "Training time": duration(_trained_seconds(results)),
+        "Commit": "unknown" if not commit else commit[:12] + (" with changes" * about["dirty"]),
+    }
+    return pd.DataFrame(list(rows.items()), columns=["item", "value"])
+
+
+def _device(results: Results) -> str:
+    """Name what the networks were trained on."""
+    return ", ".join(sorted(set(results.training["device"]))).replace("cpu", "CPU")
+
+
+def _trained_seconds(results: Results) -> float:
+    """Add up the seconds of all curves, each once, however many trials read it."""
+    tables = [results.training, *(study.trials for study in results.studies.values())]
+    for name in ("module_table/table.csv", "recipes/trainings.csv"):
+        tables += [results.table(name)] if results.has(name) else []
+    curves = pd.concat([table[["curve", "seconds"]] for table in tables])
+    return float(curves.groupby("curve")["seconds"].max().sum())
+
+
+def data(results: Results) -> pd.DataFrame:
+    """Describe the data: ``item``, ``value``, both text."""
+    summary = results.data
+    rows = {
+        "Source": summary["source"],
+        "Origin": summary["origin"],
+        "Encoding": f"{summary['encoding']}, {'lossy' if summary['lossy'] else 'lossless'}",
+        "Training images used": f"{summary['used']['train']:,}",
+        "Test images used": f"{summary['used']['test']:,}",
+        "Seed of the choice": str(summary["seed"]),
+        "SHA-256 of what is used": summary["digest"],
+    }
+    return pd.DataFrame(list(rows.items()), columns=["item", "value"])
+
+
+def verification(results: Results) -> pd.DataFrame:
+    """Sum up the checks: ``check``, ``cases``, ``passed``, ``largest_error`` (absolute)."""
+    examples, grid = results.verification["examples"], results.verification["grid"]
+    printed = against_print(examples)
+    mistaken = grid["mutation"].notna()
+    parts = {
+        "Printed or stated numbers against NumPy and Keras": examples[printed],
+        "Worked examples, Keras against NumPy": examples[~printed],
+        "Identities between layers": results.verification["identities"],
+        "Further settings, Keras against NumPy": grid[~mistaken],
+        "Deliberate mistakes that the same comparison finds": grid[mistaken],
+        "Parameter counts, closed form against Keras": results.verification["counts"],
+    }
+    rows = []
+    for label, table in parts.items():
+        errors = [name for name in ("abs_error", "max_abs_error") if name in table]
+        small = errors and not table.equals(grid[mistaken])
+        error = table[errors[0]].max() if small else None
+        rows.append((label, len(table), int(table["passed"].sum()), error))
+    return pd.DataFrame(rows, columns=["check", "cases", "passed", "largest_error"])
+
+
+def against_print(examples: pd.DataFrame) -> pd.Series:
+    """Tell checks against the article's numbers from those of Keras against NumPy."""
+    return ~examples["check"].str.contains("against reference")
+
+
+def counts(results: Results) -> pd.DataFrame:
+    """Compare with the counts that the article prints: ``model``, both, their difference."""
+    ours = results.counts.set_index("model")["parameters"]
+    rows = [
+        (model, printed, int(ours[model]), int(ours[model]) - printed)
+        for model, printed in facts.parameter_counts().items()
+    ]
+    return pd.DataFrame(rows, columns=["model", "article", "this_run", "difference"])
+
+
+def single_kind(results: Results) -> pd.DataFrame:
+    """Compare the single-kind networks with the article.
+
+    Returns:
+        A row a kind, in the article's order by accuracy: see
+        `convstudy.results.comparison.against_article`; ``minus_above`` and ``minus_conv``, the
+        difference from the row above and from Conv2D, each with the ends of its 95 % interval (see
+        `intervals.crossed`), and ``article_minus_above``.
+    """
+    by_kind = {str(kind): part for kind, part in results.training.groupby("kind")}
+    printed = pd.Series(facts.accuracies()).sort_values(ascending=False)
+    right = {kind: record.right(part, "test_accuracy_best") for kind, part in by_kind.items()}
+    table = pd.DataFrame(against_article(kind, by_kind[kind]) for kind in printed.index)
+    above: dict[str, list[tuple[float, float, float]]] = {"minus_above": [], "minus_conv": []}
+    for place, kind in enumerate(printed.index):
+        for name, other in zip(above, (printed.index[place - 1], "conv"), strict=True):
+            pair = [right[kind], right[other]]
+            known = kind != other and place and all(len(one) for one in pair)
+            above[name].append(intervals.crossed(pair, (1, -1)) if known else (nan, nan, nan))
+    for name, found in above.items():
+        table[[f"{name}{end}" for end in _ENDS]] = found
+    return table.assign(article_minus_above=printed.diff().to_numpy())
+
+
+def five_best(results: Results, study: Study) -> pd.DataFrame:
+    """Put a study's best trials beside the article's, by rank.
+
+    Returns:
+        ``rank``, then ``module``, ``objective``, ``parameters``, ``test_accuracy`` of this run, and
+        the same with ``article_`` before; empty cells where one side has fewer.
+    """
+    best = study.best.assign(module=module_names(study.best) if len(study.best) else [])
+    columns = ["module", "objective", "parameters", "test_accuracy"]
+    ours = best.set_index("rank")[columns]
+    theirs = article_best(study.penalised).set_index("rank")[columns].add_prefix("article_")
+    return ours.join(theirs, how="outer").reset_index()
+
+
+def article_best(penalised: bool) -> pd.DataFrame:
+    """Tabulate one of the article's studies.
+
+    Returns:
+        ``rank``, ``module``, ``objective``, ``parameters``, ``test_accuracy``.
+    """
+    columns = ["rank", "module", "objective", "parameters", "test_accuracy"]
+    table = pd.DataFrame(facts.best(penalised)).reindex(columns=columns)
+    # The article prints some counts only; these are the same for what it prints.
+    counted = [models.parameters(module.split("-")) for module in table["module"]]
+    return table.assign(parameters=counted)
+
+
+def studies(results: Results) -> pd.DataFrame:
+    """Sum up the studies.
+
+    Returns:
+        A row a study: ``study``, ``penalty`` (weight for each ``unit`` parameters), ``trials``,
+        ``completed``, ``pruned``, ``failed``, ``combinations`` (of 27), ``article_completed`` (of
+        as many trials), and epochs: ``epochs_trained``, ``epochs_reused`` (read from the store),
+        ``epochs_saved`` (that pruning left out).
+    """
+    rows = []
+    for name, study in results.studies.items():
+        states = study.trials["state"].value_counts()
+        trained = int(study.trials["epochs_trained"].sum())
+        reused = int(study.trials["epochs_reused"].sum())
+        most = len(study.trials) * study.summary["settings"]["epochs"]
+        completed, tried = facts.completed(study.penalised)
+        rows.append(
+            {
+                "study": name,
+                "weight": study.penalty["weight"],
+                "unit": study.penalty["unit"],
+                "trials": len(study.trials),
+                "completed": int(states.get("COMPLETE", 0)),
+                "pruned": int(states.get("PRUNED", 0)),
+                "failed": int(states.get("FAIL", 0)),
+                "combinations": module_names(study.trials).nunique(),
+                "article_trials": tried,
+                "article_completed": completed,
+                "epochs_trained": trained,
+                "epochs_reused": reused,
+                "epochs_saved": most - trained - reused,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def all_trials(results: Results) -> pd.DataFrame:
+    """Stack the trials of all studies, with ``study`` and ``module``."""
+    parts = [s.trials.assign(study=name) for name, s in results.studies.items()]
+    trials = pd.concat(parts, ignore_index=True)
+    return trials.assign(module=module_names(trials))
+
+
+def trials(results: Results) -> pd.DataFrame:
+    """Rank the trials of each study.
+
+    Returns:
+        ``study``, ``counterpart`` (the article's study of the same objective, for the first such
+        study), ``number``, ``state``, ``rank`` (by objective; of completed trials),
+        ``module``, ``depthwise_layers`` (of three), ``parameters``, and ``test_accuracy`` and
+        ``objective`` with the ends of their 95 % intervals, ``..._low`` and ``..._high``.
+    """
+    table = all_trials(results)
+    names = counterparts(results.run["config"])
+    ranks = table.groupby("study")["objective"].rank(method="first")
+    ends = [intervals.wilson(accuracy, results.test_images) for accuracy in table["test_accuracy"]]
+    low, high = (pd.Series(end, table.index, float) for end in zip(*ends, strict=True))
+    # The objective is one minus an accuracy and a constant, so its interval is as wide.
+    table = table.assign(
+        counterpart=table["study"].map(names),
+        depthwise_layers=table["module"].str.count("depthwise"),
+        rank=ranks.astype("Int64"),
+        test_accuracy_low=low,
+        test_accuracy_high=high,
+        objective_low=table["objective"] + table["test_accuracy"] - high,
+        objective_high=table["objective"] + table["test_accuracy"] - low,
+    )
+    measured = [f"{name}{end}" for name in ("test_accuracy", "objective") for end in _ENDS]
+    about = ["study", "counterpart", "number", "state", "rank", "module"]
+    about += ["depthwise_layers", "parameters"]
+    return table[about + measured]
+
+
+def objectives(results: Results) -> pd.DataFrame:
+    """Compute the objectives that the article prints.
+
+    Returns:
+        ``rank``, ``module``, ``test_accuracy`` and ``objective`` as printed, ``parameters`` as
+        counted here, ``computed`` (the objective from both).
+    """
+    printed = article_best(penalised=True).dropna(subset=["objective"])
+    weight, unit = facts.penalty()
+    counted = results.counts.set_index("model")["parameters"]
+    parameters = [int(counted[module]) for module in printed["module"]]
+    computed = 1 - printed["test_accuracy"] + weight * pd.Series(parameters, printed.index) / unit
+    return printed.assign(parameters=parameters, computed=computed)
+
+
+def savings(_results: Results) -> pd.DataFrame:
+    """Compare the computation of 3×3 layers with as many filters as channels.
+
+    Returns:
+        ``channels``; multiply-accumulates for each cell of the feature map, ``conv``,
+        ``depthwise``, ``separable``; ``depthwise_saving``, ``separable_saving`` (Conv2D's over
+        theirs).
+    """
+    rows = []
+    for channels in CHANNELS:
+        macs = {
+            name: cost(KINDS[name].layer("layer", channels), (1, 1, channels)).macs
+            for name in ("conv", "depthwise", "separable")
+        }
+        saved = {f"{name}_saving": macs["conv"] / macs[name] for name in list(macs)[1:]}
+        rows.append({"channels": channels, **macs, **saved})
+    return pd.DataFrame(rows)
+
+
+def tried_modules(results: Results) -> pd.DataFrame:
+    """Give accuracy and parameters of all modules; without their table, of the studies' trials.
+
+    Returns:
+        ``module``, ``parameters`` (at the run's width), ``test_accuracy``; with the table of all
+        modules, a mean over replicates, with its 95 % interval, ``low`` and ``high``.
+    """
+    if results.has("module_table/summary.csv"):
+        summary = results.table("module_table/summary.csv").rename(
+            columns={"mean": "test_accuracy"}
+        )
+        columns = ["module", "parameters", "test_accuracy", "low", "high"]
+        return summary[columns].dropna(axis="columns", how="all")
+    trials = all_trials(results)
+    # Both studies may read one training.
+    complete = trials[trials["state"] == "COMPLETE"].drop_duplicates("curve")
+    return complete[["module", "parameters", "test_accuracy"]]
+
+
+def pareto_front(trials: pd.DataFrame) -> pd.DataFrame:
+    """Keep the trials that no other one beats in both parameters and accuracy.
+
+    Args:
+        trials: ``parameters`` and ``test_accuracy``.
+
+    Returns:
+        By rising parameters, and so by rising accuracy.
+    """
+    ordered = trials.sort_values(["parameters", "test_accuracy"], ascending=[True, False])
+    best_so_far = ordered["test_accuracy"].cummax().shift(fill_value=-1.0)
+    return ordered[ordered["test_accuracy"] > best_so_far]
+
+
+def versions(results: Results) -> pd.DataFrame:
+    """List the packages: ``package``, ``version``."""
+    return pd.DataFrame(
+        list(results.provenance["versions"].items()), columns=["package", "version"]
+    )
+
+
+TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
+    "run": run,
+    "data": data,
+    "verification": verification,
+    "counts": counts,
+    "single_kind": single_kind,
+    "studies": studies,
+    "trials": trials,
+    "objectives": objectives,
+    "savings": savings,
+    "versions": versions,
+}
+
+
+def write_tables(results: Results, folder: Path) -> None:
+    """Write all tables as CSV.
+
+    Args:
+        folder: Where to write; the files are those of `convstudy.results.run.table_names`.
+    """
+    made = {name: make(results) for name, make in TABLES.items()}
+    for name, study in results.studies.items():
+        made[f"best_{name}"] = five_best(results, study)
+    for name, table in made.items():
+        # Counts hold without CIFAR-10; accuracies on synthetic images compare with nothing.
+        if results.synthetic and name != "counts":
+            theirs = [column for column in table if column.startswith("article")]
+            table = table.drop(columns=[*theirs, "difference"], errors="ignore")
+            if name.startswith("best_"):
+                table = table.dropna(subset=["module"])
+        write_csv(folder / f"{name}.csv", table)

@@ -1,0 +1,1 @@
+"""What choosing the epoch on the test images adds to an accuracy."""

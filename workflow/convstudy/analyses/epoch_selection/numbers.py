@@ -1,0 +1,228 @@
+"""Honest accuracy: what the choice of the epoch on the test images adds, and what differences hold.
+
+The article reports the epoch that does best on the test images. The same images then choose and
+judge, which flatters. Three ways to see by how much: the last epoch, chosen before training; the
+best epoch on validation images; and the best epoch on one half of the test images, judged by the
+other half. What a study shows that reports its best trial is chosen out of many networks, too.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from convstudy.stats import intervals
+from convstudy.training.record import best_epoch, unpack
+
+# The article's choice, with which the others are compared.
+ON_TEST = "best epoch on test"
+LAST = "last epoch"
+ON_VALIDATION = "best epoch on validation"
+ON_HALF = "best epoch on half of test, judged by the other half"
+# As a study does that reports its best trial.
+BEST_OF_ALL = "best network and epoch on half of test, judged by the other half"
+# Random halves of the test images.
+HALVES = 100
+# Groups of images, each of which is left out once to see the chance in the images.
+GROUPS = 20
+
+
+def chosen_epochs(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Give the epoch, from 1, that each way of choosing takes of a curve."""
+    choices = {
+        ON_TEST: best_epoch(records, "test_accuracy"),
+        LAST: len(records),
+        ON_VALIDATION: best_epoch(records, "validation_accuracy"),
+    }
+    return {choice: epoch for choice, epoch in choices.items() if epoch}
+
+
+def measure(
+    kinds: Sequence[Mapping[str, Any]], modules: Sequence[Mapping[str, Any]]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give each training's test accuracy under each way of choosing its epoch, and sum that up.
+
+    Args:
+        kinds, modules: What `Curve.describe` gives, with ``model``.
+
+    Returns:
+        choices: ``model``, ``replicate``, ``selection``, ``epoch`` (empty for the halves, each of
+            which chooses its own), ``test_accuracy``, and ``flattery``: by how much the article's
+            choice shows more than this one; for the halves, the half that chose more than the half
+            that judges. Of `BEST_OF_ALL`, a row a replicate of all modules.
+        summary: ``selection``, ``models``, ``trainings``, ``mean`` and ``difference`` (of accuracy
+            and flattery), and the latter's 95 % interval ``low``, ``high``, over new trainings and
+            new images: see `interval_of`.
+    """
+    seen = []
+    for one in [*kinds, *modules]:
+        if one["records"]:
+            chosen = chosen_epochs(one["records"])
+            judged = judge(right_images(one), chosen)
+            seen += [
+                (one["model"], one["replicate"], selection, chosen.get(selection), *found)
+                for selection, found in judged.items()
+            ]
+    for replicate in sorted({one["replicate"] for one in modules}):
+        trained = [one for one in modules if one["replicate"] == replicate and one["records"]]
+        together = np.concatenate([right_images(one) for one in trained])
+        seen.append(("all modules", replicate, BEST_OF_ALL, None, *halves(together)))
+    columns = ["model", "replicate", "selection", "epoch", "test_accuracy", "flattery"]
+    choices = pd.DataFrame(
+        [(*which, accuracy[0], flattery[0]) for *which, accuracy, flattery in seen],
+        columns=columns,
+    ).astype({"epoch": "Int64"})
+    rows = []
+    for selection, mine in choices.groupby("selection", sort=False):
+        flattery = np.array([seen[place][-1] for place in mine.index])
+        models = mine.reset_index(drop=True).groupby("model", sort=False).indices
+        difference, low, high = interval_of([flattery[places] for places in models.values()])
+        ends = (np.nan, np.nan) if selection == ON_TEST else (low, high)
+        about = (selection, len(models), len(mine), mine["test_accuracy"].mean())
+        rows.append((*about, difference, *ends))
+    names = ["selection", "models", "trainings", "mean", "difference", "low", "high"]
+    return choices, pd.DataFrame(rows, columns=names)
+
+
+def right_images(description: Mapping[str, Any]) -> np.ndarray:
+    """Give which test images were right after each epoch, (epochs, images) of bool."""
+    images = description["test_images"]
+    return np.array([unpack(record["test_right"], images) for record in description["records"]])
+
+
+def interval_of(models: Sequence[np.ndarray]) -> tuple[float, float, float]:
+    """Give the mean over models with its interval over new trainings and new images.
+
+    What an epoch shows that the images chose is no mean over images, so each group of images is
+    left out once, and what that changes stands for the images in `intervals.crossed` (the
+    jackknife: R. G. Miller, Biometrika 61, 1, 1974).
+
+    Args:
+        models: Of each, (replicates, 1 + groups): of all images, and without each group.
+    """
+    groups = models[0].shape[1] - 1
+    # Around what all images make of a training.
+    values = [
+        one[:, :1] + (groups - 1) * (one[:, 1:].mean(axis=1, keepdims=True) - one[:, 1:])
+        for one in models
+    ]
+    return intervals.crossed(values, [1 / len(models)] * len(models))
+
+
+def _grouped(right: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Give accuracies on a part of the images, and on that without each group of images.
+
+    Args:
+        right: (..., epochs, images).
+        part: (images,) of bool.
+
+    Returns:
+        (..., epochs, 1 + groups).
+    """
+    images = right.shape[-1]
+    member = np.zeros((images, GROUPS), np.float32)
+    member[np.arange(images), np.random.default_rng(1).permutation(images) % GROUPS] = part
+    # Whole numbers, which float32 holds exactly.
+    counts, sizes = (right @ member).astype(float), member.sum(axis=0).astype(float)
+    whole, size = counts.sum(axis=-1, keepdims=True), sizes.sum()
+    return np.concatenate([whole / size, (whole - counts) / (size - sizes)], axis=-1)
+
+
+def judge(
+    right: np.ndarray, chosen: Mapping[str, int], splits: int = HALVES
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Give accuracy and flattery of each way of choosing, of all images and without each group.
+
+    Args:
+        right: (epochs, images) of bool.
+        chosen: The epochs of `chosen_epochs`.
+        splits: See `halves`.
+    """
+    accuracies = _grouped(right.astype(np.float32), np.ones(right.shape[1], bool))
+    shown = accuracies.max(axis=0)
+    found = {
+        selection: accuracies[epoch - 1] if selection != ON_TEST else shown
+        for selection, epoch in chosen.items()
+    }
+    judged = {selection: (accuracy, shown - accuracy) for selection, accuracy in found.items()}
+    return judged | {ON_HALF: halves(right, splits)}
+
+
+def halves(right: np.ndarray, splits: int = HALVES) -> tuple[np.ndarray, np.ndarray]:
+    """Choose the best epoch on a random half of the images, and judge it by the other half.
+
+    Args:
+        right: (..., epochs, images) of bool. Which images were right after each epoch; of one
+            training or of several that compete.
+        splits: Random halves to average over.
+
+    Returns:
+        accuracy, flattery: Mean accuracy of the chosen epoch on the half that judges, and by how
+            much that on the half that chose is higher; (..., 1 + groups): of all images, and
+            without each group.
+    """
+    rng = np.random.default_rng(0)
+    right, images = right.astype(np.float32), right.shape[-1]
+    accuracy, flattery = np.zeros((2, *right.shape[:-2], 1 + GROUPS))
+    for _ in range(splits):
+        first = np.zeros(images, bool)
+        first[rng.permutation(images)[: images // 2]] = True
+        choosing, judging = _grouped(right, first), _grouped(right, ~first)
+        epoch = choosing.argmax(axis=-2, keepdims=True)
+        shown, judged = (
+            np.take_along_axis(one, epoch, -2).squeeze(-2) for one in (choosing, judging)
+        )
+        accuracy += judged / splits
+        flattery += (shown - judged) / splits
+    return accuracy, flattery
+
+
+def compare(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Compare the accuracies of models pair by pair, on the same images.
+
+    Args:
+        descriptions: What `Curve.describe` gives, with ``model``.
+
+    Returns:
+        ``first``, ``second``, ``selection``, ``replicates`` (of the one that has fewer),
+        ``images``, ``difference`` (of mean test accuracies), its 95 % interval ``low``, ``high``
+        (see `intervals.crossed`), and ``clear``: whether the interval leaves out zero.
+    """
+    by_model: dict[str, list[Mapping[str, Any]]] = {}
+    for one in descriptions:
+        if one["records"]:
+            by_model.setdefault(one["model"], []).append(one)
+    rows = []
+    for first, second in combinations(by_model, 2):
+        for selection in (ON_TEST, LAST, ON_VALIDATION):
+            both = [_right_where_chosen(by_model[name], selection) for name in (first, second)]
+            if all(len(right) for right in both):
+                difference, low, high = intervals.crossed(both, (1, -1))
+                rows.append(
+                    {
+                        "first": first,
+                        "second": second,
+                        "selection": selection,
+                        "replicates": min(map(len, both)),
+                        "images": both[0].shape[1],
+                        "difference": difference,
+                        "low": low,
+                        "high": high,
+                        "clear": low > 0 or high < 0,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def _right_where_chosen(trainings: Sequence[Mapping[str, Any]], selection: str) -> np.ndarray:
+    """Give the right images of each replicate at its chosen epoch; none if one has no such."""
+    epochs = [chosen_epochs(one["records"]).get(selection) for one in trainings]
+    return np.array(
+        [
+            unpack(one["records"][epoch - 1]["test_right"], one["test_images"])
+            for one, epoch in zip(trainings, epochs, strict=True)
+            if epoch is not None and None not in epochs
+        ]
+    )

@@ -1,0 +1,1 @@
+"""All 27 modules, each trained several times: means, intervals, ranks."""

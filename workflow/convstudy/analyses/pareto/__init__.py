@@ -1,0 +1,1 @@
+"""Latency in place of parameters, and the front of error, size and latency."""

@@ -1,0 +1,1 @@
+"""The best module for every weight of the penalty."""

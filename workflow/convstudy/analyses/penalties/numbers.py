@@ -1,0 +1,150 @@
+"""Which penalty? The best module for every weight of the penalty on parameters, exactly.
+
+The objective is the test error plus weight times parameters / unit. For one module it is a straight
+line over the weight; the best module at each weight is on the lower envelope of all lines.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from convstudy.layers.models import POSITIONS
+from convstudy.results import module_means
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Decades around the study's own weight, and weights a decade, for which chances are given.
+DECADES = (-3, 2)
+WEIGHTS_A_DECADE = 20
+
+
+def envelope(error: np.ndarray, size: np.ndarray) -> list[tuple[int, float]]:
+    """Find the lower envelope of the lines error + weight * size, for weights from 0.
+
+    Args:
+        error, size: Of shape (lines,).
+
+    Returns:
+        The lines on it, each with the weight from which it is the lowest one. Of
+        equal lines, the first stands for all.
+    """
+    winner = int(np.lexsort((size, error))[0])
+    steps = [(winner, 0.0)]
+    while True:
+        smaller = np.flatnonzero(size < size[winner])
+        if not len(smaller):
+            return steps
+        crossing = (error[smaller] - error[winner]) / (size[winner] - size[smaller])
+        # Of lines that cross at the same weight, the flattest is the lowest one beyond.
+        first = np.lexsort((size[smaller], crossing))[0]
+        winner = int(smaller[first])
+        steps.append((winner, float(crossing[first])))
+
+
+def winners(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame":
+    """Tabulate the modules that win at some weight, with the weights where the winner changes.
+
+    The interval of a change to a module is that of the weight from which on no module with more
+    parameters wins. So it is one also where another module of few parameters might take its place.
+
+    Args:
+        table: ``table.csv`` of the table of all modules.
+        penalty: ``weight`` of the study and ``unit``.
+
+    Returns:
+        A row a winner, by weight: ``module``, its layers, ``parameters``, ``mean`` test accuracy,
+        ``from_weight`` and ``to_weight`` (infinite for the last), each with its 95 % interval,
+        ``from_low``, ``from_high``, ``to_low`` and ``to_high``, empty if no module has replicates.
+    """
+    found = changes_of(*module_means.means(table), penalty["unit"])
+    for end in ("weight", "low", "high"):
+        found[f"to_{end}"] = found[f"from_{end}"].shift(-1)
+    found.loc[len(found) - 1, "to_weight"] = np.inf
+    return found
+
+
+def changes_of(
+    means: "pd.DataFrame", freedom: int, unit: float, draws: int = module_means.DRAWS
+) -> "pd.DataFrame":
+    """Give the first columns of `winners`, up to ``from_high``.
+
+    Args:
+        means, freedom: What `module_means.means` gives.
+        unit: Parameters that the weight is for.
+        draws: See `module_means.draw_means`.
+    """
+    size = (means["parameters"] / unit).to_numpy()
+    steps = envelope(1 - means["mean"].to_numpy(), size)
+    places = [place for place, _ in steps]
+    found = means.iloc[places][[*POSITIONS, "parameters", "mean"]].reset_index(names="module")
+    found["from_weight"] = [weight for _, weight in steps]
+    found[["from_low", "from_high"]] = np.nan
+    if freedom:
+        changes = np.array(
+            [
+                weights_from(envelope(1 - drawn, size), size, size[places])
+                for drawn in module_means.draw_means(means, freedom, draws)
+            ]
+        )
+        found["from_low"], found["from_high"] = np.quantile(changes, [0.025, 0.975], axis=0)
+    return found
+
+
+def weights_from(
+    steps: list[tuple[int, float]], size: np.ndarray, limits: np.ndarray
+) -> list[float]:
+    """Give the weights from which no line steeper than each limit is on an envelope."""
+    return [next(weight for line, weight in steps if size[line] <= limit) for limit in limits]
+
+
+def probabilities(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame":
+    """Give each module's objective by weight, and whether it may be the best one.
+
+    Args:
+        table, penalty: As `winners` takes them.
+
+    Returns:
+        ``weight``, ``module``, ``objective``, ``told_apart`` (whether it is not the best one, see
+        `module_means.resolution`) and ``probability`` (that it is, as far as the replicates tell).
+        The last two are empty if no module has replicates.
+    """
+    import pandas as pd
+
+    means, freedom = module_means.means(table)
+    size = means["parameters"] / penalty["unit"]
+    low, high = DECADES
+    exponents = np.arange(low * WEIGHTS_A_DECADE, high * WEIGHTS_A_DECADE + 1) / WEIGHTS_A_DECADE
+    error = 1 - module_means.draw_means(means, freedom) if freedom else None
+    parts = []
+    for weight in penalty["weight"] * 10**exponents:
+        objective = 1 - means["mean"] + weight * size
+        told = objective - objective.min() > module_means.resolution(means, objective.idxmin())
+        probability, apart = np.full((2, len(means)), np.nan)
+        if error is not None:
+            best = (error + weight * size.to_numpy()).argmin(axis=1)
+            probability = np.bincount(best, minlength=len(means)) / len(best)
+            apart = told.to_numpy(float)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "weight": weight,
+                    "module": means.index,
+                    "objective": objective.to_numpy(),
+                    "told_apart": apart,
+                    "probability": probability,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def points_of_median(penalty: Mapping[str, float], parameters: "pd.Series") -> float:
+    """Give how many points of test error a weight of 1 adds to the median module.
+
+    Args:
+        penalty: ``unit``: for as many parameters the weight is added once.
+        parameters: Those of all modules.
+    """
+    return float(100 * parameters.median() / penalty["unit"])

@@ -1,0 +1,1 @@
+"""Several ways of training, since the article does not state its own."""

@@ -1,0 +1,55 @@
+"""Recipes: several ways of training, since the article does not state its own.
+
+A recipe is what the config's ``training`` section would change for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from convstudy.results.comparison import against_article
+from convstudy.training import record
+
+
+def is_plain(settings: Mapping[str, Any]) -> bool:
+    """Tell whether training settings could be the article's, whose imports show no more."""
+    return settings["augmentation"] == "none" and not settings["label_smoothing"]
+
+
+def tabulate(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Collect the trainings in a row each.
+
+    Args:
+        descriptions: What `Curve.describe` gives, with ``recipe``, ``plain`` (see `is_plain`),
+            ``model`` (the kind) and ``parameters``.
+    """
+
+    def about(one: Mapping[str, Any]) -> dict[str, Any]:
+        first = {"recipe": one["recipe"], "plain": one["plain"], "kind": one["model"]}
+        return {**first, "replicate": one["replicate"], "parameters": one["parameters"]}
+
+    return record.tabulate(descriptions, about, ("device", "curve"))
+
+
+def compare(trainings: pd.DataFrame) -> pd.DataFrame:
+    """Compare each recipe's accuracies with the article's.
+
+    Args:
+        trainings: See `tabulate`.
+
+    Returns:
+        A row a recipe and kind, plain recipes first, of these the one that comes closest:
+        ``recipe``, ``plain``, what
+        `against_article` gives, and ``distance``: the root mean square of the recipe's three
+        differences.
+    """
+    rows = []
+    for (recipe, kind), mine in trainings.groupby(["recipe", "kind"], sort=False):
+        compared = against_article(str(kind), mine)
+        rows.append({"recipe": recipe, "plain": bool(mine["plain"].iloc[0]), **compared})
+    table = pd.DataFrame(rows)
+    squares = (table["difference"] ** 2).groupby(table["recipe"])
+    table["distance"] = squares.transform("mean") ** 0.5
+    order = table.assign(other=~table["plain"]).sort_values(["other", "distance", "recipe"])
+    return table.loc[order.index].reset_index(drop=True)

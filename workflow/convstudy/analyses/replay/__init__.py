@@ -1,0 +1,1 @@
+"""How good a search is: studies replayed on the table of modules."""

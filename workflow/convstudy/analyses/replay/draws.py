@@ -1,0 +1,101 @@
+"""One study is one draw: how often replayed studies give what the article's two gave.
+
+The article ran each of its studies once. Here its sampler and pruner search the table of modules
+some hundred times, on the whole table and on each table with one replicate left out. What a study
+returns in nearly all of them is the method's; the rest is chance.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from convstudy.stats import intervals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The article's own way to search, for each of its studies.
+DESIGNS = {name: f"{name}-tpe-median-article" for name in ("accuracy", "penalised")}
+PENALISED_RANKS = (
+    "separable-separable-depthwise",
+    "separable-separable-separable",
+    "conv-depthwise-depthwise",
+    "conv-separable-separable",
+)
+
+
+def _best(trials: "pd.DataFrame") -> "pd.Series":
+    """Give each module's lowest objective among completed trials, the lowest first."""
+    return trials.groupby("module")["objective"].min().dropna().sort_values(kind="stable")
+
+
+def _first(trials: "pd.DataFrame") -> str:
+    best = _best(trials)
+    return str(best.index[0]) if len(best) else ""
+
+
+def _in_order(trials: "pd.DataFrame", modules: tuple[str, ...]) -> bool:
+    """Tell whether all of these modules completed, and their objectives rise."""
+    best = _best(trials)
+    return set(modules) <= set(best.index) and best[list(modules)].is_monotonic_increasing
+
+
+def _among_five_best(trials: "pd.DataFrame", module: str) -> bool:
+    best = trials.dropna(subset=["objective"]).nsmallest(5, "objective")
+    return bool((best["module"] == module).any())
+
+
+def _completed(trials: "pd.DataFrame") -> float:
+    return float((trials["state"] == "COMPLETE").mean())
+
+
+Studies = Mapping[str, "pd.DataFrame"]
+# By claim: whether it holds in a pair of studies, by accuracy alone and with the penalty.
+STATEMENTS: dict[str, Callable[[Studies, int], bool]] = {
+    "conv_wins": lambda pair, _: _first(pair["accuracy"]) == "conv-conv-conv",
+    "separable_wins": lambda pair, _: _first(pair["penalised"]).count("separable") >= 2,
+    "penalised_ranks": lambda pair, _: _in_order(pair["penalised"], PENALISED_RANKS),
+    "mobilenet_does_well": lambda pair, _: _among_five_best(
+        pair["penalised"], "conv-depthwise-depthwise"
+    ),
+    # They have the same number of parameters, so the objective orders them by accuracy.
+    "place_matters": lambda pair, _: _in_order(
+        pair["penalised"], ("conv-depthwise-depthwise", "depthwise-depthwise-conv")
+    ),
+    "never_tried": lambda pair, _: (
+        not (pair["penalised"]["module"] == "depthwise-depthwise-depthwise").any()
+    ),
+    "most_are_pruned": lambda pair, _: max(map(_completed, pair.values())) < 0.5,
+    "epochs_are_saved": lambda pair, most: all(
+        one["epochs"].sum() < most * len(one) for one in pair.values()
+    ),
+}
+
+
+def tabulate(replayed: Mapping[Any, Studies]) -> "pd.DataFrame":
+    """Say how often each statement holds.
+
+    Args:
+        replayed: By the replicate that is left out (None: none is): what `replay.replay` gives, for
+            each study of `DESIGNS`.
+
+    Returns:
+        A row a claim and table: ``claim``, ``left_out``, ``studies``, ``share`` of studies where it
+        holds, with its 95 % interval, ``low`` and ``high`` (Wilson).
+    """
+    import pandas as pd
+
+    rows = []
+    for left_out, studies in replayed.items():
+        by_study = {name: one.groupby("study") for name, one in studies.items()}
+        numbers = sorted(next(iter(by_study.values())).groups)
+        most = max(int(one["epochs"].max()) for one in studies.values())
+        pairs = [
+            {name: groups.get_group(number) for name, groups in by_study.items()}
+            for number in numbers
+        ]
+        for claim, holds in STATEMENTS.items():
+            share = sum(holds(pair, most) for pair in pairs) / len(pairs)
+            low, high = intervals.wilson(share, len(pairs))
+            rows.append((claim, left_out, len(pairs), share, low, high))
+    columns = ["claim", "left_out", "studies", "share", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).astype({"left_out": "Int64"})

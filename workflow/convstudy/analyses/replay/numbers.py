@@ -1,0 +1,241 @@
+"""How good is a search? Hundreds of studies replayed on the table of all modules.
+
+A replayed study is the real search code of `convstudy.search`; only the training is replaced, by
+the table's learning curves, and the study lies in memory. The k-th draw of a module takes the k-th
+of its replicates, in an order that each study shuffles for itself, and begins anew after the last
+one: with few replicates, drawing a module again and again shows nothing new.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convstudy.analyses.replay.studies import Design
+from convstudy.stats import intervals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+LABELS = {
+    "accuracy": "accuracy alone",
+    "penalised": "with the penalty",
+    "tpe": "TPE as in Optuna 0.5",
+    "tpe_multivariate": "TPE as now",
+    "random": "random",
+    "grid": "grid",
+    "none": "no pruner",
+    "median": "median pruner",
+    "hyperband": "Hyperband",
+}
+_KEYS = ("objective", "sampler", "pruner", "penalty_pruning")
+
+
+def truth(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame":
+    """Say how good each module is, as far as the table knows.
+
+    Args:
+        table: ``table.csv`` of the table.
+        penalty: ``weight`` and ``unit``.
+
+    Returns:
+        By module: ``regret`` (mean objective minus the lowest one), ``expected_regret`` (mean over
+        what the true means may be), ``probability_best``, and ``told_apart``: whether the regret is
+        above the ``resolution``, so that it is not the best one (see `module_means.resolution`).
+        All but the first are empty if no module has replicates.
+    """
+    from convstudy.results import module_means
+
+    means, freedom = module_means.means(table)
+    cost = penalty["weight"] * means["parameters"] / penalty["unit"]
+    objective = 1 - means["mean"] + cost
+    found = (objective - objective.min()).to_frame("regret")
+    found[["expected_regret", "probability_best", "told_apart", "resolution"]] = np.nan
+    if freedom and len(means) > 1:
+        drawn = 1 - module_means.draw_means(means, freedom) + cost.to_numpy()
+        lowest = drawn.min(axis=1, keepdims=True)
+        found["expected_regret"] = (drawn - lowest).mean(axis=0)
+        found["probability_best"] = (drawn == lowest).mean(axis=0)
+        found["resolution"] = module_means.resolution(means, objective.idxmin())
+        found["told_apart"] = (found["regret"] > found["resolution"]).astype(float)
+    return found
+
+
+def score(trials: "pd.DataFrame", known: "pd.DataFrame") -> "pd.DataFrame":
+    """Score each study after each of its trials, by the module that it would pick then.
+
+    A study picks the module of the completed trial with the lowest objective. Until one has
+    completed, its regret is that of a module drawn at random.
+
+    Args:
+        trials: See `replay`.
+        known: See `truth`.
+
+    Returns:
+        A row a trial: ``study``, ``trial``; ``regret``, ``expected_regret``, ``probability_best``
+        of the picked module; whether the best module ``drawn_best`` (and completed),
+        ``picked_best``, or one ``picked_alike`` that is not told apart from it; up to this trial
+        ``epochs``, ``epochs_trained`` (where a curve that is drawn again costs nothing),
+        ``combinations``.
+    """
+    study = trials["study"]
+    best = known["regret"].idxmin()
+    objective = trials["objective"].fillna(np.inf)
+    before = objective.groupby(study).cummin().groupby(study).shift(fill_value=np.inf)
+    picked = trials["module"].where(objective < before).groupby(study).ffill()
+    scores = trials[["study", "trial"]].copy()
+    for column in ("regret", "expected_regret", "probability_best"):
+        scores[column] = picked.map(known[column]).fillna(known[column].mean())
+    completed = (trials["module"] == best) & trials["objective"].notna()
+    scores["drawn_best"] = completed.groupby(study).cummax().astype(float)
+    scores["picked_best"] = (picked == best).astype(float)
+    alike = (1 - known["told_apart"]).rename("picked_alike")
+    scores["picked_alike"] = picked.map(alike)
+    if alike.notna().any():
+        scores["picked_alike"] = scores["picked_alike"].fillna(0.0)
+    curve = [study, trials["module"], trials["replicate"]]
+    longest = trials["epochs"].groupby(curve).cummax()
+    had = longest.groupby(curve).shift(fill_value=0)
+    scores["epochs"] = trials["epochs"].groupby(study).cumsum()
+    scores["epochs_trained"] = (longest - had).groupby(study).cumsum()
+    new = ~trials.duplicated(["study", "module"])
+    scores["combinations"] = new.groupby(study).cumsum()
+    return scores
+
+
+def history(scores: "pd.DataFrame") -> "pd.DataFrame":
+    """Give what studies of one design reach after each trial.
+
+    Returns:
+        A row a number of trials: ``trials``; ``regret_mean`` and quantiles over studies,
+        ``regret_10``, ``regret_50``, ``regret_90``; ``drawn``, ``picked`` and ``alike``, the shares
+        of studies that completed the best module, that pick it, that pick one which is not told
+        apart from it; means of epochs and combinations, with their intervals.
+    """
+    groups = scores.groupby("trial")
+    regret = groups["regret"]
+    found = regret.mean().to_frame("regret_mean")
+    for per_cent in (10, 50, 90):
+        found[f"regret_{per_cent}"] = regret.quantile(per_cent / 100)
+    shares = {"drawn": "drawn_best", "picked": "picked_best", "alike": "picked_alike"}
+    for name, column in shares.items():
+        found[name] = groups[column].mean()
+    for column in ("epochs", "epochs_trained", "combinations"):
+        found[f"{column}_mean"] = groups[column].mean()
+    return found.rename_axis("trials").reset_index()
+
+
+def summarise(scores: "pd.DataFrame", known: "pd.DataFrame") -> dict[str, Any]:
+    """Give what studies of one design reach at their end, with 95 % intervals.
+
+    Returns:
+        ``studies``, ``trials``; ``probability_best`` that a study picks the best module, with
+        ``probability_low`` and ``probability_high`` (Wilson); the same for ``drawn`` and ``alike``;
+        ``probability_table``, the chance that the picked module is the best one, as far as the
+        table knows; ``regret_mean`` with ``regret_low`` and ``regret_high`` (Student's t), and
+        ``expected_regret_mean``; ``resolution``, the least difference that the table tells apart;
+        means of epochs and combinations, with their intervals.
+    """
+    last = scores.groupby("study").last()
+    found: dict[str, Any] = {"studies": len(last), "trials": int(scores["trial"].max())}
+    for name, short, column in (
+        ("probability_best", "probability", "picked_best"),
+        ("drawn", "drawn", "drawn_best"),
+        ("alike", "alike", "picked_alike"),
+    ):
+        share = last[column].mean()
+        low, high = intervals.wilson(share, len(last)) if share == share else (np.nan, np.nan)
+        found |= {name: share, f"{short}_low": low, f"{short}_high": high}
+    low, high = intervals.mean_interval(last["regret"])
+    found |= {
+        "probability_table": last["probability_best"].mean(),
+        "regret_mean": last["regret"].mean(),
+        "regret_low": max(low, 0.0),
+        "regret_high": high,
+        "expected_regret_mean": last["expected_regret"].mean(),
+        "resolution": known["resolution"].median(),
+    }
+    for column in ("epochs", "epochs_trained", "combinations"):
+        found[f"{column}_mean"] = last[column].mean()
+        found[f"{column}_low"], found[f"{column}_high"] = intervals.mean_interval(last[column])
+    return found
+
+
+def compare_pruning(scores: Mapping[Design, "pd.DataFrame"]) -> "pd.DataFrame":
+    """Say what leaving the penalty out of pruning costs, study by study of the same seed.
+
+    Args:
+        scores: What `score` gives, by design.
+
+    Returns:
+        A row for each sampler and pruner: ``studies``; for regret and epochs the means without the
+        penalty in pruning (``_article``) and with it (``_objective``), and the mean of the
+        differences of the former from the latter, with its 95 % interval.
+    """
+    import pandas as pd
+
+    rows = []
+    for design, with_penalty in scores.items():
+        if design.penalty_pruning != "objective":
+            continue
+        other = Design(design.objective, design.sampler, design.pruner, "article")
+        theirs, ours = (one.groupby("study").last() for one in (scores[other], with_penalty))
+        row = {"sampler": design.sampler, "pruner": design.pruner, "studies": len(ours)}
+        for name, column in (("regret", "regret"), ("epochs", "epochs")):
+            difference = theirs[column] - ours[column]
+            low, high = intervals.mean_interval(difference)
+            row |= {
+                f"{name}_article": theirs[column].mean(),
+                f"{name}_objective": ours[column].mean(),
+                f"{name}_difference": difference.mean(),
+                f"{name}_low": low,
+                f"{name}_high": high,
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def collect(
+    trials: Mapping[Design, "pd.DataFrame"], table: "pd.DataFrame", penalty: Mapping[str, float]
+) -> dict[str, "pd.DataFrame"]:
+    """Score the replayed studies of all designs.
+
+    Args:
+        trials: What `replay` gives, by design.
+        table: ``table.csv`` of the table.
+        penalty: ``weight`` and ``unit`` of the penalised objective.
+
+    Returns:
+        ``summary``, ``history``, ``pruning``: a row a design, a design's number of trials, a
+        sampler and pruner.
+    """
+    import pandas as pd
+
+    weights = {"accuracy": 0.0, "penalised": penalty["weight"]}
+    known = {name: truth(table, {**penalty, "weight": weights[name]}) for name in weights}
+    scores = {design: score(one, known[design.objective]) for design, one in trials.items()}
+    summaries, histories = [], []
+    for design, one in scores.items():
+        which = dict(zip(_KEYS, astuple(design), strict=True))
+        which["weight"] = weights[design.objective]
+        summaries.append({**which, **summarise(one, known[design.objective])})
+        histories.append(pd.DataFrame([which]).merge(history(one), how="cross"))
+    return {
+        "summary": pd.DataFrame(summaries),
+        "history": pd.concat(histories, ignore_index=True),
+        "pruning": compare_pruning(scores),
+    }
+
+
+def written(row: Any) -> str:
+    """Write out a row's design: objective, sampler and pruner."""
+    return f"{LABELS[row.objective].capitalize()}, {searches(row)}"
+
+
+def searches(row: Any) -> str:
+    """Write out a row's sampler and pruner."""
+    return f"{LABELS[row.sampler]} and {LABELS[row.pruner]}"

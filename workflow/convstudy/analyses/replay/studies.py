@@ -1,0 +1,289 @@
+"""How good is a search? Hundreds of studies replayed on the table of all modules.
+
+A replayed study is the real search code of `convstudy.search`; only the training is replaced, by
+the table's learning curves, and the study lies in memory. The k-th draw of a module takes the k-th
+of its replicates, in an order that each study shuffles for itself, and begins anew after the last
+one: with few replicates, drawing a module again and again shows nothing new.
+"""
+
+import contextlib
+import itertools
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from convstudy.core.errors import UserError
+from convstudy.core.progress import Progress
+from convstudy.layers.kinds import KINDS
+
+logger = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+# Optuna's defaults, which were those of Optuna 0.5, too.
+_TPE = {"name": "tpe", "startup_trials": 10}
+
+
+SAMPLERS: dict[str, dict[str, Any]] = {
+    "tpe": {**_TPE, "multivariate": False, "constant_liar": False},
+    "tpe_multivariate": {**_TPE, "multivariate": True, "constant_liar": True},
+    "random": {"name": "random"},
+    "grid": {"name": "grid"},
+}
+
+
+PRUNERS: dict[str, dict[str, Any]] = {
+    "none": {"name": "none"},
+    "median": {
+        "name": "median",
+        "startup_trials": 5,
+        "warmup_steps": 0,
+    },
+    "hyperband": {"name": "hyperband", "warmup_steps": 0},
+}
+
+
+# From these a study's seed is drawn; `search.sampler` multiplies it.
+_SEEDS = 100_000
+
+
+@dataclass(frozen=True)
+class Design:
+    """How a study searches.
+
+    Attributes:
+        objective: ``accuracy``, or ``penalised``.
+        sampler, pruner: Of `SAMPLERS` and `PRUNERS`.
+        penalty_pruning: Whether what pruning compares leaves the penalty out (``article``) or holds
+            it (``objective``). Where there is no penalty or no pruner, it is the same, and
+            ``article``.
+    """
+
+    objective: str
+    sampler: str
+    pruner: str
+    penalty_pruning: str
+
+
+def designs() -> dict[str, Design]:
+    """Give all designs by name."""
+    found = {}
+    for sampler, pruner in itertools.product(SAMPLERS, PRUNERS):
+        for objective in ("accuracy", "penalised"):
+            differ = objective == "penalised" and pruner != "none"
+            for pruning in ("article", "objective") if differ else ("article",):
+                design = Design(objective, sampler, pruner, pruning)
+                found["-".join(astuple(design))] = design
+    return found
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The table's learning curves.
+
+    Attributes:
+        accuracies: By layer kinds: the test accuracies of each replicate, by epoch.
+        parameters: By layer kinds.
+        epochs: Length of a curve that did not end early.
+    """
+
+    accuracies: dict[tuple[str, ...], list[list[float]]]
+    parameters: dict[tuple[str, ...], int]
+    epochs: int
+
+    def without(self, replicate: int) -> "Recorded":
+        """Leave one replicate of each module out, by its place."""
+        kept = {
+            kinds: curves[:replicate] + curves[replicate + 1 :]
+            for kinds, curves in self.accuracies.items()
+        }
+        return replace(self, accuracies=kept)
+
+
+def read_curves(curves: "pd.DataFrame") -> Recorded:
+    """Read the table's learning curves.
+
+    Args:
+        curves: ``curves.csv`` of the table: see `convstudy.analyses.module_table.numbers.COLUMNS`.
+
+    Raises:
+        UserError: If a module has no curve.
+    """
+    from convstudy.layers.models import POSITIONS
+
+    accuracies: dict[tuple[str, ...], list[list[float]]] = {}
+    for (*kinds, _), part in curves.groupby([*POSITIONS, "replicate"]):
+        values = part.sort_values("epoch")["test_accuracy"].tolist()
+        accuracies.setdefault(tuple(kinds), []).append(values)
+    drawn = [kind for kind in KINDS if any(kind in kinds for kinds in accuracies)]
+    for kinds in itertools.product(drawn, repeat=len(POSITIONS)):
+        if kinds not in accuracies:
+            raise UserError(
+                f"curves.csv has no curve of {'-'.join(kinds)}, but a study may draw any"
+                " combination of its layer kinds; make the whole table: snakemake --cores all"
+                " tabulate_modules"
+            )
+    parameters = curves.groupby(list(POSITIONS))["parameters"].first().to_dict()
+    return Recorded(accuracies, parameters, int(curves["epoch"].max()))
+
+
+def replay(
+    design: Design,
+    recorded: Recorded,
+    penalty: Mapping[str, float],
+    studies: int,
+    trials: int,
+    seed: int,
+) -> "pd.DataFrame":
+    """Replay studies of a design.
+
+    Args:
+        design: How they search. A grid ends when it has drawn every module once.
+        recorded: What they find.
+        penalty: ``weight`` and ``unit`` of the penalised objective.
+        studies, trials: How many, and how many trials each.
+        seed: Of all; the n-th studies of two designs have the same seed and order of replicates.
+
+    Returns:
+        A row a trial: ``study``, ``trial`` (both from 1), ``module``, ``replicate``, ``state``,
+        ``objective`` (of completed trials), ``epochs``.
+    """
+    import pandas as pd
+    from optuna.trial import TrialState
+
+    if design.sampler == "grid":
+        trials = min(trials, len(recorded.accuracies))
+    weight = penalty["weight"] if design.objective == "penalised" else 0.0
+    settings = {
+        "trials": trials,
+        "sampler": SAMPLERS[design.sampler],
+        "pruner": PRUNERS[design.pruner],
+        "penalty": {**penalty, "weight": weight, "pruning": design.penalty_pruning},
+    }
+    seeds = np.random.default_rng(seed).permutation(_SEEDS)[:studies]
+    rows: list[dict[str, Any]] = []
+    progress = Progress(logger, "studies:", studies)
+    with _quiet(), tempfile.TemporaryDirectory() as folder:
+        for study, own in enumerate(map(int, seeds), start=1):
+            take = _Takes(recorded, own)
+            for trial in _search({**settings, "seed": own}, take, Path(folder)):
+                drawn = tuple(trial.params.values())
+                # Optuna gives a pruned trial the last value that it reported.
+                complete = trial.state == TrialState.COMPLETE
+                rows.append(
+                    {
+                        "study": study,
+                        "trial": trial.number + 1,
+                        "module": "-".join(drawn),
+                        "replicate": take.replicate(drawn, trial.user_attrs["replicate"]),
+                        "state": trial.state.name,
+                        "objective": trial.value if complete else None,
+                        "epochs": len(trial.intermediate_values),
+                    }
+                )
+            progress.count()
+    return pd.DataFrame(rows)
+
+
+def _search(settings: Mapping[str, Any], take: "_Takes", folder: Path) -> list[Any]:
+    """Run a study to its end; give its trials."""
+    from convstudy.search.study import Search
+
+    recorded = take.recorded
+
+    def make_curve(kinds: Sequence[str], replicate: int) -> Any:
+        return _TableCurve(take, kinds, replicate)
+
+    search = Search(
+        # Hyperband deals trials out to its brackets by the study's name.
+        f"replay-{settings['seed']}",
+        settings,
+        recorded.epochs,
+        1,
+        "journal",
+        folder,
+        make_curve,
+        lambda kinds: recorded.parameters[tuple(kinds)],
+    )
+    search.kinds = [kind for kind in KINDS if any(kind in one for one in recorded.accuracies)]
+    store = _MemoryStore(search.name)
+    search.store = store  # type: ignore[assignment]
+    search.work()
+    return store.storage.get_all_trials(0)
+
+
+class _TableCurve:
+    """Stands in for `curves.Curve`: gives the epochs that the table has."""
+
+    identity: ClassVar = {"replayed": True}
+    ended = None
+
+    def __init__(self, take: "_Takes", kinds: Sequence[str], replicate: int) -> None:
+        self.take, self.kinds, self.replicate = take, kinds, replicate
+        self.name = f"{'-'.join(kinds)}_{replicate}"
+
+    def epochs(self, last: int, trained_for: str = "") -> Iterator[dict[str, Any]]:
+        # A recorded training may have ended early.
+        accuracies = self.take.accuracies(self.kinds, self.replicate)[:last]
+        for epoch, accuracy in enumerate(accuracies, start=1):
+            yield {"epoch": epoch, "test_accuracy": accuracy, "trained_for": "the table"}
+
+
+class _MemoryStore:
+    """Stands in for the stores of `storages`, for one worker."""
+
+    def __init__(self, study_name: str) -> None:
+        from optuna.storages import InMemoryStorage
+
+        self.study_name = study_name
+        self.storage = InMemoryStorage()
+
+    def open(self) -> Any:
+        return self.storage
+
+    def claim(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def abandoned(self, study: Any, running: Sequence[Any]) -> set[int]:
+        return set()
+
+    def accept(self, others: Sequence[Any]) -> None:
+        pass
+
+
+class _Takes:
+    """Which replicate a study's k-th draw of a module takes."""
+
+    def __init__(self, recorded: Recorded, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.recorded = recorded
+        self.order = {
+            kinds: rng.permutation(len(curves)).tolist()
+            for kinds, curves in sorted(recorded.accuracies.items())
+        }
+
+    def replicate(self, kinds: Sequence[str], draw: int) -> int:
+        order = self.order[tuple(kinds)]
+        return order[draw % len(order)]
+
+    def accuracies(self, kinds: Sequence[str], draw: int) -> Sequence[float]:
+        return self.recorded.accuracies[tuple(kinds)][self.replicate(kinds, draw)]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what a study says of each epoch."""
+    theirs = logging.getLogger("convstudy.search.study")
+    before = theirs.level
+    theirs.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        theirs.setLevel(before)

@@ -1,0 +1,153 @@
+"""Figures of measured times."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from convstudy.analyses.article_study import figures as article_study_figures
+from convstudy.analyses.timing.numbers import PASSES, TIMES
+from convstudy.display import style
+from convstudy.display.drawing import Drawing
+from convstudy.display.formats import THREE, write
+from convstudy.layers.models import POSITIONS
+from convstudy.results.run import Results
+from convstudy.stats import intervals
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+# Headings of the modules' times.
+SHOWN = {
+    "latency": "Latency, ms",
+    "time of a batch": "Images a second",
+    "training time": "Training, s an epoch",
+}
+
+
+def place(table: "pd.DataFrame") -> str:
+    """Say on what a table's times were measured."""
+    row = table.iloc[0]
+    threads = "1 thread" if row["threads"] == 1 else f"{row['threads']} threads"
+    on = f"{row['processor']}, {threads}" if row["device"].startswith("cpu") else row["device"]
+    return f"{on}, {row['backend']}, {row['precision']}"
+
+
+@style.styled
+def timing_modules(results: Results) -> "Figure":
+    """Draw the modules' times against their multiply-accumulates."""
+    table = results.table("timing/modules.csv")
+    figure, axes = style.new_figure(None, 1, len(SHOWN), size=(7.6, 4.0))
+    kinds = table[list(POSITIONS)].to_numpy()
+    leading = [article_study_figures.leading_kind(list(row)) for row in kinds]
+    for axis, (name, title) in zip(axes, SHOWN.items(), strict=True):
+        column = TIMES[name]
+        for kind, look in style.module_looks().items():
+            mine = table[[one == kind for one in leading]]
+            ends = [mine[column] - mine[f"{column}_low"], mine[f"{column}_high"] - mine[column]]
+            axis.errorbar(
+                mine["macs"] / 1e6, mine[column], ends, ls="", mec="white", elinewidth=1, **look
+            )
+        # As much time as multiply-accumulates, from the module with the fewest on.
+        few = table.loc[table["macs"].idxmin()]
+        slower = column == "fps"
+        macs = np.array([few["macs"], table["macs"].max()])
+        times = few[column] * (macs / few["macs"]) ** (-1 if slower else 1)
+        axis.plot(macs / 1e6, times, color=style.MUTED, lw=1, ls=":")
+        axis.set_ylim(*_around(table[[column, f"{column}_low", f"{column}_high"]], 0.35))
+        work = table["macs"].max() / table["macs"].min()
+        spread = table[column].max() / table[column].min()
+        axis.set_title(f"{title}\n{work:.0f}× MACs, {spread:.1f}× slower", fontsize=10)
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.set_xlabel("million MACs an image")
+        style.plain_ticks(axis.xaxis)
+        style.plain_ticks(axis.yaxis)
+    handles = [
+        style.legend_line(label, ls="", **style.module_looks()[kind])
+        for kind, label in style.module_labels().items()
+    ]
+    handles.append(style.legend_line("as much more time as MACs", color=style.MUTED, lw=1, ls=":"))
+    style.legend_below(figure, [*handles, style.legend_line(place(table), ls="")], 2)
+    return figure
+
+
+def _around(table: "pd.DataFrame", share: float) -> tuple[float, float]:
+    """Give a logarithmic axis's ends, a share of the range beyond the numbers."""
+    low, high = np.log(table.min(axis=None)), np.log(table.max(axis=None))
+    return tuple(np.exp([low - share * (high - low), high + share * (high - low)]))
+
+
+@style.styled
+def timing_layers(results: Results) -> "Figure":
+    """Draw how many times faster a separable layer is, by channels, a line a feature map."""
+    table = results.table("timing/layers.csv")
+    sizes = sorted(set(table["size"]))
+    figure, axes = style.new_figure(
+        None, 1, len(PASSES), size=(7.6, 4.4), sharex=True, sharey=True, squeeze=False
+    )
+    for axis, direction in zip(axes[0], PASSES, strict=True):
+        last = {}
+        for number, size in enumerate(sizes):
+            found = speedups(table[(table["pass"] == direction) & (table["size"] == size)])
+            look = {"color": style.PALETTE[number], "marker": "osD^vP"[number], "ms": 5}
+            ends = [found["value"] - found["low"], found["high"] - found["value"]]
+            axis.errorbar(found.index, found["value"], ends, lw=1.4, elinewidth=0.8, **look)
+            last[f"{size} × {size}"] = look
+        axis.axhline(1, color=style.INK, lw=1)
+        axis.set_xscale("log", base=4)
+        axis.set_yscale("log")
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.set_title(direction.capitalize())
+        axis.set_xlabel("channels")
+    axes[0][0].set_ylabel("Conv2D's time over SeparableConv2D's")
+    style.plain_ticks(axes[0][0].yaxis)
+    handles = [style.legend_line(f"{name} feature map", **look) for name, look in last.items()]
+    handles.append(style.legend_line("equally fast; above, separable is faster", color=style.INK))
+    handles.append(style.legend_line(place(table), ls=""))
+    style.legend_below(figure, handles, 2)
+    return figure
+
+
+def speedups(layers: "pd.DataFrame") -> "pd.DataFrame":
+    """Divide Conv2D's times by SeparableConv2D's.
+
+    Args:
+        layers: Rows of timing/layers.csv of one pass and feature map.
+
+    Returns:
+        By channels: ``value`` with its 95 % interval, ``low`` and ``high``.
+    """
+    import pandas as pd
+
+    measured = layers[layers["ms"].notna()].set_index("channels")
+    conv, separable = (
+        measured.loc[measured["kind"] == kind, ["ms", "ms_low", "ms_high"]]
+        for kind in ("conv", "separable")
+    )
+    both = conv.index.intersection(separable.index)
+    ends = [one.loc[both, name] for one in (conv, separable) for name in conv]
+    value, low, high = intervals.ratio(*(end.to_numpy() for end in ends))
+    return pd.DataFrame({"value": value, "low": low, "high": high}, index=both)
+
+
+def _ranges(results: Results) -> list[str]:
+    table = results.table("timing/modules.csv")
+    return [
+        f"{time}: from {write(table[column].min(), THREE)} to {write(table[column].max(), THREE)}"
+        for time, column in (("latency in ms", "latency_ms"), ("images a second", "fps"))
+    ]
+
+
+def _crossovers(results: Results) -> list[str]:
+    return [
+        f"{row['pass']}, {row['size']} × {row['size']}: {row['outcome']}"
+        + (f" at {write(row['channels'], THREE)} channels" if row["channels"] > 0 else "")
+        for _, row in results.table("timing/crossover.csv").iterrows()
+    ]
+
+
+DRAWINGS = {
+    "timing_modules": Drawing(timing_modules, _ranges),
+    "timing_layers": Drawing(timing_layers, _crossovers),
+}

@@ -1,0 +1,279 @@
+"""Times of modules and layers, measured in turn."""
+
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from convstudy.analyses.timing.numbers import (
+    LATENCY_ROUNDS,
+    PASS_MACS,
+    PASSES,
+    REPEAT_SECONDS,
+    _macs,
+    logger,
+)
+from convstudy.core import environment
+from convstudy.core.progress import Progress
+from convstudy.layers import models
+from convstudy.layers.kinds import KINDS
+from convstudy.layers.models import POSITIONS
+
+# A call of no layer.
+NOTHING = "nothing"
+
+
+Action = Callable[[], object]
+
+
+def take_turns(
+    actions: Mapping[Any, Action], repeats: int, what: str = ""
+) -> dict[Any, list[float]]:
+    """Measure actions in turn, round by round.
+
+    Args:
+        actions: What to call, by any key.
+        repeats: Rounds.
+        what: What is measured, for lines on how far it is; without it, there are none.
+
+    Returns:
+        Seconds a call of each round, by the same keys.
+    """
+    calls = {}
+    progress = Progress(logger, f"{what}: compiled", len(actions))
+    for key, action in actions.items():
+        # The first call compiles; the second one tells how many fill a repeat.
+        _seconds(action)
+        calls[key] = max(1, math.ceil(REPEAT_SECONDS / _seconds(action)))
+        progress.count(tell=bool(what))
+    measured: dict[Any, list[float]] = {key: [] for key in actions}
+    progress = Progress(logger, f"{what}: rounds", repeats)
+    for _ in range(repeats):
+        for key, action in actions.items():
+            measured[key].append(_seconds(action, calls[key]))
+        progress.count(tell=bool(what))
+    return measured
+
+
+def _seconds(action: Action, calls: int = 1) -> float:
+    """Give the median seconds of so many calls."""
+    took = []
+    for _ in range(calls):
+        began = time.perf_counter()
+        action()
+        took.append(time.perf_counter() - began)
+    return statistics.median(took)
+
+
+def noise(images: int) -> Any:
+    """Make a data set of noise: how long it takes does not depend on what images show."""
+    from convstudy.data.dataset import Dataset
+
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (images, *models.INPUT_SHAPE), dtype=np.uint8)
+    labels = rng.integers(0, models.CLASSES, images, dtype=np.uint8)
+    return Dataset(pixels, labels, pixels[:0], labels[:0], pixels[:1], labels[:1], "noise")
+
+
+def place(training: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """Say on what was measured, and warn where others keep the machine busy.
+
+    Args:
+        device: What `convstudy.training.engine.backends.use_backend` gives.
+    """
+    load = os.getloadavg()[0]
+    cores = os.cpu_count() or 1
+    if load > 0.5 * cores:
+        logger.warning(
+            "the machine is busy (load %.1f on %d cores): times are longer and vary more than on"
+            " an idle one",
+            load,
+            cores,
+        )
+    return {
+        "device": device,
+        "processor": environment.hardware()["processor"],
+        "threads": training["threads"],
+        "backend": training["backend"],
+        "precision": training["precision"],
+        "load_before": round(load, 2),
+    }
+
+
+def measure_modules(
+    model: Mapping[str, Any],
+    training: Mapping[str, Any],
+    timing: Mapping[str, Any],
+    train_images: int,
+    device: str,
+    modules: Mapping[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
+    """Measure inference and training of all modules, in turn.
+
+    Inference is a compiled function of the Keras model, in inference mode, on images (uint8) that
+    the device has already; training is the project's engine, as in a training.
+
+    Args:
+        model, training, timing: The config's sections.
+        train_images: Images of an epoch.
+        device: What `convstudy.training.engine.backends.use_backend` gave.
+        modules: Layer kinds by name; all modules by default.
+
+    Returns:
+        A row a module: its layers, ``parameters`` and ``macs`` (of one image) at the trained width;
+        ``latency_ms`` (one image, milliseconds), ``fps`` (images a second in batches of
+        ``batch_size``) and ``epoch_seconds`` (an epoch of ``train_images``, without tests), each
+        the median of ``repeats`` repeats (of latency, `LATENCY_ROUNDS` times as many); and where it
+        was measured.
+    """
+    from keras import ops
+
+    from convstudy.training.engine.backends import compiled_call
+    from convstudy.training.engine.steps import draw_moves
+    from convstudy.training.trainer import Recipe, Trainer
+
+    where = place(training, device)
+    modules = modules or models.modules()
+    steps, batch = timing["training_steps"], training["batch_size"]
+    dataset = noise(steps * batch)
+    recipe = Recipe.from_settings(training, training["epochs"])
+    momentum = model["batch_normalization_momentum"]
+    pictures = noise(timing["batch_size"]).train_images
+    one, many = ops.convert_to_tensor(pictures[:1]), ops.convert_to_tensor(pictures)
+    order = np.arange(steps * batch)
+    moves = draw_moves(training["augmentation"], len(order), np.random.default_rng(0))
+    latency: dict[str, Action] = {}
+    others: dict[tuple[str, str], Action] = {}
+    for name, kinds in modules.items():
+        trainer = Trainer(
+            models.architecture(kinds, model["width"], momentum),
+            recipe,
+            training["seed"],
+            dataset,
+            jit_compile=training["jit_compile"],
+        )
+        call = compiled_call(trainer.model, jit_compile=training["jit_compile"])
+        latency[name] = partial(call, one)
+        others[name, "batch"] = partial(call, many)
+        others[name, "training"] = partial(_train, trainer.engine, order, moves)
+    repeats = timing["repeats"]
+    latencies = take_turns(latency, LATENCY_ROUNDS * repeats, "latency")
+    measured = take_turns(others, repeats, "batches and training")
+    rows = []
+    for name, kinds in modules.items():
+        cost = models.total(models.costs(models.architecture(kinds, model["width"])))
+        row: dict[str, Any] = {
+            "module": name,
+            **dict(zip(POSITIONS, kinds, strict=False)),
+            "parameters": cost.parameters,
+            "macs": cost.macs,
+        }
+        per_epoch = train_images / len(order)
+        row["latency_ms"] = 1e3 * statistics.median(latencies[name])
+        row["fps"] = len(pictures) / statistics.median(measured[name, "batch"])
+        row["epoch_seconds"] = per_epoch * statistics.median(measured[name, "training"])
+        rows.append(row)
+    return pd.DataFrame(rows).assign(
+        repeats=repeats, batch_size=timing["batch_size"], train_images=train_images, **where
+    )
+
+
+def _train(engine: Any, order: np.ndarray, moves: np.ndarray) -> None:
+    """Train on images in this order."""
+    for _ in engine.train(order, moves):
+        pass
+
+
+def measure_layers(
+    training: Mapping[str, Any],
+    timing: Mapping[str, Any],
+    device: str,
+) -> pd.DataFrame:
+    """Measure single layers, as many channels out as in, over channels and feature-map sizes.
+
+    Args:
+        device: What `convstudy.training.engine.backends.use_backend` gave.
+
+    Returns:
+        A row a point: ``pass`` (of `PASSES`; the backward one gives the gradients by inputs and
+        weights), ``size`` (of the square feature map), ``channels``, ``kind``, ``macs`` (of a call
+        on ``batch_size`` feature maps, see `PASS_MACS`), ``ms`` (milliseconds a call, the median of
+        ``repeats``), ``overhead_ms`` (of a call that computes nothing), ``skipped`` (why it was not
+        measured) and where it was measured.
+    """
+    import keras
+
+    where = place(training, device)
+    settings = timing["layers"]
+    batch, most, rounds = settings["batch_size"], settings["most_macs"], timing["repeats"]
+    keras.config.set_dtype_policy(training["precision"])
+    points = [
+        (size, channels)
+        for size in sorted(settings["sizes"])
+        for channels in sorted(settings["channels"])
+    ]
+    progress = Progress(logger, "layers: points", len(points))
+    rows: list[dict[str, Any]] = []
+    for size, channels in points:
+        macs = {kind: batch * _macs(kind, size, channels) for kind in KINDS}
+        chosen = [kind for kind in KINDS if macs[kind] <= most]
+        actions = _layer_calls(chosen, size, channels, batch, training["jit_compile"])
+        measured = take_turns(actions, rounds)
+        for direction in PASSES:
+            for kind in KINDS:
+                which = {"pass": direction, "size": size, "channels": channels, "kind": kind}
+                row: dict[str, Any] = {**which, "macs": PASS_MACS[direction] * macs[kind]}
+                if kind in chosen:
+                    row["ms"] = 1e3 * statistics.median(measured[direction, kind])
+                    row["overhead_ms"] = 1e3 * statistics.median(measured[direction, NOTHING])
+                else:
+                    row["skipped"] = (
+                        f"a call has {macs[kind]:,} MACs, more than most_macs: {most:,}"
+                    )
+                rows.append(row)
+        progress.count()
+        keras.backend.clear_session()
+    table = pd.DataFrame(rows)
+    if "skipped" in table:
+        logger.info(
+            "%d of %d points were skipped: a call has more than timing.layers.most_macs (%s)",
+            table["skipped"].notna().sum(),
+            len(table),
+            f"{most:,}",
+        )
+    columns = ["pass", "size", "channels", "kind", "macs", "ms", "overhead_ms", "skipped"]
+    return table.reindex(columns=columns).assign(repeats=rounds, batch_size=batch, **where)
+
+
+def _layer_calls(
+    kinds: Sequence[str], size: int, channels: int, batch: int, jit_compile: bool | str
+) -> dict[tuple[str, str], Action]:
+    """Compile layers and, to see what a call costs by itself, nothing; by pass and kind."""
+    import keras
+
+    from convstudy.training.engine.backends import compiled_call
+
+    precision = keras.config.dtype_policy().compute_dtype
+    rng = np.random.default_rng(0)
+    arrays = [
+        keras.ops.convert_to_tensor(rng.normal(size=(batch, size, size, channels)), precision)
+        for _ in range(2)
+    ]
+    actions: dict[tuple[str, str], Action] = {}
+    for kind in (*kinds, NOTHING):
+        inputs = keras.Input((size, size, channels), dtype=precision)
+        made = keras.layers.Identity()
+        if kind != NOTHING:
+            layer = KINDS[kind].layer(kind, channels)
+            made = getattr(keras.layers, layer.type)(name=layer.name, **layer.arguments)
+        model = keras.Model(inputs, made(inputs))
+        for direction, gradients in zip(PASSES, (False, True), strict=True):
+            call = compiled_call(model, gradients, jit_compile)
+            actions[direction, kind] = partial(call, *arrays[: 1 + gradients])
+    return actions

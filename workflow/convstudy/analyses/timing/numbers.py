@@ -1,0 +1,199 @@
+"""Measured times: of all modules, and of single layers over channels and feature-map sizes.
+
+Everything that is compared is measured in turn, round by round, so that a machine which slows down
+for a while slows all of it. What is compiled or allocated on a first call is no part of a time.
+Where things lie in memory differs from process to process and stays for its life, so the interval
+of a time is that over several processes.
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from convstudy.layers.kinds import KINDS, cost
+from convstudy.stats import intervals
+
+logger = logging.getLogger(__name__)
+
+# A repeat calls as often as it takes to fill this time. Its result is the median of its calls, for
+# what else the machine does lengthens some of them.
+REPEAT_SECONDS = 0.03
+# Rounds of latency for each round of the rest: its calls are short, and a disturbance weighs more.
+LATENCY_ROUNDS = 5
+PASSES = ("forward", "forward and backward")
+# A convolution's gradients by its inputs and by its weights take as many products as itself, each.
+PASS_MACS = {"forward": 1, "forward and backward": 3}
+# Measured of every module, and the column that has it.
+TIMES = {"latency": "latency_ms", "time of a batch": "fps", "training time": "epoch_seconds"}
+COUNTS = {"parameters": "parameters", "MACs": "macs"}
+# Weights of a 3x3 kernel for a pair of channels.
+TAPS = 9
+# A crossover below and beyond what was measured.
+ALWAYS, NEVER = -math.inf, math.inf
+OUTCOMES = {ALWAYS: "always faster", NEVER: "never faster"}
+
+
+def over_processes(
+    logarithms: np.ndarray, number: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give means over processes with their 95 % intervals, Student's; empty with one process.
+
+    Args:
+        logarithms: (processes, ...). Of times, or of ratios of times.
+        number: See `intervals.t_half_width`.
+
+    Returns:
+        mean, low, high: (...).
+    """
+    processes = len(logarithms)
+    mean = logarithms.mean(axis=0)
+    half = np.full_like(mean, np.nan)
+    if processes > 1:
+        error = logarithms.std(axis=0, ddof=1) / math.sqrt(processes)
+        half = intervals.t_half_width(error, processes - 1, number)
+    return mean, mean - half, mean + half
+
+
+def combine(parts: Sequence[pd.DataFrame], times: Sequence[str]) -> pd.DataFrame:
+    """Put together what several processes measured: geometric means with 95 % intervals.
+
+    Args:
+        parts: The table of each process.
+        times: Columns of times or speeds.
+
+    Returns:
+        The same rows and columns, with ``_low`` and ``_high`` for each of `times`, and
+        ``processes``; of the loads, the highest.
+    """
+    table = parts[0].copy()
+    for name in times:
+        logarithms = np.log(np.array([part[name] for part in parts], float))
+        found = np.exp(over_processes(logarithms))
+        place = table.columns.get_loc(name)
+        table[name] = found[0]
+        for end, values in zip(("high", "low"), found[:0:-1], strict=True):
+            table.insert(place + 1, f"{name}_{end}", values)
+    load = max(part["load_before"].max() for part in parts)
+    return table.assign(load_before=load, processes=len(parts))
+
+
+def _macs(kind: str, size: int, channels: int) -> int:
+    """Count a layer's multiply-accumulates on one feature map."""
+    return cost(KINDS[kind].layer("layer", channels), (size, size, channels)).macs
+
+
+def crossovers(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Find from how many channels on a separable layer is faster than a Conv2D.
+
+    It is where the times of both are equal for the last time, on a line between measured channel
+    counts with logarithmic axes.
+
+    Args:
+        parts: What `measure_layers` gives in each process.
+
+    Returns:
+        A row a size and pass. ``outcome`` is ``crosses``, ``always faster`` or ``never faster`` (of
+        the separable layer, within ``first_channels`` to ``last_channels``), or ``not measured``.
+        Where it crosses, ``channels`` says at how many. ``channels_low`` and ``channels_high`` are
+        its 95 % interval, where the ends of the ratios' intervals cross; an end is empty where it
+        lies outside what was measured. ``macs_ratio`` says by how many times Conv2D's MACs exceed
+        the separable layer's there, where both take as long; ``macs_channels`` is where their MACs
+        are equal. ``first_speedup`` and ``last_speedup`` say how many times faster the separable
+        layer is at the first and the last channels, with ``_low`` and ``_high``, and with
+        ``_any_low`` and ``_any_high`` where that row is picked out of all; ``last_macs_ratio`` says
+        how many times fewer MACs it has at the last ones.
+    """
+    rows: list[dict[str, Any]] = []
+    measured = pd.concat(parts, keys=range(len(parts)), names=["process", None])
+    groups = measured.groupby(["pass", "size"], sort=False)
+    for (direction, size), part in groups:
+        row: dict[str, Any] = {"pass": direction, "size": size, "outcome": "not measured"}
+        rows.append(row)
+        done = part[part["ms"].notna() & part["kind"].isin(("conv", "separable"))]
+        times = done.pivot_table("ms", ["process", "kind"], "channels").dropna(axis=1)
+        if done["kind"].nunique() < 2 or times.empty:
+            continue
+        channels = times.columns.to_numpy()
+        macs = [_macs("conv", size, one) / _macs("separable", size, one) for one in channels]
+        conv, separable = (np.log(times.xs(kind, level="kind")) for kind in ("conv", "separable"))
+        logarithms = (conv - separable).to_numpy()
+        advantage = over_processes(logarithms)
+        _, any_low, any_high = over_processes(logarithms, len(groups))
+        # A greater advantage crosses at fewer channels.
+        found, high, low = (float(crossing(channels, one)) for one in advantage)
+        crosses = np.isfinite(found)
+        row |= {
+            "outcome": OUTCOMES.get(found, "crosses"),
+            "channels": _finite(found),
+            "channels_low": _finite(low),
+            "channels_high": _finite(high),
+            "macs_ratio": np.interp(np.log(found), np.log(channels), macs) if crosses else np.nan,
+            "macs_channels": TAPS / (TAPS - 1),
+        }
+        for name, place in (("first", 0), ("last", -1)):
+            row[f"{name}_channels"] = channels[place]
+            ends = ("", "_low", "_high", "_any_low", "_any_high")
+            for end, one in zip(ends, (*advantage, any_low, any_high), strict=True):
+                row[f"{name}_speedup{end}"] = float(np.exp(one[place]))
+        row["last_macs_ratio"] = macs[-1]
+    return pd.DataFrame(rows)
+
+
+def crossing(channels: np.ndarray, advantage: np.ndarray) -> float:
+    """Find the channels from which on the separable layer stays faster.
+
+    Args:
+        channels: (channels,). Rising.
+        advantage: (channels,). The logarithm of how many times longer Conv2D takes.
+
+    Returns:
+        `ALWAYS` where it is faster everywhere, `NEVER` where it is not at the last channels, nan
+        where that is not known.
+    """
+    if np.isnan(advantage).any():
+        return math.nan
+    behind = np.flatnonzero(advantage <= 0)
+    if not len(behind):
+        return ALWAYS
+    last = behind[-1]
+    if last == len(channels) - 1:
+        return NEVER
+    logs = np.log(channels)
+    share = advantage[last] / (advantage[last] - advantage[last + 1])
+    return float(np.exp(logs[last] + share * (logs[last + 1] - logs[last])))
+
+
+def _finite(value: float) -> float:
+    return float(value) if np.isfinite(value) else np.nan
+
+
+def correlations(modules: pd.DataFrame) -> pd.DataFrame:
+    """Say how far parameters and MACs tell the times of the modules.
+
+    Args:
+        modules: What `measure_modules` gives.
+
+    Returns:
+        ``time`` (of `TIMES`), ``against`` (of `COUNTS`), ``spearman`` (correlation of ranks) and
+        ``pearson`` (of logarithms).
+    """
+    from scipy.stats import pearsonr, spearmanr
+
+    rows = []
+    for name, column in TIMES.items():
+        # Images a second are the inverse of a time.
+        times = 1 / modules[column] if column == "fps" else modules[column]
+        for against, counted in COUNTS.items():
+            rows.append(
+                {
+                    "time": name,
+                    "against": against,
+                    "spearman": spearmanr(times, modules[counted]).statistic,
+                    "pearson": pearsonr(np.log(times), np.log(modules[counted])).statistic,
+                }
+            )
+    return pd.DataFrame(rows)

@@ -1,0 +1,82 @@
+"""What the article states, read from `facts.yaml`, the only place where its figures stand."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from convstudy.core.errors import UserError
+
+
+@cache
+def load() -> dict[str, Any]:
+    """Give everything that the article states, section by section."""
+    import yaml
+
+    text = (files("convstudy.article") / "facts.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)
+
+
+def figure(path: str) -> Any:
+    """Give one of the article's figures.
+
+    Args:
+        path: Its keys, and places in lists from 0, joined by points:
+            ``single_kind.conv.parameters``.
+
+    Raises:
+        UserError: If the article states no such thing: names what there is.
+    """
+    value = load()
+    for place, key in enumerate(path.split(".")):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        inside = {str(name): one for name, one in pairs} if isinstance(value, dict | list) else {}
+        if key not in inside:
+            where = ".".join(path.split(".")[:place]) or "facts.yaml"
+            raise UserError(
+                f"{path} is no figure of the article; {where} has"
+                f" {', '.join(inside) or 'nothing below it'}"
+            )
+        value = inside[key]
+    return value
+
+
+def accuracies() -> dict[str, float]:
+    """Give the test accuracy of each single-kind network, as a fraction."""
+    return {kind: row["test_accuracy"] for kind, row in _single_kind().items()}
+
+
+def parameter_counts() -> dict[str, int]:
+    """Give the seven parameter counts that the article prints, by model."""
+    counts = {kind: row["parameters"] for kind, row in _single_kind().items()}
+    for row in best(penalised=True):
+        if "parameters" in row:
+            counts[row["module"]] = row["parameters"]
+    return counts
+
+
+def best(penalised: bool) -> list[dict[str, Any]]:
+    """Give a study's trials that the article prints: ``rank``, ``module``, ``test_accuracy``.
+
+    With the penalty also ``objective`` and ``parameters``, where printed.
+    """
+    return _study(penalised)["best"]
+
+
+def completed(penalised: bool) -> tuple[int, int]:
+    """Give how many trials a study completed, and how many it had."""
+    study = _study(penalised)
+    return study["completed"], study["trials"]
+
+
+def penalty() -> tuple[float, int]:
+    """Give the penalty's weight and the number of parameters that it is paid for."""
+    stated = _study(penalised=True)["penalty"]
+    return stated["weight"], stated["unit"]
+
+
+def _single_kind() -> dict[str, dict[str, Any]]:
+    return {kind: row for kind, row in load()["single_kind"].items() if isinstance(row, dict)}
+
+
+def _study(penalised: bool) -> dict[str, Any]:
+    return load()["studies"]["penalised" if penalised else "accuracy"]

@@ -1,0 +1,4 @@
+"""Files, locks, signals, the machine, progress: what any program of this kind would need.
+
+Imports nothing else of the library. Knows nothing of layers, networks or studies.
+"""

@@ -1,0 +1,209 @@
+"""The images that a run uses, as arrays with a digest."""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convstudy.core.errors import UserError
+from convstudy.core.files import read_json, replacing, write_json, write_text
+from convstudy.data.sources import CLASS_NAMES, SHAPE, SPLITS, Source, find, first_line
+
+logger = logging.getLogger(__name__)
+
+# As images are used: those for validation are held out from those for training.
+USED_SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images and labels, memory-mapped where they come from files.
+
+    Attributes:
+        train_images, validation_images, test_images: (images, 32, 32, 3) of uint8. Validation
+            images are held out from the official training images; there may be none.
+        train_labels, validation_labels, test_labels: (images,) of uint8.
+        digest: SHA-256 over the bytes of the arrays, one after another: training images, training
+            labels, test images, test labels, validation images, validation labels. A byte a channel
+            or label, and the last axis runs fastest: image, Y, X, channel (red, green, blue).
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    validation_images: np.ndarray
+    validation_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    digest: str
+
+    def verify(self) -> None:
+        """Hash the arrays again, which reads all of them.
+
+        Raises:
+            UserError: If they are not those that the digest was made of.
+        """
+        found = digest(vars(self))
+        if found != self.digest:
+            raise _not_as_prepared(
+                f"the arrays' SHA-256 is {found[:12]}..., but the summary says"
+                f" {self.digest[:12]}...: they were changed after they were written"
+            )
+
+
+def _not_as_prepared(what: str) -> UserError:
+    return UserError(
+        f"{what}; make the arrays again: snakemake --cores all --forcerun prepare_dataset"
+    )
+
+
+def load_arrays(folder: Path) -> Dataset:
+    """Open what `prepare` wrote, without reading the images into memory.
+
+    Raises:
+        UserError: If a file is missing, damaged, or does not fit the others.
+    """
+    arrays = {}
+    for split in USED_SPLITS:
+        for what in ("images", "labels"):
+            path = folder / f"{split}_{what}.npy"
+            try:
+                arrays[f"{split}_{what}"] = np.load(path, mmap_mode="r", allow_pickle=False)
+            except Exception as error:
+                # NumPy reads a damaged head as Python, which fails in many ways.
+                raise _not_as_prepared(f"{path} cannot be read ({first_line(error)})") from None
+            if arrays[f"{split}_{what}"].dtype != np.uint8:
+                raise _not_as_prepared(f"{path} has {arrays[f'{split}_{what}'].dtype}, not uint8")
+        images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
+        if labels.ndim != 1 or images.shape != (len(labels), *SHAPE):
+            raise _not_as_prepared(
+                f"{folder} has {split} labels of shape {labels.shape} for images of shape"
+                f" {images.shape}"
+            )
+    path = folder / "summary.json"
+    try:
+        return Dataset(**arrays, digest=read_json(path)["digest"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _not_as_prepared(f"{path} cannot be read ({first_line(error)})") from None
+
+
+def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) -> dict[str, Any]:
+    """Read the data set, draw the subset and write arrays, counts and a summary.
+
+    Args:
+        directory: Folder of Parquet files, if one is given.
+        folder: Where the arrays go; ``summary.json`` is written last.
+
+    Returns:
+        The summary.
+
+    Raises:
+        UserError: If no source is to be had, a file is damaged, or a subset is larger than the data
+            set.
+    """
+    source, fallbacks = find(settings, directory)
+    used, counts = {}, ["split,label,name,images"]
+    for split, chosen in draw(source, settings).items():
+        official = "test" if split == "test" else "train"
+        used[f"{split}_images"] = source.images[official][chosen]
+        used[f"{split}_labels"] = source.labels[official][chosen]
+        for label, name in enumerate(CLASS_NAMES if len(chosen) else ()):
+            number = int((used[f"{split}_labels"] == label).sum())
+            counts.append(f"{split},{label},{name},{number}")
+    summary = {
+        "source": source.name,
+        "origin": source.origin,
+        "encoding": source.encoding,
+        "lossy": source.encoding == "jpeg",
+        "synthetic": source.name == "synthetic",
+        "fallbacks": fallbacks,
+        "available": {split: len(source.labels[split]) for split in SPLITS},
+        "used": {split: len(used[f"{split}_labels"]) for split in USED_SPLITS},
+        "seed": settings["seed"],
+        "digest": digest(used),
+    }
+    # Until all is written, no summary says that the arrays are whole.
+    (folder / "summary.json").unlink(missing_ok=True)
+    for name, array in used.items():
+        with replacing(folder / f"{name}.npy") as temporary:
+            np.save(temporary, array)
+    write_text(folder / "classes.csv", "\n".join([*counts, ""]))
+    write_json(folder / "summary.json", summary)
+    logger.info(
+        "%d training, %d validation and %d test images from %s%s",
+        *summary["used"].values(),
+        source.origin,
+        ", stored with losses (JPEG)" if summary["lossy"] else "",
+    )
+    return summary
+
+
+def draw(source: Source, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Draw the images that are used, equal shares of the classes.
+
+    Returns:
+        Positions for each of `USED_SPLITS`, ascending; those for training and validation are of the
+        official training images, and no image is in both.
+
+    Raises:
+        UserError: If there are fewer images than are asked for.
+    """
+    wanted = {split: settings[f"{split}_images"] for split in USED_SPLITS}
+    for split in SPLITS:
+        held_out = wanted["validation"] if split == "train" else 0
+        most = len(source.labels[split]) - held_out
+        if wanted[split] is None:
+            wanted[split] = most
+        if not 0 < wanted[split] <= most:
+            beside = f" beside {held_out} for validation" if held_out else ""
+            raise UserError(
+                f"data.{split}_images: {settings[f'{split}_images']}, but {source.origin} has"
+                f" {most} {split} images{beside}; write at most {most}, or null for all"
+            )
+    labels = source.labels["train"]
+    train = stratified(labels, wanted["train"], [settings["seed"], 0])
+    others = np.setdiff1d(np.arange(len(labels)), train)
+    held = stratified(labels[others], wanted["validation"], [settings["seed"], 2])
+    return {
+        "train": train,
+        "validation": others[held],
+        "test": stratified(source.labels["test"], wanted["test"], [settings["seed"], 1]),
+    }
+
+
+def digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """Hash images and labels: SHA-256 of their bytes, in the order that `Dataset` gives."""
+    hashed = hashlib.sha256()
+    for split in ("train", "test", "validation"):
+        for what in ("images", "labels"):
+            array = np.ascontiguousarray(arrays[f"{split}_{what}"], dtype=np.uint8)
+            hashed.update(array.tobytes())
+    return hashed.hexdigest()
+
+
+def stratified(labels: np.ndarray, wanted: int | None, seed: Any) -> np.ndarray:
+    """Draw a subset in which each class has its share, rounded by largest remainder.
+
+    Args:
+        labels: (images,) of int.
+        wanted: Number of images; None for all.
+
+    Returns:
+        Positions, ascending.
+    """
+    if wanted is None or wanted == len(labels):
+        return np.arange(len(labels))
+    rng = np.random.default_rng(seed)
+    classes, sizes = np.unique(labels, return_counts=True)
+    shares = sizes * wanted / len(labels)
+    takes = np.floor(shares).astype(int)
+    for largest in np.argsort(-(shares - takes), kind="stable")[: wanted - takes.sum()]:
+        takes[largest] += 1
+    chosen = [
+        rng.choice(np.flatnonzero(labels == label), take, replace=False)
+        for label, take in zip(classes, takes, strict=True)
+    ]
+    return np.sort(np.concatenate(chosen))

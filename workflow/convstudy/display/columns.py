@@ -1,0 +1,141 @@
+"""Tables as the report shows them: which columns, under which heads and in which form."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from convstudy.display import style
+from convstudy.display.formats import ACCURACY, CHANGE_POINTS, PERCENT, THIN, THREE, WHOLE
+from convstudy.layers.kinds import KINDS
+from convstudy.results.run import Results
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a shown table.
+
+    Attributes:
+        label: Its heading.
+        form: See `write`; a column with one is aligned to the right. Without, the value as it is.
+        html: Value to HTML, aligned to the left.
+        wraps: Whether its text may take several lines.
+        ends: The columns of an interval's ends, which it shows in place of one of its own.
+        phone: Whether a phone shows it, too.
+    """
+
+    label: str
+    form: str = ""
+    html: Callable[[Any], str] | None = None
+    wraps: bool = False
+    ends: tuple[str, str] | None = None
+    phone: bool = True
+
+
+def interval_of(name: str, form: str, label: str = f"95{THIN}% interval") -> Column:
+    """Make a column of the interval of another one, whose ends are NAME_low and NAME_high."""
+    low, high = (f"{name}_{end}".strip("_") for end in ("low", "high"))
+    return Column(label, form, ends=(low, high))
+
+
+def module(value: str) -> str:
+    """Write a module's layers as colours and letters, and a single kind by its name."""
+    if value in KINDS:
+        return _glyph(value) + escape(KINDS[value].label)
+    return f'{_glyph(value)}<abbr title="{escape(value)}">{style.letters(value)}</abbr>'
+
+
+def _glyph(module: str) -> str:
+    shades = style.colours()
+    squares = "".join(
+        f'<i style="background:{shades[kind]}"></i>' for kind in module.split("-") if kind in shades
+    )
+    return f'<span class="glyph" aria-hidden="true">{squares}</span>'
+
+
+@dataclass(frozen=True)
+class Table:
+    """A shown table.
+
+    Attributes:
+        caption: Stands above it.
+        columns: By their names in the file; an interval's is of our own.
+        prepare: What is done with the file's rows before they are shown.
+    """
+
+    caption: str
+    columns: dict[str, Column]
+    prepare: "Callable[[pd.DataFrame, Results], pd.DataFrame]" = lambda frame, _: frame
+
+
+# As a column is shown, unless its table says otherwise.
+COLUMNS = {
+    "alike": Column("Not told apart", PERCENT),
+    "article": Column("Article", PERCENT),
+    "article_completed": Column("Article: completed"),
+    "article_test_accuracy": Column("Article: test accuracy", PERCENT),
+    "between": Column(f"95{THIN}% interval"),
+    "cases": Column("Cases", WHOLE),
+    "channels": Column("Channels", THREE),
+    "check": Column("Check", wraps=True),
+    "completed": Column("Completed", WHOLE),
+    "data": Column("Images", wraps=True),
+    "device": Column("Device"),
+    "difference": Column("Minus the article, points", CHANGE_POINTS),
+    "epochs": Column("Epochs", WHOLE),
+    "epochs_saved": Column("Epochs saved by pruning", WHOLE),
+    "epochs_trained": Column("Epochs trained", WHOLE),
+    "interval": interval_of("", ACCURACY),
+    "item": Column("Item"),
+    "label": Column("Layer"),
+    "largest_error": Column("Largest error", ".0e"),
+    "last_channels": Column("Most channels measured", WHOLE),
+    "last_speedup": Column("Speed-up there", ".1f×"),
+    "latency_ms": Column("Mean", THREE),
+    "mean": Column("Best epoch", ACCURACY),
+    "mean_last": Column("Last epoch", ACCURACY),
+    "model": Column("Layers of a stage", html=module),
+    "models": Column("Networks", WHOLE),
+    "module": Column("Layers", html=module),
+    "objective": Column("Objective", ".4f"),
+    "outcome": Column("Outcome"),
+    "package": Column("Package"),
+    "parameters": Column("Parameters", WHOLE),
+    "pass": Column("Pass"),
+    "passed": Column("Passed", WHOLE),
+    "penalty": Column("Penalty on"),
+    "probability": Column("Probability", PERCENT),
+    "pruned": Column("Pruned", WHOLE),
+    "rank": Column("Rank", WHOLE),
+    "ranks": interval_of("rank", WHOLE),
+    "recipe": Column("Recipe"),
+    "replicates": Column("Replicates", WHOLE),
+    "run": Column("Run"),
+    "selection": Column("Epoch"),
+    "size": Column("Feature map", "{0:g} × {0:g}"),
+    "study": Column("Study"),
+    "test_accuracy": Column("Test accuracy", ACCURACY),
+    "this_run": Column("This run", WHOLE),
+    "trainings": Column("Trainings", WHOLE),
+    "trials": Column("Trials", WHOLE),
+    "value": Column("Value", wraps=True),
+    "version": Column("Version"),
+    "weight": Column("Weight", "g"),
+    "width": Column("Width", "g"),
+    **{
+        kind: Column(entry.label.removesuffix("Conv2D") or entry.label, PERCENT)
+        for kind, entry in KINDS.items()
+    },
+}
+
+
+def table(caption: str, names: str, **others: Column) -> Table:
+    """Describe a table by the names of its columns; those with a * are not shown on a phone."""
+    columns = {}
+    for entry in names.split():
+        name = entry.rstrip("*")
+        column = others.get(name) or COLUMNS[name]
+        columns[name] = replace(column, phone=not entry.endswith("*"))
+    return Table(caption, columns)

@@ -1,0 +1,57 @@
+"""Numbers as figures, tables and sentences show them."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from convstudy.display import style
+
+# Thin space before units, as in the figures; a true minus sign.
+THIN, MINUS, DASH = "\u202f", style.MINUS, "\u2013"
+
+
+# Forms of numbers: a format of Python's, with `%` for per cent, `pp` for points (hundredths), `d`
+# for whole numbers and `×` for factors; or a template.
+PERCENT, POINTS, DISTANCE = ".2%", "+.2pp", ".2pp"
+
+
+# As many digits as an interval of a point or two bears.
+ACCURACY, CHANGE_POINTS, WHOLE_PERCENT = ".1%", "+.1pp", ".0%"
+
+
+WHOLE, CHANGE, THREE = ",d", "+,.0f", "#,.3g"
+
+
+def write(value: Any, form: str) -> str:
+    """Write a number in a form; text as it is."""
+    if isinstance(value, str):
+        return value
+    if value == math.inf:
+        return "∞"
+    if "{" in form:
+        text = form.format(value)
+    elif form.endswith("%"):
+        text = f"{format(100 * value, form[:-1] + 'f')}{THIN}%"
+    elif form.endswith("pp"):
+        text = format(100 * value, form[:-2] + "f")
+    elif form.endswith("×"):
+        text = f"{format(value, form[:-1])}×"
+    elif form.endswith("d"):
+        text = format(int(value), form)
+    elif form == THREE:
+        text = f"{value:,.0f}" if value >= 1000 else f"{value:#.3g}".rstrip(".")
+    elif form == ".0e":
+        # An error: zero, or one digit and its power of ten.
+        return "0" if value == 0 else f"{value:.0e}"
+    else:
+        text = format(value, form)
+    return text.replace("-", MINUS)
+
+
+def span(low: float, high: float, form: str) -> str:
+    """Write two numbers as a range; a dash where there is none."""
+    if pd.isna(low):
+        return DASH
+    between = " to " if form.startswith("+") else DASH
+    return write(low, form).removesuffix(f"{THIN}%") + between + write(high, form)

@@ -1,0 +1,233 @@
+"""Figures: results in, Matplotlib figures out, in one style.
+
+A layer kind has the same colour in every figure. The colours are told apart with any kind of
+colour vision, and no figure says something by colour alone.
+"""
+
+import contextlib
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from convstudy.core.files import replacing
+from convstudy.layers.kinds import KINDS
+from convstudy.results.run import Results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+# Okabe and Ito's colours, those with the most contrast to white first.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+INK, MUTED, FAINT, WARNING = "#1f2933", "#5f6b7a", "#c5ccd6", "#9f1d1d"
+MINUS = "\N{MINUS SIGN}"
+# Inches that a phone shows.
+NARROW = 3.7
+MIXED = "one of each"
+_narrow: ContextVar[bool] = ContextVar("narrow", default=False)
+
+
+@contextlib.contextmanager
+def narrow_screen() -> Iterator[None]:
+    """Let figures be drawn for a phone: as narrow, with panels below each other."""
+    token = _narrow.set(True)
+    try:
+        yield
+    finally:
+        _narrow.reset(token)
+
+
+def colours() -> dict[str, str]:
+    """Give each layer kind its colour."""
+    return {kind: PALETTE[number % len(PALETTE)] for number, kind in enumerate(KINDS)}
+
+
+def kind_looks() -> dict[str, dict[str, Any]]:
+    """Give each layer kind its colour and, for who does not see it, its marker."""
+    markers = "o^sDvP"
+    return {
+        kind: {"color": colour, "marker": markers[number % len(markers)], "ms": 5}
+        for number, (kind, colour) in enumerate(colours().items())
+    }
+
+
+def module_looks() -> dict[str, dict[str, Any]]:
+    """Give modules the look of the kind that most of their layers are of; see `leading_kind`."""
+    looks = {**kind_looks(), MIXED: {"color": "#7b8794", "marker": "X", "ms": 5}}
+    return {kind: {**look, "ms": 7} for kind, look in looks.items()}
+
+
+def module_labels() -> dict[str, str]:
+    """Give the legend's words for `module_looks`."""
+    return {kind: f"mostly {KINDS[kind].label}" for kind in KINDS} | {MIXED: MIXED}
+
+
+def is_narrow() -> bool:
+    """Tell whether what is drawn is for a phone."""
+    return _narrow.get()
+
+
+def _style() -> dict[str, Any]:
+    """Give Matplotlib's settings of the house style."""
+    import seaborn as sns
+
+    return {
+        **sns.axes_style("ticks"),
+        **sns.plotting_context("notebook"),
+        "font.family": ["DejaVu Sans"],
+        "font.size": 10.5,
+        "axes.titlesize": 11,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.labelsize": 10.5,
+        "axes.labelcolor": MUTED,
+        "axes.edgecolor": FAINT,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": "#e8ebf0",
+        "grid.linewidth": 0.8,
+        "text.color": INK,
+        "xtick.color": FAINT,
+        "ytick.color": FAINT,
+        "xtick.labelcolor": MUTED,
+        "ytick.labelcolor": MUTED,
+        "xtick.labelsize": 9.5,
+        "ytick.labelsize": 9.5,
+        "legend.fontsize": 9.5,
+        "legend.frameon": False,
+        "lines.linewidth": 1.8,
+        # Text as shapes looks the same everywhere.
+        "svg.fonttype": "path",
+        # Equal figures have equal bytes.
+        "svg.hashsalt": "convstudy",
+    }
+
+
+def styled(draw: "Callable[P, Figure]") -> "Callable[P, Figure]":
+    """Let a function draw in the house style, and leave Matplotlib's settings as they were."""
+
+    @wraps(draw)
+    def styled(*arguments: "P.args", **named: "P.kwargs") -> "Figure":
+        import matplotlib as mpl
+
+        with mpl.rc_context(_style()):
+            return draw(*arguments, **named)
+
+    return styled
+
+
+def new_figure(
+    results: Results | None, *shape: int, size: tuple[float, float], **arguments: Any
+) -> Any:
+    """Make a figure and its axes, with a visible note if the results are of synthetic images.
+
+    Without results, there is no note: what is shown does not depend on the images.
+    """
+    from matplotlib.figure import Figure
+
+    rows, columns = shape or (1, 1)
+    if is_narrow():
+        turned = {"row": "col", "col": "row"}
+        for share in {"sharex", "sharey"} & set(arguments):
+            arguments[share] = turned.get(arguments[share], arguments[share])
+        arguments.pop("width_ratios", None)
+        height = size[1] if columns == 1 else (0.3 + 0.55 * columns) * size[1]
+        figure = Figure(figsize=(NARROW, height), layout="constrained")
+        axes = figure.subplots(columns, rows, **arguments)
+        # As the caller sees them, they stand beside each other.
+        axes = getattr(axes, "T", axes)
+    else:
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(rows, columns, **arguments)
+    if results and results.synthetic:
+        figure.suptitle(
+            "Synthetic data: accuracies say nothing about CIFAR-10",
+            x=0.01,
+            ha="left",
+            fontsize=10,
+            fontweight="bold",
+            color=WARNING,
+        )
+    return figure, axes
+
+
+def percent_axis(axis: Any) -> None:
+    """Label an axis of fractions in per cent."""
+    axis.set_major_formatter(lambda value, _: f"{round(100 * value, 6):g} %")
+
+
+def whole_axis(axis: Any) -> None:
+    """Label an axis at whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True, nbins=7))
+
+
+def legend_below(figure: "Figure", handles: Sequence[Any], columns: int) -> None:
+    """Put a legend below all axes; on a phone one entry a line, and long words in several."""
+    if is_narrow():
+        columns = 1
+        for handle in handles:
+            handle.set_label(textwrap.fill(handle.get_label(), 42))
+        for axis in figure.axes:
+            axis.set_xlabel(textwrap.fill(axis.get_xlabel(), 34))
+            axis.set_ylabel(textwrap.fill(axis.get_ylabel(), 28))
+    figure.legend(handles=handles, loc="outside lower left", ncols=columns, handletextpad=0.5)
+
+
+def legend_line(label: str, **style: Any) -> Any:
+    """Make a legend's entry."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], label=label, **style)
+
+
+def letters(module: str) -> str:
+    """Write a module's layers as letters: ``C D D``."""
+    return " ".join(kind[0].upper() for kind in module.split("-"))
+
+
+def _short_number(value: float, _position: int | None = None) -> str:
+    """Write 15,000 as 15 k and 1,500,000 as 1.5 M."""
+    if value >= 1e6:
+        return f"{value / 1e6:g} M"
+    return f"{value / 1e3:g} k" if value >= 1e3 else f"{value:g}"
+
+
+def plain_ticks(axis: Any) -> None:
+    """Label a logarithmic axis at 1, 2 and 5, or evenly if it is short, as plain numbers.
+
+    Call it when all is drawn.
+    """
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    short = high < 5 * low
+    axis.set_major_locator(MaxNLocator(nbins=4) if short else LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(_short_number)
+    axis.set_minor_formatter(NullFormatter())
+
+
+def save(figure: "Figure", stem: str | Path, suffixes: Sequence[str] = ("svg", "png")) -> None:
+    """Write a figure as PNG, at two pixels a point, and as SVG, each whole or not at all.
+
+    Args:
+        figure: Drawn by this module or another.
+        stem: Path without suffix.
+        suffixes: In which forms.
+    """
+    import matplotlib as mpl
+
+    # No dates and versions inside, so that equal figures are equal files.
+    metadata: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "png": {"Software": None}}
+    # Ticks are made on drawing only, and so need the style here.
+    with mpl.rc_context(_style()):
+        for suffix in suffixes:
+            with replacing(f"{stem}.{suffix}") as temporary:
+                about = metadata[suffix]
+                figure.savefig(temporary, dpi=200, metadata=about, facecolor="white")

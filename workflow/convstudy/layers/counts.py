@@ -1,0 +1,122 @@
+"""Tables of parameters and multiply-accumulates, and their agreement with Keras and the article."""
+
+import logging
+from math import prod
+
+import pandas as pd
+
+from convstudy.article import facts
+from convstudy.core.errors import UserError
+from convstudy.layers import models
+
+# Layers that a count of a network's layers means.
+WEIGHTED = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Dense")
+
+logger = logging.getLogger(__name__)
+
+
+def all_models() -> dict[str, tuple[str, ...]]:
+    """Give the layer kinds of a stage for the three single-kind models and the 27 modules."""
+    return {**models.single_kind_models(), **models.modules()}
+
+
+def count_models(trained_width: float) -> pd.DataFrame:
+    """Count every model at width 1 and at the width that is trained.
+
+    Returns:
+        ``model``, ``layer1`` to ``layer3``, ``weighted_layers`` (convolutions and the last layer),
+        ``parameters``, ``trainable``, ``macs`` (of one image's forward pass), and ``trained_width``
+        with the last three numbers there.
+    """
+    rows = []
+    for name, kinds in all_models().items():
+        architecture = models.architecture(kinds)
+        full = models.total(models.costs(architecture))
+        trained = models.total(models.costs(models.architecture(kinds, trained_width)))
+        positions = [*kinds, *[None] * (models.MODULE_LAYERS - len(kinds))]
+        rows.append(
+            {
+                "model": name,
+                **{f"layer{number}": kind for number, kind in enumerate(positions, start=1)},
+                "weighted_layers": sum(layer.type in WEIGHTED for layer in architecture),
+                "parameters": full.parameters,
+                "trainable": full.trainable,
+                "macs": full.macs,
+                "trained_width": trained_width,
+                "trained_parameters": trained.parameters,
+                "trained_trainable": trained.trainable,
+                "trained_macs": trained.macs,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def count_layers() -> pd.DataFrame:
+    """Count every layer of every model at width 1.
+
+    Returns:
+        ``model``, ``layer``, ``type``, ``output_shape``, ``parameters``, ``trainable``, ``macs``.
+    """
+    rows = []
+    for name, kinds in all_models().items():
+        layers = models.architecture(kinds)
+        for layer, cost in zip(layers, models.costs(layers), strict=True):
+            rows.append(
+                {
+                    "model": name,
+                    "layer": layer.name,
+                    "type": layer.type,
+                    "output_shape": "x".join(map(str, cost.output_shape)),
+                    "parameters": cost.parameters,
+                    "trainable": cost.trainable,
+                    "macs": cost.macs,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def verify(trained_width: float) -> pd.DataFrame:
+    """Build every model in Keras and compare its counts with the closed form and the article.
+
+    Returns:
+        ``model``, ``width``, ``closed_form``, ``count_params`` (Keras's own), ``sum_of_weights``,
+        ``trainable_closed_form``, ``trainable_weights``, ``article`` (where it prints the count),
+        ``passed``.
+    """
+    printed = facts.parameter_counts()
+    rows = []
+    for width in dict.fromkeys((1.0, trained_width)):
+        for name, kinds in all_models().items():
+            layers = models.architecture(kinds, width)
+            counted = models.total(models.costs(layers))
+            built = models.build(layers)
+            row = {
+                "model": name,
+                "width": width,
+                "closed_form": counted.parameters,
+                "count_params": built.count_params(),
+                "sum_of_weights": sum(prod(weight.shape) for weight in built.weights),
+                "trainable_closed_form": counted.trainable,
+                "trainable_weights": sum(prod(weight.shape) for weight in built.trainable_weights),
+                "article": printed.get(name) if width == 1 else None,
+            }
+            ours = {row["closed_form"], row["count_params"], row["sum_of_weights"]}
+            row["passed"] = (
+                ours == {row["article"] or row["closed_form"]}
+                and row["trainable_closed_form"] == row["trainable_weights"]
+            )
+            rows.append(row)
+    return pd.DataFrame(rows).astype({"article": "Int64"})
+
+
+def require_agreement(table: pd.DataFrame) -> None:
+    """Raise if a model's counts differ.
+
+    Raises:
+        UserError: Naming the models.
+    """
+    failed = table.loc[~table["passed"], ["model", "width"]]
+    if len(failed):
+        names = ", ".join(f"{row.model} at width {row.width:g}" for row in failed.itertuples())
+        raise UserError(f"parameter counts disagree: {names}; see results/verification/counts.csv")
+    logger.info("the counts of %d models agree", len(table))

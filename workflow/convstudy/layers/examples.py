@@ -1,0 +1,249 @@
+"""The article's six worked examples as data, and their checks against the printed numbers.
+
+Each is computed by the NumPy reference and by the Keras layer, in float32 and float64. All have no
+bias and ``padding="valid"``.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from convstudy.article import facts
+from convstudy.layers import numpy_layers
+from convstudy.layers.verification import keras_layer
+
+COLUMNS = ("example", "check", "expected", "actual", "abs_error", "tolerance", "passed")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A layer, its input and its kernels.
+
+    Attributes:
+        name: As in results and file names.
+        title: For people.
+        layer: Class in ``keras.layers``.
+        image: (1, Y, X, channels).
+        kernels: In Keras's order and shapes.
+        cell: Output row, column and channel whose sum the picture writes out.
+        terms: Most products that are added up for one output number.
+        note: What of the example is ours and not the article's, if anything.
+    """
+
+    name: str
+    title: str
+    layer: str
+    image: np.ndarray
+    kernels: tuple[np.ndarray, ...]
+    cell: tuple[int, int, int]
+    terms: int
+    note: str = ""
+
+    @property
+    def compute(self) -> Callable[..., np.ndarray]:
+        """The layer's reference."""
+        return numpy_layers.LAYERS[self.layer]
+
+    def output(self) -> np.ndarray:
+        """Compute the example with the reference, (1, Y, X, channels)."""
+        return self.compute(self.image, *self.kernels)
+
+    def tolerance(self, *dtypes: str) -> np.ndarray:
+        """Bound the rounding error of each output number, computed in each of the types.
+
+        A sum of n products is off by at most about n x eps x the sum of their sizes (N. J. Higham,
+        Accuracy and Stability of Numerical Algorithms, 2002, section 3.1).
+        """
+        sizes = self.compute(np.abs(self.image), *(np.abs(kernel) for kernel in self.kernels))
+        return self.terms * sum(float(np.finfo(dtype).eps) for dtype in dtypes) * sizes
+
+
+def count_up(*shape: int) -> np.ndarray:
+    """Fill an array with 1, 2, 3, ... as the article does."""
+    return np.arange(1, np.prod(shape) + 1, dtype=np.float64).reshape(shape)
+
+
+def examples() -> dict[str, Example]:
+    """Give the six examples by name, in the article's order."""
+    rows, columns = np.mgrid[:5, :5]
+    made = (
+        Example(
+            "conv2d_single",
+            "Conv2D, one channel to one",
+            "Conv2D",
+            0.1 * (rows + columns + 1.0)[None, :, :, None],
+            (count_up(3, 3, 1, 1),),
+            (0, 0, 0),
+            9,
+            "The article shows this one only as a picture, so the input is a reconstruction: it"
+            " fits the two products and the sum that the text states.",
+        ),
+        Example(
+            "conv2d_multi",
+            "Conv2D, two channels to three",
+            "Conv2D",
+            0.1 * count_up(1, 3, 3, 2),
+            (count_up(3, 3, 2, 3),),
+            (0, 0, 0),
+            18,
+        ),
+        Example(
+            "depthwise_k1",
+            "DepthwiseConv2D with a 1×1 kernel",
+            "DepthwiseConv2D",
+            0.1 * count_up(1, 3, 3, 2),
+            (np.array([2.0, 3.0]).reshape(1, 1, 2, 1),),
+            (0, 0, 0),
+            1,
+            "The article shows this one only as a picture, so the numbers are ours.",
+        ),
+        Example(
+            "depthwise_k3",
+            "DepthwiseConv2D with a 3×3 kernel",
+            "DepthwiseConv2D",
+            0.1 * count_up(1, 3, 3, 2),
+            (count_up(3, 3, 2, 1),),
+            (0, 0, 0),
+            9,
+        ),
+        Example(
+            "separable",
+            "SeparableConv2D, one channel to two",
+            "SeparableConv2D",
+            0.1 * count_up(1, 3, 3, 1),
+            (count_up(3, 3, 1, 1), np.array([2.0, 3.0]).reshape(1, 1, 1, 2)),
+            (0, 0, 0),
+            # Nine products, and one with the pointwise kernel.
+            10,
+        ),
+        Example(
+            "transpose",
+            "Conv2DTranspose, three channels to two",
+            "Conv2DTranspose",
+            0.1 * count_up(1, 2, 2, 3),
+            (count_up(3, 3, 2, 3),),
+            (0, 1, 0),
+            # At most four input cells overlap, each with three channels.
+            12,
+        ),
+    )
+    return {example.name: example for example in made}
+
+
+def check_examples() -> pd.DataFrame:
+    """Compare every printed number with the reference and with Keras, and the partial sums.
+
+    Returns:
+        ``example``, ``check``, ``expected``, ``actual``, ``abs_error``, ``tolerance``, ``passed``.
+    """
+    rows = [row for example in examples().values() for row in _check_outputs(example)]
+    rows += _check_partial_sums()
+    table = pd.DataFrame(rows, columns=COLUMNS[:4] + COLUMNS[5:6])
+    table["abs_error"] = (table["expected"] - table["actual"]).abs()
+    table["passed"] = table["abs_error"] <= table["tolerance"]
+    return table[list(COLUMNS)]
+
+
+def printed_output(name: str) -> np.ndarray | None:
+    """Give an example's output as the article prints it, (1, Y, X, channels), if it does."""
+    stated = facts.load()["worked_examples"].get(name, {})
+    if "outputs" not in stated:
+        return None
+    return np.moveaxis(np.array(stated["outputs"], np.float64), 0, -1)[None]
+
+
+def _check_outputs(example: Example) -> Iterator[tuple[str, str, float, float, float]]:
+    """Compare reference and Keras with what is printed, and Keras with the reference."""
+    ours = example.output()
+    printed = printed_output(example.name)
+    computed = {"reference": (ours, "float64")}
+    for dtype in ("float32", "float64"):
+        given = example.image, *example.kernels
+        computed[f"Keras {dtype}"] = (keras_layer(example.layer, *given, dtype=dtype), dtype)
+    for who, (actual, dtype) in computed.items():
+        if printed is not None:
+            # The article computed in float32.
+            bounds = example.tolerance("float32", dtype)
+            yield from _compare(example, f"{who} against print", printed, actual, bounds)
+        if who != "reference":
+            bounds = example.tolerance("float64", dtype)
+            yield from _compare(example, f"{who} against reference", ours, actual, bounds)
+
+
+def _compare(
+    example: Example, what: str, expected: np.ndarray, actual: np.ndarray, bounds: np.ndarray
+) -> Iterator[tuple[str, str, float, float, float]]:
+    for _, row, column, channel in np.ndindex(expected.shape):
+        cell = (0, row, column, channel)
+        check = f"{what}: row {row + 1}, column {column + 1}, channel {channel + 1}"
+        yield (
+            example.name,
+            check,
+            float(expected[cell]),
+            float(actual[cell]),
+            float(bounds[cell]),
+        )
+
+
+def products(example: Example) -> list[tuple[float, float]]:
+    """Give the factors of every product that goes into the example's highlighted cell.
+
+    Returns:
+        (input, weight). Channel by channel, and within a channel row by row. A separable layer's
+        are those of its depthwise half.
+    """
+    image, kernel = example.image[0], example.kernels[0]
+    row, column, channel = example.cell
+    factors = []
+    if example.layer == "Conv2DTranspose":
+        for y, x in np.ndindex(image.shape[:2]):
+            tap = (row - y, column - x)
+            if all(0 <= at < size for at, size in zip(tap, kernel.shape, strict=False)):
+                weights = kernel[tap][channel]
+                factors += list(zip(image[y, x], weights, strict=True))
+    else:
+        tall, wide = kernel.shape[:2]
+        channels = [channel] if example.layer == "DepthwiseConv2D" else range(image.shape[2])
+        for source in channels:
+            weights = kernel[:, :, source, channel if example.layer == "Conv2D" else 0]
+            window = image[row : row + tall, column : column + wide, source]
+            factors += list(zip(window.ravel(), weights.ravel(), strict=True))
+    return [(float(value), float(weight)) for value, weight in factors]
+
+
+def _check_partial_sums() -> list[tuple[str, str, float, float, float]]:
+    """Check the sums and products that the article's text writes out."""
+    stated = facts.load()["worked_examples"]
+    factors = {name: products(example) for name, example in examples().items()}
+    single, multi = factors["conv2d_single"], factors["conv2d_multi"]
+    channels, transpose = stated["conv2d_multi"]["partial_sums"], stated["transpose"]
+    corner = [(float(value), float(weight)) for value, weight in transpose["corner_terms"]]
+    neighbour = factors["transpose"]
+    printed = printed_output("depthwise_k3")
+    assert printed is not None
+    # The example, what is checked, the number that is stated, the factors of its products.
+    sums: list[tuple[str, str, float, list[tuple[float, float]]]] = [
+        ("conv2d_single", "sum of nine products", stated["conv2d_single"]["cell"], single),
+        ("conv2d_multi", "sum over channel 1", channels[0], multi[:9]),
+        ("conv2d_multi", "sum over channel 2", channels[1], multi[9:]),
+        ("conv2d_multi", "sum of both channels", sum(channels), multi),
+        ("depthwise_k3", "sum of nine products", printed.flat[0], factors["depthwise_k3"]),
+        ("transpose", "sum of the corner's products", transpose["corner"], corner),
+        ("transpose", "sum beside the corner", transpose["neighbour"], neighbour),
+    ]
+    terms = stated["conv2d_single"]["terms"]
+    sums += [
+        ("conv2d_single", f"product {number}", value * weight, [single[number - 1]])
+        for number, (value, weight) in enumerate(terms, start=1)
+    ]
+    eps = float(np.finfo("float64").eps)
+    rows = []
+    for name, what, expected, pairs in sums:
+        each = [value * weight for value, weight in pairs]
+        rounding = len(pairs) * 2 * eps * sum(map(abs, each))
+        rows.append((name, what, float(expected), sum(each), rounding))
+    counted = "number of products beside the corner"
+    rows.insert(7, ("transpose", counted, transpose["neighbour_products"], len(neighbour), 0.0))
+    return rows

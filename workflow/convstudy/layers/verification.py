@@ -1,0 +1,313 @@
+"""The identities between layers that the article states, and Keras against the reference."""
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from convstudy.core.errors import UserError
+from convstudy.layers import numpy_layers
+
+logger = logging.getLogger(__name__)
+
+SEED = 20181221
+EPS = {name: float(np.finfo(name).eps) for name in ("float32", "float64")}
+
+
+def check_identities() -> pd.DataFrame:
+    """Check what the article says of how the layers are related, with random numbers in Keras.
+
+    Returns:
+        ``identity``, ``check``, ``max_abs_error``, ``tolerance`` (n x eps x the largest sum of the
+        products' sizes, n products a sum), ``passed``.
+    """
+    rng = np.random.default_rng(SEED)
+    rows = [*_identities(rng), *_filter_counts()]
+    table = pd.DataFrame(
+        rows, columns=["identity", "check", "max_abs_error", "tolerance", "passed"]
+    )
+    return table.astype({"passed": bool})
+
+
+def _identities(rng: np.random.Generator) -> Iterator[tuple[str, str, float, float, bool]]:
+    n, m, k, size = 4, 5, 3, 8
+    image = rng.normal(size=(2, size, size, n))
+    depthwise, pointwise = rng.normal(size=(k, k, n, 1)), rng.normal(size=(1, 1, n, m))
+    eps = EPS["float64"]
+
+    def row(identity: str, check: str, one: Any, other: Any, terms: int, sizes: Any) -> Any:
+        error = float(np.max(np.abs(np.subtract(one, other))))
+        # Both sides are rounded.
+        tolerance = 2 * terms * eps * float(np.max(sizes))
+        return identity, check, error, tolerance, error <= tolerance
+
+    separable = keras_layer("SeparableConv2D", image, depthwise, pointwise)
+    outer = depthwise * pointwise
+    yield row(
+        "separable = Conv2D",
+        "the Conv2D kernel is the outer product of depthwise and pointwise kernel",
+        separable,
+        keras_layer("Conv2D", image, outer),
+        k * k * n + n,
+        numpy_layers.conv2d(np.abs(image), np.abs(outer)),
+    )
+    by_channel = keras_layer("DepthwiseConv2D", image, depthwise)
+    block = depthwise * np.eye(n)
+    yield row(
+        "depthwise = Conv2D",
+        "the Conv2D kernel is block-diagonal: no weight between different channels",
+        by_channel,
+        keras_layer("Conv2D", image, block),
+        k * k * n,
+        numpy_layers.conv2d(np.abs(image), np.abs(block)),
+    )
+    yield row(
+        "separable = depthwise, then 1x1 Conv2D",
+        "two layers one after the other",
+        separable,
+        keras_layer("Conv2D", by_channel, pointwise),
+        k * k + n,
+        numpy_layers.separable_conv2d(np.abs(image), np.abs(depthwise), np.abs(pointwise)),
+    )
+    scale = rng.normal(size=(1, 1, n, 1))
+    yield row(
+        "depthwise with a 1x1 kernel = scaling",
+        "each channel is multiplied by one number",
+        keras_layer("DepthwiseConv2D", image, scale),
+        image * scale[0, 0, :, 0],
+        1,
+        np.abs(image) * np.abs(scale[0, 0, :, 0]),
+    )
+    for padding, stride in itertools.product(("valid", "same"), (1, 2)):
+        kernel = rng.normal(size=(k, k, n, m))
+        options: dict[str, Any] = {"padding": padding, "strides": stride}
+        convolved = keras_layer("Conv2D", image, kernel, **options)
+        other = rng.normal(size=convolved.shape)
+        back = keras_layer("Conv2DTranspose", other, kernel, **options)
+        # With a stride that leaves a rest, Conv2DTranspose gives fewer rows; none of the missing
+        # ones was seen by the convolution.
+        seen = image[:, : back.shape[1], : back.shape[2]]
+        sizes = numpy_layers.conv2d(np.abs(image), np.abs(kernel), stride, 1, padding)
+        yield row(
+            "transpose = adjoint of Conv2D",
+            f"<Ax, y> = <x, A'y>, padding {padding}, stride {stride}",
+            np.sum(convolved * other),
+            np.sum(seen * back),
+            k * k * n + other.size,
+            np.sum(sizes * np.abs(other)),
+        )
+
+
+def _filter_counts() -> Iterator[tuple[str, str, float, float, bool]]:
+    """Count k x k filters in real Keras layers."""
+    import keras
+
+    n, m, k = 6, 10, 3
+    cases = {
+        ("Conv2D has N·M filters", f"N = {n}, M = {m}"): (keras.layers.Conv2D(m, k), n * m),
+        ("Conv2D with M = N has N² filters", f"N = {n}"): (keras.layers.Conv2D(n, 1), n * n),
+        ("DepthwiseConv2D has N filters", f"N = {n}"): (keras.layers.DepthwiseConv2D(1), n),
+    }
+    for (identity, check), (layer, expected) in cases.items():
+        layer.build((None, 8, 8, n))
+        shape = layer.kernel.shape
+        filters = int(np.prod(shape)) // (shape[0] * shape[1])
+        yield identity, check, float(abs(filters - expected)), 0.0, filters == expected
+    depthwise = keras.layers.DepthwiseConv2D(k)
+    channels = depthwise.compute_output_shape((None, 8, 8, n))[-1]
+    identity = "DepthwiseConv2D keeps the number of channels"
+    yield identity, f"N = {n}", float(abs(channels - n)), 0.0, channels == n
+    separable = keras.layers.SeparableConv2D(m, k)
+    separable.build((None, 8, 8, n))
+    weights = sum(int(np.prod(weight.shape)) for weight in separable.weights[:2])
+    expected = k * k * n + n * m
+    identity = "SeparableConv2D has N filters of k×k and N·M of 1×1"
+    check = f"N = {n}, M = {m}, k = {k}"
+    yield identity, check, float(abs(weights - expected)), 0.0, weights == expected
+
+
+def keras_layer(
+    layer: str, image: np.ndarray, *kernels: np.ndarray, dtype: str = "float64", **options: Any
+) -> np.ndarray:
+    """Apply a Keras layer without bias and with given kernels.
+
+    Args:
+        image: (batch, Y, X, channels).
+        *kernels: In Keras's order and shapes.
+        dtype: In which the layer computes.
+        **options: ``strides``, ``dilation_rate``, ``padding``.
+    """
+    import keras
+
+    first = kernels[0].shape
+    arguments: dict[str, Any] = {"kernel_size": first[:2], "use_bias": False, "dtype": dtype}
+    if layer in ("DepthwiseConv2D", "SeparableConv2D"):
+        arguments["depth_multiplier"] = first[3]
+    if layer != "DepthwiseConv2D":
+        arguments["filters"] = first[2] if layer == "Conv2DTranspose" else kernels[-1].shape[3]
+    made = getattr(keras.layers, layer)(**arguments, **options)
+    made.build(image.shape)
+    made.set_weights(list(kernels))
+    return np.asarray(keras.ops.convert_to_numpy(made(image.astype(dtype))), np.float64)
+
+
+GRID_COLUMNS = [
+    "layer",
+    "kernel",
+    "stride",
+    "dilation",
+    "padding",
+    "channels",
+    "filters",
+    "depth_multiplier",
+    "dtype",
+    "mutation",
+    "max_abs_error",
+    "tolerance",
+    "passed",
+]
+
+
+def grid_cases() -> list[dict[str, Any]]:
+    """List the cases of the grid: all combinations that Keras allows."""
+    cases = []
+    for layer, kernel, stride, dilation, padding, channels, multiplier, dtype in itertools.product(
+        ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose"),
+        (1, 2, 3),
+        (1, 2),
+        (1, 2),
+        ("valid", "same"),
+        (1, 3),
+        (1, 2),
+        EPS,
+    ):
+        has_multiplier = layer in ("DepthwiseConv2D", "SeparableConv2D")
+        if (
+            # Keras refuses a stride together with a dilation.
+            (stride > 1 and dilation > 1)
+            or (multiplier > 1 and not has_multiplier)
+            or (dilation > 1 and (kernel == 1 or layer == "Conv2DTranspose"))
+        ):
+            continue
+        cases.append(
+            {
+                "layer": layer,
+                "kernel": kernel,
+                "stride": stride,
+                "dilation": dilation,
+                "padding": padding,
+                "channels": channels,
+                "filters": channels * multiplier if layer == "DepthwiseConv2D" else 2,
+                "depth_multiplier": multiplier,
+                "dtype": dtype,
+            }
+        )
+    return cases
+
+
+def _arrays(case: dict[str, Any], rng: np.random.Generator) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Draw an image and kernels that the case's type holds exactly."""
+    k, n, m = case["kernel"], case["channels"], case["filters"]
+    shapes = {
+        "Conv2D": [(k, k, n, m)],
+        "DepthwiseConv2D": [(k, k, n, case["depth_multiplier"])],
+        "SeparableConv2D": [
+            (k, k, n, case["depth_multiplier"]),
+            (1, 1, n * case["depth_multiplier"], m),
+        ],
+        "Conv2DTranspose": [(k, k, m, n)],
+    }[case["layer"]]
+
+    def draw(shape: tuple[int, ...]) -> np.ndarray:
+        return rng.normal(size=shape).astype(case["dtype"]).astype(np.float64)
+
+    return draw((2, 6, 7, n)), [draw(shape) for shape in shapes]
+
+
+def _expected(case: dict[str, Any], image: np.ndarray, kernels: list[np.ndarray]) -> np.ndarray:
+    """Compute a case with the reference."""
+    options = {"stride": case["stride"], "padding": case["padding"]}
+    if case["layer"] != "Conv2DTranspose":
+        options["dilation"] = case["dilation"]
+    return numpy_layers.LAYERS[case["layer"]](image, *kernels, **options)
+
+
+MUTATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "kernel flipped": lambda kernel: kernel[::-1, ::-1],
+    "rows and columns swapped": lambda kernel: kernel.swapaxes(0, 1),
+    "one weight off by a thousandth": lambda kernel: (
+        kernel + 1e-3 * (np.arange(kernel.size) == 0).reshape(kernel.shape)
+    ),
+}
+
+
+def check_grid() -> pd.DataFrame:
+    """Compare Keras with the reference over a grid of settings, and see that mistakes are found.
+
+    Returns:
+        A row a case. Where ``mutation`` is given, Keras got a deliberately wrong kernel and
+        ``passed`` means that the comparison noticed.
+    """
+    rng = np.random.default_rng(SEED)
+    rows = []
+    for case in grid_cases():
+        image, kernels = _arrays(case, rng)
+        rows.append(_compare(case, image, kernels, kernels, ""))
+        if case["kernel"] == 3 and case["dtype"] == "float32":
+            for name, mutate in MUTATIONS.items():
+                wrong = [np.ascontiguousarray(mutate(kernels[0])), *kernels[1:]]
+                rows.append(_compare(case, image, kernels, wrong, name))
+    return pd.DataFrame(rows)[GRID_COLUMNS]
+
+
+def _compare(
+    case: dict[str, Any],
+    image: np.ndarray,
+    kernels: list[np.ndarray],
+    given: list[np.ndarray],
+    mutation: str,
+) -> dict[str, Any]:
+    """Compare the reference on `kernels` with Keras on the kernels that it is given."""
+    options = {"strides": case["stride"], "padding": case["padding"]}
+    if case["layer"] != "Conv2DTranspose":
+        options["dilation_rate"] = case["dilation"]
+    expected = _expected(case, image, kernels)
+    actual = keras_layer(case["layer"], image, *given, dtype=case["dtype"], **options)
+    sizes = _expected(case, np.abs(image), [np.abs(kernel) for kernel in kernels])
+    terms = case["kernel"] ** 2 * case["channels"] * case["depth_multiplier"]
+    terms += case["channels"] * case["depth_multiplier"]
+    error = float(np.max(np.abs(expected - actual)))
+    # The reference is rounded, too, to float64.
+    tolerance = terms * (EPS[case["dtype"]] + EPS["float64"]) * float(np.max(sizes))
+    return {
+        **case,
+        "mutation": mutation,
+        "max_abs_error": error,
+        "tolerance": tolerance,
+        "passed": (error > tolerance) if mutation else (error <= tolerance),
+    }
+
+
+def require_all_passed(**tables: pd.DataFrame) -> None:
+    """Raise if a check failed.
+
+    Args:
+        **tables: By name, each with a column ``passed``.
+
+    Raises:
+        UserError: Naming the failed checks.
+    """
+    failed = []
+    for name, table in tables.items():
+        what = [column for column in table if column not in ("tolerance", "passed")]
+        for row in table.loc[~table["passed"], what].to_dict("records"):
+            described = ", ".join(
+                f"{column} {value}" for column, value in row.items() if value != ""
+            )
+            failed.append(f"{name}: {described}")
+        logger.info("%s: %d of %d checks passed", name, table["passed"].sum(), len(table))
+    if failed:
+        raise UserError("\n  ".join([f"{len(failed)} checks failed:", *failed]))

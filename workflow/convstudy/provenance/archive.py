@@ -1,0 +1,283 @@
+"""A run as one file: sources, settings, results, report and provenance, as an RO-Crate.
+
+The archive follows the profiles Workflow Run Crate and Provenance Run Crate 0.5
+(https://w3id.org/ro/wfrun/provenance/0.5) on RO-Crate 1.1: the run and each of its jobs are
+actions, which name what they read and wrote.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from convstudy.core import environment
+from convstudy.core.files import file_digest, read_json, replacing
+from convstudy.provenance.job_records import (
+    ARCHIVE,
+    DATA,
+    RECORDS,
+    REFERENCE,
+    Record,
+    commit_name,
+    job_name,
+    read_records,
+    result_files,
+)
+
+logger = logging.getLogger(__name__)
+
+# What a run needs; tests, benchmarks and documents stay in the repository.
+SOURCES = (
+    "Snakefile",
+    "config",
+    "workflow",
+    "environment.yml",
+    "requirements.lock",
+    "pyproject.toml",
+    "LICENSE",
+    "CITATION.cff",
+    "README.md",
+)
+# The newest whose RO-Crate, 1.1, has settled profiles for runs.
+PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
+    "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
+    "https://w3id.org/ro/wfrun/provenance/0.5": "Provenance Run Crate",
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
+}
+TERMS = "https://w3id.org/ro/terms/workflow-run/context"
+# What the system knows of file types differs; the archive is to be the same everywhere.
+FORMATS = {
+    ".csv": "text/csv",
+    ".html": "text/html",
+    ".ipynb": "application/x-ipynb+json",
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".optuna": "application/jsonl",
+    ".png": "image/png",
+    ".py": "text/x-python",
+    ".svg": "image/svg+xml",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+}
+
+
+def packed_files(root: Path) -> list[str]:
+    """List what the archive holds, below the project's folder, by name.
+
+    The images are left out: they are not ours to pass on.
+    """
+    found = {name for name in result_files(root) if name != ARCHIVE and not name.endswith(".npy")}
+    for name in (*SOURCES, RECORDS, REFERENCE):
+        path = root / name
+        files = [path] if name in SOURCES and not path.is_dir() else path.rglob("*")
+        found |= {
+            file.relative_to(root).as_posix()
+            for file in files
+            if not file.is_dir() and "__pycache__" not in file.parts
+        }
+    return sorted(found)
+
+
+def pack(root: Path, path: Path) -> None:
+    """Write the archive of a run. The same files give the same archive, byte for byte.
+
+    Args:
+        root: The project's folder, with a finished run.
+        path: The ZIP file to write.
+    """
+    names = packed_files(root)
+    _warn_of_folders(root, names)
+    crate = _Description(root, names).crate
+    with replacing(path) as temporary:
+        crate.write_zip(temporary)
+    size = path.stat().st_size / 1e6
+    logger.info("%s: %d files, %.1f MB, an RO-Crate", path, len(names) + 1, size)
+
+
+def _warn_of_folders(root: Path, names: Iterable[str]) -> None:
+    """Warn of files that name folders of this machine, before they are published."""
+    folders = {str(root.resolve()).encode(), str(Path.home()).encode() + b"/"}
+    for name in names:
+        content = (root / name).read_bytes()
+        if any(folder in content for folder in folders):
+            logger.warning("%s names a folder of this machine; look before you publish it", name)
+
+
+class _Description:
+    """The crate's metadata, made from CITATION.cff, the run's summaries and the jobs' records."""
+
+    def __init__(self, root: Path, names: list[str]) -> None:
+        from rocrate.rocrate import ROCrate
+
+        self.root = root
+        self.names = names
+        self.crate = ROCrate(version="1.1")
+        self.crate.metadata.extra_contexts.append(TERMS)
+        self.records, _ = read_records(root / RECORDS)
+        self.data = read_json(root / DATA)
+        self.citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
+        self.authors = [self._author(one) for one in self.citation["authors"]]
+        self.works = [self._work(one) for one in self.citation["references"]]
+        spdx = self.citation["license"]
+        self.license = self._add(f"https://spdx.org/licenses/{spdx}", "CreativeWork", name=spdx)
+        for name in names:
+            self.crate.add_file(root / name, name, properties=self._file(name))
+        self.workflow = self._workflow()
+        self._describe_root()
+        self._describe_run()
+        for rule in sorted({record["rule"] for record in self.records}):
+            self._describe_rule(rule)
+        for record in self.records:
+            self._describe_job(record)
+
+    def _add(self, identifier: str, kind: str, **properties: Any) -> Any:
+        """Add what is no file."""
+        from rocrate.model import ContextEntity
+
+        return self.crate.add(ContextEntity(self.crate, identifier, {"@type": kind, **properties}))
+
+    def _author(self, author: Mapping[str, str]) -> Any:
+        """Add an author of CITATION.cff: a group has a name alone, a person other keys, too."""
+        parts = [author[key] for key in ("given-names", "family-names") if key in author]
+        name = " ".join(parts) or author.get("name") or author["alias"]
+        kind = "Organization" if author.keys() <= {"name", "website"} else "Person"
+        return self._add(author.get("orcid") or f"#{_slug(name)}", kind, name=name)
+
+    def _work(self, work: Mapping[str, Any]) -> Any:
+        return self._add(
+            work.get("url") or f"#{_slug(work['title'])}",
+            "ScholarlyArticle" if work["type"] == "article" else "CreativeWork",
+            name=work["title"],
+            author=_reference([self._author(author) for author in work["authors"]]),
+            datePublished=str(work.get("date-published", work["year"])),
+            description=work["notes"],
+        )
+
+    def _file(self, name: str) -> dict[str, Any]:
+        path = self.root / name
+        return {
+            "name": name,
+            "contentSize": str(path.stat().st_size),
+            "sha256": file_digest(path),
+            "encodingFormat": FORMATS.get(path.suffix, "text/plain"),
+        }
+
+    def _workflow(self) -> Any:
+        return self.crate.add_workflow(
+            self.root / "Snakefile",
+            "Snakefile",
+            main=True,
+            lang="snakemake",
+            lang_version=environment.versions()["snakemake"],
+            properties={
+                **self._file("Snakefile"),
+                "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"],
+                "name": self.citation["title"],
+                "version": self.citation["version"],
+                "author": _reference(self.authors),
+                "license": _reference([self.license]),
+            },
+        )
+
+    def _describe_root(self) -> None:
+        """Say what the archive is, whose it is, and what it refers to."""
+        used, origin, digest = (self.data[key] for key in ("used", "origin", "digest"))
+        reductions = read_json(self.root / "results/run.json")["reductions"]
+        sentences = [
+            "Sources, settings, environment, results, report and provenance of one run.",
+            f"Its {used['train']:,} training and {used['test']:,} test images ({origin}) have the"
+            f" SHA-256 {digest}. They are not in the archive, as CIFAR-10 is not the authors' to"
+            " pass on; the workflow makes them again.",
+        ]
+        if reductions:
+            sentences.append(f"The run differs from the article's: {' '.join(reductions)}")
+        if any(record["dirty"] for record in self.records):
+            sentences.append("Some jobs ran with changes that are in no commit.")
+        top = self.crate.root_dataset
+        top["name"] = f"A run of {self.citation['title']}"
+        top["description"] = " ".join(sentences)
+        top["datePublished"] = max(record["ended"] for record in self.records)
+        top["license"] = self.license
+        top["author"] = _reference(self.authors)
+        top["keywords"] = self.citation["keywords"]
+        top["citation"] = _reference(self.works)
+        top["conformsTo"] = _reference(
+            self._add(profile, "CreativeWork", name=name, version=profile.rpartition("/")[2])
+            for profile, name in PROFILES.items()
+        )
+        self.crate.get("README.md")["about"] = top
+
+    def _describe_run(self) -> None:
+        """Add the run as a whole: what it was given, and all that came out."""
+        given = [
+            name for name in self.names if name in ("config/config.yaml", "config/article.yaml")
+        ]
+        images = [one.id for one in self.works if "CIFAR-10" in one["description"]]
+        made = [name for name in self.names if name.startswith(("results/", "reports/"))]
+        commits = {commit_name(record["commit"], record["dirty"]) for record in self.records}
+        run = self._add(
+            "#run",
+            "CreateAction",
+            name="The run of the workflow",
+            description="snakemake --cores all, with the settings that results/run.json lists, at"
+            f" {', '.join(sorted(commits))}",
+            instrument=_reference([self.workflow]),
+            startTime=min(record["started"] for record in self.records),
+            endTime=max(record["ended"] for record in self.records),
+            agent=_reference(self.authors[:1]),
+            object=_reference(given if self.data["synthetic"] else [*given, *images]),
+            result=_reference(name for name in made if not name.startswith((RECORDS, REFERENCE))),
+        )
+        self.crate.root_dataset.append_to("mentions", run)
+        for name in made:
+            if name.startswith(f"{RECORDS}/"):
+                self.crate.get(name)["about"] = run
+
+    def _describe_rule(self, rule: str) -> None:
+        """Add a rule as a tool of the workflow, and as its step."""
+        version = self.citation["version"]
+        tool = self._add(f"#rule-{rule}", "SoftwareApplication", name=rule, softwareVersion=version)
+        step = self._add(f"#step-{rule}", "HowToStep", name=rule, workExample=_reference([tool]))
+        self.workflow.append_to("hasPart", tool)
+        self.workflow.append_to("step", step)
+
+    def _describe_job(self, record: Record) -> None:
+        """Add a job: its rule, when and where it ran, and what of the archive it read and wrote."""
+        name, rule = job_name(record), record["rule"]
+        machine = environment.machine(record["hardware"])
+        files = {
+            key: _reference(one["path"] for one in record[part] if one["path"] in self.names)
+            for key, part in (("object", "inputs"), ("result", "outputs"))
+        }
+        action = self._add(
+            f"#job-{_slug(name)}",
+            "CreateAction",
+            name=name,
+            description=f"On {machine}, at {commit_name(record['commit'], record['dirty'])}",
+            instrument={"@id": f"#rule-{rule}"},
+            startTime=record["started"],
+            endTime=record["ended"],
+            agent=_reference(self.authors[:1]),
+            **{key: value for key, value in files.items() if value},
+        )
+        control = self._add(
+            f"#control-{_slug(name)}",
+            "ControlAction",
+            name=f"Snakemake runs {name}",
+            instrument={"@id": f"#step-{rule}"},
+            object=_reference([action]),
+        )
+        self.crate.root_dataset.append_to("mentions", [action, control])
+
+
+def _reference(entities: Iterable[Any]) -> Any:
+    """Refer to entities, or to files by name; a single one stands without a list."""
+    found = [{"@id": entity if isinstance(entity, str) else entity.id} for entity in entities]
+    return found[0] if len(found) == 1 else found
+
+
+def _slug(text: str) -> str:
+    return "-".join("".join(sign if sign.isalnum() else " " for sign in text.lower()).split())

@@ -1,0 +1,314 @@
+"""A record of each job: what it read and wrote, by which code, on which machine; and their check.
+
+A record is no declared output of its rule: no rule has to mention it, and Snakemake neither asks
+for it nor removes it. So a job removes its own record when it begins and writes it last, when its
+files are whole; one that dies leaves none.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from convstudy.core import environment
+from convstudy.core.errors import UserError
+from convstudy.core.files import file_digest, read_json, read_sealed, write_sealed
+
+logger = logging.getLogger(__name__)
+
+Record = dict[str, Any]
+
+RECORDS = "results/provenance"
+DATA = "results/data/summary.json"
+REFERENCE = "results/reference"
+ARCHIVE = "reports/convstudy-run.crate.zip"
+# What no job declares: the store of curves, what jobs say and how long they take, the records
+# themselves, and reference runs, which are in git.
+UNRECORDED = ("results/.state", "results/logs", "results/benchmarks", RECORDS, REFERENCE)
+
+
+@contextlib.contextmanager
+def recorded(snakemake: Any, root: Path = Path()) -> Iterator[None]:
+    """Write a job's record if it ends well.
+
+    A job without outputs has none.
+
+    Args:
+        root: The project's folder, in which the job runs.
+    """
+    if not snakemake.output:
+        yield
+        return
+    path = root / record_path(snakemake.rule, dict(snakemake.wildcards.items()))
+    path.unlink(missing_ok=True)
+    # The code is that of the start, however long the job takes.
+    made = {"started": environment.now(), **environment.commit(Path(__file__).parent)}
+    yield
+    params = dict(snakemake.params.items())
+    code = params.pop("code", None)
+    inputs, outputs = (_described(files, root) for files in (snakemake.input, snakemake.output))
+    read_or_written = {one["path"] for one in (*inputs, *outputs)}
+    record = {
+        "rule": snakemake.rule,
+        "wildcards": dict(snakemake.wildcards.items()),
+        **made,
+        "ended": environment.now(),
+        "code": code,
+        "settings_digest": _digest(params),
+        "data_digest": read_json(root / DATA)["digest"] if DATA in read_or_written else None,
+        "seeds": seeds(params),
+        "threads": snakemake.threads,
+        "versions": environment.versions(),
+        "hardware": environment.hardware(),
+        "inputs": inputs,
+        "outputs": outputs,
+    }
+    write_sealed(path, record)
+
+
+def record_path(rule: str, wildcards: Mapping[str, str]) -> Path:
+    """Name a job's record, below the project's folder: as its log, with another ending."""
+    name = "_".join(wildcards.values())
+    return Path(RECORDS, rule, f"{name}.json") if name else Path(RECORDS, f"{rule}.json")
+
+
+def _described(files: Iterable[str], root: Path) -> list[dict[str, Any]]:
+    return [
+        {
+            "path": str(file),
+            "bytes": (root / file).stat().st_size,
+            "sha256": file_digest(root / file),
+        }
+        for file in files
+    ]
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def seeds(settings: Mapping[str, Any], within: str = "") -> dict[str, int]:
+    """Find every ``seed`` in nested settings; their names are joined by dots."""
+    found = {}
+    for key, value in settings.items():
+        name = f"{within}{key}"
+        if isinstance(value, Mapping):
+            found.update(seeds(value, f"{name}."))
+        elif key == "seed":
+            found[name] = value
+    return found
+
+
+def read_records(folder: Path) -> tuple[list[Record], list[str]]:
+    """Read all records.
+
+    Args:
+        folder: ``results/provenance``.
+
+    Returns:
+        The records, in the order in which the jobs ended.
+        A line for each file that is no whole record.
+    """
+    records, damaged = [], []
+    for path in sorted(folder.rglob("[!.]*.json")):
+        try:
+            records.append(read_sealed(path))
+        except (OSError, ValueError) as error:
+            name = path.relative_to(folder).as_posix()
+            damaged.append(f"{RECORDS}/{name}: is no record as a job wrote it ({error}); delete it")
+    return sorted(records, key=lambda record: (record["ended"], job_name(record))), damaged
+
+
+def job_name(record: Record) -> str:
+    """Name a job: its rule and its wildcards."""
+    return " ".join([record["rule"], *record["wildcards"].values()])
+
+
+def producers(records: Iterable[Record]) -> dict[str, Record]:
+    """Give each file's job; the one that ended last, if several wrote it.
+
+    Args:
+        records: In the order in which the jobs ended.
+    """
+    return {one["path"]: record for record in records for one in record["outputs"]}
+
+
+def lineage(path: str, made_by: Mapping[str, Record]) -> list[Record]:
+    """Give the job that made a file, then those that made what it read, and so on."""
+    found: dict[str, Record] = {}
+    waiting = [path]
+    while waiting:
+        record = made_by.get(waiting.pop())
+        if record is not None and job_name(record) not in found:
+            found[job_name(record)] = record
+            waiting += [one["path"] for one in record["inputs"]]
+    return list(found.values())
+
+
+def output_digest(record: Record, path: str) -> str:
+    """Give the SHA-256 of one of a job's outputs."""
+    return next(one["sha256"] for one in record["outputs"] if one["path"] == path)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a check of the records found.
+
+    Attributes:
+        jobs, files: How many were compared.
+        differences: A line for each file that is not as recorded, with the command that makes it
+            anew.
+        notes: What is no difference, but good to know: commits and changes in no commit.
+    """
+
+    jobs: int
+    files: int
+    differences: list[str]
+    notes: list[str]
+
+
+def verify(root: Path, codes: Mapping[str, str | None]) -> Verification:
+    """Hash all results again and compare them with the records of their jobs.
+
+    Args:
+        root: The project's folder.
+        codes: The digest of the code that each rule of the workflow uses now.
+    """
+    records, differences = read_records(root / RECORDS)
+    made_by = producers(records)
+    digest = cache(lambda path: file_digest(root / path) if (root / path).is_file() else None)
+    for path, record in sorted(made_by.items()):
+        differences += _compare_output(path, record, digest(path))
+    for record in records:
+        # Of a record that later ones replace, nothing is left to compare.
+        if any(made_by[one["path"]] is record for one in record["outputs"]):
+            differences += _compare_inputs(record, made_by, digest)
+    differences += _compare_code(records, codes)
+    for path in unrecorded(root, made_by):
+        differences.append(
+            f"{path}: no job's record names it; {_anew(path)}, or delete it if no rule makes it"
+        )
+    return Verification(len(records), len(made_by), differences, _notes(records))
+
+
+def _anew(path: str) -> str:
+    return f"make it anew: snakemake --cores all --force {path}"
+
+
+def _compare_output(path: str, record: Record, found: str | None) -> list[str]:
+    expected = output_digest(record, path)
+    if found == expected:
+        return []
+    if found is None:
+        return [f"{path}: is missing, but {job_name(record)} wrote it; {_anew(path)}"]
+    return [
+        f"{path}: is not as {job_name(record)} wrote it (SHA-256 {found[:12]}..., recorded"
+        f" {expected[:12]}...); {_anew(path)}"
+    ]
+
+
+def _compare_inputs(
+    record: Record, made_by: Mapping[str, Record], digest: Callable[[str], str | None]
+) -> list[str]:
+    """Compare what a job read with what its producer wrote or, of sources, with what is there."""
+    output = record["outputs"][0]["path"]
+    found = []
+    for one in record["inputs"]:
+        path = one["path"]
+        source = made_by.get(path)
+        there = output_digest(source, path) if source else digest(path)
+        if there == one["sha256"]:
+            continue
+        if there is None:
+            what = f"{path}, which is missing"
+        else:
+            what = (
+                f"another {path} than {f'{job_name(source)} wrote' if source else 'there is now'}"
+            )
+        found.append(f"{output}: {job_name(record)} read {what}; {_anew(output)}")
+    return found
+
+
+def _compare_code(records: Iterable[Record], codes: Mapping[str, str | None]) -> list[str]:
+    found = []
+    for record in records:
+        rule, output = record["rule"], record["outputs"][0]["path"]
+        if rule not in codes:
+            found.append(
+                f"{record_path(rule, record['wildcards'])}: the workflow has no rule {rule};"
+                " delete it and what it made"
+            )
+        elif record["code"] != codes[rule]:
+            found.append(
+                f"{output}: {job_name(record)} ran with code {record['code']}, and the workflow"
+                f" now has {codes[rule]}; {_anew(output)}"
+            )
+    return found
+
+
+def unrecorded(root: Path, made_by: Mapping[str, Record]) -> list[str]:
+    """List the files of results and reports that no job's record names."""
+    return [path for path in result_files(root) if path not in made_by]
+
+
+def result_files(root: Path) -> list[str]:
+    """List the files that jobs declare, below ``results`` and ``reports``, by name."""
+    found = []
+    for top in ("results", "reports"):
+        for path in (root / top).rglob("*"):
+            name = path.relative_to(root)
+            apart = any(name.is_relative_to(folder) for folder in UNRECORDED)
+            if path.is_file() and not apart and name.name != ".gitkeep":
+                found.append(name.as_posix())
+    return sorted(found)
+
+
+def _notes(records: Iterable[Record]) -> list[str]:
+    """Say at which commits the jobs ran, and whether with changes."""
+    now = environment.commit(Path(__file__).parent)
+    jobs: dict[tuple[str | None, bool | None], int] = {}
+    for record in records:
+        key = (record["commit"], record["dirty"])
+        jobs[key] = jobs.get(key, 0) + 1
+    notes = [f"{_number(jobs[key], 'job')} ran at {commit_name(*key)}" for key in jobs]
+    return [*notes, f"the code here is at {commit_name(now['commit'], now['dirty'])}"]
+
+
+def commit_name(commit: str | None, dirty: bool | None) -> str:
+    """Name a commit shortly, with whether there were changes to it."""
+    if commit is None:
+        return "an unknown commit"
+    return f"commit {commit[:12]}" + (" with changes that are in no commit" if dirty else "")
+
+
+def _number(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def require_as_recorded(root: Path, codes: Mapping[str, str | None]) -> None:
+    """Verify, and say what was found: a line for each difference, and a summary.
+
+    Raises:
+        UserError: If anything is not as recorded, or nothing is recorded.
+    """
+    found = verify(root, codes)
+    compared = f"{_number(found.files, 'file')} of {_number(found.jobs, 'job')}"
+    for line in found.notes:
+        logger.info("%s", line)
+    for line in found.differences:
+        logger.error("%s", line)
+    if found.differences:
+        number = _number(len(found.differences), "difference")
+        raise UserError(
+            f"{compared}: {number} from the records; the commands above want the run's"
+            " --configfile, if it had one, and after them snakemake --cores all makes what follows"
+        )
+    if not found.jobs:
+        raise UserError(f"{RECORDS} holds no records yet; run the workflow: snakemake --cores all")
+    logger.info("%s: all as recorded", compared)

@@ -1,0 +1,305 @@
+"""The report's answer: what a run says of its title's question, in sentences made from tables.
+
+Each sentence is true of its table, whatever stands there: what is not clear is not said to be so.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from convstudy.claims import verdicts
+from convstudy.claims.ledger import OWN
+from convstudy.results.run import SUMMARY, Results, has_ranks
+
+# A small network has at most this share of the parameters of all Conv2D.
+SMALL = 0.1
+# How a number of layers is written.
+NUMBERS = ("no", "one", "two", "three")
+FRACTIONS = {0.25: "a quarter", 0.5: "half", 0.125: "an eighth", 0.75: "three quarters"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What stands at the head of the report.
+
+    Attributes:
+        kicker: The kind of run.
+        lead, text: The answer; the lead is its gist.
+        box, conditions: Under which conditions it holds; the box is that in a word or two.
+        refuted: Claims that are not reproduced: their ids and statements.
+    """
+
+    kicker: str
+    lead: str
+    text: str
+    box: str
+    conditions: str
+    refuted: tuple[tuple[str, str], ...] = ()
+
+
+def answer(results: Results) -> Answer:
+    """Answer from a run's tables."""
+    judged = results.table("claims.csv")
+    if results.synthetic:
+        return made_up(judged)
+    kinds = results.table("tables/single_kind.csv")
+    modules = results.table(SUMMARY) if has_ranks(results) else None
+    if not results.reductions:
+        return full(judged, kinds, modules, results)
+    lead, text = of_modules(modules) if modules is not None else of_kinds(kinds)
+    return Answer(
+        kicker="A small re-run of koshian2 (Qiita, 2018)",
+        lead=f"In this {'small ' * _is_small(results)}run, {lead}",
+        text=text,
+        box="A hint, not a verdict.",
+        conditions=_conditions(results),
+    )
+
+
+def of_modules(modules: pd.DataFrame) -> tuple[str, str]:
+    """Say which module is enough, and what small ones lose.
+
+    Args:
+        modules: module_table/summary.csv, with ranks.
+
+    Returns:
+        lead, text.
+    """
+    if (modules["rank_low"] == 1).all():
+        low, high = (f"{100 * end:.1f}" for end in (modules["mean"].min(), modules["mean"].max()))
+        lead = f"the {len(modules)} modules could not be told apart."
+        return lead, f"Their mean accuracies lie between {low} and {high} %. " + _small(modules)
+    enough = _enough(modules)
+    name = _name(enough)
+    accuracy = f"{_percent(enough['mean'])} ({_ends(enough, '')})"
+    if enough["module"] == "conv-conv-conv":
+        lead = "all Conv2D was worth its parameters."
+        text = f"It reached {accuracy}; every module with fewer parameters was clearly worse than"
+        return lead, f"{text} the best one. {_small(modules)}"
+    lead = f"{in_words(enough['module'])} per stage were enough."
+    text = (
+        f"{name} reached {accuracy} with {_share(enough['share'])} of the parameters of all"
+        f" Conv2D; no module was clearly better{_highest(modules, enough)}."
+    )
+    return lead, f"{text} {'' if enough['share'] <= SMALL else _small(modules)}".strip()
+
+
+def _enough(modules: pd.DataFrame) -> pd.Series:
+    """Give the smallest module that may be the best, the most accurate one of several."""
+    best = modules[modules["rank_low"] == 1]
+    return best.sort_values(["parameters", "mean"], ascending=[True, False]).iloc[0]
+
+
+def _highest(modules: pd.DataFrame, enough: pd.Series) -> str:
+    """Name the module with the highest mean, where it is another one."""
+    best = modules.loc[modules["mean"].idxmax()]
+    if best["module"] == enough["module"]:
+        return ""
+    return f", the highest mean being {_percent(best['mean'])} of {_name(best)}"
+
+
+def _name(row: Any) -> str:
+    return str(row["module"]).replace("-", " · ")
+
+
+def _small(modules: pd.DataFrame) -> str:
+    """Say what the modules with few parameters lose against all Conv2D."""
+    few = modules[modules["share"] <= SMALL]
+    if few.empty:
+        return ""
+    best = few.loc[few["mean"].idxmax()]
+    where = f"Below {_share(SMALL)} of the parameters"
+    change = best["minus_conv"]
+    if (few["minus_conv_high"] < 0).all():
+        lost = f"{-100 * change:.1f} points"
+        ends = f"{-100 * best['minus_conv_high']:.1f} to {-100 * best['minus_conv_low']:.1f}"
+        return f"{where} every module lost accuracy, the best, {_name(best)}, {lost} ({ends})."
+    word = "was clearly better" if best["minus_conv_low"] > 0 else "was not clearly worse"
+    if best["minus_conv_high"] < 0:
+        word = "was clearly worse"
+    return (
+        f"{where} the best module, {_name(best)}, {word} than all Conv2D"
+        f" ({_points(best, 'minus_conv')})."
+    )
+
+
+def of_kinds(kinds: pd.DataFrame) -> tuple[str, str]:
+    """Say whether Conv2D is the most accurate of the networks of one kind.
+
+    Args:
+        kinds: tables/single_kind.csv.
+
+    Returns:
+        lead, text.
+    """
+    failed = kinds.loc[kinds["mean"].isna(), "label"]
+    if len(failed):
+        lead = f"{' and '.join(failed)} could not be trained."
+        return lead, "Its loss stopped being finite in every training."
+    conv = kinds[kinds["kind"] == "conv"].iloc[0]
+    others = kinds[kinds["kind"] != "conv"]
+    once = int(kinds["replicates"].min()) < 2
+    if (others["minus_conv_high"] < 0).all():
+        lead = "Conv2D was clearly the most accurate."
+    elif (others["minus_conv_low"] > 0).any():
+        lead = "Conv2D was not the most accurate."
+    elif (others["minus_conv"] < 0).all():
+        lead = "Conv2D was the most accurate, but not clearly."
+    else:
+        lead = "no layer was clearly the most accurate."
+    parts = []
+    for row in others.to_dict("records"):
+        smaller = conv["parameters"] / row["parameters"]
+        word = "lower" if row["minus_conv"] < 0 else "higher"
+        low, high = (100 * row[f"minus_conv_{end}"] for end in ("low", "high"))
+        shown = "{:.1f} to {:.1f}".format(*sorted((abs(low), abs(high))))
+        if low < 0 < high:
+            shown = f"from {-low:.1f} lower to {high:.1f} higher"
+        parts.append(
+            f"{row['label']}, {smaller:.1f} times smaller, came out"
+            f" {abs(100 * row['minus_conv']):.1f} points {word} ({shown})"
+        )
+    text = f"It reached {_percent(conv['mean'])} ({_ends(conv, '')}). {'; '.join(parts)}."
+    if once:
+        text += " One training each: the intervals leave out the chance in training."
+    return lead, text
+
+
+def full(
+    judged: pd.DataFrame, kinds: pd.DataFrame, modules: pd.DataFrame | None, results: Results
+) -> Answer:
+    """Answer for a run at the article's scale."""
+    by_id = judged.set_index("id")
+    order = by_id.loc["accuracy_order", "verdict"]
+    lead = {
+        verdicts.REPRODUCED: "The article's order holds.",
+        verdicts.NOT_REPRODUCED: "The article's order does not hold.",
+        verdicts.UNDECIDED: "The article's order is not settled.",
+    }[order]
+    reached = ", ".join(
+        f"{row['label']} {_percent(row['mean'])} ({_ends(row, '')}; article"
+        f" {100 * row['article']:.2f})"
+        for row in kinds.to_dict("records")
+    )
+    parts = [f"{reached}."]
+    seen = by_id.loc[[f"accuracy_{kind}" for kind in kinds["kind"]]]
+    if seen["low"].notna().all():
+        inside = int(((seen["low"] <= 0) & (seen["high"] >= 0)).sum())
+        number = ("none", "one", "two", "all three")[inside]
+        verb = "lies" if inside == 1 else "lie"
+        parts.append(
+            f"Of the article's figures {number} {verb} within what one new training of ours would"
+            " show."
+        )
+    if modules is not None:
+        best = _enough(modules)
+        if best["share"] < 1:
+            parts.append(
+                f"{_name(best)} needs {_share(best['share'])} of the"
+                " parameters of all Conv2D, and no module is clearly better."
+            )
+    refuted = judged[(judged["verdict"] == verdicts.NOT_REPRODUCED)]
+    chosen = results.run["config"]["training"]["replicates"]
+    lossy = " (a JPEG copy)" if results.data["lossy"] else ""
+    return Answer(
+        kicker="koshian2 (Qiita, 2018), run again at its own scale",
+        lead=lead,
+        text=" ".join(parts),
+        box="",
+        conditions=(
+            f"{results.data['used']['train']:,} training images{lossy},"
+            f" {results.run['config']['training']['epochs']} epochs, {_trainings(chosen)}."
+            " Optimizer, learning rate and batch size are ours; the article does not state them."
+        ),
+        refuted=tuple((row.id, row.statement) for row in refuted.itertuples()),
+    )
+
+
+def made_up(judged: pd.DataFrame) -> Answer:
+    """Answer for a run on made-up images."""
+    stated = judged[(judged["basis"] == "arithmetic") & (judged["source"] != OWN)]
+    met = int((stated["verdict"] == verdicts.REPRODUCED).sum())
+    if met == len(stated):
+        lead = f"The article's arithmetic and parameter counts hold: {met} of {met} statements."
+    else:
+        lead = f"Of the article's {len(stated)} statements on arithmetic and counts, {met} hold."
+    return Answer(
+        kicker="Synthetic images: nothing here is about accuracy",
+        lead=lead,
+        text=(
+            "This run had no CIFAR-10 and trained on made-up images, so this page says nothing"
+            " about accuracy. To get an answer, put CIFAR-10 in a folder and run"
+            " `CONVSTUDY_CIFAR10=FOLDER make report`."
+        ),
+        box="",
+        conditions="",
+    )
+
+
+def in_words(module: str) -> str:
+    """Write a module's layers: ``one Conv2D and two depthwise layers``."""
+    kinds = module.split("-")
+    names = {"conv": "Conv2D", "separable": "separable", "depthwise": "depthwise"}
+    parts = [f"{NUMBERS[kinds.count(kind)]} {names[kind]}" for kind in names if kinds.count(kind)]
+    joined = " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else parts[0]
+    return f"{joined} layers"
+
+
+def _is_small(results: Results) -> bool:
+    """Tell whether a run is smaller than the article's in what it trains."""
+    return any(ours < theirs for _, ours, theirs in _sizes(results))
+
+
+def _sizes(results: Results) -> list[tuple[str, float, float]]:
+    """Give the run's sizes beside the article's."""
+    config, theirs = results.run["config"], results.run["article"]
+    return [
+        ("width", config["model"]["width"], theirs["width"]),
+        ("train", results.data["used"]["train"], theirs["train"]),
+        ("epochs", config["training"]["epochs"], theirs["epochs"]),
+    ]
+
+
+def _conditions(results: Results) -> str:
+    """Say in what a run differs from the article's."""
+    forms = {
+        "width": lambda ours, theirs: (
+            f"{FRACTIONS.get(ours / theirs, f'{ours / theirs:g}')} of the article's channels"
+        ),
+        "train": lambda ours, theirs: f"{ours:,} of {theirs:,} training images",
+        "epochs": lambda ours, theirs: f"{ours} of {theirs} epochs",
+    }
+    parts = [forms[name](ours, theirs) for name, ours, theirs in _sizes(results) if ours < theirs]
+    if results.data["lossy"]:
+        place = next((n for n, part in enumerate(parts) if "images" in part), None)
+        if place is None:
+            parts.append("a JPEG copy of the images")
+        else:
+            parts[place] += " (a JPEG copy)"
+    parts.append(_trainings(results.run["config"]["training"]["replicates"]))
+    text = ", ".join(parts)
+    why = "That is too little to decide" if _is_small(results) else "Other settings do not decide"
+    return f"{text[0].upper()}{text[1:]}. {why} what the article says about trained networks."
+
+
+def _trainings(number: int) -> str:
+    return "one training each" if number == 1 else f"{number} trainings each"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+def _ends(row: Any, name: str) -> str:
+    low, high = (row[f"{name}{end}"] for end in ("low", "high"))
+    return f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def _points(row: Any, name: str) -> str:
+    value, low, high = (100 * row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    return f"{value:+.1f} points, {low:+.1f} to {high:+.1f}".replace("-", "\N{MINUS SIGN}")

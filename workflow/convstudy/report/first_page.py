@@ -1,0 +1,202 @@
+"""The first page of the report as HTML: answer, conditions, picture, the three kinds, verdicts."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from convstudy.article import facts
+from convstudy.claims import verdicts
+from convstudy.claims.ledger import OWN
+from convstudy.display import style
+from convstudy.display.formats import (
+    ACCURACY,
+    CHANGE_POINTS,
+    DASH,
+    PERCENT,
+    POINTS,
+    THIN,
+    WHOLE,
+    write,
+)
+from convstudy.layers.kinds import KINDS
+from convstudy.report.answer import Answer
+from convstudy.report.html import Html, escape, picture, pill, sentence
+from convstudy.results.run import Results
+
+GROUPS = {
+    "arithmetic": "on arithmetic and counts",
+    "training": "on trained networks",
+    "timing": "on time, this machine",
+}
+
+
+def first_page(
+    results: Results,
+    judged: pd.DataFrame,
+    found: Answer,
+    alternative: str,
+    caption: str,
+    made: Html,
+) -> Html:
+    """Show the first page.
+
+    Args:
+        judged: claims.csv.
+        found: The run's answer.
+        alternative: What the figure shows, for those who do not see it.
+        caption: The figure's, beside real images.
+        made: How it was made.
+    """
+    text = sentence(found.text)
+    # A command stands in the text as code.
+    while "`" in text:
+        text = text.replace("`", "<code>", 1).replace("`", "</code>", 1)
+    answer = f'<p class="answer"><strong>{sentence(found.lead)}</strong> {text}</p>'
+    if found.refuted:
+        answer += _refuted(found.refuted)
+    if found.conditions:
+        more = ""
+        if results.reductions:
+            number = len(results.reductions)
+            word = "The one difference" if number == 1 else f"All {number} differences"
+            more = f' <a href="#differences">{word}</a>'
+        box = f"<strong>{found.box}</strong> " if found.box else ""
+        shade = "amber" if results.reductions else "grey"
+        answer += f'<p class="box {shade}">{box}{sentence(found.conditions)}{more}</p>'
+    kinds = _counts(results) if results.synthetic else _kinds(results)
+    figure = _picture(results, alternative, caption, made)
+    return Html(
+        f'<div class="first"><div>{answer}</div>{figure}</div>{kinds}{_verdicts(results, judged)}'
+    )
+
+
+def _refuted(refuted: Sequence[tuple[str, str]], most: int = 3) -> str:
+    """Name the claims that are not reproduced, and lead to them."""
+    listed = "; ".join(
+        f'<a href="#claim-{name}">{sentence(statement.rstrip("."))}</a>'
+        for name, statement in refuted[:most]
+    )
+    more = f"; and {len(refuted) - most} more" if len(refuted) > most else ""
+    return f"<p><strong>Not reproduced:</strong> {listed}{more}.</p>"
+
+
+def _picture(results: Results, alternative: str, caption: str, made: Html) -> str:
+    """Show the figure, with a class of its own."""
+    if results.synthetic:
+        caption = "What the networks of one kind need, beside Conv2D."
+    shown = picture(results.path("figures/answer_tradeoff.svg"), alternative, caption, made)
+    return shown.text.replace("<figure>", '<figure class="tradeoff">', 1)
+
+
+def _grid(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+    """Show a table whose rows are cards on a phone, where each cell has its head beside it."""
+    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    body = ""
+    for first, *cells in rows:
+        body += f'<tr><th scope="row">{first}</th>' + "".join(
+            f'<td data-head="{escape(head)}">{cell}</td>'
+            for head, cell in zip(heads[1:], cells, strict=True)
+        )
+        body += "</tr>"
+    return (
+        f'<table class="cards-on-phones {name}"><caption>{caption}</caption>'
+        f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _kinds(results: Results) -> str:
+    """Put the networks of one kind beside the article's, each minus the row above."""
+    table = results.table("tables/single_kind.csv")
+    counted = results.counts.set_index("model")["parameters"]
+    heads = ["Networks of one kind", "Parameters, full width", "Article", "minus the row above"]
+    heads += ["This run, 95 % interval", "minus the row above, interval"]
+    small = bool(results.reductions)
+    heads += [""] if small else []
+    rows = []
+    for row in table.to_dict("records"):
+        low, high = (write(row[end], ACCURACY).split(THIN)[0] for end in ("low", "high"))
+        cells = [
+            _swatch(row["kind"]) + escape(row["label"]),
+            write(counted[row["kind"]], WHOLE),
+            write(row["article"], PERCENT),
+            _change(row["article_minus_above"], POINTS),
+            f"{write(row['mean'], ACCURACY)} <small>{low} to {high}</small>",
+            _change(row["minus_above"], CHANGE_POINTS),
+        ]
+        ends = row["minus_above_low"], row["minus_above_high"]
+        seen = ""
+        if pd.notna(ends[0]):
+            cells[-1] += f" <small>{' to '.join(write(end, CHANGE_POINTS) for end in ends)}</small>"
+            # The article has each below the row above.
+            seen = _seen("agrees" if ends[1] < 0 else "disagrees" if ends[0] > 0 else "unclear")
+        rows.append([*cells, seen] if small else cells)
+    caption = ""
+    if small:
+        caption = (
+            "At this scale only the sign of “minus the row above” compares with the article's, and"
+            " even that may change with scale."
+        )
+    return _grid("kinds", heads, rows, caption)
+
+
+def _change(value: float, form: str) -> str:
+    return DASH if pd.isna(value) else write(value, form)
+
+
+def _counts(results: Results) -> str:
+    """Put the counts of the networks of one kind beside the article's."""
+    printed, counted = facts.parameter_counts(), results.counts.set_index("model")
+    rows = [
+        [
+            _swatch(kind) + escape(KINDS[kind].label),
+            write(printed[kind], WHOLE),
+            write(counted.loc[kind, "parameters"], WHOLE),
+            write(counted.loc[kind, "macs"], WHOLE),
+        ]
+        for kind in ("conv", "separable", "depthwise")
+    ]
+    heads = ["Networks of one kind", "Parameters printed", "counted", "Multiply-accumulates"]
+    return _grid("kinds", heads, rows, "At the article's width")
+
+
+def _verdicts(results: Results, judged: pd.DataFrame) -> str:
+    """Count the verdicts on the article's statements, which are never added up."""
+    stated = judged[judged["source"] != OWN]
+    small = bool(results.reductions) and not results.synthetic
+    heads = [f"The article's {len(stated)} statements", "Verdict on the article"]
+    heads += ["Seen in this run; no verdict"] if small else []
+    rows = []
+    for basis, words in GROUPS.items():
+        mine = stated[stated["basis"] == basis]
+        number = mine["verdict"].value_counts()
+        if basis == "training" and results.synthetic:
+            cells = ["not judged: no CIFAR-10"]
+        else:
+            cells = [
+                " ".join(
+                    pill(verdict, f"{number[verdict]} {verdict}")
+                    for verdict in verdicts.VERDICTS.values()
+                    if verdict in number
+                )
+            ]
+        if small:
+            seen = mine["here"].value_counts()
+            names = [*verdicts.HERE.values(), verdicts.NOT_COMPARABLE, verdicts.NOT_SEEN]
+            cells.append(" ".join(_seen(_number(seen[one], one)) for one in names if one in seen))
+        rows.append([f"{len(mine)} {words}", *cells])
+    return _grid("verdicts", heads, rows, "")
+
+
+def _number(number: int, seen: str) -> str:
+    """Write how many claims agree, disagree or are otherwise."""
+    return f"{number} {seen if number == 1 else seen.removesuffix('s')}"
+
+
+def _seen(words: str) -> str:
+    """Write what a run shows and does not decide: dashed, without a colour."""
+    word = words if words[0].isdigit() else f"in this run: {words}"
+    return f'<span class="seen">{word}</span>'
+
+
+def _swatch(kind: str) -> str:
+    return f'<i class="swatch" style="background:{style.colours()[kind]}"></i>'

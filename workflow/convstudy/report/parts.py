@@ -1,0 +1,35 @@
+"""What the analyses give to the report: figures, tables, findings."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.resources import files
+from types import ModuleType
+
+from convstudy.config.analyses import ARTICLE
+from convstudy.display.columns import Table
+from convstudy.display.drawing import Drawing
+from convstudy.results.run import Results
+
+
+def _modules(made: Sequence[str], name: str) -> list[ModuleType]:
+    """Import a module of the article's study and of each analysis that has it."""
+    package = files("convstudy.analyses")
+    having = [one for one in (ARTICLE, *made) if (package / one / f"{name}.py").is_file()]
+    return [import_module(f"convstudy.analyses.{one}.{name}") for one in having]
+
+
+def drawings(made: Sequence[str]) -> dict[str, Drawing]:
+    """Give the figures of the article's study and of these analyses, by name."""
+    return {name: one for part in _modules(made, "figures") for name, one in part.DRAWINGS.items()}
+
+
+def tables(made: Sequence[str]) -> dict[str, Table]:
+    """Give their shown tables, by name: ``NAME`` in ``tables/``, or ``FOLDER/NAME``."""
+    shown = [vars(part).get("TABLES", {}) for part in _modules(made, "shown")]
+    return {name: table for part in shown for name, table in part.items()}
+
+
+def findings(analysis: str, results: Results) -> list[str]:
+    """Give what an analysis found, in sentences."""
+    found: list[str] = import_module(f"convstudy.analyses.{analysis}.shown").findings(results)
+    return found

@@ -1,0 +1,153 @@
+"""Execute the report's notebook and render it as one HTML file that needs nothing else."""
+
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from convstudy.config.analyses import names
+from convstudy.core.errors import UserError
+from convstudy.core.files import write_text
+from convstudy.report.answer import answer
+from convstudy.results.run import Results
+
+logger = logging.getLogger(__name__)
+
+SOURCE = Path(str(files("convstudy.report") / "report.md"))
+TEMPLATE = SOURCE.parent / "template"
+
+
+# A cell's name in a comment; below it prose, or code in a fence.
+CELL = re.compile(r"<!-- ([\w-]+) -->\n(.*?)\n(?=\n<!-- [\w-]+ -->\n|\Z)", re.DOTALL)
+FENCE = re.compile(r"```python\n(.*)\n```", re.DOTALL)
+
+
+def assemble(made: Sequence[str]) -> Any:
+    """Make the notebook of the report's text, with the cells of the analyses that were made.
+
+    A cell whose name begins with that of an analysis is shown where it was made, and one that
+    begins with ``without-`` and an analysis's where it was not.
+    """
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+    cells = []
+    for name, source in CELL.findall(SOURCE.read_text(encoding="utf-8")):
+        first, _, rest = name.partition("-")
+        if (first in names() and first not in made) or (first == "without" and rest in made):
+            continue
+        if fenced := FENCE.fullmatch(source):
+            tags = {"tags": ["parameters"]} if name == "parameters" else {}
+            cells.append(new_code_cell(fenced[1], id=name, metadata=tags))
+        else:
+            cells.append(new_markdown_cell(source, id=name))
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+
+def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path()) -> Any:
+    """Run a notebook with parameters, in this very Python.
+
+    Args:
+        notebook: The source, with a cell tagged ``parameters``.
+        parameters: Their values.
+        folder: Where it runs.
+
+    Returns:
+        The executed notebook.
+
+    Raises:
+        UserError: If a cell fails: names the cell and its error.
+    """
+    import papermill
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from traitlets import default
+
+    class ThisPython(AsyncKernelManager):
+        """Starts this interpreter, whatever kernels the user has installed under the same name."""
+
+        @default("kernel_spec_manager")
+        def _only_native(self) -> KernelSpecManager:
+            return KernelSpecManager(kernel_dirs=[])
+
+        @default("transport_encryption")
+        def _where_there_is_support(self) -> str:
+            return "auto"
+
+        def start_kernel(self, **arguments: Any) -> Any:
+            # The user's start-up files and the debugger's advice have no place in a report.
+            quiet = {"IPYTHONDIR": profile, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+            environment = {**os.environ, **quiet}
+            return super().start_kernel(**arguments, env=environment, stderr=messages)
+
+    # papermill's own lines would repeat the workflow's.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as profile, open(f"{profile}/messages", "w+") as messages:
+        try:
+            return papermill.execute_notebook(
+                notebook,
+                None,
+                parameters=dict(parameters),
+                kernel_name="python3",
+                progress_bar=False,
+                kernel_manager_class=ThisPython,
+                cwd=folder,
+            )
+        except papermill.PapermillExecutionError as error:
+            first = next((line for line in error.source.splitlines() if line.strip()), "")
+            message = str(error.evalue).splitlines()[0] if error.evalue else "no message"
+            failed = next(cell.id for cell in notebook.cells if cell.source == error.source)
+            raise UserError(
+                f"the notebook's cell {failed} ({first.strip()}) failed: {error.ename}: {message}"
+            ) from None
+        except Exception:
+            # The kernel itself failed; what it said is all there is to go by.
+            messages.seek(0)
+            logger.error("the notebook's kernel: %s", messages.read().strip() or "no message")
+            raise
+
+
+def to_html(notebook: Any, title: str, kicker: str) -> str:
+    """Render an executed notebook with our template.
+
+    Args:
+        notebook: The executed notebook.
+        kicker: Stands above the title.
+    """
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        template_name=TEMPLATE.name,
+        extra_template_basedirs=[str(TEMPLATE.parent)],
+        exclude_input=True,
+        exclude_anchor_links=True,
+    )
+    shown = {"report_title": title, "report_kicker": kicker}
+    html, _ = exporter.from_notebook_node(notebook, shown)
+    return html
+
+
+def render(results: Results, title: str, executed: Path, html: Path) -> None:
+    """Execute the report's notebook and write it, and the report.
+
+    Args:
+        results: What it is about, with its figures and tables.
+        executed, html: Where to write. The notebook runs in its own folder, as in Jupyter later.
+
+    Raises:
+        UserError: If a cell fails.
+    """
+    import nbformat
+
+    # Seen from the notebook's own folder, so that no folder of this machine stands in it.
+    parameters = {"results": os.path.relpath(results.folder, executed.parent)}
+    done = execute(assemble(results.analyses), parameters, executed.parent)
+    kicker = answer(results).kicker
+    page = to_html(done, title, kicker)
+    write_text(executed, nbformat.writes(done) + "\n")
+    write_text(html, page)
+    logger.info("%s: %.1f MB, opens in any browser", html, len(page.encode()) / 1e6)

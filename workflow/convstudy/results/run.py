@@ -1,0 +1,280 @@
+"""What a finished run left in its results folder, read for tables, claims, plots and report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convstudy.config import analyses, settings
+from convstudy.core import environment
+from convstudy.core.errors import UserError
+from convstudy.core.files import read_json, write_json
+from convstudy.core.gpus import NO_GPU
+from convstudy.results import scale
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERIFICATIONS = ("examples", "identities", "grid", "counts")
+TABLES = (
+    "counts",
+    "data",
+    "objectives",
+    "run",
+    "runs",
+    "savings",
+    "single_kind",
+    "studies",
+    "trials",
+    "verification",
+    "versions",
+)
+
+
+def result_files(studies: Sequence[str]) -> list[str]:
+    """Name every file of the article's own study, below the results folder.
+
+    Args:
+        studies: Names of the studies in the config.
+    """
+    return [
+        "run.json",
+        "provenance.json",
+        "data/summary.json",
+        *(f"verification/{name}.csv" for name in VERIFICATIONS),
+        "counts/models.csv",
+        "training/summary.csv",
+        "training/curves.csv",
+        *(
+            f"search/{study}/{name}"
+            for study in studies
+            for name in ("trials.csv", "best.csv", "study.json")
+        ),
+    ]
+
+
+def table_names(studies: Sequence[str]) -> list[str]:
+    """Name every table that is made of the results, without suffix.
+
+    Args:
+        studies: Names of the studies in the config.
+    """
+    return [*TABLES, *(f"best_{study}" for study in studies)]
+
+
+def write_run(
+    folder: Path,
+    config: Mapping[str, Any],
+    article: Path,
+    data: Mapping[str, Any],
+) -> None:
+    """Record settings, reductions, code, versions and machine: ``run.json``, ``provenance.json``.
+
+    Args:
+        folder: The results folder.
+        article: The overlay for the article's scale.
+        data: Summary of the images: see `scale.differences`.
+    """
+    import yaml
+
+    # The report's look is no part of what produced the results; nor is where the images lie on
+    # this machine: their digest says what they are.
+    config = {section: dict(config[section]) for section in config if section != "report"}
+    config["data"].pop("directory")
+    theirs = yaml.safe_load(article.read_text(encoding="utf-8"))
+    differing = scale.differences(config, theirs, data)
+    lines = scale.reductions(differing)
+    full = settings.filled(theirs)
+    sizes = {
+        "width": full["model"]["width"],
+        "train": settings.IMAGES["train_images"],
+        "epochs": full["training"]["epochs"],
+    }
+    run = {"config": config, "article": sizes, "reductions": lines}
+    write_json(folder / "run.json", run)
+    write_json(folder / "provenance.json", environment.describe(config))
+
+
+def in_todays_form(run: dict[str, Any]) -> dict[str, Any]:
+    """Bring ``run.json`` of an earlier version, such as the evidence commit's, to today's form."""
+    extras = run.pop("extras", None)
+    if extras is not None:
+        today = {"exhaustive": "module_table", "optimism": "epoch_selection"}
+        config = {today.get(section, section): part for section, part in run["config"].items()}
+        run["config"] = config | {"analyses": [today.get(name, name) for name in extras]}
+    return run
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study's results.
+
+    Attributes:
+        name: Its name in the config.
+        trials, best: Its trials in order, and the best completed ones by rank.
+        summary: Settings and totals.
+    """
+
+    name: str
+    trials: "pd.DataFrame"
+    best: "pd.DataFrame"
+    summary: dict[str, Any]
+
+    @property
+    def penalty(self) -> dict[str, Any]:
+        """Weight and unit of the penalty on parameters."""
+        return self.summary["settings"]["penalty"]
+
+    @property
+    def penalised(self) -> bool:
+        """Whether parameters count in the objective."""
+        return self.penalty["weight"] > 0
+
+    @property
+    def completed(self) -> "pd.DataFrame":
+        """Trials that were neither pruned nor failed."""
+        return self.trials[self.trials["state"] == "COMPLETE"]
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results folder, each file of which is read when it is first asked for.
+
+    Args:
+        folder: The folder with ``run.json``.
+    """
+
+    folder: Path
+
+    def path(self, name: str) -> Path:
+        """Give a file of the folder.
+
+        Raises:
+            UserError: If there is no such file.
+        """
+        path = self.folder / name
+        if not path.is_file():
+            raise UserError(
+                f"results/{name} is missing; let the workflow make it: snakemake {name}"
+            )
+        return path
+
+    def table(self, name: str) -> "pd.DataFrame":
+        """Read a CSV file."""
+        import pandas as pd
+
+        return pd.read_csv(self.path(name))
+
+    @cached_property
+    def run(self) -> dict[str, Any]:
+        """The config and the sentences that say where it is less than the article's."""
+        return in_todays_form(read_json(self.path("run.json")))
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """Commit, versions and machine."""
+        return read_json(self.path("provenance.json"))
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """Where the images are from, and how many were used."""
+        return read_json(self.path("data/summary.json"))
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the images are made up, so that accuracies say nothing about CIFAR-10."""
+        return bool(self.data["synthetic"])
+
+    @property
+    def analyses(self) -> list[str]:
+        """Names of the analyses that belong to this run, besides the article's own study."""
+        return list(self.run["config"]["analyses"])
+
+    @property
+    def studies_planned(self) -> list[str]:
+        """Names of the config's studies, which a part of a run may lack."""
+        return list(self.run["config"]["search"]["studies"])
+
+    @property
+    def partial(self) -> bool:
+        """Whether files are missing, as in a recorded part of a run."""
+        names = result_files(self.studies_planned)
+        return not all((self.folder / name).is_file() for name in names)
+
+    def has(self, name: str) -> bool:
+        """Tell whether this run has a file; an older analysis may be there and not belong to it."""
+        folder = name.partition("/")[0]
+        if folder in analyses.names():
+            return folder in self.analyses
+        return (self.folder / name).is_file()
+
+    @property
+    def reductions(self) -> list[str]:
+        """Sentences that say where this run is smaller than the article's or other."""
+        return list(self.run["reductions"])
+
+    @property
+    def fallbacks(self) -> list[str]:
+        """Sentences that say what was used in place of something that could not be had."""
+        devices = self.devices
+        without = sum(NO_GPU in device for device in devices)
+        line = (
+            f"A GPU was asked for where there was none: the CPU did {without} of {len(devices)}"
+            " trainings and trials, in part or whole."
+        )
+        return [*self.data["fallbacks"], *([line] if without else [])]
+
+    @property
+    def devices(self) -> list[str]:
+        """What trained each single-kind network and each trial's, as their curves say."""
+        tables = [self.training, *(study.trials for study in self.studies.values())]
+        return [device for table in tables for device in table["device"].dropna()]
+
+    @property
+    def test_images(self) -> int:
+        """Number of images that each test accuracy is a mean over."""
+        return int(self.data["used"]["test"])
+
+    @cached_property
+    def verification(self) -> dict[str, "pd.DataFrame"]:
+        """Checks of the layers' arithmetic, by file name."""
+        return {name: self.table(f"verification/{name}.csv") for name in VERIFICATIONS}
+
+    @cached_property
+    def counts(self) -> "pd.DataFrame":
+        """Parameters and multiply-accumulates of every model."""
+        return self.table("counts/models.csv")
+
+    @cached_property
+    def training(self) -> "pd.DataFrame":
+        """A row a single-kind training."""
+        return self.table("training/summary.csv")
+
+    @cached_property
+    def curves(self) -> "pd.DataFrame":
+        """A row an epoch of a single-kind training."""
+        return self.table("training/curves.csv")
+
+    @cached_property
+    def studies(self) -> dict[str, Study]:
+        """The studies, in the config's order."""
+        return {
+            name: Study(
+                name,
+                self.table(f"search/{name}/trials.csv"),
+                self.table(f"search/{name}/best.csv"),
+                read_json(self.path(f"search/{name}/study.json")),
+            )
+            for name in self.studies_planned
+        }
+
+
+def has_ranks(results: Results) -> bool:
+    """Tell whether there is a table of modules with ranks; one replicate each has none."""
+    if not results.has(SUMMARY):
+        return False
+    return bool(results.table(SUMMARY)[["rank_low", "share"]].notna().all(axis=None))
+
+
+SUMMARY = "module_table/summary.csv"

@@ -1,0 +1,271 @@
+"""How a run differs from the article's, and which claims that leaves undecided.
+
+The article's scale is config/article.yaml, laid over a run's own config. Each difference says of
+what it is: of every curve (images, network, recipe), of the single-kind trainings, of a study, of
+the table of modules, or of the studies replayed on it. A claim depends on what its file is made of.
+"""
+
+from collections.abc import Iterator, Mapping
+from math import isclose
+from typing import Any, NamedTuple
+
+from convstudy.article import facts
+from convstudy.config import settings
+from convstudy.config.settings import IMAGES, filled
+
+Config = Mapping[str, Any]
+
+# How a run differs. What is smaller or other decides no claim on trained networks. A reading is a
+# choice where the article is silent: it may decide, and the verdict says so. Images stored with
+# losses may decide an order, but no equality with a published accuracy.
+SMALLER, OTHER, READING, LOSSY = "smaller", "other", "reading", "lossy"
+
+# What a result is made of, by its file or folder.
+CURVE, SINGLE, STUDY, TABLE, REPLAY = "curve", "single-kind", "study", "table", "replay"
+MADE_OF: dict[str, tuple[str, ...]] = {
+    "training/": (CURVE, SINGLE),
+    "tables/single_kind.csv": (CURVE, SINGLE),
+    "tables/studies.csv": (CURVE, STUDY),
+    "tables/trials.csv": (CURVE, STUDY),
+    "module_table/": (CURVE, TABLE),
+    "epoch_selection/": (CURVE, SINGLE, TABLE),
+    "replay/": (CURVE, TABLE, REPLAY),
+}
+
+# What every key of the config changes.
+KEYS: dict[str, tuple[str, ...]] = {
+    "nothing": (
+        "data.source",
+        "data.directory",
+        # At full size there is nothing to draw.
+        "data.seed",
+        "training.seed",
+        "training.backend",
+        "training.device",
+        "training.jit_compile",
+        "training.threads",
+        "search.storage",
+        "search.studies.*.seed",
+        "report",
+        "analyses",
+    ),
+    "curve": ("data", "model", "training"),
+    "study": ("search",),
+    "analysis": ("module_table", "recipes", "replay", "timing", "pareto"),
+}
+
+LEAST_REPLICATES = 3
+
+
+class Difference(NamedTuple):
+    """A difference from the article: which sort, of what, and a sentence that says it."""
+
+    sort: str
+    of: str
+    line: str
+
+
+def depends(file: str) -> tuple[str, ...]:
+    """Say what a result is made of; nothing where no network is trained for it."""
+    return next((parts for start, parts in MADE_OF.items() if file.startswith(start)), ())
+
+
+def reductions(found: list[Difference]) -> list[str]:
+    """Give the sentences of what is smaller than the article's or other."""
+    return [one.line for one in found if one.sort in (SMALLER, OTHER)]
+
+
+def differences(config: Config, overlay: Config, data: Mapping[str, Any]) -> list[Difference]:
+    """Compare a run with the article's scale, in both directions.
+
+    Args:
+        config: The run's.
+        overlay: config/article.yaml, as read.
+        data: Summary of the images: ``used`` (``train`` and ``test``) and ``lossy``. A folder may
+            hold fewer than CIFAR-10 has.
+    """
+    # What the overlay leaves out has its default, whatever this run's config has there.
+    ours, theirs = filled(config), filled(overlay)
+    found = [*_images(data), *_network(ours, theirs), *_recipe(ours, theirs)]
+    found += _single_kind(ours, theirs)
+    found += _search(ours, theirs)
+    found += _table(ours, theirs)
+    return found
+
+
+def _size(of: str, ours: float, theirs: float, less: str, more: str) -> Iterator[Difference]:
+    """Compare a size, of which less is smaller and more is other."""
+    if ours < theirs:
+        yield Difference(SMALLER, of, less)
+    elif ours > theirs:
+        yield Difference(OTHER, of, more)
+
+
+def _images(data: Mapping[str, Any]) -> Iterator[Difference]:
+    for key, images in IMAGES.items():
+        split = key.partition("_")[0]
+        used = data["used"][split]
+        if used < images:
+            what = {"train": "training"}.get(split, split)
+            line = f"{used:,} of {images:,} {what} images are used."
+            yield Difference(SMALLER, CURVE, line)
+    if data.get("lossy"):
+        line = "The images are stored with losses (JPEG); the article's were exact."
+        yield Difference(LOSSY, CURVE, line)
+
+
+def _network(ours: Config, theirs: Config) -> Iterator[Difference]:
+    width, full = ours["model"]["width"], theirs["model"]["width"]
+    yield from _size(
+        CURVE,
+        width,
+        full,
+        f"The networks have {width:g} of the article's channels, and so about"
+        f" {(width / full) ** 2:.2g} of its parameters.",
+        f"The networks have {width:g} times the article's channels.",
+    )
+    mine, momentum = (one["model"]["batch_normalization_momentum"] for one in (ours, theirs))
+    if mine != momentum:
+        line = f"BatchNormalization's momentum is {mine:g}, not {momentum:g}."
+        yield Difference(OTHER, CURVE, line)
+
+
+def _recipe(ours: Config, theirs: Config) -> Iterator[Difference]:
+    """Compare how networks are trained, most of which the article does not state."""
+    mine, read = ours["training"], theirs["training"]
+    same = True
+    for key, what in (
+        ("batch_size", "A step takes {} images, not {}."),
+        ("augmentation", "Augmentation is {}, not {}."),
+        ("label_smoothing", "Labels are smoothed by {}, not {}."),
+    ):
+        if mine[key] != read[key]:
+            same = False
+            yield Difference(OTHER, CURVE, what.format(mine[key], read[key]))
+    if mine["optimizer"] != read["optimizer"]:
+        same = False
+        line = f"The optimizer is {_way(mine['optimizer'])}, not {_way(read['optimizer'])}."
+        yield Difference(OTHER, CURVE, line)
+    if same:
+        line = (
+            f"The article does not state optimizer, batch and augmentation: here"
+            f" {_way(mine['optimizer'])}, {mine['batch_size']} images a step, augmentation"
+            f" {mine['augmentation']}."
+        )
+        yield Difference(READING, CURVE, line)
+    if mine["precision"] == "mixed_bfloat16":
+        line = "Products are computed in bfloat16, as on the TPU of the article's studies."
+        yield Difference(READING, CURVE, line)
+    elif mine["precision"] != read["precision"]:
+        line = f"Networks are computed in {mine['precision']}, not {read['precision']}."
+        yield Difference(OTHER, CURVE, line)
+    held_out = ours["data"]["validation_images"]
+    if held_out:
+        line = f"{held_out:,} training images are held out; the article trains on all."
+        yield Difference(OTHER, CURVE, line)
+
+
+def _single_kind(ours: Config, theirs: Config) -> Iterator[Difference]:
+    yield from _epochs(SINGLE, "A single-kind training", ours["training"], theirs["training"])
+    yield from _replicates(SINGLE, "Each single-kind network", ours["training"])
+
+
+def _search(ours: Config, theirs: Config) -> Iterator[Difference]:
+    mine, read = ours["search"], theirs["search"]
+    yield from _epochs(STUDY, "A trial", mine, read)
+    if mine["workers"] != 1:
+        line = f"A study has {mine['workers']} workers at once; the article's had one."
+        yield Difference(OTHER, STUDY, line)
+    names = {stated: name for name, stated in counterparts(ours).items()}
+    for stated, other in read["studies"].items():
+        if stated not in names:
+            line = f"No study has the objective of the article's study {stated}."
+            yield Difference(OTHER, STUDY, line)
+            continue
+        name, study = names[stated], mine["studies"][names[stated]]
+        yield from _size(
+            STUDY,
+            study["trials"],
+            other["trials"],
+            f"The study {name} has {study['trials']} trials, not {other['trials']}.",
+            f"The study {name} has {study['trials']} trials, more than {other['trials']}.",
+        )
+        for part, what in (("sampler", "draws by"), ("pruner", "prunes by")):
+            if study[part] != other[part]:
+                line = f"The study {name} {what} {_way(study[part])}, not {_way(other[part])}."
+                yield Difference(OTHER, STUDY, line)
+        if study["penalty"]["pruning"] != "article":
+            line = f"The study {name} prunes by an objective with the penalty, not without it."
+            yield Difference(OTHER, STUDY, line)
+
+
+def _table(ours: Config, theirs: Config) -> Iterator[Difference]:
+    mine = ours["module_table"]
+    yield from _epochs(TABLE, "A module of the table", mine, theirs["module_table"])
+    yield from _replicates(TABLE, "Each module of the table", mine)
+    stated, trials = theirs["search"]["studies"]["accuracy"]["trials"], ours["replay"]["trials"]
+    yield from _size(
+        REPLAY,
+        trials,
+        stated,
+        f"A replayed study has {trials} trials, not {stated}.",
+        f"A replayed study has {trials} trials, more than {stated}.",
+    )
+    penalty = settings.penalty(ours)
+    if _objective(penalty, ours["model"]["width"]) != "penalised":
+        line = (
+            f"Replayed studies with a penalty have {penalty['weight']:g} for every"
+            f" {penalty['unit']:,} parameters, which is not the article's."
+        )
+        yield Difference(OTHER, REPLAY, line)
+
+
+def _epochs(of: str, what: str, mine: Config, read: Config) -> Iterator[Difference]:
+    epochs, most = mine["epochs"], read["epochs"]
+    yield from _size(
+        of,
+        epochs,
+        most,
+        f"{what} has at most {epochs} epochs, not {most}.",
+        f"{what} has {epochs} epochs, more than {most}.",
+    )
+
+
+def _replicates(of: str, what: str, mine: Config) -> Iterator[Difference]:
+    number = mine["replicates"]
+    if number < LEAST_REPLICATES:
+        times = "once" if number == 1 else "twice"
+        line = f"{what} is trained {times}; {LEAST_REPLICATES} trainings have an interval."
+        yield Difference(SMALLER, of, line)
+
+
+def counterparts(config: Config) -> dict[str, str]:
+    """Name the article's study that a study repeats, by the study's name.
+
+    The objectives must be the same, for the width that is trained; the first such study counts.
+    """
+    found: dict[str, str] = {}
+    for name, study in config["search"]["studies"].items():
+        stated = _objective(study["penalty"], config["model"]["width"])
+        if stated and stated not in found.values():
+            found[name] = stated
+    return found
+
+
+def _objective(penalty: Config, width: float) -> str | None:
+    """Name the article's study that has this penalty, for the width that is trained."""
+    weight, unit = facts.penalty()
+    each = penalty["weight"] / penalty["unit"] * width**2
+    theirs = {"accuracy": 0.0, "penalised": weight / unit}
+    same = (name for name, stated in theirs.items() if isclose(each, stated, rel_tol=0.01))
+    return next(same, None)
+
+
+def _way(settings: Config) -> str:
+    """Write a choice with what it sets: adam (learning rate 0.001)."""
+    others = [
+        f"{key.replace('_', ' ')} {value}"
+        for key, value in settings.items()
+        if key != "name" and value not in (0, "constant")
+    ]
+    return f"{settings['name']} ({', '.join(others)})" if others else str(settings["name"])

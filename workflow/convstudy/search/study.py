@@ -1,0 +1,468 @@
+"""Optuna searches the modules by asking for learning curves, one epoch more at a time.
+
+Everything about a trial is decided from what is stored and from the trial's number, so that a
+study which was killed goes on as if it had not been: a trial left running is continued under its
+own number, by its own worker's next start or by another worker.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+from optuna.storages._heartbeat import get_heartbeat_thread
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from convstudy.core import signals
+from convstudy.core.errors import UserError
+from convstudy.core.locks import waiting_for
+from convstudy.core.progress import duration
+from convstudy.data.dataset import Dataset
+from convstudy.layers import models
+from convstudy.layers.kinds import KINDS
+from convstudy.layers.models import POSITIONS
+from convstudy.search.sampling import CANDIDATES, INTERVAL_STEPS, MINIMUM_TRIALS, pruner, sampler
+from convstudy.search.storages import FileStore, PostgresStore, this_machine
+from convstudy.training.curve import Curve, digest
+from convstudy.training.record import devices, summarise
+
+logger = logging.getLogger(__name__)
+
+BEST_ROWS = 5
+
+MakeCurve = Callable[[Sequence[str], int], Curve]
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """What parameters cost: `weight` for every `unit` of them, added to the test error.
+
+    `pruning` is ``article`` (the values that pruning compares leave it out, as in the article) or
+    ``objective`` (they contain it).
+    """
+
+    weight: float
+    unit: float
+    pruning: str
+
+    def of(self, parameters: int) -> float:
+        """Give the penalty of a number of parameters."""
+        return self.weight * parameters / self.unit
+
+
+class Search:
+    """One study, which several processes may work on.
+
+    Args:
+        settings: Its settings there.
+        epochs: Most epochs of a trial.
+        workers: Processes that work on it.
+        storage: ``journal`` or ``postgresql``.
+        folder: The folder of all studies' states.
+        make_curve: Gives the curve of layer kinds and a replicate.
+        parameters: Gives the number of parameters of layer kinds, at the trained width.
+
+    Attributes:
+        positions, kinds: What is drawn: one of the layer kinds for each position of the module.
+    """
+
+    positions: Sequence[str] = POSITIONS
+    kinds: Sequence[str] = tuple(KINDS)
+
+    def __init__(
+        self,
+        name: str,
+        settings: Mapping[str, Any],
+        epochs: int,
+        workers: int,
+        storage: str,
+        folder: Path,
+        make_curve: MakeCurve,
+        parameters: Callable[[Sequence[str]], int],
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.epochs = epochs
+        self.workers = workers
+        self.make_curve = make_curve
+        self.parameters = parameters
+        self.penalty = Penalty(**settings["penalty"])
+        # The budget and the number of workers are left out: a study can be made longer.
+        self.identity = {
+            "study": name,
+            "sampler": {**settings["sampler"], "candidates": CANDIDATES},
+            "pruner": {
+                **settings["pruner"],
+                "interval_steps": INTERVAL_STEPS,
+                "minimum_trials": MINIMUM_TRIALS,
+            },
+            "penalty": dict(settings["penalty"]),
+            "seed": settings["seed"],
+            "epochs": epochs,
+            "curves": make_curve((self.kinds[0],), 0).identity,
+        }
+        self.key = digest(self.identity)
+        self.folder = folder / f"{name}_{self.key}"
+        self.store: FileStore | PostgresStore
+        if storage == "postgresql":
+            self.store = PostgresStore(self.folder, name)
+        else:
+            self.store = FileStore(self.folder, name)
+
+    def study(self) -> optuna.Study:
+        """Open the study, or make it.
+
+        Raises:
+            UserError: If the study that is stored was made with other settings, or its storage is
+                out of order.
+        """
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(
+            storage=self.store.open(),
+            study_name=self.store.study_name,
+            direction="minimize",
+            load_if_exists=True,
+            pruner=pruner(self.settings["pruner"], self.epochs),
+        )
+        if "settings" not in study.user_attrs:
+            study.set_user_attr("settings", self.identity)
+        changes = differences(study.user_attrs["settings"], self.identity)
+        if changes:
+            raise UserError(
+                f"the study {self.store.study_name} was made with other settings:"
+                f" {'; '.join(changes)}; a study's trials cannot be mixed; set them back, or move"
+                f" {self.folder} away"
+            )
+        return study
+
+    def work(self, worker: int = 0) -> int:
+        """Work on the study until its trials are used up, and count those that ended here.
+
+        The number of trials is the study's, whoever works on it and however often it resumes.
+
+        Raises:
+            Interrupted: If a stop is asked for; the trial under way goes on with the next start.
+        """
+        began, ended = time.perf_counter(), 0
+        # The next start of the same worker waits until this one is gone.
+        with waiting_for(self.folder / f"worker-{worker}", f"worker {worker} of an earlier start"):
+            with self.store.claim():
+                study = self.study()
+            while (trial := self._claim(study, worker)) is not None:
+                epochs_before = time.perf_counter()
+                with get_heartbeat_thread(trial._trial_id, study._storage):
+                    for _ in self.steps(study, trial):
+                        signals.stop_if_asked(f"in trial {trial.number + 1}")
+                ended += 1
+                left = self.settings["trials"] - trial.number - 1
+                pace = (time.perf_counter() - began) / ended
+                logger.info(
+                    "%s: trial %d of %d %s in %s; about %s left",
+                    self.name,
+                    trial.number + 1,
+                    self.settings["trials"],
+                    study.get_trials(deepcopy=False)[trial.number].state.name.lower(),
+                    duration(time.perf_counter() - epochs_before),
+                    duration(left * pace),
+                )
+            self._train_what_was_lost(study, worker)
+        return ended
+
+    def _claim(self, study: optuna.Study, worker: int) -> Trial | None:
+        """Take an interrupted trial, or the next new one within the budget."""
+        signals.stop_if_asked("between two trials")
+        with self.store.claim():
+            trials = study.get_trials(deepcopy=False)
+            interrupted = self._interrupted(study, trials, worker)
+            number = interrupted[0].number if interrupted else len(trials)
+            if number >= self.settings["trials"]:
+                return None
+            study.sampler = sampler(
+                self.settings["sampler"], self.settings["seed"], number, self._space()
+            )
+            if interrupted:
+                logger.info("%s: trial %d was interrupted and goes on", self.name, number + 1)
+                # Optuna has no public way back to a trial that is under way.
+                trial = Trial(study, interrupted[0]._trial_id)
+            else:
+                trial = study.ask()
+            trial.set_user_attr("worker", worker)
+            trial.set_user_attr("machine", this_machine())
+            kinds = self._suggest(trial)
+            if "replicate" not in trial.user_attrs:
+                trial.set_user_attr("replicate", self._times_drawn(trials, number, kinds))
+            with get_heartbeat_thread(trial._trial_id, study._storage):
+                # The first sign of life, before anyone else can look for one.
+                return trial
+
+    def _interrupted(
+        self, study: optuna.Study, trials: Sequence[FrozenTrial], worker: int
+    ) -> list[FrozenTrial]:
+        """List the running trials whose worker is gone; `worker` holds its own lock and asks."""
+        running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        # This worker's own; those of workers that are no longer asked for; of no worker: it died
+        # in the moment of claiming.
+        gone = [
+            trial
+            for trial in running
+            if not 0 <= trial.user_attrs.get("worker", -1) < self.workers
+            or trial.user_attrs["worker"] == worker
+        ]
+        others = [trial for trial in running if trial not in gone]
+        abandoned = self.store.abandoned(study, others) if others else set()
+        self.store.accept([trial for trial in others if trial.number not in abandoned])
+        return [trial for trial in running if trial in gone or trial.number in abandoned]
+
+    def steps(self, study: optuna.Study, trial: Trial) -> Generator[None, None, None]:
+        """Ask for one epoch after another until the trial is pruned or has all of them.
+
+        Yields:
+            After each epoch.
+        """
+        kinds = self._suggest(trial)
+        penalty = self.penalty.of(self.parameters(kinds))
+        in_pruning = penalty if self.penalty.pruning == "objective" else 0.0
+        curve = self.make_curve(kinds, trial.user_attrs["replicate"])
+        trial.set_user_attr("curve", curve.name)
+        reported = set(study.get_trials(deepcopy=False)[trial.number].intermediate_values)
+        best = 0.0
+        epochs = 0
+        # Closed as soon as the trial is pruned, so that nobody waits for the curve any longer.
+        name = self._trial_name(trial.number)
+        with contextlib.closing(curve.epochs(self.epochs, name)) as records:
+            for record in records:
+                epochs = record["epoch"]
+                best = max(best, record["test_accuracy"])
+                logger.info(
+                    "%s: trial %d of %d, %s, epoch %d of %d, test accuracy %.1f %%, %s",
+                    self.name,
+                    trial.number + 1,
+                    self.settings["trials"],
+                    "-".join(kinds),
+                    epochs,
+                    self.epochs,
+                    100 * record["test_accuracy"],
+                    f"{record['images_per_second']:,.0f} images/s"
+                    if record["trained_for"] == name
+                    else "from the store",
+                )
+                if epochs - 1 not in reported:
+                    trial.report(1 - record["test_accuracy"] + in_pruning, step=epochs - 1)
+                if epochs < self.epochs and trial.should_prune():
+                    self._tell(study, trial, TrialState.PRUNED)
+                    return
+                yield
+        if epochs < self.epochs:
+            ended = curve.ended
+            trial.set_user_attr("reason", ended["reason"] if ended else "the curve ended early")
+            self._tell(study, trial, TrialState.FAIL)
+        else:
+            self._tell(study, trial, TrialState.COMPLETE, 1 - best + penalty)
+
+    def _tell(
+        self, study: optuna.Study, trial: Trial, state: TrialState, value: float | None = None
+    ) -> None:
+        """End a trial, unless a worker that took this one for dead has done so."""
+        try:
+            study.tell(trial, value, state=state)
+        except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
+            if not study.get_trials(deepcopy=False)[trial.number].state.is_finished():
+                raise
+            logger.warning(
+                "%s: another worker has ended trial %d, too", self.name, trial.number + 1
+            )
+
+    def _train_what_was_lost(self, study: optuna.Study, worker: int) -> None:
+        """Train again what this worker's share of curves has lost, by damage or by pruning."""
+        trials = study.get_trials(deepcopy=False)[: self.settings["trials"]]
+        for trial in trials[worker :: self.workers]:
+            if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+                curve = self._curve_of(trial)
+                last = len(trial.intermediate_values)
+                for _ in curve.epochs(last, self._trial_name(trial.number)):
+                    pass
+
+    def _space(self) -> dict[str, list[str]]:
+        """Give what can be drawn for each position."""
+        return {position: list(self.kinds) for position in self.positions}
+
+    def _suggest(self, trial: Trial) -> tuple[str, ...]:
+        """Draw the layer kinds, or give those drawn before."""
+        return tuple(
+            trial.suggest_categorical(position, kinds) for position, kinds in self._space().items()
+        )
+
+    def _drawn(self, trial: FrozenTrial) -> tuple[str, ...]:
+        """Give the layer kinds of a trial."""
+        return tuple(trial.params[position] for position in self.positions)
+
+    def _times_drawn(self, trials: Sequence[FrozenTrial], number: int, kinds: Sequence[str]) -> int:
+        """Count the trials before this one that drew the same combination."""
+        drawn = dict(zip(self.positions, kinds, strict=True))
+        return sum(trial.params == drawn for trial in trials if trial.number < number)
+
+    def _trial_name(self, number: int) -> str:
+        return f"{self.name}_{self.key}/{number}"
+
+    def export(self) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+        """Give the trials, their epochs and a summary.
+
+        Returns:
+            trials: A row a trial, in order.
+            curves: A row a trial's epoch.
+            summary: Settings and totals of the study.
+
+        Raises:
+            UserError: If trials or epochs are missing.
+        """
+        with self.store.claim():
+            study = self.study()
+        stored = study.get_trials(deepcopy=False)[: self.settings["trials"]]
+        ended = sum(trial.state.is_finished() for trial in stored)
+        if ended < self.settings["trials"]:
+            raise UserError(
+                f"the study {self.name} has {ended} of {self.settings['trials']} trials, the rest"
+                " was lost; the workflow makes them: snakemake --cores all --forcerun"
+                " search_modules"
+            )
+        trials, curves = [], []
+        for trial in stored:
+            curve = self._curve_of(trial)
+            kinds = curve.kinds
+            records = curve.required(len(trial.intermediate_values))
+            summary = summarise(records)
+            self._compare(trial, records)
+            trained = sum(
+                record["trained_for"] == self._trial_name(trial.number) for record in records
+            )
+            parameters = self.parameters(kinds)
+            drawn = {**dict(zip(self.positions, kinds, strict=True)), "replicate": curve.replicate}
+            trials.append(
+                {
+                    "number": trial.number,
+                    "state": trial.state.name,
+                    **drawn,
+                    "epochs": summary["epochs"],
+                    "objective": trial.value if trial.state == TrialState.COMPLETE else None,
+                    "test_accuracy": summary["test_accuracy_best"],
+                    "best_epoch": summary["best_epoch"],
+                    "test_accuracy_last": summary["test_accuracy_last"],
+                    "parameters": parameters,
+                    "penalty": self.penalty.of(parameters),
+                    "seconds": summary["seconds"],
+                    "epochs_trained": trained,
+                    "epochs_reused": len(records) - trained,
+                    "device": devices(records),
+                    "reason": trial.user_attrs.get("reason"),
+                    "curve": curve.name,
+                }
+            )
+            fields = ("epoch", "test_accuracy", "loss", "train_accuracy", "test_loss")
+            curves += [
+                {"number": trial.number, **drawn, **{field: record[field] for field in fields}}
+                for record in records
+            ]
+        table = pd.DataFrame(trials)
+        totals = {
+            "study": self.name,
+            "settings": study.user_attrs["settings"],
+            "budget": self.settings["trials"],
+            "trials": len(table),
+            "states": table["state"].value_counts().sort_index().to_dict(),
+            "combinations": len(table[list(self.positions)].drop_duplicates()),
+            "epochs_asked": int(table["epochs"].sum()),
+            "epochs_trained": int(table["epochs_trained"].sum()),
+            "epochs_reused": int(table["epochs_reused"].sum()),
+        }
+        return table, pd.DataFrame(curves), totals
+
+    def _curve_of(self, trial: FrozenTrial) -> Curve:
+        """Give the curve that a claimed trial asks for."""
+        replicate = trial.user_attrs.get("replicate")
+        if set(trial.params) != set(self.positions) or type(replicate) is not int:
+            raise UserError(
+                f"the study {self.name}: its trial {trial.number} has lost what it drew, so its"
+                f" storage is damaged; rename {self.folder}: the study then starts again, with the"
+                " curves that are there"
+            )
+        return self.make_curve(self._drawn(trial), replicate)
+
+    def _compare(self, trial: FrozenTrial, records: Sequence[dict[str, Any]]) -> None:
+        """Warn if a trial was ended by another curve than the one that is stored."""
+        parameters = self.parameters(self._drawn(trial))
+        best = max((record["test_accuracy"] for record in records), default=0.0)
+        expected = 1 - best + self.penalty.of(parameters)
+        if trial.state == TrialState.COMPLETE and abs(trial.value - expected) > 1e-9:
+            logger.warning(
+                "%s: trial %d ended with the objective %.6g, but its curve, which was trained again"
+                " since, gives %.6g",
+                self.name,
+                trial.number + 1,
+                trial.value,
+                expected,
+            )
+
+    def copy_storage(self, path: Path) -> None:
+        """Copy Optuna's storage file, which optuna-dashboard opens."""
+        with self.store.claim():
+            self.store.copy(self.study(), path)
+
+
+def best_trials(trials: pd.DataFrame, rows: int = BEST_ROWS) -> pd.DataFrame:
+    """Rank the completed trials by objective, as the article tabulates them."""
+    done = trials[trials["state"] == "COMPLETE"].sort_values(["objective", "number"])
+    best = done.head(rows).assign(rank=range(1, min(rows, len(done)) + 1))
+    return best[["rank", *POSITIONS, "objective", "parameters", "test_accuracy", "number"]]
+
+
+def differences(stored: Any, wanted: Any, key: str = "") -> list[str]:
+    """Name the settings in which two studies differ, with both values."""
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        return [
+            line
+            for name in dict.fromkeys([*stored, *wanted])
+            for line in differences(
+                stored.get(name), wanted.get(name), f"{key}.{name}" if key else name
+            )
+        ]
+    return [] if stored == wanted else [f"{key} is {stored} there and {wanted} here"]
+
+
+def from_settings(name: str, params: Any, dataset: Dataset) -> Search:
+    """Make a study's search from a rule's parameters.
+
+    Args:
+        params: With ``settings`` (the study's), ``epochs``, ``workers``, ``storage``, ``model``,
+            ``training`` (as in the config) and ``state`` (the folder of curves and studies).
+    """
+    state = Path(params.state)
+
+    def make_curve(kinds: Sequence[str], replicate: int) -> Curve:
+        return Curve(
+            state / "curves",
+            kinds,
+            replicate,
+            params.model,
+            params.training,
+            params.epochs,
+            dataset,
+        )
+
+    def parameters(kinds: Sequence[str]) -> int:
+        return models.parameters(kinds, params.model["width"])
+
+    return Search(
+        name,
+        params.settings,
+        params.epochs,
+        params.workers,
+        params.storage,
+        state / "studies",
+        make_curve,
+        parameters,
+    )

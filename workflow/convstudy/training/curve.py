@@ -1,0 +1,346 @@
+"""A learning curve: trained once, made longer when more is asked, never repeated.
+
+A curve is a folder ``NAME/`` with ``curve.json`` (what it is, one record an epoch) and the newest
+checkpoint, beside the lock ``NAME.lock``. ``curve.json`` is replaced last and names the checkpoint
+that belongs to it, so a process that dies or is asked to stop loses at most the epoch under way.
+Both files are read only if they are as they were written; what is damaged is set aside and trained
+again.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
+import logging
+import math
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+from convstudy.core.errors import UserError
+from convstudy.core.files import file_digest, read_sealed, write_sealed
+from convstudy.core.locks import lock, wait
+from convstudy.core.progress import duration
+from convstudy.data.dataset import Dataset
+from convstudy.layers import models
+from convstudy.training.record import devices
+from convstudy.training.trainer import RECIPE, Recipe, Trainer
+
+logger = logging.getLogger(__name__)
+
+
+def digest(value: Any) -> str:
+    """Hash plain data: the SHA-256 of its JSON with sorted keys, first 12 hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class Curve:
+    """One network's training, epoch by epoch.
+
+    Args:
+        kinds: Layer kinds of every stage.
+        replicate: Repeats of the same network differ in this alone; it is added to the seed.
+        model: The config's ``model`` section.
+        epochs: Epochs for which the learning rate schedule is made.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        kinds: Sequence[str],
+        replicate: int,
+        model: dict[str, Any],
+        training: dict[str, Any],
+        epochs: int,
+        dataset: Dataset,
+    ) -> None:
+        self.kinds = tuple(kinds)
+        self.replicate = replicate
+        self.seed = training["seed"] + replicate
+        self.recipe = Recipe.from_settings(training, epochs)
+        self.layers = models.architecture(
+            kinds, model["width"], model["batch_normalization_momentum"]
+        )
+        self.dataset = dataset
+        self.training = training
+        self.identity = {
+            "recipe": RECIPE,
+            "network": [dataclasses.asdict(layer) for layer in self.layers],
+            "training": dataclasses.asdict(self.recipe),
+            "seed": self.seed,
+            "data": dataset.digest,
+        }
+        self.key = digest(self.identity)
+        self.name = f"{'-'.join(kinds)}_width{model['width']:g}_seed{self.seed}_{self.key}"
+        self.folder = store / self.name
+        self._trainer: Trainer | None = None
+        self._device = ""
+        self._described: dict[str, str] = {}
+
+    def read(self) -> dict[str, Any]:
+        """Read what the store knows of the curve.
+
+        Returns:
+            ``records``, ``ended`` (see `ended`) and ``checkpoint`` (after the last record): its
+            file, length and SHA-256.
+
+        Raises:
+            UserError: If the file is damaged.
+        """
+        try:
+            return self._read()
+        except (ValueError, OSError) as error:
+            raise UserError(
+                f"{self.folder / 'curve.json'} is damaged ({error}); the workflow sets it aside"
+                " and trains the curve anew: snakemake --cores all --forcerun train_model"
+                " search_modules"
+            ) from None
+
+    def _read(self) -> dict[str, Any]:
+        """Read the curve's file, or raise ValueError with what is wrong with it."""
+        try:
+            state = read_sealed(self.folder / "curve.json")
+        except FileNotFoundError:
+            return {"identity": self.identity, "records": [], "ended": None, "checkpoint": None}
+        if state.get("identity") != self.identity:
+            raise ValueError("it describes another curve")
+        # Earlier versions stored steps within an epoch, too.
+        state.pop("part", None)
+        return state
+
+    def _read_or_set_aside(self) -> dict[str, Any]:
+        """Read the curve's file, with the lock held; a damaged one makes way for a new one."""
+        try:
+            return self._read()
+        except ValueError as error:
+            aside = self._set_aside(self.folder / "curve.json")
+            logger.warning(
+                "%s: curve.json is damaged (%s): set aside as %s, and trained again from epoch 1",
+                self.name,
+                error,
+                aside.name,
+            )
+            return self._read()
+
+    def _set_aside(self, path: Path) -> Path:
+        return path.replace(path.with_name(f"damaged-{time.time_ns()}-{path.name}"))
+
+    def epochs(self, last: int, trained_for: str = "") -> Generator[dict[str, Any], None, None]:
+        """Give the records of epochs 1 to `last`, training those that the store lacks.
+
+        Several processes may ask at once: one of them trains, until it stops asking, and the
+        others wait.
+
+        Args:
+            last: The last epoch wanted. The caller may stop earlier.
+            trained_for: Who asks; stored with each record that is trained here.
+
+        Yields:
+            A record (see `Trainer.train_epoch`) with ``trained_for``, ``device``, ``backend``,
+            ``processor`` and ``matmul_precision``. Fewer than `last` come if the loss stops being
+            finite; `ended` then tells why.
+        """
+        records: list[dict[str, Any]] = []
+        ours = lock(self.folder)
+        try:
+            for epoch in range(1, last + 1):
+                if len(records) < epoch:
+                    state = self._known_or_none()
+                    if state is None or (len(state["records"]) < epoch and not state["ended"]):
+                        # Kept until the caller stops asking: to take turns would mean to load
+                        # the checkpoint at every turn.
+                        if not ours.is_locked:
+                            wait(ours, f"the curve {self.name}")
+                            state = None
+                        state = state or self._read_or_set_aside()
+                        while len(state["records"]) < epoch and not state["ended"]:
+                            state = self._train(state, trained_for)
+                    records = state["records"]
+                if len(records) < epoch:
+                    return
+                yield records[epoch - 1]
+        finally:
+            self._trainer = None
+            ours.release()
+
+    def _known_or_none(self) -> dict[str, Any] | None:
+        """Read the curve's file; only who holds the lock may deal with a damaged one."""
+        with contextlib.suppress(ValueError):
+            return self._read()
+        return None
+
+    @property
+    def ended(self) -> dict[str, Any] | None:
+        """Why the curve cannot go on, if so: ``reason``, and in which ``epoch``."""
+        return self.read()["ended"]
+
+    def train(self, last: int, trained_for: str = "") -> None:
+        """Ask for all epochs up to `last`, saying after each how far it is."""
+        began = time.perf_counter()
+        for record in self.epochs(last, trained_for):
+            epoch = record["epoch"]
+            pace = (time.perf_counter() - began) / epoch
+            logger.info(
+                "%s: epoch %d of %d, test accuracy %.1f %%, %.0f images/s, about %s left",
+                "-".join(self.kinds),
+                epoch,
+                last,
+                100 * record["test_accuracy"],
+                record["images_per_second"],
+                duration((last - epoch) * pace),
+            )
+
+    def describe(self, last: int) -> dict[str, Any]:
+        """Give what is stored of the curve up to epoch `last`, as plain data.
+
+        Returns:
+            ``curve`` (its name), ``identity`` (all that decides its numbers), ``seed``,
+            ``replicate``, ``records``, ``device`` (what trained it; several, if it moved),
+            ``environment`` (code, versions and machine of the last epoch), ``test_images`` (their
+            number), ``status`` (``finished`` or ``ended``) and ``reason``.
+
+        Raises:
+            UserError: If the store has less than that.
+        """
+        state = self.read()
+        records = self._required(state, last)
+        ended = len(records) < last
+        return {
+            "curve": self.name,
+            "identity": self.identity,
+            "replicate": self.replicate,
+            "seed": self.seed,
+            "device": devices(records),
+            "environment": state["environment"],
+            "test_images": len(self.dataset.test_labels),
+            "status": "ended" if ended else "finished",
+            "reason": state["ended"]["reason"] if ended else None,
+            "records": records,
+        }
+
+    def export(self, path: str | Path, model: str, last: int) -> None:
+        """Write the result of a training: what `describe` gives, ``model``, ``parameters``."""
+        parameters = models.total(models.costs(self.layers)).parameters
+        about = {"model": model, "parameters": parameters}
+        write_sealed(path, {**about, **self.describe(last)})
+
+    def required(self, last: int) -> list[dict[str, Any]]:
+        """Give the records up to epoch `last`, or up to where the curve ended.
+
+        Raises:
+            UserError: If the store has less than that.
+        """
+        return self._required(self.read(), last)
+
+    def _required(self, state: dict[str, Any], last: int) -> list[dict[str, Any]]:
+        records = state["records"][:last]
+        if len(records) < last and not state["ended"]:
+            raise UserError(
+                f"{self.folder} has {len(records)} of {last} epochs, as the rest was lost; the"
+                " workflow trains it again: snakemake --cores all --forcerun train_model"
+                " search_modules"
+            )
+        return records
+
+    def _train(self, state: dict[str, Any], trained_for: str) -> dict[str, Any]:
+        """Train one epoch more, with the lock held, and store it."""
+        done = len(state["records"])
+        if self._trainer is None or self._trainer.epoch > done:
+            # At the start, or when what was stored has been lost meanwhile.
+            self._trainer = self._continue(state)
+        trainer = self._trainer
+        obsolete = state["checkpoint"]
+        while trainer.epoch < done:
+            # The checkpoint was pruned or lost: the same epochs again give the same weights.
+            trainer.train_epoch()
+        record: dict[str, Any] = {
+            **trainer.train_epoch(),
+            "trained_for": trained_for,
+            "device": self._device,
+            **self._described,
+        }
+        if not all(math.isfinite(record[field]) for field in ("loss", "test_loss")):
+            reason = f"the loss is not finite in epoch {record['epoch']}"
+            logger.warning("%s ends: %s", self.name, reason)
+            state["ended"] = {"reason": reason, "epoch": record["epoch"]}
+        else:
+            state["records"].append(record)
+            state["checkpoint"] = self._save(trainer, f"epoch-{record['epoch']:04d}.keras")
+        self._write(state, obsolete)
+        return state
+
+    def _save(self, trainer: Trainer, name: str) -> dict[str, Any]:
+        """Write a checkpoint, and describe it so that damage shows."""
+        path = self.folder / name
+        trainer.save(path)
+        return {"file": name, "bytes": path.stat().st_size, "sha256": file_digest(path)}
+
+    def _write(self, state: dict[str, Any], obsolete: dict[str, Any] | None) -> None:
+        """Replace the curve's file, and only then remove the checkpoint that it named before."""
+        from convstudy.core.environment import of_training
+
+        state["environment"] = {"device": self._device, **of_training(self.training)}
+        write_sealed(self.folder / "curve.json", state)
+        if obsolete and obsolete != state["checkpoint"]:
+            (self.folder / obsolete["file"]).unlink(missing_ok=True)
+
+    def _continue(self, state: dict[str, Any]) -> Trainer:
+        """Load the checkpoint, or start."""
+        from convstudy.training.engine.backends import described, use_backend
+
+        self._device = use_backend(
+            self.recipe.backend,
+            self.training["device"],
+            self.training["threads"],
+            self.recipe.precision,
+        )
+        self._tidy(state)
+        trainer = self._load(state)
+        self._described = described()
+        logger.info("%s trains on %s (%s)", self.name, self._device, trainer.engine.choices)
+        return trainer
+
+    def _load(self, state: dict[str, Any]) -> Trainer:
+        """Make a trainer of the checkpoint, or a new one where it is lost or damaged."""
+        make = functools.partial(
+            Trainer,
+            self.layers,
+            self.recipe,
+            self.seed,
+            self.dataset,
+            jit_compile=self.training["jit_compile"],
+        )
+        if checkpoint := state["checkpoint"]:
+            path = self.folder / checkpoint["file"]
+            try:
+                _require_whole(path, checkpoint)
+                trainer = make(checkpoint=path, epoch=len(state["records"]))
+                logger.info("%s goes on after epoch %d", self.name, trainer.epoch)
+                return trainer
+            except FileNotFoundError:
+                logger.warning("%s is missing", path)
+            except (OSError, ValueError, KeyError) as error:
+                aside = self._set_aside(path).name
+                logger.warning("%s is damaged (%s): set aside as %s", path, error, aside)
+        if state["records"]:
+            logger.warning("%s has no checkpoint: training again from epoch 1", self.name)
+        return make()
+
+    def _tidy(self, state: dict[str, Any]) -> None:
+        """Remove what a killed process left unfinished, with the lock held."""
+        kept = state["checkpoint"]["file"] if state["checkpoint"] else None
+        for path in [*self.folder.glob(".*"), *self.folder.glob("epoch-*.keras")]:
+            if path.name != kept:
+                path.unlink()
+
+
+def _require_whole(path: Path, described: dict[str, Any]) -> None:
+    """Raise ValueError unless a checkpoint is as it was written."""
+    size = path.stat().st_size
+    if size != described["bytes"]:
+        raise ValueError(f"it has {size} bytes, not {described['bytes']}")
+    if file_digest(path) != described["sha256"]:
+        raise ValueError("it does not have the SHA-256 that it was written with")

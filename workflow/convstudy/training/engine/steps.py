@@ -1,0 +1,100 @@
+"""What a step does, on any backend: take the images, move them, add up the loss."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+# How far an image is shifted at most, in pixels.
+REACH = 4
+
+
+def draw_moves(how: str, images: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw each image's augmentation.
+
+    Args:
+        how: ``none``, ``flip`` (left-right, by chance) or ``flip_and_shift`` (and by up to four
+            pixels in both directions).
+        images: How many.
+        rng: Where the choices come from.
+
+    Returns:
+        (images, 3) of int32. Whether the image is flipped, and by how many pixels it moves up and
+        left.
+    """
+    moves = np.zeros((images, 3), np.int32)
+    if how != "none":
+        moves[:, 0] = rng.integers(0, 2, images)
+    if how == "flip_and_shift":
+        moves[:, 1:] = rng.integers(-REACH, REACH + 1, (2, images)).T
+    return moves
+
+
+def move(images: Any, moves: Any) -> Any:
+    """Flip images left-right and shift them, zeros moving in.
+
+    Args:
+        images: (images, Y, X, channels). Left as they are.
+        moves: (images, 3) of int32. See `draw_moves`.
+    """
+    from keras import ops
+
+    height, width, channels = images.shape[1:]
+    flip, up, left = (moves[:, one, None, None] for one in range(3))
+    rows = ops.arange(height)[None, :, None] + up
+    columns = ops.arange(width)[None, None, :] + left
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    columns = ops.where(flip == 1, width - 1 - columns, columns)
+    image = ops.arange(ops.shape(images)[0])[:, None, None]
+    pixels = ops.where(inside, (image * height + rows) * width + columns, 0)
+    moved = ops.take(ops.reshape(images, (-1, channels)), pixels, axis=0)
+    return ops.where(inside[..., None], moved, ops.zeros_like(moved))
+
+
+def take_batch(images: Any, labels: Any, order: Any, moves: Any | None) -> tuple[Any, Any]:
+    """Take the images and labels of a step, the images moved."""
+    from keras import ops
+
+    images = ops.take(images, order, axis=0)
+    labels = ops.cast(ops.take(labels, order, axis=0), "int32")
+    return (images if moves is None else move(images, moves)), labels
+
+
+@contextlib.contextmanager
+def giving_logits(model: Any) -> Iterator[None]:
+    """Let a model give what its softmax would take.
+
+    Keras finds these logits by itself only in TensorFlow, and only right before the softmax; the
+    loss of probabilities is clipped, and its gradient is lost, where a network is badly wrong.
+    """
+    head = model.layers[-1]
+    softmax, head.activation = head.activation, None
+    try:
+        yield
+    finally:
+        head.activation = softmax
+
+
+def loss_and_right(logits: Any, labels: Any, smoothing: float = 0.0) -> tuple[Any, Any]:
+    """Add up the cross-entropy of a batch, and tell which images are right."""
+    from keras import ops
+
+    if smoothing:
+        classes = logits.shape[-1]
+        targets = ops.one_hot(labels, classes, dtype=logits.dtype)
+        targets = (1 - smoothing) * targets + smoothing / classes
+        losses = ops.categorical_crossentropy(targets, logits, from_logits=True)
+    else:
+        losses = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    # Of the probabilities, as a user of the model takes it: they may be equal where logits differ.
+    right = ops.cast(ops.argmax(ops.softmax(logits), axis=-1), "int32") == labels
+    return ops.sum(losses), right
+
+
+def loss_and_correct(logits: Any, labels: Any, smoothing: float) -> tuple[Any, Any]:
+    """Add up the cross-entropy of a training batch, and count the images that are right."""
+    from keras import ops
+
+    loss, right = loss_and_right(logits, labels, smoothing)
+    return loss, ops.sum(ops.cast(right, "int32"))

@@ -1,0 +1,77 @@
+"""The store of learning curves: a folder with a curve in each of its folders."""
+
+import logging
+import shutil
+import time
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+from convstudy.core.files import read_sealed
+from convstudy.core.locks import lock
+from convstudy.layers import models
+from convstudy.training.curve import Curve
+from convstudy.training.record import summarise
+
+logger = logging.getLogger(__name__)
+
+
+def single_kind_curves(
+    config: Mapping[str, Any], store: Path, dataset: Any
+) -> Generator[Curve, None, None]:
+    """Give the curves of a config's single-kind networks, all replicates of one after another.
+
+    Args:
+        dataset: Images and labels; for the curves' names, its ``digest`` is enough.
+    """
+    training = config["training"]
+    for kinds in models.single_kind_models().values():
+        for replicate in range(training["replicates"]):
+            epochs = training["epochs"]
+            yield Curve(store, kinds, replicate, config["model"], training, epochs, dataset)
+
+
+def stored(store: Path) -> list[dict[str, Any]]:
+    """List the curves of a store, oldest first: name, epochs, best accuracy, bytes, age in days."""
+    rows = []
+    for path in sorted(store.glob("*/curve.json"), key=lambda one: one.stat().st_mtime):
+        try:
+            records = read_sealed(path)["records"]
+        except ValueError as error:
+            logger.warning("%s is damaged (%s)", path, error)
+            records = []
+        summary = summarise(records)
+        rows.append(
+            {
+                "name": path.parent.name,
+                "epochs": summary["epochs"],
+                "test_accuracy_best": summary["test_accuracy_best"],
+                "seconds": summary["seconds"],
+                "bytes": sum(one.stat().st_size for one in path.parent.iterdir()),
+                "days": (time.time() - path.stat().st_mtime) / 86400,
+            }
+        )
+    return rows
+
+
+def prune(store: Path, days: float, checkpoints_only: bool) -> int:
+    """Remove the curves that nothing has added to for some days, and count the bytes.
+
+    Args:
+        days: Age from which a curve goes.
+        checkpoints_only: Keep the records: only a curve that is asked for more epochs is then
+            trained anew.
+    """
+    freed = 0
+    for row in stored(store):
+        folder = store / row["name"]
+        if row["days"] < days:
+            continue
+        with lock(folder):
+            paths = list(folder.glob("*.keras")) if checkpoints_only else list(folder.iterdir())
+            freed += sum(path.stat().st_size for path in paths)
+            for path in paths:
+                path.unlink()
+            if not checkpoints_only:
+                shutil.rmtree(folder)
+    return freed
