@@ -20,7 +20,7 @@ from convstudy.analyses.timing import numbers as timing
 from convstudy.core.files import write_csv, write_text
 from convstudy.layers import models
 from convstudy.layers.models import POSITIONS
-from convstudy.results import module_means
+from convstudy.results import accuracies
 from convstudy.stats import intervals
 from document import ROOT, markdown, with_parts
 from scipy.stats import norm
@@ -212,7 +212,7 @@ COUNTED = {
 
 
 def _tabulated(rng: np.random.Generator, true: np.ndarray, ratio: float, number: int) -> Any:
-    """Draw accuracies of trainings, and give what `module_means.means` makes of them."""
+    """Draw accuracies of trainings, and give what `accuracies.means` makes of them."""
     spreads = ERROR * np.linspace(1, ratio, len(true)) / ((1 + ratio) / 2)
     drawn = true + spreads * rng.normal(size=(number, len(true)))
     pooled = drawn.var(axis=0, ddof=1).mean()
@@ -231,7 +231,7 @@ def best_of_many(runs: int, worlds: Any = None) -> Rows:
         ranks, widths, kept, alike, first = [], [], [], [], []
         for _ in range(runs):
             found, _ = _tabulated(rng, true, ratio, number)
-            low, high = module_means.rank_sets(found)
+            low, high = accuracies.rank_sets(found)
             ranks.append((low <= 1 + above) & (above + beside <= high))
             widths.append(high - low + 1)
             first.append(low[true == true.max()] == 1)
@@ -260,7 +260,7 @@ def chances(runs: int, numbers: tuple[int, ...] = REPLICATES, draws: int = 1000)
             true = 0.45 + apart * ERROR * rng.normal(size=len(MODULES))
             found, freedom = _tabulated(rng, true, 1.0, number)
             best = int(found["mean"].to_numpy().argmax())
-            drawn = module_means.draw_means(found, freedom, draws)
+            drawn = accuracies.draw_means(found, freedom, draws)
             right.append(true.argmax() == best)
             said.append((drawn.argmax(axis=1) == best).mean())
         world = f"true means {apart:g} spreads apart"

@@ -12,7 +12,7 @@ from convstudy.analyses.module_table import numbers as module_table
 from convstudy.analyses.penalties import numbers as penalties
 from convstudy.analyses.timing import numbers as timing
 from convstudy.report import table_specs
-from convstudy.results import module_means
+from convstudy.results import accuracies
 from convstudy.stats import intervals as stats
 
 RUNS = 300
@@ -78,7 +78,7 @@ def test_the_document_says_how_every_interval_of_the_report_is_made():
         assert ends in pd.read_csv(RECORDED / f"{name}.csv", nrows=1), (name, column)
     known = {
         name
-        for part in (module_means, module_table, epoch_selection, penalties, stats, timing)
+        for part in (accuracies, module_table, epoch_selection, penalties, stats, timing)
         for name in vars(part)
     }
     made_by = set(re.findall(r"`(\w+)` \|$", DOCUMENT, re.MULTILINE))

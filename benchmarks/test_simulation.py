@@ -1,6 +1,6 @@
 import pandas as pd
 import pytest
-from search_example import EPOCHS, PENALTY, SETTINGS, PaperTrainer, search
+from helpers.search import EPOCHS, PENALTY, SETTINGS, PaperTrainer, search
 from simulation import Clock, Costs, Lock, World, replayed, simulate
 
 NOTHING = Costs(start=0, set_up=0, epoch=10, report=0, claim=0)

@@ -2,23 +2,20 @@
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import hypothesis
 import pytest
+from helpers.paths import ROOT
 
 # A busy machine is no failure.
 hypothesis.settings.register_profile("convstudy", deadline=None)
 hypothesis.settings.load_profile("convstudy")
 
-ROOT = Path(__file__).parents[1]
-
 # Must stand before anything imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # As in training: sums that are split among threads otherwise round otherwise.
 os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +36,7 @@ def real_data() -> Path:
 def recorded(tmp_path_factory) -> Path:
     """Give a copy of the recorded run, which has all parts, at a reduced scale, with its tables."""
     from convstudy.analyses.article_study import tables
-    from sample_results import RECORDED
+    from helpers.results import RECORDED
 
     folder = tmp_path_factory.mktemp("recorded") / "results"
     shutil.copytree(RECORDED.folder, folder)

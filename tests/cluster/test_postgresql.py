@@ -9,18 +9,20 @@ from collections import Counter
 import optuna
 import pandas as pd
 import pytest
-import search_example
-from convstudy.config import storage_url
+from convstudy.config import settings
 from convstudy.core.errors import UserError
 from convstudy.search import storages
-from pipeline_example import Project
-from search_example import search
+from helpers.paths import with_helpers
+from helpers.pipeline import Project
+from helpers.search import search
 
 
 def start_worker(folder, storage, trials, worker, workers, seconds=0.02):
-    command = [sys.executable, search_example.__file__, folder, storage, trials]
+    command = [sys.executable, "-m", "helpers.search", folder, storage, trials]
     command += ["--worker", worker, "--workers", workers, "--seconds-an-epoch", seconds]
-    return subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [*map(str, command)], env=with_helpers(), stderr=subprocess.PIPE, text=True
+    )
 
 
 def start_four(folder, storage, trials, seconds=0.02):
@@ -166,7 +168,7 @@ def test_a_server_that_is_not_there_is_one_line(tmp_path, postgres, monkeypatch)
 def test_a_wrong_url_is_not_repeated(monkeypatch, url):
     monkeypatch.setenv("CONVSTUDY_STORAGE", url)
     with pytest.raises(UserError, match="allowed is postgresql://USER@HOST/DATABASE") as caught:
-        storage_url.postgres_url()
+        settings.postgres_url()
     assert "hidden" not in str(caught.value)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from convstudy.core.files import read_json
-from pipeline_example import TINY, Project, merged
+from helpers.pipeline import TINY, Project, merged
 
 SLURM = (
     "--profile",

@@ -1,8 +1,8 @@
 import importlib
 
-import fault_table
 import pandas as pd
 import pytest
+from helpers import faults as fault_table
 
 
 def test_the_table_of_faults_is_that_of_the_tests():

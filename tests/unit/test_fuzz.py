@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import search_example
 import yaml
 from convstudy.config import settings
 from convstudy.core.errors import UserError
 from convstudy.data import dataset, sources
 from convstudy.training.trainer import Recipe
+from helpers import search as search_example
+from helpers.search import EPOCHS, PaperCurve, search
 from PIL import Image
-from search_example import EPOCHS, PaperCurve, search
 
 JUNK = [
     None, True, -1, 0, 1, 10**30, 0.5, -0.0, float("nan"), float("inf"), "", "x", "1e-3", "null",

@@ -19,7 +19,7 @@ from convstudy.claims import ledger, verdicts
 from convstudy.core import environment
 from convstudy.core.files import file_digest, read_json, write_csv, write_json, write_text
 from convstudy.layers import models
-from convstudy.report import drawing, parts
+from convstudy.report import parts
 from convstudy.report.rendering import render
 from convstudy.results import reference_runs
 from convstudy.results.run import Results
@@ -58,7 +58,7 @@ def make(folder: Path) -> Path:
     write_csv(results.folder / "claims.csv", verdicts.check(results, listed, OVERLAY))
     for name, figure in parts.drawings(results.analyses).items():
         write_text(kept / f"figures/{name}.txt", drawn(figure.draw(results)))
-    drawing.draw_figures(results, results.folder / "figures")
+    parts.draw_figures(results, results.folder / "figures")
     (folder / "reports").mkdir()
     page = folder / "reports/report.html"
     render(results, QUICK["report"]["title"], folder / "reports/report.ipynb", page)

@@ -8,7 +8,7 @@ from convstudy.layers import models
 from convstudy.results import reference_runs
 from convstudy.results.run import Results
 from convstudy.training.curve import Curve
-from pipeline_example import Project
+from helpers.pipeline import Project
 
 TINY = {
     "data": {"validation_images": 50},

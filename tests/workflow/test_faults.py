@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pytest
 from convstudy.core.files import read_json
-from pipeline_example import Project
+from helpers.pipeline import Project
 
 GOAL = "results/training/curves/conv_0.json"
 SUMMARY = "results/training/summary.csv"

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from convstudy.core.files import file_digest, read_json
 from convstudy.provenance.job_records import ARCHIVE
-from pipeline_example import Project
+from helpers.pipeline import Project
 from rocrate.rocrate import ROCrate
 
 

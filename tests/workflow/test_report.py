@@ -19,13 +19,13 @@ from convstudy.claims import ledger, verdicts
 from convstudy.config.analyses import EXTRAS
 from convstudy.core.files import file_digest, write_csv
 from convstudy.provenance.job_records import recorded
-from convstudy.report import drawing, rendering
+from convstudy.report import parts, rendering
 from convstudy.report.report import Report
 from convstudy.results import reference_runs as recorded_runs
 from convstudy.results.run import Results, figure_names
-from sample_results import OVERLAY, write_extras, write_sample
+from helpers.paths import OVERLAY, ROOT
+from helpers.results import write_extras, write_sample
 
-ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 LISTED = ledger.load(ROOT / "config/claims.yaml")
@@ -61,7 +61,7 @@ def render(folder: Path, extras: bool = False, **sample) -> Rendered:
         output=drawn,
     )
     with recorded(plotting, folder):
-        drawing.draw_figures(results, results.folder / "figures")
+        parts.draw_figures(results, results.folder / "figures")
     path = folder / "report.html"
     rendering.render(results, TITLE, folder / "report.ipynb", path)
     return Rendered(folder, path, path.read_text(encoding="utf-8"))

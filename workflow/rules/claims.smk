@@ -1,12 +1,13 @@
 """The article's statements and ours, judged by what the run found."""
 
+from convstudy.analyses.replay.draws import STATEMENTS
 from convstudy.claims import ledger
 
 CLAIMS = Path("config/claims.yaml")
 
 # A mistake in the claims is said before anything is trained.
 try:
-    ledger.load(CLAIMS)
+    ledger.load(CLAIMS, STATEMENTS)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

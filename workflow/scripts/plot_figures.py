@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from convstudy.provenance.job import job
-from convstudy.report.drawing import draw_figures
+from convstudy.report.parts import draw_figures
 from convstudy.results.run import Results
 
 with job(snakemake):

@@ -1,14 +1,13 @@
 """The claims as data: config/claims.yaml, checked, with the article's figures put in."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from convstudy.analyses.replay import draws
 from convstudy.article import facts
 from convstudy.config.schema import schema_mistakes
 from convstudy.core.errors import UserError
@@ -40,8 +39,11 @@ class Claim:
     draws: str = ""
 
 
-def load(path: Path) -> list[Claim]:
+def load(path: Path, drawn: Collection[str] | None = None) -> list[Claim]:
     """Read claims, with the article's figures put in.
+
+    Args:
+        drawn: Ids of what replayed studies are asked about; only their claims may have ``draws``.
 
     Raises:
         UserError: With one line for each mistake: file, claim, key, what is allowed, the fix.
@@ -74,7 +76,7 @@ def load(path: Path) -> list[Claim]:
         flat = {"$defs": schema["$defs"], "items": {"$ref": "#/$defs/claim"}}
         mistakes = list(schema_mistakes(entries, flat, "the claims", names))
     if not mistakes:
-        mistakes = list(_further_mistakes(entries))
+        mistakes = list(_further_mistakes(entries, drawn))
     if mistakes:
         head = f"{path} has a mistake" if len(mistakes) == 1 else f"{path} has mistakes"
         raise UserError("\n  ".join([f"{head}:", *mistakes]))
@@ -116,7 +118,7 @@ def _tests(entry: Json) -> list[str]:
     return [kind for kind in TESTS if kind in entry]
 
 
-def _further_mistakes(entries: list[Json]) -> Iterator[str]:
+def _further_mistakes(entries: list[Json], drawn: Collection[str] | None) -> Iterator[str]:
     """Find what the schema cannot: ids given twice, two tests, figures that are not there."""
     seen: set[str] = set()
     for entry in entries:
@@ -126,9 +128,8 @@ def _further_mistakes(entries: list[Json]) -> Iterator[str]:
         seen.add(entry["id"])
         if len(tests := _tests(entry)) > 1:
             yield f"{name} has {' and '.join(tests)}; allowed is one of them; remove the others"
-        if "draws" in entry and entry["id"] not in draws.STATEMENTS:
-            known = ", ".join(draws.STATEMENTS)
-            yield f"{name} has draws; allowed are the claims {known}; remove it"
+        if "draws" in entry and drawn is not None and entry["id"] not in drawn:
+            yield f"{name} has draws; allowed are the claims {', '.join(drawn)}; remove it"
         for path, form in figures(entry):
             try:
                 format(facts.figure(path), form or "")

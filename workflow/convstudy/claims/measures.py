@@ -1,5 +1,6 @@
 """What a claim asks of a table, as numbers with intervals, and whether they lie where it holds."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 from math import inf
 from typing import Any, NamedTuple
@@ -70,7 +71,7 @@ class NothingThereError(Exception):
         self.drawn = drawn
 
 
-def _compared(claim: Claim, test: Json, results: Results) -> tuple[list[Comparison], str, bool]:
+def compared(claim: Claim, test: Json, results: Results) -> tuple[list[Comparison], str, bool]:
     """Do a claim's test: its comparisons, the evidence, whether there are too few replicates."""
     unit = claim.unit
     table = results.table(claim.file)
@@ -149,25 +150,17 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame) -> Quantity:
         values = pd.Series([rows[column].agg(reduce)])
     else:
         values = rows[column]
-    low, high = values, values
     right = None
     if interval == "accuracy":
         _require_column(claim, record.RIGHT_OF[column], table)
         right = record.right(rows, column)
-        low, high = (pd.Series(end, values.index) for end in intervals.accuracy_interval(right))
-    elif interval == "student":
-        low, high = (pd.Series(end, values.index) for end in intervals.mean_interval(rows[column]))
-    elif interval == "prediction":
-        # In which one more training of the same network would lie.
-        trained = table.groupby(asked["models"])[column].agg(["mean", "var", "count"])
-        halves = intervals.prediction_half_width(*trained.to_numpy().T)
-        half = halves[trained.index.get_loc(rows[asked["models"]].iloc[0])]
-        low, high = values - half, values + half
-    elif interval:
+    if ends:
         # The least of several lies between the least of their lower and of their upper ends.
         low, high = (
             pd.Series(every[end].agg(reduce), values.index) if reduce else rows[end] for end in ends
         )
+    else:
+        low, high = _ends(asked, table, rows, values, right)
     if "over" in asked:
         divisor = measure(claim, asked["over"], table)
         ends = [values, low, high, *divisor[:3]]
@@ -181,6 +174,26 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame) -> Quantity:
     # A table gives no interval where there is one replicate.
     few = (replicated and number < LEAST_REPLICATES) or bool(low.isna().any())
     return Quantity(values, low, high, names, rows, few, right, interval == "prediction")
+
+
+def _ends(
+    asked: Json, table: pd.DataFrame, rows: pd.DataFrame, values: pd.Series, right: Any
+) -> Iterator[pd.Series]:
+    """Give the ends of the interval that a quantity names; without one, the values themselves."""
+    interval, column = asked.get("interval"), asked["column"]
+    if interval == "accuracy":
+        ends = intervals.accuracy_interval(right)
+    elif interval == "student":
+        ends = intervals.mean_interval(rows[column])
+    elif interval == "prediction":
+        # In which one more training of the same network would lie.
+        trained = table.groupby(asked["models"])[column].agg(["mean", "var", "count"])
+        halves = intervals.prediction_half_width(*trained.to_numpy().T)
+        half = halves[trained.index.get_loc(rows[asked["models"]].iloc[0])]
+        ends = values - half, values + half
+    else:
+        ends = values, values
+    return (pd.Series(end, values.index) for end in ends)
 
 
 def _difference(

@@ -219,7 +219,7 @@ def _workers_fit(config: Config) -> Iterator[str]:
 
 def _storage_is_named(config: Config) -> Iterator[str]:
     if config["search"]["storage"] == "postgresql":
-        from convstudy.config.storage_url import postgres_url
+        from convstudy.config.settings import postgres_url
 
         try:
             postgres_url()
@@ -352,3 +352,33 @@ def penalty(config: Mapping[str, Any]) -> dict[str, float]:
 def recipe_training(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
     """Give the ``training`` section as a recipe changes it."""
     return merged(config["training"], config["recipes"]["compared"][recipe])
+
+
+URL_VARIABLE = "CONVSTUDY_STORAGE"
+
+
+URL_EXAMPLE = "postgresql://USER@HOST/DATABASE"
+
+
+def postgres_url() -> Any:
+    """Take the URL from the environment, for the driver that is installed.
+
+    Raises:
+        UserError: If it is missing or malformed. The line does not repeat it.
+    """
+    import sqlalchemy
+
+    text = os.environ.get(URL_VARIABLE, "")
+    allowed = f"allowed is {URL_EXAMPLE}, with :PASSWORD after USER or a ~/.pgpass"
+    if not text:
+        raise UserError(
+            f"search.storage: postgresql, but the environment variable {URL_VARIABLE} is not set;"
+            f" {allowed}; export it before the run"
+        )
+    try:
+        url = sqlalchemy.make_url(text)
+        if url.drivername not in ("postgresql", "postgresql+psycopg") or not url.database:
+            raise ValueError
+    except (ValueError, sqlalchemy.exc.ArgumentError):
+        raise UserError(f"{URL_VARIABLE}: no URL of a PostgreSQL; {allowed}; mend it") from None
+    return url.set(drivername="postgresql+psycopg")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
 from convstudy.core.files import replacing
 from convstudy.layers.kinds import KINDS
@@ -231,3 +231,21 @@ def save(figure: "Figure", stem: str | Path, suffixes: Sequence[str] = ("svg", "
             with replacing(f"{stem}.{suffix}") as temporary:
                 about = metadata[suffix]
                 figure.savefig(temporary, dpi=200, metadata=about, facecolor="white")
+
+
+def leading_kind(kinds: Sequence[str]) -> str:
+    """Give the kind that most layers of a module are of, or `MIXED`."""
+    most = max(kinds, key=kinds.count)
+    return most if list(kinds).count(most) > 1 else MIXED
+
+
+class Drawing(NamedTuple):
+    """A figure, whose caption is the file ``captions/NAME.rst`` beside it.
+
+    Attributes:
+        draw: Results to figure.
+        numbers: Results to its main numbers, for those who do not see it.
+    """
+
+    draw: "Callable[[Results], Figure]"
+    numbers: Callable[[Results], list[str]]

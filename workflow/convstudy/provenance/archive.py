@@ -14,17 +14,7 @@ import yaml
 
 from convstudy.core import environment
 from convstudy.core.files import file_digest, read_json, replacing
-from convstudy.provenance.job_records import (
-    ARCHIVE,
-    DATA,
-    RECORDS,
-    REFERENCE,
-    Record,
-    commit_name,
-    job_name,
-    read_records,
-    result_files,
-)
+from convstudy.provenance import job_records
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +59,12 @@ def packed_files(root: Path) -> list[str]:
 
     The images are left out: they are not ours to pass on.
     """
-    found = {name for name in result_files(root) if name != ARCHIVE and not name.endswith(".npy")}
-    for name in (*SOURCES, RECORDS, REFERENCE):
+    found = {
+        name
+        for name in job_records.result_files(root)
+        if name != job_records.ARCHIVE and not name.endswith(".npy")
+    }
+    for name in (*SOURCES, job_records.RECORDS, job_records.REFERENCE):
         path = root / name
         files = [path] if name in SOURCES and not path.is_dir() else path.rglob("*")
         found |= {
@@ -116,8 +110,8 @@ class _Description:
         self.names = names
         self.crate = ROCrate(version="1.1")
         self.crate.metadata.extra_contexts.append(TERMS)
-        self.records, _ = read_records(root / RECORDS)
-        self.data = read_json(root / DATA)
+        self.records, _ = job_records.read_records(root / job_records.RECORDS)
+        self.data = read_json(root / job_records.DATA)
         self.citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
         self.authors = [self._author(one) for one in self.citation["authors"]]
         self.works = [self._work(one) for one in self.citation["references"]]
@@ -217,7 +211,9 @@ class _Description:
         ]
         images = [one.id for one in self.works if "CIFAR-10" in one["description"]]
         made = [name for name in self.names if name.startswith(("results/", "reports/"))]
-        commits = {commit_name(record["commit"], record["dirty"]) for record in self.records}
+        commits = {
+            job_records.commit_name(record["commit"], record["dirty"]) for record in self.records
+        }
         run = self._add(
             "#run",
             "CreateAction",
@@ -229,11 +225,15 @@ class _Description:
             endTime=max(record["ended"] for record in self.records),
             agent=_reference(self.authors[:1]),
             object=_reference(given if self.data["synthetic"] else [*given, *images]),
-            result=_reference(name for name in made if not name.startswith((RECORDS, REFERENCE))),
+            result=_reference(
+                name
+                for name in made
+                if not name.startswith((job_records.RECORDS, job_records.REFERENCE))
+            ),
         )
         self.crate.root_dataset.append_to("mentions", run)
         for name in made:
-            if name.startswith(f"{RECORDS}/"):
+            if name.startswith(f"{job_records.RECORDS}/"):
                 self.crate.get(name)["about"] = run
 
     def _describe_rule(self, rule: str) -> None:
@@ -244,19 +244,20 @@ class _Description:
         self.workflow.append_to("hasPart", tool)
         self.workflow.append_to("step", step)
 
-    def _describe_job(self, record: Record) -> None:
+    def _describe_job(self, record: job_records.Record) -> None:
         """Add a job: its rule, when and where it ran, and what of the archive it read and wrote."""
-        name, rule = job_name(record), record["rule"]
+        name, rule = job_records.job_name(record), record["rule"]
         machine = environment.machine(record["hardware"])
         files = {
             key: _reference(one["path"] for one in record[part] if one["path"] in self.names)
             for key, part in (("object", "inputs"), ("result", "outputs"))
         }
+        commit = job_records.commit_name(record["commit"], record["dirty"])
         action = self._add(
             f"#job-{_slug(name)}",
             "CreateAction",
             name=name,
-            description=f"On {machine}, at {commit_name(record['commit'], record['dirty'])}",
+            description=f"On {machine}, at {commit}",
             instrument={"@id": f"#rule-{rule}"},
             startTime=record["started"],
             endTime=record["ended"],

@@ -18,8 +18,8 @@ def code_digest(script: Path | None = None, package: Path = PACKAGE) -> str:
 
     Args:
         script: The job's script: it and all that it imports of this package, directly or not, are
-            hashed, with the data files of those modules, but for the modules of `FRAME`. Without
-            it, all of the package is.
+            hashed, with the data files that bear their names, but for the modules of `FRAME`.
+            Without it, all of the package is.
         package: The package's folder.
     """
     if script is None:

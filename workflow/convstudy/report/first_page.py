@@ -7,20 +7,10 @@ import pandas as pd
 from convstudy.article import facts
 from convstudy.claims import verdicts
 from convstudy.claims.ledger import OWN
-from convstudy.display import style
-from convstudy.display.formats import (
-    ACCURACY,
-    CHANGE_POINTS,
-    DASH,
-    PERCENT,
-    POINTS,
-    THIN,
-    WHOLE,
-    write,
-)
+from convstudy.display import formats, style
 from convstudy.layers.kinds import KINDS
+from convstudy.report import html
 from convstudy.report.answer import Answer
-from convstudy.report.html import Html, escape, picture, pill, sentence
 from convstudy.results.run import Results
 
 GROUPS = {
@@ -36,8 +26,8 @@ def first_page(
     found: Answer,
     alternative: str,
     caption: str,
-    made: Html,
-) -> Html:
+    made: html.Html,
+) -> html.Html:
     """Show the first page.
 
     Args:
@@ -47,11 +37,11 @@ def first_page(
         caption: The figure's, beside real images.
         made: How it was made.
     """
-    text = sentence(found.text)
+    text = html.sentence(found.text)
     # A command stands in the text as code.
     while "`" in text:
         text = text.replace("`", "<code>", 1).replace("`", "</code>", 1)
-    answer = f'<p class="answer"><strong>{sentence(found.lead)}</strong> {text}</p>'
+    answer = f'<p class="answer"><strong>{html.sentence(found.lead)}</strong> {text}</p>'
     if found.refuted:
         answer += _refuted(found.refuted)
     if found.conditions:
@@ -62,10 +52,10 @@ def first_page(
             more = f' <a href="#differences">{word}</a>'
         box = f"<strong>{found.box}</strong> " if found.box else ""
         shade = "amber" if results.reductions else "grey"
-        answer += f'<p class="box {shade}">{box}{sentence(found.conditions)}{more}</p>'
+        answer += f'<p class="box {shade}">{box}{html.sentence(found.conditions)}{more}</p>'
     kinds = _counts(results) if results.synthetic else _kinds(results)
     figure = _picture(results, alternative, caption, made)
-    return Html(
+    return html.Html(
         f'<div class="first"><div>{answer}</div>{figure}</div>{kinds}{_verdicts(results, judged)}'
     )
 
@@ -73,28 +63,28 @@ def first_page(
 def _refuted(refuted: Sequence[tuple[str, str]], most: int = 3) -> str:
     """Name the claims that are not reproduced, and lead to them."""
     listed = "; ".join(
-        f'<a href="#claim-{name}">{sentence(statement.rstrip("."))}</a>'
+        f'<a href="#claim-{name}">{html.sentence(statement.rstrip("."))}</a>'
         for name, statement in refuted[:most]
     )
     more = f"; and {len(refuted) - most} more" if len(refuted) > most else ""
     return f"<p><strong>Not reproduced:</strong> {listed}{more}.</p>"
 
 
-def _picture(results: Results, alternative: str, caption: str, made: Html) -> str:
+def _picture(results: Results, alternative: str, caption: str, made: html.Html) -> str:
     """Show the figure, with a class of its own."""
     if results.synthetic:
         caption = "What the networks of one kind need, beside Conv2D."
-    shown = picture(results.path("figures/answer_tradeoff.svg"), alternative, caption, made)
+    shown = html.picture(results.path("figures/answer_tradeoff.svg"), alternative, caption, made)
     return shown.text.replace("<figure>", '<figure class="tradeoff">', 1)
 
 
 def _grid(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
     """Show a table whose rows are cards on a phone, where each cell has its head beside it."""
-    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    top = "".join(f'<th scope="col">{html.escape(head)}</th>' for head in heads)
     body = ""
     for first, *cells in rows:
         body += f'<tr><th scope="row">{first}</th>' + "".join(
-            f'<td data-head="{escape(head)}">{cell}</td>'
+            f'<td data-head="{html.escape(head)}">{cell}</td>'
             for head, cell in zip(heads[1:], cells, strict=True)
         )
         body += "</tr>"
@@ -114,19 +104,23 @@ def _kinds(results: Results) -> str:
     heads += [""] if small else []
     rows = []
     for row in table.to_dict("records"):
-        low, high = (write(row[end], ACCURACY).split(THIN)[0] for end in ("low", "high"))
+        low, high = (
+            formats.write(row[end], formats.ACCURACY).split(formats.THIN)[0]
+            for end in ("low", "high")
+        )
         cells = [
-            _swatch(row["kind"]) + escape(row["label"]),
-            write(counted[row["kind"]], WHOLE),
-            write(row["article"], PERCENT),
-            _change(row["article_minus_above"], POINTS),
-            f"{write(row['mean'], ACCURACY)} <small>{low} to {high}</small>",
-            _change(row["minus_above"], CHANGE_POINTS),
+            _swatch(row["kind"]) + html.escape(row["label"]),
+            formats.write(counted[row["kind"]], formats.WHOLE),
+            formats.write(row["article"], formats.PERCENT),
+            _change(row["article_minus_above"], formats.POINTS),
+            f"{formats.write(row['mean'], formats.ACCURACY)} <small>{low} to {high}</small>",
+            _change(row["minus_above"], formats.CHANGE_POINTS),
         ]
         ends = row["minus_above_low"], row["minus_above_high"]
         seen = ""
         if pd.notna(ends[0]):
-            cells[-1] += f" <small>{' to '.join(write(end, CHANGE_POINTS) for end in ends)}</small>"
+            low, high = (formats.write(end, formats.CHANGE_POINTS) for end in ends)
+            cells[-1] += f" <small>{low} to {high}</small>"
             # The article has each below the row above.
             seen = _seen("agrees" if ends[1] < 0 else "disagrees" if ends[0] > 0 else "unclear")
         rows.append([*cells, seen] if small else cells)
@@ -140,7 +134,7 @@ def _kinds(results: Results) -> str:
 
 
 def _change(value: float, form: str) -> str:
-    return DASH if pd.isna(value) else write(value, form)
+    return formats.DASH if pd.isna(value) else formats.write(value, form)
 
 
 def _counts(results: Results) -> str:
@@ -148,10 +142,10 @@ def _counts(results: Results) -> str:
     printed, counted = facts.parameter_counts(), results.counts.set_index("model")
     rows = [
         [
-            _swatch(kind) + escape(KINDS[kind].label),
-            write(printed[kind], WHOLE),
-            write(counted.loc[kind, "parameters"], WHOLE),
-            write(counted.loc[kind, "macs"], WHOLE),
+            _swatch(kind) + html.escape(KINDS[kind].label),
+            formats.write(printed[kind], formats.WHOLE),
+            formats.write(counted.loc[kind, "parameters"], formats.WHOLE),
+            formats.write(counted.loc[kind, "macs"], formats.WHOLE),
         ]
         for kind in ("conv", "separable", "depthwise")
     ]
@@ -174,7 +168,7 @@ def _verdicts(results: Results, judged: pd.DataFrame) -> str:
         else:
             cells = [
                 " ".join(
-                    pill(verdict, f"{number[verdict]} {verdict}")
+                    html.pill(verdict, f"{number[verdict]} {verdict}")
                     for verdict in verdicts.VERDICTS.values()
                     if verdict in number
                 )

@@ -1,14 +1,19 @@
 """What the analyses give to the report: figures, tables, findings."""
 
+import logging
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.resources import files
+from pathlib import Path
 from types import ModuleType
 
 from convstudy.config.analyses import ARTICLE
+from convstudy.display import style
 from convstudy.display.columns import Table
-from convstudy.display.drawing import Drawing
+from convstudy.display.style import Drawing
 from convstudy.results.run import Results
+
+logger = logging.getLogger(__name__)
 
 
 def _modules(made: Sequence[str], name: str) -> list[ModuleType]:
@@ -33,3 +38,12 @@ def findings(analysis: str, results: Results) -> list[str]:
     """Give what an analysis found, in sentences."""
     found: list[str] = import_module(f"convstudy.analyses.{analysis}.shown").findings(results)
     return found
+
+
+def draw_figures(results: Results, folder: Path) -> None:
+    """Draw all figures into a folder, as PNG and SVG, and below ``narrow`` for phones."""
+    for name, drawing in drawings(results.analyses).items():
+        style.save(drawing.draw(results), folder / name)
+        with style.narrow_screen():
+            style.save(drawing.draw(results), folder / "narrow" / name, ["svg"])
+        logger.info("%s", folder / name)

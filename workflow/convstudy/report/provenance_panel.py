@@ -7,17 +7,7 @@ import pandas as pd
 from convstudy.core.environment import machine, time_of_day
 from convstudy.core.files import file_digest
 from convstudy.display.columns import Column
-from convstudy.provenance.job_records import (
-    RECORDS,
-    Record,
-    commit_name,
-    job_name,
-    lineage,
-    output_digest,
-    producers,
-    read_records,
-    seeds,
-)
+from convstudy.provenance import job_records
 from convstudy.report.html import Html, escape, table
 from convstudy.results.run import Results
 
@@ -39,8 +29,8 @@ class Origins:
 
     def __init__(self, results: Results) -> None:
         self.results = results
-        self.records, _ = read_records(results.folder / "provenance")
-        self._made_by = producers(self.records)
+        self.records, _ = job_records.read_records(results.folder / "provenance")
+        self._made_by = job_records.producers(self.records)
 
     def of(self, name: str) -> Html:
         """Show, folded, how a file was made, which is named as below the results folder."""
@@ -50,19 +40,19 @@ class Origins:
         path = f"results/{name}"
         record = self._made_by.get(path)
         digest = file_digest(self.results.path(name))
-        if record is None or output_digest(record, path) != digest:
+        if record is None or job_records.output_digest(record, path) != digest:
             state = "No job's record names" if record is None else "No longer as its job wrote it:"
             return _folded(
                 f"<p>{state} <code>{escape(path)}</code>, SHA-256 <code>{digest}</code>;"
                 f" <code>snakemake --cores all --force {escape(path)}</code> makes it anew.</p>"
             )
-        behind = lineage(path, self._made_by)
+        behind = job_records.lineage(path, self._made_by)
         jobs = f"{len(behind)} jobs, this one included" if len(behind) > 1 else "this job alone"
-        numbers = seeds(self.results.run["config"])
+        numbers = job_records.seeds(self.results.run["config"])
         rows = {
-            "Job": f'<a href="#{_anchor(record)}">{escape(job_name(record))}</a>,'
+            "Job": f'<a href="#{_anchor(record)}">{escape(job_records.job_name(record))}</a>,'
             f" {time_of_day(record['ended'])}",
-            "Code": escape(commit_name(record["commit"], record["dirty"])),
+            "Code": escape(job_records.commit_name(record["commit"], record["dirty"])),
             "Machine": escape(machine(record["hardware"])),
             "Stands on": f"{jobs}, on {escape(_machines(behind))}",
             "Networks": f"trained on {escape(', '.join(sorted(set(self.results.devices))))}",
@@ -75,13 +65,13 @@ class Origins:
 
     def jobs(self) -> Html:
         """Show the record of every job, folded by rule."""
-        by_rule: dict[str, list[Record]] = {}
+        by_rule: dict[str, list[job_records.Record]] = {}
         for record in self.records:
             by_rule.setdefault(record["rule"], []).append(record)
         shown = "".join(_of_rule(rule, records) for rule, records in by_rule.items())
         return Html(
-            f"<p>Each job leaves a record in <code>{RECORDS}</code>: code, settings, seeds,"
-            " packages, machine, and the SHA-256 of every file that it read or wrote."
+            f"<p>Each job leaves a record in <code>{job_records.RECORDS}</code>: code, settings,"
+            " seeds, packages, machine, and the SHA-256 of every file that it read or wrote."
             " <code>snakemake --cores 1 verify_provenance</code> hashes all of them again. This"
             " page's own record is written after it.</p>" + shown
         )
@@ -91,12 +81,14 @@ def _folded(inside: str) -> Html:
     return Html(f'<details class="made"><summary>How this was made</summary>{inside}</details>')
 
 
-def _of_rule(rule: str, records: list[Record]) -> str:
+def _of_rule(rule: str, records: list[job_records.Record]) -> str:
     frame = pd.DataFrame(
         {
             "job": [" ".join(record["wildcards"].values()) or rule for record in records],
             "ended": [time_of_day(record["ended"]) for record in records],
-            "code": [commit_name(record["commit"], record["dirty"]) for record in records],
+            "code": [
+                job_records.commit_name(record["commit"], record["dirty"]) for record in records
+            ],
             "machine": [machine(record["hardware"]) for record in records],
             "files": ["<br>".join(_files(record)) for record in records],
         }
@@ -109,7 +101,7 @@ def _of_rule(rule: str, records: list[Record]) -> str:
     )
 
 
-def _files(record: Record) -> Iterable[str]:
+def _files(record: job_records.Record) -> Iterable[str]:
     for one in record["outputs"]:
         yield f"{escape(one['path'])} <code>{one['sha256'][:12]}</code>"
 
@@ -118,10 +110,10 @@ def _caption(rule: str) -> str:
     return f"Jobs of {rule}"
 
 
-def _anchor(record: Record) -> str:
+def _anchor(record: job_records.Record) -> str:
     # As the table names its caption.
     return f"table-jobs-of-{record['rule']}"
 
 
-def _machines(records: Iterable[Record]) -> str:
+def _machines(records: Iterable[job_records.Record]) -> str:
     return "; ".join(sorted({machine(record["hardware"]) for record in records}))

@@ -21,16 +21,9 @@ import pandas as pd
 
 from convstudy.article import facts
 from convstudy.config import settings
+from convstudy.core import files
 from convstudy.core.environment import now
 from convstudy.core.errors import UserError
-from convstudy.core.files import (
-    file_digest,
-    read_json,
-    replacing,
-    write_csv,
-    write_json,
-    write_text,
-)
 from convstudy.core.progress import duration
 from convstudy.layers.kinds import KINDS
 from convstudy.results.run import Results, result_files
@@ -98,7 +91,7 @@ def record(results: Results, folder: Path) -> None:
         _copy(path, folder / path.relative_to(results.folder))
     if any(folder.glob(f"{CURVES}/*.json")):
         for name, table in zip(TABLES, _tabulate_curves(folder), strict=True):
-            write_csv(folder / name, table)
+            files.write_csv(folder / name, table)
     _describe(results, folder)
 
 
@@ -192,7 +185,7 @@ def _copy(source: Path, target: Path) -> None:
             f"{target}: {source} has {source.stat().st_size / 1e6:.1f} MB, and allowed are"
             f" {MOST_BYTES / 1e6:g} MB a file; remove {source.parent} to leave that part out"
         )
-    with replacing(target) as temporary:
+    with files.replacing(target) as temporary:
         shutil.copyfile(source, temporary)
 
 
@@ -213,16 +206,16 @@ def _describe(results: Results, folder: Path) -> None:
     # The folder is that machine's own, and the next run's version may lack a setting.
     config["data"]["directory"] = None
     settings.drop_gone(config)
-    write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    files.write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
     recorded = Results(folder)
     if recorded.partial:
         command = f"python benchmarks/train_curves.py {folder}/config.yaml"
     else:
         command = f"snakemake --cores all --configfile {folder}/config.yaml"
-    files = [path for path in sorted(folder.rglob("*.*")) if path.name != "reference.json"]
-    digests = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+    kept = [path for path in sorted(folder.rglob("*.*")) if path.name != "reference.json"]
+    digests = {path.relative_to(folder).as_posix(): files.file_digest(path) for path in kept}
     about = {"name": folder.name, "recorded": now(), "command": command, "sha256": digests}
-    write_json(folder / "reference.json", about)
+    files.write_json(folder / "reference.json", about)
 
 
 def runs(results: Path) -> list[Results]:
@@ -248,7 +241,7 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
             **{kind: value for kind, value in facts.accuracies().items() if kind in KINDS},
         }
     ]
-    runs = [(read_json(run.folder / "reference.json")["name"], run) for run in recorded]
+    runs = [(files.read_json(run.folder / "reference.json")["name"], run) for run in recorded]
     for name, run in [*runs, ("This run", results)]:
         about, used = run.provenance, run.data["used"]
         kind = "synthetic" if run.synthetic else run.data["encoding"].upper()

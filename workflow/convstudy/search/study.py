@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import pandas as pd
 from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -29,11 +28,9 @@ from convstudy.layers.models import POSITIONS
 from convstudy.search.sampling import CANDIDATES, INTERVAL_STEPS, MINIMUM_TRIALS, pruner, sampler
 from convstudy.search.storages import FileStore, PostgresStore, this_machine
 from convstudy.training.curve import Curve, digest
-from convstudy.training.record import devices, summarise
 
 logger = logging.getLogger(__name__)
 
-BEST_ROWS = 5
 
 MakeCurve = Callable[[Sequence[str], int], Curve]
 
@@ -233,7 +230,7 @@ class Search:
         best = 0.0
         epochs = 0
         # Closed as soon as the trial is pruned, so that nobody waits for the curve any longer.
-        name = self._trial_name(trial.number)
+        name = self.trial_name(trial.number)
         with contextlib.closing(curve.epochs(self.epochs, name)) as records:
             for record in records:
                 epochs = record["epoch"]
@@ -282,9 +279,9 @@ class Search:
         trials = study.get_trials(deepcopy=False)[: self.settings["trials"]]
         for trial in trials[worker :: self.workers]:
             if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
-                curve = self._curve_of(trial)
+                curve = self.curve_of(trial)
                 last = len(trial.intermediate_values)
-                for _ in curve.epochs(last, self._trial_name(trial.number)):
+                for _ in curve.epochs(last, self.trial_name(trial.number)):
                     pass
 
     def _space(self) -> dict[str, list[str]]:
@@ -306,82 +303,11 @@ class Search:
         drawn = dict(zip(self.positions, kinds, strict=True))
         return sum(trial.params == drawn for trial in trials if trial.number < number)
 
-    def _trial_name(self, number: int) -> str:
+    def trial_name(self, number: int) -> str:
+        """Name a trial, in the records of the epochs that are trained for it."""
         return f"{self.name}_{self.key}/{number}"
 
-    def export(self) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-        """Give the trials, their epochs and a summary.
-
-        Returns:
-            trials: A row a trial, in order.
-            curves: A row a trial's epoch.
-            summary: Settings and totals of the study.
-
-        Raises:
-            UserError: If trials or epochs are missing.
-        """
-        with self.store.claim():
-            study = self.study()
-        stored = study.get_trials(deepcopy=False)[: self.settings["trials"]]
-        ended = sum(trial.state.is_finished() for trial in stored)
-        if ended < self.settings["trials"]:
-            raise UserError(
-                f"the study {self.name} has {ended} of {self.settings['trials']} trials, the rest"
-                " was lost; the workflow makes them: snakemake --cores all --forcerun"
-                " search_modules"
-            )
-        trials, curves = [], []
-        for trial in stored:
-            curve = self._curve_of(trial)
-            kinds = curve.kinds
-            records = curve.required(len(trial.intermediate_values))
-            summary = summarise(records)
-            self._compare(trial, records)
-            trained = sum(
-                record["trained_for"] == self._trial_name(trial.number) for record in records
-            )
-            parameters = self.parameters(kinds)
-            drawn = {**dict(zip(self.positions, kinds, strict=True)), "replicate": curve.replicate}
-            trials.append(
-                {
-                    "number": trial.number,
-                    "state": trial.state.name,
-                    **drawn,
-                    "epochs": summary["epochs"],
-                    "objective": trial.value if trial.state == TrialState.COMPLETE else None,
-                    "test_accuracy": summary["test_accuracy_best"],
-                    "best_epoch": summary["best_epoch"],
-                    "test_accuracy_last": summary["test_accuracy_last"],
-                    "parameters": parameters,
-                    "penalty": self.penalty.of(parameters),
-                    "seconds": summary["seconds"],
-                    "epochs_trained": trained,
-                    "epochs_reused": len(records) - trained,
-                    "device": devices(records),
-                    "reason": trial.user_attrs.get("reason"),
-                    "curve": curve.name,
-                }
-            )
-            fields = ("epoch", "test_accuracy", "loss", "train_accuracy", "test_loss")
-            curves += [
-                {"number": trial.number, **drawn, **{field: record[field] for field in fields}}
-                for record in records
-            ]
-        table = pd.DataFrame(trials)
-        totals = {
-            "study": self.name,
-            "settings": study.user_attrs["settings"],
-            "budget": self.settings["trials"],
-            "trials": len(table),
-            "states": table["state"].value_counts().sort_index().to_dict(),
-            "combinations": len(table[list(self.positions)].drop_duplicates()),
-            "epochs_asked": int(table["epochs"].sum()),
-            "epochs_trained": int(table["epochs_trained"].sum()),
-            "epochs_reused": int(table["epochs_reused"].sum()),
-        }
-        return table, pd.DataFrame(curves), totals
-
-    def _curve_of(self, trial: FrozenTrial) -> Curve:
+    def curve_of(self, trial: FrozenTrial) -> Curve:
         """Give the curve that a claimed trial asks for."""
         replicate = trial.user_attrs.get("replicate")
         if set(trial.params) != set(self.positions) or type(replicate) is not int:
@@ -392,32 +318,10 @@ class Search:
             )
         return self.make_curve(self._drawn(trial), replicate)
 
-    def _compare(self, trial: FrozenTrial, records: Sequence[dict[str, Any]]) -> None:
-        """Warn if a trial was ended by another curve than the one that is stored."""
-        parameters = self.parameters(self._drawn(trial))
-        best = max((record["test_accuracy"] for record in records), default=0.0)
-        expected = 1 - best + self.penalty.of(parameters)
-        if trial.state == TrialState.COMPLETE and abs(trial.value - expected) > 1e-9:
-            logger.warning(
-                "%s: trial %d ended with the objective %.6g, but its curve, which was trained again"
-                " since, gives %.6g",
-                self.name,
-                trial.number + 1,
-                trial.value,
-                expected,
-            )
-
     def copy_storage(self, path: Path) -> None:
         """Copy Optuna's storage file, which optuna-dashboard opens."""
         with self.store.claim():
             self.store.copy(self.study(), path)
-
-
-def best_trials(trials: pd.DataFrame, rows: int = BEST_ROWS) -> pd.DataFrame:
-    """Rank the completed trials by objective, as the article tabulates them."""
-    done = trials[trials["state"] == "COMPLETE"].sort_values(["objective", "number"])
-    best = done.head(rows).assign(rank=range(1, min(rows, len(done)) + 1))
-    return best[["rank", *POSITIONS, "objective", "parameters", "test_accuracy", "number"]]
 
 
 def differences(stored: Any, wanted: Any, key: str = "") -> list[str]:

@@ -2,7 +2,7 @@
 
 The main process asks while it reads the Snakefile. Nothing is scheduled yet, so the targets, the
 config and the store tell what is left; speeds are those of curves in the store or, without any,
-of the recorded ones in ``speeds.csv`` (images a second in training, one thread, by processor).
+of the recorded ones in ``estimate.speeds.csv`` (images a second in training, by processor).
 """
 
 import csv
@@ -230,7 +230,7 @@ def exponent(kind: str) -> float:
 
 
 def _rows(kind: str) -> list[dict[str, str]]:
-    with (files("convstudy.training") / "speeds.csv").open(encoding="utf-8") as file:
+    with (files("convstudy.training") / "estimate.speeds.csv").open(encoding="utf-8") as file:
         return [row for row in csv.DictReader(file) if row["kind"] == kind]
 
 

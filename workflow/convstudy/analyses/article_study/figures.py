@@ -1,31 +1,14 @@
 """Figures of the article's own study: learning curves, differences, parameters and accuracy."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from convstudy.analyses.article_study import tables
 from convstudy.analyses.article_study.example_diagrams import draw_example
 from convstudy.analyses.article_study.tradeoff import answer_tradeoff
 from convstudy.article import facts
-from convstudy.display.drawing import Drawing
+from convstudy.display import style
 from convstudy.display.formats import ACCURACY, CHANGE_POINTS, WHOLE, write
-from convstudy.display.style import (
-    INK,
-    MINUS,
-    MIXED,
-    MUTED,
-    _short_number,
-    kind_looks,
-    legend_below,
-    legend_line,
-    letters,
-    module_labels,
-    module_looks,
-    new_figure,
-    percent_axis,
-    styled,
-    whole_axis,
-)
+from convstudy.display.style import Drawing
 from convstudy.layers.examples import examples
 from convstudy.layers.kinds import KINDS
 from convstudy.results.run import Results
@@ -36,15 +19,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@styled
+@style.styled
 def learning_curves(results: Results) -> "Figure":
     """Draw training and test accuracy by epoch, and at the article's size its accuracies."""
     curves = results.curves
     kinds = [kind for kind in KINDS if kind in set(curves["kind"])]
     beside = not results.synthetic and not results.reductions
-    figure, axis = new_figure(results, size=(7.6, 4.2))
+    figure, axis = style.new_figure(results, size=(7.6, 4.2))
     for kind in kinds:
-        look = kind_looks()[kind]
+        look = style.kind_looks()[kind]
         colour = look["color"]
         mine = curves[curves["kind"] == kind]
         for column, dash in (("test_accuracy", "-"), ("train_accuracy", (0, (3, 2)))):
@@ -58,59 +41,57 @@ def learning_curves(results: Results) -> "Figure":
             axis.axhline(facts.accuracies()[kind], color=colour, lw=1, ls=":")
     axis.set_xlabel("epoch")
     axis.set_ylabel("accuracy")
-    whole_axis(axis.xaxis)
-    percent_axis(axis.yaxis)
-    handles = [legend_line(KINDS[kind].label, **kind_looks()[kind]) for kind in kinds]
+    style.whole_axis(axis.xaxis)
+    style.percent_axis(axis.yaxis)
+    handles = [style.legend_line(KINDS[kind].label, **style.kind_looks()[kind]) for kind in kinds]
     handles += [
-        legend_line("test, mean over replicates", color=INK),
-        legend_line("training", color=INK, ls=(0, (3, 2))),
-        legend_line("one replicate", color=MUTED, lw=0.8, alpha=0.5),
+        style.legend_line("test, mean over replicates", color=style.INK),
+        style.legend_line("training", color=style.INK, ls=(0, (3, 2))),
+        style.legend_line("one replicate", color=style.MUTED, lw=0.8, alpha=0.5),
     ]
     if beside:
-        handles.append(legend_line("the article's test accuracy", color=INK, lw=1, ls=":"))
-    legend_below(figure, handles, 3)
+        handles.append(
+            style.legend_line("the article's test accuracy", color=style.INK, lw=1, ls=":")
+        )
+    style.legend_below(figure, handles, 3)
     return figure
 
 
-@styled
+@style.styled
 def single_kind(results: Results) -> "Figure":
     """Draw by how much each kind is more accurate than the next larger, beside the article's."""
     table = tables.single_kind(results)
     rows = list(table.iloc[1:].itertuples())
     above = dict(zip(table["label"].iloc[1:], table["label"], strict=False))
-    figure, axis = new_figure(results, size=(7.6, 1.4 + 0.7 * len(rows)))
+    figure, axis = style.new_figure(results, size=(7.6, 1.4 + 0.7 * len(rows)))
     for place, row in enumerate(rows):
-        look = kind_looks()[row.kind]
+        look = style.kind_looks()[row.kind]
         ends = [row.minus_above_low, row.minus_above_high]
         axis.plot([100 * end for end in ends], [place, place], color=look["color"], lw=3)
         axis.plot(100 * row.minus_above, place, ls="", **{**look, "ms": 9})
         if not results.synthetic:
             printed = 100 * row.article_minus_above
-            axis.plot(printed, place + 0.28, "D", ms=7, mfc="white", mec=INK, mew=1.4)
-    axis.axvline(0, color=INK, lw=1)
-    labels = [f"{row.label}\n{MINUS} {above[row.label]}" for row in rows]
+            axis.plot(printed, place + 0.28, "D", ms=7, mfc="white", mec=style.INK, mew=1.4)
+    axis.axvline(0, color=style.INK, lw=1)
+    labels = [f"{row.label}\n{style.MINUS} {above[row.label]}" for row in rows]
     axis.set_yticks(range(len(rows)), labels)
-    axis.tick_params(axis="y", labelcolor=INK, length=0)
+    axis.tick_params(axis="y", labelcolor=style.INK, length=0)
     axis.set_ylim(len(rows) - 0.4, -0.5)
     axis.set_xlabel("difference of best test accuracies, points")
     axis.margins(x=0.08)
     chance = "95 % interval over trainings and images"
     if not (results.training["kind"].value_counts() > 1).all():
         chance = "95 % interval over images alone"
-    handles = [legend_line(f"this run, {chance}", color=MUTED, marker="o", ms=8, lw=3)]
+    handles = [style.legend_line(f"this run, {chance}", color=style.MUTED, marker="o", ms=8, lw=3)]
     if not results.synthetic:
-        handles.append(legend_line("article", marker="D", mfc="white", mec=INK, mew=1.4, ls=""))
-    legend_below(figure, handles, 2)
+        handles.append(
+            style.legend_line("article", marker="D", mfc="white", mec=style.INK, mew=1.4, ls="")
+        )
+    style.legend_below(figure, handles, 2)
     return figure
 
 
-def leading_kind(kinds: Sequence[str]) -> str:
-    """Give the kind that most layers of a module are of, or `MIXED`."""
-    most = max(kinds, key=kinds.count)
-    return most if list(kinds).count(most) > 1 else MIXED
-
-
-@styled
+@style.styled
 def parameters_accuracy(results: Results) -> "Figure":
     """Draw modules by parameters and test accuracy: all of them, else those that were tried.
 
@@ -124,13 +105,15 @@ def parameters_accuracy(results: Results) -> "Figure":
     shown = not results.synthetic
     apart = shown and bool(results.reductions)
     ratios = (3, 2) if apart else (1,)
-    figure, axes = new_figure(
+    figure, axes = style.new_figure(
         results, 1, len(ratios), size=(7.6, 4.6), squeeze=False, width_ratios=ratios
     )
     axis, beside = axes[0][0], axes[0][-1]
     best = tables.pareto_front(ours)
     if "low" in best:
-        axis.vlines(best["parameters"], best["low"], best["high"], color=MUTED, lw=1.4, zorder=1)
+        axis.vlines(
+            best["parameters"], best["low"], best["high"], color=style.MUTED, lw=1.4, zorder=1
+        )
     _scatter_modules(axis, ours)
     _name_points(axis, best)
     if shown:
@@ -144,20 +127,21 @@ def parameters_accuracy(results: Results) -> "Figure":
     for one in axes[0]:
         one.set_xscale("log")
         one.set_xlabel("parameters (logarithmic)")
-        one.xaxis.set_major_formatter(_short_number)
-        one.xaxis.set_minor_formatter(_short_number)
+        one.xaxis.set_major_formatter(style._short_number)
+        one.xaxis.set_minor_formatter(style._short_number)
         one.tick_params(axis="x", which="minor", labelsize=8)
         _thin_out_minor_labels(one)
         one.margins(x=0.15, y=0.08)
-        percent_axis(one.yaxis)
+        style.percent_axis(one.yaxis)
     handles = [
-        legend_line(module_labels()[kind], **look, ls="") for kind, look in module_looks().items()
+        style.legend_line(style.module_labels()[kind], **look, ls="")
+        for kind, look in style.module_looks().items()
     ]
     if shown and not apart:
-        handles.append(legend_line("article", marker="o", mfc="none", mec=INK, ls=""))
+        handles.append(style.legend_line("article", marker="o", mfc="none", mec=style.INK, ls=""))
     if "low" in ours:
-        handles.append(legend_line("95 % interval of those named", color=MUTED, lw=1.4))
-    legend_below(figure, handles, 3)
+        handles.append(style.legend_line("95 % interval of those named", color=style.MUTED, lw=1.4))
+    style.legend_below(figure, handles, 3)
     return figure
 
 
@@ -165,8 +149,8 @@ def _scatter_modules(axis: "Axes", modules: "pd.DataFrame", hollow: bool = False
     """Draw modules by parameters and accuracy; the kind of most layers is colour and shape."""
     import seaborn as sns
 
-    looks = module_looks()
-    leading = [leading_kind(module.split("-")) for module in modules["module"]]
+    looks = style.module_looks()
+    leading = [style.leading_kind(module.split("-")) for module in modules["module"]]
     sns.scatterplot(
         x=modules["parameters"],
         y=modules["test_accuracy"],
@@ -190,7 +174,7 @@ def _name_points(axis: "Axes", modules: "pd.DataFrame") -> None:
     for row in modules.itertuples():
         above = "high" in modules
         axis.annotate(
-            letters(row.module),
+            style.letters(row.module),
             (row.parameters, row.high if above else row.test_accuracy),
             xytext=(0, 5) if above else (-6, -3),
             textcoords="offset points",

@@ -15,8 +15,7 @@ from convstudy.core.files import write_csv
 from convstudy.core.progress import duration
 from convstudy.layers import models
 from convstudy.layers.kinds import KINDS, cost
-from convstudy.results.comparison import against_article
-from convstudy.results.module_means import module_names
+from convstudy.results.accuracies import against_article, module_names
 from convstudy.results.run import Results, Study
 from convstudy.results.scale import counterparts
 from convstudy.stats import intervals
@@ -122,7 +121,7 @@ def single_kind(results: Results) -> pd.DataFrame:
 
     Returns:
         A row a kind, in the article's order by accuracy: see
-        `convstudy.results.comparison.against_article`; ``minus_above`` and ``minus_conv``, the
+        `convstudy.results.accuracies.against_article`; ``minus_above`` and ``minus_conv``, the
         difference from the row above and from Conv2D, each with the ends of its 95 % interval (see
         `intervals.crossed`), and ``article_minus_above``.
     """

@@ -13,7 +13,7 @@ from convstudy.article import facts
 from convstudy.display import style
 from convstudy.layers import models
 from convstudy.layers.kinds import KINDS
-from convstudy.results.module_means import CONV
+from convstudy.results.accuracies import CONV
 from convstudy.results.run import Results, has_ranks
 
 if TYPE_CHECKING:

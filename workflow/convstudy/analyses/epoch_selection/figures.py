@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from convstudy.display import style
-from convstudy.display.drawing import Drawing
 from convstudy.display.formats import CHANGE_POINTS, write
+from convstudy.display.style import Drawing
 from convstudy.layers.kinds import KINDS
 from convstudy.results.run import Results
 

@@ -5,6 +5,7 @@ without training anything.
 """
 
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -12,55 +13,8 @@ import pandas as pd
 
 from convstudy.layers import models
 from convstudy.layers.models import POSITIONS
-from convstudy.results.module_means import CONV, DRAWS, draw_means, means, rank_sets, resolution
+from convstudy.results.accuracies import CONV, DRAWS, draw_means, means, rank_sets, resolution
 from convstudy.training import record
-from convstudy.training.record import RIGHT
-
-# What the columns of the exported tables mean, with their units.
-COLUMNS = {
-    "module": "the layers of each stage, joined by hyphens",
-    "layer1": "kind of the first 3x3 layer of each stage",
-    "layer2": "kind of the second one",
-    "layer3": "kind of the third one",
-    "replicate": "repetition, from 0; repetitions differ in their seed alone",
-    "seed": "of the first weights and of the order of the images",
-    "parameters": "number of weights, biases and statistics at the trained width",
-    "macs": "multiply-accumulates of one image's forward pass at the trained width",
-    "test_accuracy_best": "highest test accuracy over the epochs, a fraction of one",
-    "best_epoch": "its epoch, from 1; the first one of several",
-    "test_accuracy_last": "test accuracy after the last epoch, a fraction of one",
-    "validated_epoch": "epoch with the highest validation accuracy; empty without such images",
-    "test_accuracy_validated": "test accuracy after that epoch, a fraction of one",
-    "train_accuracy_last": "mean accuracy on the training images during the last epoch",
-    "epochs": "epochs trained",
-    "seconds": "seconds of training and test, on the device",
-    "images_per_second": "training images a second, median over epochs",
-    "device": "what trained: cpu, or a GPU's name",
-    "curve": "name of its curve, which trials and trainings of the same network share",
-    "status": "finished, or ended where the loss stopped being finite",
-    "epoch": "from 1",
-    "loss": "mean cross-entropy of the epoch's training images, with smoothed labels if they are",
-    "train_accuracy": "mean accuracy on the epoch's training images, while the weights change",
-    "validation_loss": "mean cross-entropy of the validation images; empty without them",
-    "validation_accuracy": "their accuracy, a fraction of one",
-    "test_loss": "mean cross-entropy of the test images after the epoch",
-    "test_accuracy": "their accuracy, a fraction of one",
-    "learning_rate": "at the end of the epoch",
-    "replicates": "number of repetitions that ended well",
-    "mean": "mean of test_accuracy_best over them",
-    "low": "lower end of its 95 % interval, over new trainings and new images",
-    "high": "upper end of it",
-    "mean_last": "mean of test_accuracy_last",
-    "share": "its parameters over those of conv-conv-conv",
-    "minus_conv": "mean minus that of conv-conv-conv, on these images",
-    "minus_conv_low": "lower end of its 95 % interval, for all modules at once",
-    "minus_conv_high": "upper end of it",
-    "rank": "place by mean, from 1, the highest first",
-    "rank_low": "best place that the module may have on these images, with 95 % confidence",
-    "rank_high": "worst place that it may have",
-    "probability_best": "chance that the module is the best one, as far as these replicates tell",
-    **RIGHT,
-}
 
 
 def tabulate(
@@ -98,8 +52,8 @@ def rank(table: pd.DataFrame) -> pd.DataFrame:
         table: The first one of `tabulate`.
 
     Returns:
-        A row a module, the best first; the columns as in `COLUMNS`. With one replicate there are no
-        intervals.
+        A row a module, the best first; the columns as in numbers.columns.yaml. With one replicate
+        there are no intervals.
     """
     found, freedom = means(table)
     summary = found.drop(columns="error")
@@ -128,7 +82,7 @@ def document(
     tables: Mapping[str, pd.DataFrame],
     data: Mapping[str, Any],
     settings: Mapping[str, Any],
-    provenance: Mapping[str, Any],
+    made: Mapping[str, Any],
 ) -> str:
     """Describe the exported tables as a data set, in Markdown.
 
@@ -136,65 +90,35 @@ def document(
         tables: By file name.
         data: The summary of the images.
         settings: The config's sections ``model``, ``training`` and ``module_table``.
-        provenance: ``commit``, ``dirty``, ``created`` and ``versions``, as in
+        made: ``commit``, ``dirty``, ``created`` and ``versions``, as in
             `convstudy.core.environment`.
     """
     import yaml
 
-    used = data["used"]
-    training = settings["training"]
-    lossy = ", stored with losses (JPEG)" if data["lossy"] else ""
-    warning = "\n**The images are synthetic: accuracies say nothing about CIFAR-10.**\n"
-    lines = [
-        "# All modules, several times: learning curves of 27 convolutional networks",
-        "",
-        "Each stage of a network holds three 3x3 layers, each Conv2D (`conv`), DepthwiseConv2D"
-        " (`depthwise`) or SeparableConv2D (`separable`). The choice is the same in all three"
-        f" stages, which gives {len(models.modules())} modules. Each was trained"
-        f" {settings['module_table']['replicates']} times with seeds of its own, for"
-        f" {settings['module_table']['epochs']} epochs.",
-        warning if data["synthetic"] else "",
-        "## How it was made",
-        "",
-        f"- Images: {data['origin']}{lossy}; {used['train']:,} for training,"
-        f" {used['validation']:,} for validation, {used['test']:,} for test. SHA-256 of all:"
-        f" `{data['digest']}`.",
-        f"- Networks: {settings['model']['width']:g} times 64, 128 and 256 channels,"
-        " BatchNormalization with momentum"
-        f" {settings['model']['batch_normalization_momentum']:g}.",
-        f"- Training: batches of {training['batch_size']}, augmentation"
-        f" {training['augmentation']}, label smoothing {training['label_smoothing']:g},"
-        f" {training['precision']}, Keras on {training['backend']}, and the optimizer",
-        "",
-        "```yaml",
-        yaml.safe_dump(training["optimizer"], sort_keys=False).strip(),
-        "```",
-        "",
-        f"- Commit `{provenance['commit'] or 'unknown'}`"
-        f"{' with changes' if provenance['dirty'] else ''} of convstudy, `snakemake"
-        f" tabulate_modules`, {provenance['created'][:10]};"
-        f" Keras {provenance['versions'].get('keras')}.",
-        "",
-        "## Files",
-        "",
-        "Comma-separated, UTF-8, a head line; an empty cell means that there is no value.",
-    ]
-    rows = {
-        "table.csv": "A row a training.",
-        "curves.csv": "A row an epoch of a training.",
-        "summary.csv": "A row a module, the best first. Its intervals take the spread between"
-        " replicates to be the same for all modules; they hold for these images and this recipe.",
-    }
+    used, model, training = data["used"], settings["model"], settings["training"]
+    warning = "**The images are synthetic: accuracies say nothing about CIFAR-10.**\n\n"
+    folder = resources.files(__package__)
+    known = yaml.safe_load((folder / "numbers.columns.yaml").read_text(encoding="utf-8"))
+    files = []
     for name, table in tables.items():
-        lines += ["", f"### {name}", "", f"{rows[name]} {len(table):,} rows.", ""]
-        lines += ["| column | meaning |", "| --- | --- |"]
-        lines += [f"| `{column}` | {COLUMNS[column]} |" for column in table]
-    lines += [
-        "",
-        "## Licence",
-        "",
-        "The tables are under the MIT licence, as the project that made them. They hold no images."
-        " CIFAR-10 is by A. Krizhevsky (2009).",
-        "",
-    ]
-    return "\n".join(lines)
+        files += [f"### {name}", "", f"{known['files'][name]} {len(table):,} rows.", ""]
+        files += ["| column | meaning |", "| --- | --- |"]
+        files += [f"| `{column}` | {known['columns'][column]} |" for column in table] + [""]
+    text = (folder / "numbers.description.md").read_text(encoding="utf-8")
+    return text.format(
+        modules=len(models.modules()),
+        **settings["module_table"],
+        warning=warning if data["synthetic"] else "",
+        origin=data["origin"] + (", stored with losses (JPEG)" if data["lossy"] else ""),
+        train=f"{used['train']:,}",
+        validation=f"{used['validation']:,}",
+        test=f"{used['test']:,}",
+        digest=data["digest"],
+        **model,
+        training=training,
+        optimizer=yaml.safe_dump(training["optimizer"], sort_keys=False).strip(),
+        commit=f"`{made['commit'] or 'unknown'}`{' with changes' if made['dirty'] else ''}",
+        date=made["created"][:10],
+        keras=made["versions"].get("keras"),
+        files="\n".join(files).strip(),
+    )

@@ -6,7 +6,7 @@ import pandas as pd
 
 from convstudy.display.columns import Column, interval_of, table
 from convstudy.display.formats import THIN, THREE, WHOLE, WHOLE_PERCENT
-from convstudy.results.module_means import module_names
+from convstudy.results.accuracies import module_names
 from convstudy.results.run import SUMMARY, Results
 
 # As many of the best as the article lists.

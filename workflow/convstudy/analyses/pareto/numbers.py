@@ -15,7 +15,7 @@ from convstudy.core.environment import WHERE
 from convstudy.core.progress import Progress
 from convstudy.layers.kinds import KINDS
 from convstudy.layers.models import POSITIONS
-from convstudy.results.module_means import DRAWS, draw_means, means, resolution
+from convstudy.results.accuracies import DRAWS, draw_means, means, resolution
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def joined(table: pd.DataFrame, times: pd.DataFrame) -> tuple[pd.DataFrame, int]
         times: What `convstudy.analyses.timing.measuring.measure_modules` gives.
 
     Returns:
-        modules: What `convstudy.results.module_means.means` gives, with all columns of
+        modules: What `convstudy.results.accuracies.means` gives, with all columns of
             `QUANTITIES`, and `WHERE`.
         freedom: Degrees of freedom of its errors.
     """
@@ -65,7 +65,7 @@ def penalties(modules: pd.DataFrame, freedom: int, weights: Sequence[float]) -> 
         A row a quantity and weight: ``penalty`` (on what), ``weight``, ``unit``, ``module`` (the
         winner), ``objective``, ``mean`` (its accuracy), ``low``, ``high`` (95 % interval), its
         amounts of all `QUANTITIES`, ``probability`` (that it wins, as far as the replicates tell)
-        and ``alike`` (how many others may be the best one, see `module_means.resolution`); the last
+        and ``alike`` (how many others may be the best one, see `accuracies.resolution`); the last
         two are empty with one replicate.
     """
     accuracies = draw_means(modules, freedom) if freedom else np.empty((0, len(modules)))

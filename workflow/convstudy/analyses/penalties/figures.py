@@ -2,12 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from convstudy.analyses.article_study import figures as article_study_figures
 from convstudy.analyses.penalties import numbers as penalties
 from convstudy.config import settings
 from convstudy.display import style
-from convstudy.display.drawing import Drawing
 from convstudy.display.formats import write
+from convstudy.display.style import Drawing
 from convstudy.results.run import Results
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def penalties_winner(results: Results) -> "Figure":
     figure, axis = style.new_figure(results, size=(7.6, 3.9))
     for module, chance in likely.iterrows():
         kinds = str(module).split("-")
-        look = style.module_looks()[article_study_figures.leading_kind(kinds)]
+        look = style.module_looks()[style.leading_kind(kinds)]
         axis.plot(weights, chance, color=look["color"])
         place = chance.argmax()
         axis.plot(weights[place], chance.iloc[place], ls="", **{**look, "ms": 7})
@@ -59,10 +58,7 @@ def penalties_winner(results: Results) -> "Figure":
     handles = [
         style.legend_line(label, **style.module_looks()[kind])
         for kind, label in style.module_labels().items()
-        if any(
-            article_study_figures.leading_kind(str(module).split("-")) == kind
-            for module in likely.index
-        )
+        if any(style.leading_kind(str(module).split("-")) == kind for module in likely.index)
     ]
     handles.append(style.legend_line("the study's weight", color=style.INK, lw=1, ls=":"))
     style.legend_below(figure, handles, 3)

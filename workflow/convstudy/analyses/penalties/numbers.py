@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convstudy.layers.models import POSITIONS
-from convstudy.results import module_means
+from convstudy.results import accuracies
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,7 @@ def winners(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFram
         ``from_weight`` and ``to_weight`` (infinite for the last), each with its 95 % interval,
         ``from_low``, ``from_high``, ``to_low`` and ``to_high``, empty if no module has replicates.
     """
-    found = changes_of(*module_means.means(table), penalty["unit"])
+    found = changes_of(*accuracies.means(table), penalty["unit"])
     for end in ("weight", "low", "high"):
         found[f"to_{end}"] = found[f"from_{end}"].shift(-1)
     found.loc[len(found) - 1, "to_weight"] = np.inf
@@ -66,14 +66,14 @@ def winners(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFram
 
 
 def changes_of(
-    means: "pd.DataFrame", freedom: int, unit: float, draws: int = module_means.DRAWS
+    means: "pd.DataFrame", freedom: int, unit: float, draws: int = accuracies.DRAWS
 ) -> "pd.DataFrame":
     """Give the first columns of `winners`, up to ``from_high``.
 
     Args:
-        means, freedom: What `module_means.means` gives.
+        means, freedom: What `accuracies.means` gives.
         unit: Parameters that the weight is for.
-        draws: See `module_means.draw_means`.
+        draws: See `accuracies.draw_means`.
     """
     size = (means["parameters"] / unit).to_numpy()
     steps = envelope(1 - means["mean"].to_numpy(), size)
@@ -85,7 +85,7 @@ def changes_of(
         changes = np.array(
             [
                 weights_from(envelope(1 - drawn, size), size, size[places])
-                for drawn in module_means.draw_means(means, freedom, draws)
+                for drawn in accuracies.draw_means(means, freedom, draws)
             ]
         )
         found["from_low"], found["from_high"] = np.quantile(changes, [0.025, 0.975], axis=0)
@@ -107,20 +107,20 @@ def probabilities(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.Da
 
     Returns:
         ``weight``, ``module``, ``objective``, ``told_apart`` (whether it is not the best one, see
-        `module_means.resolution`) and ``probability`` (that it is, as far as the replicates tell).
+        `accuracies.resolution`) and ``probability`` (that it is, as far as the replicates tell).
         The last two are empty if no module has replicates.
     """
     import pandas as pd
 
-    means, freedom = module_means.means(table)
+    means, freedom = accuracies.means(table)
     size = means["parameters"] / penalty["unit"]
     low, high = DECADES
     exponents = np.arange(low * WEIGHTS_A_DECADE, high * WEIGHTS_A_DECADE + 1) / WEIGHTS_A_DECADE
-    error = 1 - module_means.draw_means(means, freedom) if freedom else None
+    error = 1 - accuracies.draw_means(means, freedom) if freedom else None
     parts = []
     for weight in penalty["weight"] * 10**exponents:
         objective = 1 - means["mean"] + weight * size
-        told = objective - objective.min() > module_means.resolution(means, objective.idxmin())
+        told = objective - objective.min() > accuracies.resolution(means, objective.idxmin())
         probability, apart = np.full((2, len(means)), np.nan)
         if error is not None:
             best = (error + weight * size.to_numpy()).argmin(axis=1)

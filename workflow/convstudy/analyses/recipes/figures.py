@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from convstudy.display import style
-from convstudy.display.drawing import Drawing
 from convstudy.display.formats import ACCURACY, write
+from convstudy.display.style import Drawing
 from convstudy.results.run import Results
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from convstudy.results.comparison import against_article
+from convstudy.results.accuracies import against_article
 from convstudy.training import record
 
 

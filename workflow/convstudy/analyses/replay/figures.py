@@ -6,8 +6,8 @@ from convstudy.analyses.replay import numbers as replay
 from convstudy.analyses.replay.numbers import LABELS
 from convstudy.analyses.replay.studies import SAMPLERS
 from convstudy.display import style
-from convstudy.display.drawing import Drawing
 from convstudy.display.formats import DISTANCE, write
+from convstudy.display.style import Drawing
 from convstudy.results.run import Results
 
 if TYPE_CHECKING:

@@ -45,22 +45,22 @@ def truth(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame"
     Returns:
         By module: ``regret`` (mean objective minus the lowest one), ``expected_regret`` (mean over
         what the true means may be), ``probability_best``, and ``told_apart``: whether the regret is
-        above the ``resolution``, so that it is not the best one (see `module_means.resolution`).
+        above the ``resolution``, so that it is not the best one (see `accuracies.resolution`).
         All but the first are empty if no module has replicates.
     """
-    from convstudy.results import module_means
+    from convstudy.results import accuracies
 
-    means, freedom = module_means.means(table)
+    means, freedom = accuracies.means(table)
     cost = penalty["weight"] * means["parameters"] / penalty["unit"]
     objective = 1 - means["mean"] + cost
     found = (objective - objective.min()).to_frame("regret")
     found[["expected_regret", "probability_best", "told_apart", "resolution"]] = np.nan
     if freedom and len(means) > 1:
-        drawn = 1 - module_means.draw_means(means, freedom) + cost.to_numpy()
+        drawn = 1 - accuracies.draw_means(means, freedom) + cost.to_numpy()
         lowest = drawn.min(axis=1, keepdims=True)
         found["expected_regret"] = (drawn - lowest).mean(axis=0)
         found["probability_best"] = (drawn == lowest).mean(axis=0)
-        found["resolution"] = module_means.resolution(means, objective.idxmin())
+        found["resolution"] = accuracies.resolution(means, objective.idxmin())
         found["told_apart"] = (found["regret"] > found["resolution"]).astype(float)
     return found
 

@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convstudy.analyses.article_study import figures as article_study_figures
 from convstudy.analyses.timing.numbers import PASSES, TIMES
 from convstudy.display import style
-from convstudy.display.drawing import Drawing
 from convstudy.display.formats import THREE, write
+from convstudy.display.style import Drawing
 from convstudy.layers.models import POSITIONS
 from convstudy.results.run import Results
 from convstudy.stats import intervals
@@ -39,7 +38,7 @@ def timing_modules(results: Results) -> "Figure":
     table = results.table("timing/modules.csv")
     figure, axes = style.new_figure(None, 1, len(SHOWN), size=(7.6, 4.0))
     kinds = table[list(POSITIONS)].to_numpy()
-    leading = [article_study_figures.leading_kind(list(row)) for row in kinds]
+    leading = [style.leading_kind(list(row)) for row in kinds]
     for axis, (name, title) in zip(axes, SHOWN.items(), strict=True):
         column = TIMES[name]
         for kind, look in style.module_looks().items():

@@ -132,36 +132,10 @@ def measure_modules(
         the median of ``repeats`` repeats (of latency, `LATENCY_ROUNDS` times as many); and where it
         was measured.
     """
-    from keras import ops
-
-    from convstudy.training.engine.backends import compiled_call
-    from convstudy.training.engine.steps import draw_moves
-    from convstudy.training.trainer import Recipe, Trainer
-
     where = place(training, device)
     modules = modules or models.modules()
-    steps, batch = timing["training_steps"], training["batch_size"]
-    dataset = noise(steps * batch)
-    recipe = Recipe.from_settings(training, training["epochs"])
-    momentum = model["batch_normalization_momentum"]
-    pictures = noise(timing["batch_size"]).train_images
-    one, many = ops.convert_to_tensor(pictures[:1]), ops.convert_to_tensor(pictures)
-    order = np.arange(steps * batch)
-    moves = draw_moves(training["augmentation"], len(order), np.random.default_rng(0))
-    latency: dict[str, Action] = {}
-    others: dict[tuple[str, str], Action] = {}
-    for name, kinds in modules.items():
-        trainer = Trainer(
-            models.architecture(kinds, model["width"], momentum),
-            recipe,
-            training["seed"],
-            dataset,
-            jit_compile=training["jit_compile"],
-        )
-        call = compiled_call(trainer.model, jit_compile=training["jit_compile"])
-        latency[name] = partial(call, one)
-        others[name, "batch"] = partial(call, many)
-        others[name, "training"] = partial(_train, trainer.engine, order, moves)
+    images = timing["training_steps"] * training["batch_size"]
+    latency, others = _module_calls(model, training, timing, images, modules)
     repeats = timing["repeats"]
     latencies = take_turns(latency, LATENCY_ROUNDS * repeats, "latency")
     measured = take_turns(others, repeats, "batches and training")
@@ -174,14 +148,50 @@ def measure_modules(
             "parameters": cost.parameters,
             "macs": cost.macs,
         }
-        per_epoch = train_images / len(order)
         row["latency_ms"] = 1e3 * statistics.median(latencies[name])
-        row["fps"] = len(pictures) / statistics.median(measured[name, "batch"])
-        row["epoch_seconds"] = per_epoch * statistics.median(measured[name, "training"])
+        row["fps"] = timing["batch_size"] / statistics.median(measured[name, "batch"])
+        seconds = statistics.median(measured[name, "training"])
+        row["epoch_seconds"] = train_images / images * seconds
         rows.append(row)
     return pd.DataFrame(rows).assign(
         repeats=repeats, batch_size=timing["batch_size"], train_images=train_images, **where
     )
+
+
+def _module_calls(
+    model: Mapping[str, Any],
+    training: Mapping[str, Any],
+    timing: Mapping[str, Any],
+    images: int,
+    modules: Mapping[str, Sequence[str]],
+) -> tuple[dict[str, Action], dict[tuple[str, str], Action]]:
+    """Compile every module: calls on one image, and those on a batch and of training on images."""
+    from keras import ops
+
+    from convstudy.training.engine.backends import compiled_call
+    from convstudy.training.engine.steps import draw_moves
+    from convstudy.training.trainer import Recipe, Trainer
+
+    dataset, pictures = noise(images), noise(timing["batch_size"]).train_images
+    recipe = Recipe.from_settings(training, training["epochs"])
+    one, many = ops.convert_to_tensor(pictures[:1]), ops.convert_to_tensor(pictures)
+    order = np.arange(images)
+    moves = draw_moves(training["augmentation"], images, np.random.default_rng(0))
+    latency: dict[str, Action] = {}
+    others: dict[tuple[str, str], Action] = {}
+    for name, kinds in modules.items():
+        trainer = Trainer(
+            models.architecture(kinds, model["width"], model["batch_normalization_momentum"]),
+            recipe,
+            training["seed"],
+            dataset,
+            jit_compile=training["jit_compile"],
+        )
+        call = compiled_call(trainer.model, jit_compile=training["jit_compile"])
+        latency[name] = partial(call, one)
+        others[name, "batch"] = partial(call, many)
+        others[name, "training"] = partial(_train, trainer.engine, order, moves)
+    return latency, others
 
 
 def _train(engine: Any, order: np.ndarray, moves: np.ndarray) -> None:

@@ -1,0 +1,1 @@
+"""What several tests use: small examples of what the library works on."""

@@ -1,0 +1,17 @@
+"""Where the project is, and its configs."""
+
+import os
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests"
+QUICK, OVERLAY = (
+    yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("config", "article")
+)
+
+
+def with_helpers(**variables: str) -> dict[str, str]:
+    """Give the environment, in which another Python finds the helpers: ``-m helpers.NAME``."""
+    return {**os.environ, "PYTHONPATH": str(TESTS), **variables}

@@ -1,0 +1,107 @@
+"""A copy of the workflow in a folder of its own, on a tiny configuration."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from convstudy.config.settings import merged
+from convstudy.provenance.archive import SOURCES
+
+from helpers.paths import TESTS
+
+STUDY = {
+    "trials": 4,
+    "sampler": {"startup_trials": 2},
+    "pruner": {"startup_trials": 2, "warmup_steps": 0},
+}
+TINY = {
+    "data": {"source": "synthetic", "train_images": 200, "test_images": 100},
+    "model": {"width": 0.0625},
+    "training": {"epochs": 2, "replicates": 1, "batch_size": 50},
+    "search": {"epochs": 2, "studies": {"accuracy": STUDY, "penalised": STUDY}},
+}
+
+
+def without_slurm() -> dict[str, str]:
+    """Give the environment; a SLURM client without its controller costs each Snakemake 9 s."""
+    return {**os.environ, "PATH": f"{TESTS / 'bin'}:{os.environ['PATH']}"}
+
+
+class Project:
+    """A copy of the workflow in a folder of its own.
+
+    Args:
+        root: The project.
+        folder: Where the copy goes.
+        where: Snakemake's arguments that say where the jobs run.
+        tiny: The config's overlay.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        folder: Path,
+        where: tuple[str, ...] = ("--cores", "2"),
+        tiny: dict[str, Any] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.where = where
+        self.tiny = tiny or TINY
+        folder.mkdir(exist_ok=True)
+        for name in SOURCES:
+            copy = shutil.copytree if (root / name).is_dir() else shutil.copy
+            copy(root / name, folder / name)
+        (folder / "profiles").symlink_to("workflow/profiles")
+
+    def command(self, *arguments: str, **config: dict) -> list[str]:
+        overlay = self.folder / "tiny.yaml"
+        overlay.write_text(yaml.safe_dump(merged(self.tiny, config)))
+        command = [sys.executable, "-m", "snakemake", *self.where, *arguments]
+        return [*command, "--configfile", str(overlay)]
+
+    def start(self, *arguments: str, **config: dict) -> subprocess.Popen:
+        on_slurm = any("slurm" in argument for argument in self.where)
+        environment = dict(os.environ) if on_slurm else without_slurm()
+        if config.get("data", {}).get("source") != "directory":
+            environment.pop("CONVSTUDY_CIFAR10", None)
+        with (self.folder / "output.txt").open("w") as output:
+            return subprocess.Popen(
+                self.command(*arguments, **config),
+                cwd=self.folder,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                # A shell's background commands, and so their children, ignore Ctrl-C.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+
+    def run(self, *arguments: str, **config: dict) -> tuple[int, str]:
+        code = self.start(*arguments, **config).wait()
+        return code, self.said()
+
+    def succeed(self, *arguments: str, **config: dict) -> str:
+        """Run, which must succeed; give what was printed."""
+        code, output = self.run(*arguments, **config)
+        assert code == 0, output
+        return output
+
+    def said(self) -> str:
+        """Give what the last run has printed so far."""
+        return (self.folder / "output.txt").read_text()
+
+    def jobs(self, **config: dict) -> set[str]:
+        """Name the rules that a run would execute."""
+        said = self.succeed("--dry-run", "--quiet", "host", **config)
+        _, _, table = said.partition("Job stats:")
+        lines = [line.split() for line in table.partition("\n\n")[0].splitlines()]
+        return {line[0] for line in lines if len(line) == 2 and line[1].isdigit()} - {"total"}
+
+    def table(self, name: str) -> pd.DataFrame:
+        return pd.read_csv(self.folder / "results" / name)

@@ -1,0 +1,238 @@
+import logging
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from convstudy.analyses.replay import numbers as replay
+from convstudy.analyses.replay import studies
+from convstudy.analyses.replay.studies import Design
+from convstudy.core.errors import UserError
+from convstudy.core.files import write_csv
+from convstudy.report.report import Report
+from convstudy.stats import intervals
+from helpers.results import RECORDED
+from helpers.tables import BEST, made_up
+
+PENALTY = {"weight": 0.05, "unit": 15625}
+NONE = {**PENALTY, "weight": 0.0}
+BRUTE_FORCE = Design("accuracy", "grid", "none", "article")
+RANDOM = Design("accuracy", "random", "none", "article")
+EPOCHS = 4
+
+
+@pytest.fixture(scope="module")
+def table():
+    return made_up(epochs=EPOCHS)
+
+
+def run(curves, design, studies=3, trials=50, seed=0):
+    return studies.replay(design, studies.read_curves(curves), PENALTY, studies, trials, seed)
+
+
+def test_there_is_a_design_for_each_sampler_pruner_and_objective():
+    designs = studies.designs()
+    assert len(designs) == len(set(designs.values())) == 4 * (3 + 1 + 2 * 2)
+    assert designs["penalised-tpe-median-article"].penalty_pruning == "article"
+    # Where nothing is pruned or paid, there is nothing to leave out.
+    for design in designs.values():
+        if design.penalty_pruning == "objective":
+            assert design.pruner != "none"
+            assert design.objective == "penalised"
+
+
+def test_brute_force_has_no_regret_and_asks_for_the_whole_table_once(table):
+    trials = run(table[1], BRUTE_FORCE)
+    known = replay.truth(table[0], NONE)
+    end = replay.score(trials, known).groupby("study").last()
+    assert (end["trial"] == 27).all()
+    assert (end["combinations"] == 27).all()
+    assert (end["regret"] == 0).all()
+    assert (end["picked_best"] == 1).all()
+    assert (end["epochs"] == 27 * EPOCHS).all()
+    assert (end["epochs_trained"] == 27 * EPOCHS).all()
+
+
+def test_random_draws_the_best_as_often_as_chance_says(table):
+    studies, trials = 150, 20
+    known = replay.truth(table[0], NONE)
+    end = replay.score(run(table[1], RANDOM, studies, trials), known).groupby("study").last()
+    low, high = intervals.wilson(end["drawn_best"].mean(), studies)
+    assert low <= 1 - (26 / 27) ** trials <= high
+    # Without noise, who has seen the best one picks it.
+    assert (end["picked_best"] == end["drawn_best"]).all()
+
+
+def test_the_same_seed_gives_the_same_studies_and_another_seed_others(table):
+    tpe = studies.designs()["accuracy-tpe_multivariate-median-article"]
+    first = run(table[1], tpe, studies=2, trials=15)
+    pd.testing.assert_frame_equal(first, run(table[1], tpe, studies=2, trials=15))
+    assert not first.equals(run(table[1], tpe, studies=2, trials=15, seed=1))
+    # Fewer studies are the first ones of more.
+    pd.testing.assert_frame_equal(
+        first[first["study"] == 1], run(table[1], tpe, studies=1, trials=15)
+    )
+
+
+def test_repeated_draws_take_the_replicates_in_turn(table):
+    trials = run(table[1], RANDOM, studies=2, trials=50)
+    repeated = 0
+    for _, part in trials.groupby(["study", "module"]):
+        taken = part["replicate"].tolist()
+        for start in range(0, len(taken), 3):
+            assert len(set(taken[start : start + 3])) == len(taken[start : start + 3])
+        assert taken[3:] == taken[:-3]
+        repeated += len(taken) > 3
+    assert repeated
+    # Each study has an order of its own.
+    first = trials.drop_duplicates(["study", "module"]).pivot_table(
+        index="module", columns="study", values="replicate"
+    )
+    assert (first[1] != first[2]).any()
+
+
+def test_the_penalty_decides_what_is_best_and_what_is_pruned(table):
+    known = replay.truth(table[0], PENALTY)
+    assert known["regret"].idxmin() != BEST
+    median = [
+        studies.designs()[f"penalised-random-median-{pruning}"]
+        for pruning in ("article", "objective")
+    ]
+    scores = {design: replay.score(run(table[1], design, 20), known) for design in median}
+    compared = replay.compare_pruning(scores)
+    [row] = compared.to_dict("records")
+    ends = [score.groupby("study").last() for score in scores.values()]
+    difference = ends[0]["regret"] - ends[1]["regret"]
+    assert row["regret_difference"] == pytest.approx(difference.mean())
+    assert row["regret_low"] < difference.mean() < row["regret_high"]
+    # Small modules with a low accuracy are pruned, unless their penalty speaks for them.
+    assert row["regret_low"] > 0
+
+
+def test_a_pruned_trial_is_never_picked(table):
+    trials = run(table[1], studies.designs()["accuracy-random-median-article"], 2)
+    pruned = trials["state"] == "PRUNED"
+    assert pruned.any()
+    assert trials.loc[pruned, "objective"].isna().all()
+    assert trials.loc[~pruned, "objective"].notna().all()
+
+
+def test_scores_worked_by_hand():
+    known = pd.DataFrame(
+        {
+            "regret": [0.0, 0.1, 0.2],
+            "expected_regret": [0.01, 0.11, 0.21],
+            "probability_best": [0.9, 0.1, 0.0],
+            "resolution": 0.15,
+            "told_apart": [0.0, 0.0, 1.0],
+        },
+        index=["a", "b", "c"],
+    )
+    rows = [
+        (1, 1, "c", 0, None, 2),
+        (1, 2, "c", 0, 0.5, 4),
+        (1, 3, "b", 0, 0.6, 4),
+        (1, 4, "b", 1, 0.4, 4),
+        (1, 5, "a", 0, None, 1),
+        (1, 6, "a", 0, 0.3, 4),
+        (2, 1, "a", 0, 0.7, 4),
+    ]
+    columns = ["study", "trial", "module", "replicate", "objective", "epochs"]
+    trials = pd.DataFrame(rows, columns=columns).astype({"objective": float})
+    scores = replay.score(trials, known)
+    # Before a trial is complete: the mean over modules.
+    assert scores["regret"].tolist() == pytest.approx([0.1, 0.2, 0.2, 0.1, 0.1, 0.0, 0.0])
+    assert scores["drawn_best"].tolist() == [0, 0, 0, 0, 0, 1, 1]
+    assert scores["picked_best"].tolist() == [0, 0, 0, 0, 0, 1, 1]
+    assert scores["picked_alike"].tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert scores["epochs"].tolist() == [2, 6, 10, 14, 15, 19, 4]
+    # The curves c0 and a0 were begun before.
+    assert scores["epochs_trained"].tolist() == [2, 4, 8, 12, 13, 16, 4]
+    assert scores["combinations"].tolist() == [1, 1, 2, 2, 3, 3, 1]
+
+
+def test_regret_is_not_told_from_noise(table):
+    noisy, _ = made_up(noise=0.05)
+    known = replay.truth(noisy, NONE)
+    assert known["probability_best"].sum() == pytest.approx(1)
+    assert (known["expected_regret"] >= 0).all()
+    assert known.loc[known["regret"].idxmin(), "told_apart"] == 0
+    assert 0 < known["told_apart"].sum() < 26
+    # With hardly any noise, everything is told apart.
+    assert replay.truth(made_up(noise=1e-6)[0], NONE)["told_apart"].sum() == 26
+
+
+def test_one_replicate_has_no_intervals(table):
+    single, curves = made_up(replicates=1)
+    known = replay.truth(single, NONE)
+    assert known["regret"].notna().all()
+    assert known[["expected_regret", "probability_best", "told_apart"]].isna().all(axis=None)
+    scores = replay.score(run(curves, BRUTE_FORCE, 2), known)
+    summary = replay.summarise(scores, known)
+    assert summary["probability_best"] == 1
+    assert np.isnan(summary["alike"])
+    assert np.isnan(summary["alike_low"])
+
+
+def test_collecting_gives_a_row_a_design_and_a_number_of_trials(table):
+    designs = [
+        design
+        for design in studies.designs().values()
+        if design.sampler == "random" and design.pruner != "hyperband"
+    ]
+    trials = {design: run(table[1], design, 4, 12) for design in designs}
+    found = replay.collect(trials, table[0], PENALTY)
+    assert len(found["summary"]) == len(designs)
+    assert len(found["history"]) == 12 * len(designs)
+    assert len(found["pruning"]) == 1
+    ends = found["history"][found["history"]["trials"] == 12]
+    assert ends["regret_mean"].tolist() == pytest.approx(found["summary"]["regret_mean"].tolist())
+    assert ends["drawn"].tolist() == pytest.approx(found["summary"]["drawn"].tolist())
+    assert (found["history"]["regret_10"] <= found["history"]["regret_90"]).all()
+    assert set(found["summary"]["weight"]) == {0.0, 0.05}
+
+
+def test_a_curve_that_ended_early_fails_its_trial(table):
+    curves = table[1]
+    short = (curves["module"] == BEST) & (curves["epoch"] > 2)
+    trials = run(curves[~short], BRUTE_FORCE, 1)
+    failed = trials[trials["state"] == "FAIL"]
+    assert failed["module"].tolist() == [BEST]
+    assert failed["epochs"].tolist() == [2]
+    assert failed["objective"].isna().all()
+
+
+def test_a_table_that_lacks_a_module_is_refused_in_a_line(table):
+    with pytest.raises(UserError, match="no curve of conv-separable-conv") as caught:
+        studies.read_curves(table[1][table[1]["module"] != BEST])
+    assert "\n" not in str(caught.value)
+
+
+def test_progress_is_shown_without_what_each_study_says(table, caplog):
+    caplog.set_level(logging.INFO, logger="convstudy")
+    run(table[1], RANDOM, 3, 5)
+    assert {record.name for record in caplog.records} == {"convstudy.analyses.replay.numbers"}
+    assert "studies: 3 of 3" in caplog.text
+
+
+def test_the_report_writes_each_interval_in_its_unit(tmp_path):
+    shutil.copytree(RECORDED.folder, tmp_path, dirs_exist_ok=True)
+    pruning = RECORDED.table("replay/pruning.csv").query("sampler == 'tpe'").head(1)
+    pruning = pruning.assign(
+        **{"regret_difference": 0.03, "regret_low": 0.01, "regret_high": 0.05},
+        **{"epochs_article": 180.6, "epochs_objective": 264.9},
+        **{"epochs_difference": -84.3, "epochs_low": -89.4, "epochs_high": 2.4},
+    )
+    write_csv(tmp_path / "replay/pruning.csv", pruning)
+    report = Report(tmp_path)
+    said = report.replay_findings().text
+    assert "clearly changes the regret: +3.00 points" in said
+    assert "+1.00 to +5.00), at −84 epochs (−89 to +2)" in said
+    assert "does not clearly" not in said
+    # A tie is told with both objectives.
+    assert re.search(
+        r"has the lowest mean objective, 0\.\d{5}; \d+ others cannot be told apart from it at"
+        r" 95 % confidence, the nearest being [\w-]+ with 0\.\d{5}\.".replace(" %", "\u202f%"),
+        report.penalty_findings().text,
+    )

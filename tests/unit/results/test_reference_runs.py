@@ -1,0 +1,123 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from convstudy.config import settings
+from convstudy.config.analyses import EXTRAS
+from convstudy.core.errors import UserError
+from convstudy.core.files import read_json, write_json
+from convstudy.results import reference_runs
+from convstudy.results.run import Results, result_files
+from helpers.pipeline import without_slurm
+from helpers.results import STUDIES, write_sample
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Results:
+    folder = write_sample(tmp_path / "results")
+    run = read_json(folder / "run.json")
+    run["config"] = settings.merged(settings.validate({}), {"model": run["config"]["model"]})
+    run["config"]["data"]["directory"] = "/somewhere"
+    write_json(folder / "run.json", run)
+    (folder / "claims.csv").write_text("id,verdict\n")
+    return Results(folder)
+
+
+def test_a_recorded_run_is_a_results_folder_with_its_config(run: Results):
+    reference_runs.record(run, run.folder / "reference/laptop")
+    (read,) = reference_runs.runs(run.folder)
+    assert read.training.equals(run.training)
+    assert list(read.studies) == list(run.studies)
+    config = yaml.safe_load((read.folder / "config.yaml").read_text())
+    assert config["data"]["directory"] is None
+    settings.validate({**config, "model": {"width": 0.25}})
+    about = read_json(read.folder / "reference.json")
+    assert set(about["sha256"]) == {*result_files(STUDIES), "claims.csv", "config.yaml"}
+    assert about["command"].startswith("snakemake --cores all all --configfile")
+
+
+def test_the_recorded_command_still_plans_the_run(root: Path, real_data: Path):
+    """A config that was recorded with settings of its time was rewritten when these went."""
+    command = read_json(root / "results/reference/cpu-small/reference.json")["command"].split()
+    environment = {**without_slurm(), "CONVSTUDY_CIFAR10": str(real_data)}
+    done = subprocess.run(
+        [sys.executable, "-m", *command, "--dry-run"],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "find_pareto_front" in done.stdout
+
+
+def test_what_is_derived_is_made_anew_without_training(root: Path, tmp_path: Path):
+    reference_runs.copy_primary(root / "results/reference/cpu-small", tmp_path / "results")
+    (tmp_path / "config").symlink_to(root / "config")
+    for split in ("train", "test"):
+        (tmp_path / f"{split}-0.parquet").touch()
+    config = root / "results/reference/cpu-small/config.yaml"
+    command = ["--snakefile", root / "Snakefile", "--directory", tmp_path, "--configfile", config]
+    command += ["--cores", "1", "--dry-run", "--rerun-triggers", "mtime"]
+    command += ["--", "results/claims.csv"]
+    command += [f"results/{extra}/about.json" for extra in EXTRAS]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *command],
+        env={**without_slurm(), "CONVSTUDY_CIFAR10": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    planned = set(re.findall(r"^(\w+) +\d+$", done.stdout, re.MULTILINE))
+    assert {"check_claims", "tabulate_modules", "measure_optimism", "measure_times"} <= planned
+    assert not {rule for rule in planned if rule.startswith(("train_", "measure_mod", "measure_l"))}
+    assert "search_modules" not in planned
+    assert "prepare_dataset" not in planned
+
+
+def test_a_run_without_what_was_trained_cannot_be_derived(run: Results, tmp_path: Path):
+    with pytest.raises(UserError, match="is no recorded run"):
+        reference_runs.copy_primary(run.folder, tmp_path / "new")
+    reference_runs.record(run, run.folder / "reference/laptop")
+    with pytest.raises(UserError, match="has none of training/curves"):
+        reference_runs.copy_primary(run.folder / "reference/laptop", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_runs_stand_beside_the_article(run: Results):
+    reference_runs.record(run, run.folder / "reference/laptop")
+    table = reference_runs.tabulate(run, reference_runs.runs(run.folder)).set_index("run")
+    assert list(table.index) == ["The article", "laptop", "This run"]
+    assert table.loc["The article", "conv"] == 0.8766
+    mean = run.training.groupby("kind")["test_accuracy_best"].mean()
+    assert table.loc["laptop", "conv"] == pytest.approx(mean["conv"])
+    assert table.loc["laptop", "replicates"] == "3"
+
+
+def test_a_run_that_nobody_could_repeat_is_not_recorded(run: Results):
+    about = read_json(run.folder / "provenance.json")
+    write_json(run.folder / "provenance.json", {**about, "dirty": True})
+    with pytest.raises(UserError, match=r"in no commit.*commit the changes"):
+        reference_runs.record(Results(run.folder), run.folder / "reference/laptop")
+    assert reference_runs.runs(run.folder) == []
+
+
+def test_a_large_file_is_refused_by_name(run: Results, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reference_runs, "MOST_BYTES", 100)
+    with pytest.raises(UserError, match=r"run\.json has .* MB"):
+        reference_runs.record(run, run.folder / "reference/laptop")
+    assert reference_runs.runs(run.folder) == []
+
+
+def test_the_command_records_again_and_says_what_is_wrong(run: Results, capsys):
+    into = ["--results", str(run.folder), "--into", str(run.folder / "reference")]
+    for _ in range(2):
+        reference_runs.main(["laptop", *into])
+        assert "recorded in" in capsys.readouterr().out
+    [read] = reference_runs.runs(run.folder)
+    assert not read.partial
+    with pytest.raises(SystemExit, match="is no name"):
+        reference_runs.main(["My run", *into])

@@ -1,0 +1,185 @@
+"""What may decide: a table of configs that differ from the article's, and what each leaves open."""
+
+import pytest
+from convstudy.claims import ledger, verdicts
+from convstudy.config import settings
+from convstudy.config.settings import merged
+from convstudy.results import scale
+from convstudy.results.scale import LOSSY, OTHER, READING, SMALLER
+from helpers.paths import OVERLAY, QUICK, ROOT
+from helpers.results import ALL_EXACT, FULL
+
+TRAINED = [claim for claim in ledger.load(ROOT / "config/claims.yaml") if claim.basis == "training"]
+EVERY = {"training", "tables", "module_table", "replay"}
+TABLE = {"module_table", "replay"}
+
+
+def set_in(path: str, value: object) -> dict:
+    """Make an overlay of one key."""
+    *above, last = path.split(".")
+    overlay: dict = {last: value}
+    for key in reversed(above):
+        overlay = {key: overlay}
+    return overlay
+
+
+def study(path: str, value: object) -> dict:
+    """Make an overlay of a key of both studies."""
+    names = FULL["search"]["studies"]
+    return {"search": {"studies": {name: set_in(path, value) for name in names}}}
+
+
+DEVIATING = [
+    # Every curve
+    (
+        # With a quarter of the parameters, a quarter of them costs as much.
+        merged(set_in("model.width", 0.5), study("penalty.unit", 62_500)),
+        SMALLER,
+        EVERY,
+        "0.5 of the article's channels",
+    ),
+    (set_in("model.width", 2), OTHER, EVERY, "2 times the article's channels"),
+    (set_in("model.batch_normalization_momentum", 0.9), OTHER, EVERY, "is 0.9, not 0.99"),
+    (set_in("training.batch_size", 4096), OTHER, EVERY, "4096 images, not 128"),
+    (set_in("training.batch_size", 32), OTHER, EVERY, "32 images, not 128"),
+    (set_in("training.augmentation", "flip"), OTHER, EVERY, "Augmentation is flip"),
+    (set_in("training.augmentation", "flip_and_shift"), OTHER, EVERY, "not none"),
+    (set_in("training.label_smoothing", 0.1), OTHER, EVERY, "smoothed by 0.1"),
+    (set_in("training.optimizer", {"name": "sgd", "schedule": "cosine"}), OTHER, EVERY, "sgd"),
+    (set_in("training.optimizer.learning_rate", 0.01), OTHER, EVERY, "learning rate 0.01"),
+    (set_in("training.optimizer.weight_decay", 5e-4), OTHER, EVERY, "weight decay"),
+    (set_in("training.optimizer.schedule", "cosine"), OTHER, EVERY, "schedule cosine"),
+    (set_in("training.precision", "float64"), OTHER, EVERY, "float64, not float32"),
+    (set_in("data.validation_images", 5000), OTHER, EVERY, "5,000 training images are held out"),
+    # The single-kind trainings
+    (set_in("training.epochs", 99), SMALLER, {"training"}, "at most 99 epochs, not 100"),
+    (set_in("training.epochs", 300), OTHER, {"training"}, "300 epochs, more than 100"),
+    (set_in("training.replicates", 1), SMALLER, {"training"}, "trained once"),
+    (set_in("training.replicates", 2), SMALLER, {"training"}, "trained twice"),
+    # A study
+    (set_in("search.epochs", 50), SMALLER, {"tables"}, "A trial has at most 50 epochs"),
+    (set_in("search.epochs", 200), OTHER, {"tables"}, "A trial has 200 epochs"),
+    (set_in("search.workers", 8), OTHER, {"tables"}, "8 workers at once"),
+    (study("trials", 10), SMALLER, {"tables"}, "has 10 trials, not 50"),
+    (study("trials", 500), OTHER, {"tables"}, "500 trials, more than 50"),
+    (study("sampler", {"name": "random"}), OTHER, {"tables"}, "draws by random"),
+    (study("sampler.multivariate", True), OTHER, {"tables"}, "multivariate True"),
+    (study("pruner", {"name": "none"}), OTHER, {"tables"}, "prunes by none"),
+    (study("pruner.warmup_steps", 1), OTHER, {"tables"}, "warmup steps 1"),
+    (study("penalty.pruning", "objective"), OTHER, {"tables"}, "an objective with the penalty"),
+    (
+        set_in("search.studies.penalised.penalty.weight", 0.1),
+        OTHER,
+        {"tables", "replay"},
+        "article's study penalised",
+    ),
+    # The table of modules, and the studies on it
+    (set_in("module_table.epochs", 1), SMALLER, TABLE, "at most 1 epochs, not 100"),
+    (set_in("module_table.epochs", 300), OTHER, TABLE, "300 epochs, more than 100"),
+    (set_in("module_table.replicates", 2), SMALLER, TABLE, "trained twice"),
+    (set_in("replay.trials", 20), SMALLER, {"replay"}, "20 trials, not 50"),
+]
+
+
+def changed(overlay: dict) -> dict:
+    """Lay an overlay over the article's scale; a sampler, pruner or optimizer is replaced."""
+    config = merged(FULL, overlay)
+    for name, one in overlay.get("search", {}).get("studies", {}).items():
+        for part in ("sampler", "pruner"):
+            if "name" in one.get(part, {}):
+                config["search"]["studies"][name][part] = one[part]
+    return settings.validate(config, this_machine=False)
+
+
+@pytest.mark.parametrize(("overlay", "sort", "open_", "words"), DEVIATING)
+def test_a_deviation_leaves_exactly_what_it_touches_undecided(
+    overlay: dict, sort: str, open_: set[str], words: str
+):
+    found = scale.differences(changed(overlay), OVERLAY, ALL_EXACT)
+    deciding = [one for one in found if one.sort in (SMALLER, OTHER)]
+    assert {one.sort for one in deciding} == {sort}
+    assert any(words in one.line for one in deciding), deciding
+    undecided = {claim.id for claim in TRAINED if verdicts.touching(claim, deciding)}
+    expected = {
+        claim.id
+        for claim in TRAINED
+        if {file.partition("/")[0] for file in verdicts.files(claim)} & open_
+    }
+    assert undecided == expected
+    assert expected
+
+
+def test_the_articles_scale_decides_on_our_reading_of_what_it_does_not_state():
+    found = scale.differences(FULL, OVERLAY, ALL_EXACT)
+    assert [one.sort for one in found] == [READING]
+    assert "does not state optimizer" in found[0].line
+    penalised = FULL["search"]["studies"]["penalised"]
+    assert penalised["penalty"] == {"weight": 0.05, "unit": 250000, "pruning": "article"}
+    assert (penalised["trials"], FULL["data"]["source"]) == (50, "real")
+
+
+@pytest.mark.parametrize(
+    "overlay",
+    [
+        set_in("training.replicates", 15),
+        set_in("module_table.replicates", 10),
+        set_in("training.seed", 7),
+        set_in("training.threads", 4),
+        set_in("training.device", "cpu"),
+        set_in("data.seed", 3),
+        study("seed", 5),
+        set_in("replay.studies", 1000),
+        set_in("report.title", "Another"),
+    ],
+)
+def test_some_settings_decide_nothing(overlay: dict):
+    assert scale.reductions(scale.differences(changed(overlay), OVERLAY, ALL_EXACT)) == []
+
+
+def test_bfloat16_and_lossy_images_may_decide_and_are_said():
+    config = changed(set_in("training.precision", "mixed_bfloat16"))
+    found = scale.differences(config, OVERLAY, {**ALL_EXACT, "lossy": True})
+    assert [one.sort for one in found] == [LOSSY, READING, READING]
+    assert scale.reductions(found) == []
+    assert "bfloat16" in found[-1].line
+
+
+def test_a_folder_with_a_part_of_the_images_is_smaller():
+    data = {**ALL_EXACT, "used": {"train": 5085, "test": 10_000}}
+    [line] = scale.reductions(scale.differences(FULL, OVERLAY, data))
+    assert line == "5,085 of 50,000 training images are used."
+
+
+def test_the_quick_run_says_in_what_it_is_smaller():
+    data = {**ALL_EXACT, "used": {"train": 5000, "test": 1000}}
+    config = settings.validate(QUICK, this_machine=False)
+    text = " ".join(scale.reductions(scale.differences(config, OVERLAY, data)))
+    for number in ("0.25", "5,000 of 50,000", "1,000 of 10,000", "not 100", "not 50", "not 0.99"):
+        assert number in text
+
+
+def test_every_key_decides_nothing_or_is_of_a_curve_a_study_or_an_analysis():
+    def keys(section: dict, above: str = "") -> list[str]:
+        found = []
+        for key, value in section.items():
+            path = above + ("*" if above == "search.studies." else key)
+            if above == "recipes.compared.":
+                return ["recipes.compared"]
+            found += keys(value, f"{path}.") if isinstance(value, dict) and value else [path]
+        return found
+
+    def sort(key: str) -> str:
+        starts = {start: name for name, listed in scale.KEYS.items() for start in listed}
+        longest = max(
+            (start for start in starts if f"{key}.".startswith(f"{start}.")), key=len, default=None
+        )
+        assert longest, f"{key} stands nowhere in scale.KEYS"
+        return starts[longest]
+
+    everywhere = set(keys(settings.validate(QUICK, this_machine=False)))
+    assert {sort(key) for key in everywhere} == set(scale.KEYS)
+    for start in [start for listed in scale.KEYS.values() for start in listed]:
+        assert any(f"{key}.".startswith(f"{start}.") for key in everywhere), start
+    # Those that decide nothing are the ones with which a config is at the article's scale.
+    assert sort("data.seed") == "nothing"
+    assert sort("data.train_images") == "curve"

@@ -1,0 +1,311 @@
+import math
+import multiprocessing
+import signal
+import subprocess
+import sys
+
+import optuna
+import pandas as pd
+import pytest
+from convstudy.core import locks
+from convstudy.core.errors import UserError
+from convstudy.layers import models
+from convstudy.layers.models import POSITIONS
+from convstudy.search import storages
+from convstudy.search import study as search_module
+from convstudy.search.export import best_trials
+from convstudy.search.study import Penalty
+from helpers import search as search_example
+from helpers.paths import with_helpers
+from helpers.search import EPOCHS, PaperCurve, PaperTrainer, search
+
+# Who trained an epoch first may change with a crash; what was found may not.
+FOUND = [
+    *("number", "state", *POSITIONS, "replicate", "epochs", "objective", "test_accuracy"),
+    *("best_epoch", "epochs_trained"),
+]
+
+
+def run_example(folder, storage, trials, die_after=None):
+    command = [sys.executable, "-m", "helpers.search", folder, storage, trials]
+    command += [] if die_after is None else ["--die-after", die_after]
+    return subprocess.run([*map(str, command)], env=with_helpers(), capture_output=True).returncode
+
+
+def finished(folder, **changes):
+    """Work on a study until its budget is used."""
+    study = search(folder, **changes)
+    study.work()
+    return study
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    return finished(tmp_path_factory.mktemp("undisturbed")).export()
+
+
+def test_a_study_uses_its_budget_and_prunes(undisturbed):
+    trials, _, summary = undisturbed
+    assert list(trials["number"]) == list(range(14))
+    assert set(trials["state"]) == {"COMPLETE", "PRUNED"}
+    assert summary["trials"] == summary["budget"] == 14
+    assert (trials.loc[trials["state"] == "COMPLETE", "epochs"] == EPOCHS).all()
+    assert (trials.loc[trials["state"] == "PRUNED", "epochs"] < EPOCHS).all()
+    assert summary["epochs_trained"] + summary["epochs_reused"] == summary["epochs_asked"]
+
+
+def test_the_objective_is_error_and_penalty(undisturbed):
+    trials, curves, _ = undisturbed
+    done = trials[trials["state"] == "COMPLETE"]
+    best = curves.groupby("number")["test_accuracy"].max()
+    for trial in done.itertuples():
+        parameters = models.parameters((trial.layer1, trial.layer2, trial.layer3))
+        expected = 1 - best[trial.number] + 0.05 * parameters / 250000
+        assert trial.objective == pytest.approx(expected, abs=1e-12)
+        assert trial.parameters == parameters
+
+
+def test_the_same_seed_gives_the_same_trials_and_another_seed_others(tmp_path, undisturbed):
+    again = finished(tmp_path / "again").export()[0]
+    pd.testing.assert_frame_equal(again, undisturbed[0])
+    other = finished(tmp_path / "other", trials=5, seed=6).export()[0]
+    assert not other[list(POSITIONS)].equals(again[list(POSITIONS)][:5])
+
+
+@pytest.mark.fault(
+    "SIGKILL of a search",
+    where="before the first, the ninth and a late epoch",
+    lost="the epoch under way",
+)
+@pytest.mark.parametrize("die_after", [0, 8, 23])
+def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path, undisturbed, die_after):
+    assert run_example(tmp_path, "journal", 14, die_after) == -signal.SIGKILL
+    killed = search(tmp_path)
+    states = [trial.state.name for trial in killed.study().get_trials()]
+    assert states.count("RUNNING") == 1
+    assert run_example(tmp_path, "journal", 14) == 0
+    trials, _, summary = killed.export()
+    assert "RUNNING" not in summary["states"]
+    pd.testing.assert_frame_equal(trials[FOUND], undisturbed[0][FOUND])
+
+
+@pytest.mark.fault(
+    "SIGKILL of a search after every fifth epoch",
+    where="in its trials",
+    lost="the epochs under way",
+)
+def test_killed_again_and_again(tmp_path, undisturbed):
+    kills = 0
+    while (code := run_example(tmp_path, "journal", 14, 5)) != 0:
+        assert code == -signal.SIGKILL
+        kills += 1
+        assert kills < 20
+    assert kills > 5
+    pd.testing.assert_frame_equal(search(tmp_path).export()[0][FOUND], undisturbed[0][FOUND])
+
+
+def test_a_study_can_be_made_longer_and_a_finished_one_does_nothing(tmp_path, undisturbed):
+    search(tmp_path, trials=5).work()
+    longer = search(tmp_path)
+    assert longer.work() == 9
+    assert longer.work() == 0
+    pd.testing.assert_frame_equal(longer.export()[0][FOUND], undisturbed[0][FOUND])
+    # A smaller budget afterwards shows the first trials only.
+    assert list(search(tmp_path, trials=5).export()[0]["number"]) == list(range(5))
+
+
+def test_studies_share_curves(tmp_path):
+    one, two = (
+        finished(tmp_path, name=name, trials=6, penalty=search_example.PENALTY).export()[2]
+        for name in ("accuracy", "other")
+    )
+    assert (one["epochs_reused"], two["epochs_trained"]) == (0, 0)
+    assert one["epochs_trained"] == two["epochs_reused"] > 0
+
+
+def test_the_penalty_enters_pruning_only_if_asked(tmp_path):
+    for pruning, expected in (("article", 0.0), ("objective", 0.05)):
+        penalty = {"weight": 0.05, "unit": 250000, "pruning": pruning}
+        study = finished(tmp_path / pruning, trials=4, penalty=penalty)
+        curves = study.export()[1].set_index(["number", "epoch"])["test_accuracy"]
+        for trial in study.study().get_trials():
+            parameters = models.parameters([trial.params[position] for position in POSITIONS])
+            for step, value in trial.intermediate_values.items():
+                error = 1 - curves[trial.number, step + 1]
+                assert value == pytest.approx(error + expected * parameters / 250000, abs=1e-12)
+
+
+def test_a_curve_that_ends_fails_its_trial_and_the_study_goes_on(tmp_path, monkeypatch):
+    usual = PaperTrainer.train_epoch
+
+    def train_epoch(self):
+        record = usual(self)
+        diverges = self.curve.kinds[0] == "conv" and record["epoch"] == 3
+        return {**record, "loss": math.nan} if diverges else record
+
+    monkeypatch.setattr(PaperTrainer, "train_epoch", train_epoch)
+    pruner = {**search_example.SETTINGS["pruner"], "name": "none"}
+    trials, _, summary = finished(tmp_path, pruner=pruner).export()
+    failed = trials[trials["state"] == "FAIL"]
+    assert 0 < len(failed) < 14 == summary["trials"]
+    assert set(failed["layer1"]) == {"conv"}
+    assert set(failed["reason"]) == {"the loss is not finite in epoch 3"}
+    assert failed["objective"].isna().all()
+
+
+def work(folder, worker):
+    PaperCurve.seconds_an_epoch = 0.01
+    search(folder, workers=2).work(worker)
+
+
+def test_two_workers_use_the_budget_once(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=work, args=(tmp_path, number)) for number in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    trials, _, summary = search(tmp_path).export()
+    assert list(trials["number"]) == list(range(14))
+    assert set(summary["states"]) <= {"COMPLETE", "PRUNED"}
+    owners = {trial.user_attrs["worker"] for trial in search(tmp_path).study().get_trials()}
+    assert owners == {0, 1}
+
+
+@pytest.mark.fault(
+    "Two machines work on one journal", where="at a worker's first claim", lost="nothing: one line"
+)
+def test_a_journal_is_not_shared_between_machines(tmp_path, monkeypatch):
+    first = search(tmp_path, workers=2)
+    with locks.lock(first.folder / "worker-0"):
+        study = first.study()
+        first._claim(study, 0)
+        monkeypatch.setattr(search_module, "this_machine", lambda: "elsewhere")
+        monkeypatch.setattr(storages, "this_machine", lambda: "elsewhere")
+        with pytest.raises(UserError, match="journal is for workers on one machine"):
+            search(tmp_path, workers=2).work(worker=1)
+    # A worker that is gone is no reason: its trial goes on here.
+    other = search(tmp_path, workers=2)
+    other.work(worker=1)
+    assert other.export()[2]["trials"] == 14
+
+
+@pytest.mark.fault(
+    "SIGKILL of a worker that is not started again",
+    where="in a trial, on a journal",
+    lost="the epoch under way",
+)
+def test_a_dead_workers_trial_is_taken_over_by_another(tmp_path):
+    assert run_example(tmp_path, "journal", 14, 8) == -signal.SIGKILL
+    study = search(tmp_path)
+    study.work(worker=1)
+    assert set(study.export()[2]["states"]) == {"COMPLETE", "PRUNED"}
+
+
+@pytest.mark.fault("A journal ends in half a line", where="in study.log", lost="the half line")
+def test_a_journal_that_ends_in_half_a_line_is_repaired(tmp_path, undisturbed):
+    study = finished(tmp_path, trials=5)
+    whole = study.store.file.read_bytes()
+    study.store.file.write_bytes(whole + b'{"op_code": 4, "tri')
+    longer = finished(tmp_path)
+    assert longer.store.file.read_bytes().startswith(whole)
+    pd.testing.assert_frame_equal(longer.export()[0][FOUND], undisturbed[0][FOUND])
+
+
+@pytest.mark.fault(
+    "The config's sampler differs from the study's", where="in a study's storage", lost="nothing"
+)
+def test_a_study_made_with_other_settings_is_refused_with_the_difference(tmp_path):
+    study = finished(tmp_path, trials=5)
+    sampler = {**search_example.SETTINGS["sampler"], "startup_trials": 2}
+    other = search(tmp_path, trials=5, sampler=sampler)
+    assert other.folder != study.folder
+    # As if somebody had moved the one study to where the other is looked for.
+    study.folder.rename(other.folder)
+    with pytest.raises(UserError, match=r"sampler\.startup_trials is 4 there and 2 here;"):
+        other.work()
+    assert len(search(tmp_path, trials=5).study().get_trials()) == 0
+
+
+def test_an_unfinished_study_is_not_exported(tmp_path):
+    search(tmp_path, trials=5).work()
+    with pytest.raises(UserError, match="has 5 of 14 trials"):
+        search(tmp_path).export()
+
+
+def test_curves_that_were_lost_are_trained_again(tmp_path, undisturbed):
+    search(tmp_path, trials=6).work()
+    for path in (tmp_path / "curves").glob("*/curve.json"):
+        path.unlink()
+    with pytest.raises(UserError, match="as the rest was lost"):
+        search(tmp_path, trials=6).export()
+    assert search(tmp_path, trials=6).work() == 0
+    found = search(tmp_path, trials=6).export()[0][FOUND]
+    pd.testing.assert_frame_equal(found, undisturbed[0][FOUND][:6])
+
+
+@pytest.mark.fault(
+    "A curve's file is damaged while it is trained",
+    where="between two epochs",
+    lost="the epochs before: trained again",
+)
+@pytest.mark.parametrize("damage", ["{", "[]", '{"records": [{"epoch": 2}], "identity": 1}'])
+def test_a_curve_that_is_damaged_under_way_is_trained_from_its_start(tmp_path, damage):
+    curve = PaperCurve(tmp_path / "curves", ("conv",) * 3, 0)
+    accuracies = []
+    for record in curve.epochs(EPOCHS):
+        accuracies.append(record["test_accuracy"])
+        if record["epoch"] == 3:
+            (curve.folder / "curve.json").write_text(damage)
+            with pytest.raises(UserError, match="is damaged"):
+                curve.read()
+    assert [path.read_text() for path in curve.folder.glob("damaged-*-curve.json")] == [damage]
+    records = curve.read()["records"]
+    assert [record["epoch"] for record in records] == list(range(1, EPOCHS + 1))
+    assert [record["test_accuracy"] for record in records] == accuracies
+
+
+@pytest.mark.parametrize(("sampler", "pruner"), [("random", "none"), ("tpe", "hyperband")])
+def test_every_sampler_and_pruner_runs(tmp_path, sampler, pruner):
+    settings = search_example.SETTINGS
+    study = finished(
+        tmp_path,
+        sampler={**settings["sampler"], "name": sampler},
+        pruner={**settings["pruner"], "name": pruner},
+    )
+    assert sum(study.export()[2]["states"].values()) == 14
+
+
+def test_the_storage_file_holds_the_study_with_all_its_settings(tmp_path):
+    study = finished(tmp_path, trials=4)
+    study.copy_storage(tmp_path / "study.optuna")
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "study.optuna"))
+    loaded = optuna.load_study(
+        study_name="penalised", storage=optuna.storages.JournalStorage(backend)
+    )
+    assert len(loaded.trials) == 4
+    settings = loaded.user_attrs["settings"]
+    given = search_example.SETTINGS
+    assert settings["sampler"] == {**given["sampler"], "candidates": 24}
+    assert settings["pruner"] == {**given["pruner"], "interval_steps": 1, "minimum_trials": 1}
+
+
+def test_a_grid_has_all_modules_and_repeats_them_as_new_replicates(tmp_path):
+    grid = {**search_example.SETTINGS["sampler"], "name": "grid"}
+    trials, _, summary = finished(tmp_path, trials=29, sampler=grid).export()
+    assert summary["combinations"] == 27
+    assert trials["replicate"].tolist()[:27] == [0] * 27
+    assert list(trials["replicate"]) == list(trials.groupby(list(POSITIONS)).cumcount())
+    assert len(trials) == 29
+
+
+def test_best_trials_are_ranked_by_objective(undisturbed):
+    best = best_trials(undisturbed[0])
+    done = undisturbed[0].query("state == 'COMPLETE'")
+    assert list(best["rank"]) == list(range(1, min(5, len(done)) + 1))
+    assert list(best["objective"]) == sorted(done["objective"])[: len(best)]
+
+
+def test_the_articles_penalty():
+    # A million parameters cost twenty points of accuracy.
+    assert Penalty(0.05, 250000, "article").of(10**6) == pytest.approx(0.20)

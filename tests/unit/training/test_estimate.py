@@ -1,0 +1,180 @@
+"""The line that says what a run will cost."""
+
+import math
+import subprocess
+import sys
+
+import pytest
+from convstudy.config import settings
+from convstudy.core.files import write_json
+from convstudy.layers import models
+from convstudy.training import estimate
+from convstudy.training.estimate import Estimate, Job, asked, line, span
+from helpers.paths import ROOT
+from helpers.pipeline import without_slurm
+
+PROCESSOR = "Some CPU, AVX512-BF16"
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch):
+    monkeypatch.delenv("CONVSTUDY_CIFAR10", raising=False)
+    monkeypatch.setattr(estimate.gpus, "names", list)
+    monkeypatch.setattr(estimate.provenance, "processor", lambda: PROCESSOR)
+    monkeypatch.setattr(estimate.provenance, "unit", lambda: "AVX512-BF16")
+
+
+def config(*overlays):
+    paths = [ROOT / f"config/{name}.yaml" for name in ("config", *overlays)]
+    return settings.read(paths, this_machine=False)
+
+
+def store(results, curve, epochs, ended=None, speed=1000.0):
+    """Write a curve as far as the estimate reads it."""
+    record = {"images_per_second": speed, "processor": PROCESSOR}
+    state = {"identity": curve.identity, "records": [record] * epochs, "ended": ended}
+    write_json(curve.folder / "curve.json", state)
+
+
+def prepared(results, chosen, images=5000):
+    used = {"train": images, "validation": 0, "test": 1000}
+    write_json(results / "data/summary.json", {"used": used, "digest": "some images"})
+    return Estimate(chosen, results)
+
+
+def test_a_first_run_trains_everything(tmp_path):
+    said = line(config(), tmp_path, ["all"], 2)
+    # No study is recorded below this folder: nothing is known to be spared.
+    assert said.startswith(
+        "Left to train: 72 epochs of 9 networks and at most 100 epochs in 2 studies (some 100"
+    )
+    assert "each of 5,000 images; about" in said
+    assert said.endswith("on 2 cores here.")
+    assert "81 networks" in line(config(), tmp_path, ["tabulate_modules"], 1)
+    assert "12 networks" in line(config(), tmp_path, ["compare_recipes"], 1)
+    assert line(config(), tmp_path, ["verify_provenance"], 1) == ""
+
+
+def test_what_is_stored_is_not_trained_again(tmp_path):
+    chosen = config()
+    known = prepared(tmp_path, chosen)
+    for number, kinds in enumerate(models.single_kind_models().values()):
+        for replicate in range(3):
+            curve = known.curve(kinds, replicate, 8, chosen["training"])
+            store(tmp_path, curve, 8 if number else 3)
+    assert "15 epochs of 3 networks" in line(chosen, tmp_path, ["results/training/summary.csv"], 1)
+    store(tmp_path, known.curve(("conv", "conv"), 0, 8, chosen["training"]), 2, {"reason": "nan"})
+    assert "10 epochs of 2 networks" in line(chosen, tmp_path, ["results/training/summary.csv"], 1)
+    # Of other images, all of it is.
+    prepared(tmp_path, chosen, images=4000)
+    assert "72 epochs of 9" in line(chosen, tmp_path, ["results/training/summary.csv"], 1)
+
+
+def test_a_finished_study_is_left_out(tmp_path):
+    chosen = config()
+    known = prepared(tmp_path, chosen)
+    curves = [
+        known.curve(("conv", "conv", kind), 0, 5, chosen["training"]) for kind in models.KINDS
+    ]
+    for curve in curves:
+        store(tmp_path, curve, 5)
+    [first, second] = known.studies()
+    # Ten trials of five epochs, less the fifteen that are there.
+    assert (first.most, first.epochs) == (50, 35)
+    assert second.epochs == 50
+    names = [curve.name for curve in curves for _ in range(4)][:10]
+    for study in ("accuracy", "penalised"):
+        (tmp_path / f"search/{study}").mkdir(parents=True)
+        (tmp_path / f"search/{study}/trials.csv").write_text("\n".join(["curve", *names]))
+    assert list(known.studies()) == []
+    # Of other settings.
+    (tmp_path / "search/accuracy/trials.csv").write_text("\n".join(["curve", *names[1:], "other"]))
+    assert len(list(known.studies())) == 1
+
+
+def test_pruning_and_sharing_are_those_of_recorded_studies(tmp_path):
+    run = tmp_path / "reference/one"
+    pruner = {"startup_trials": 2}
+    studies = {"first": {"pruner": pruner}, "second": {"pruner": pruner}}
+    write_json(run / "run.json", {"config": {"search": {"epochs": 10, "studies": studies}}})
+    for study, trials in (
+        ("first", "a,10\nb,10\nc,2\nd,4"),
+        ("second", "a,10\nc,6\ne,3\nf,1"),
+    ):
+        (run / f"search/{study}").mkdir(parents=True)
+        (run / f"search/{study}/trials.csv").write_text(f"curve,epochs\n{trials}\n")
+    kept, new = estimate.recorded_shares(tmp_path)
+    assert kept == (2 + 4 + 3 + 1) / 40
+    assert new == (4 + 3 + 1) / 20
+    # What the line of this repository is made of.
+    assert estimate.recorded_shares(ROOT / "results") == pytest.approx((0.4725, 0.2879), abs=1e-4)
+
+
+def test_speeds_are_the_stores_or_else_the_recorded_ones(tmp_path, monkeypatch):
+    chosen = config("overnight")
+    known = prepared(tmp_path, chosen, images=50_000)
+    # Processors of one unit are averaged; between the widths, speed is a power of the width.
+    recorded = estimate.recorded_speeds("conv", chosen["training"])
+    assert recorded[0.25] == pytest.approx(math.sqrt(1787 * 901))
+    between = known.speed("conv", chosen["training"])
+    assert between == pytest.approx(recorded[0.25] * math.sqrt(166 / 1787), rel=1e-6)
+    monkeypatch.setattr(
+        estimate.provenance, "processor", lambda: "AMD EPYC (family 25, model 17), AVX512-BF16"
+    )
+    assert estimate.recorded_speeds("conv", chosen["training"]) == pytest.approx(
+        {0.25: 901, 1.0: 77}
+    )
+    monkeypatch.setattr(estimate.provenance, "processor", lambda: PROCESSOR)
+    store(tmp_path, known.curve(("conv", "conv"), 0, 20, chosen["training"]), 3, speed=321.0)
+    assert known.speed("conv", chosen["training"]) == 321.0
+    # Three layers a stage cost half as much again as two.
+    single = known.seconds(("conv", "conv"), chosen["training"])
+    assert known.seconds(("conv",) * 3, chosen["training"]) == pytest.approx(1.5 * single)
+    monkeypatch.setattr(estimate.provenance, "processor", lambda: "Another CPU, AVX2")
+    monkeypatch.setattr(estimate.provenance, "unit", lambda: "AVX2")
+    said = line(chosen, tmp_path, ["all"], 2)
+    assert said.endswith("; how long that takes is not known on this machine yet.")
+    monkeypatch.setattr(estimate.provenance, "unit", lambda: "AVX512-BF16")
+    monkeypatch.setattr(estimate.gpus, "names", lambda: ["a GPU"])
+    assert "not known on this machine" in line(chosen, tmp_path, ["all"], 2)
+
+
+def test_jobs_take_turns_on_cores():
+    assert span([4, 3, 2, 1], 2) == 5
+    assert span([4, 3], 4) == 4
+    assert math.isnan(span([1, math.nan], 2))
+    assert span([job.seconds for job in (Job(1.0, 1, 1), Job(2.0, 1, 1))], 1) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "targets"),
+    [
+        ("--cores all", ["all"]),
+        ("-n all", ["all"]),
+        ("--cores all tabulate_modules --configfile config/article.yaml", ["tabulate_modules"]),
+        ("results/training/summary.csv -c 1", ["results/training/summary.csv"]),
+        ("--lint", ["none"]),
+        ("--report report.zip", ["none"]),
+    ],
+)
+def test_targets_are_found_among_the_arguments(arguments, targets):
+    assert asked(arguments.split(), ["all", "tabulate_modules", "train_model"]) == targets
+
+
+def test_a_dry_run_says_the_line():
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "tabulate_modules"]
+    environment = without_slurm()
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert sum("left to train" in one.lower() for one in done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["overnight", "article", "evidence"])
+def test_every_config_in_the_folder_is_valid(name):
+    overlays = ("article", "evidence") if name == "evidence" else (name,)
+    chosen = config(*overlays)
+    assert chosen["training"]["replicates"] >= 3
+    assert chosen["data"]["source"] == "real"
+    unit = 250_000 * chosen["model"]["width"] ** 2
+    for study in chosen["search"]["studies"].values():
+        assert study["penalty"]["unit"] == unit
