@@ -3,6 +3,7 @@
 #   make report PYTHON=python3.12
 #   make report EXTRA=gpu            (locks/: gpu, jax; torch for benchmarks)
 #   make report CONFIG=config/article.yaml
+#   make report CONFIG=config/beyond.yaml
 
 PYTHON ?= python3
 CORES ?= all
@@ -11,15 +12,12 @@ CONFIG ?=
 FROM ?=
 RUN ?= cpu-small
 
-# Parts beyond the article (README.md says what each is).
-BEYOND ?= tabulate_modules measure_optimism replay_searches compare_penalties measure_times find_pareto_front compare_recipes
-
 VENV := .venv$(if $(EXTRA),-$(EXTRA))
 LOCK := $(if $(EXTRA),locks/$(EXTRA).lock,requirements.lock)
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help setup report beyond evidence derive test golden benchmark benchmark-short lint format lock clean
+.PHONY: help setup report evidence derive test golden benchmark benchmark-short lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -30,10 +28,6 @@ setup: $(READY) ## install everything into .venv (once, or after the lock change
 report: $(READY) ## run the study and make reports/report.html
 	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
 	@echo "The report: $(CURDIR)/reports/report.html"
-
-beyond: $(READY) ## make the parts beyond the article, too, and the report with them
-	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(BEYOND) $(if $(CONFIG),--configfile $(CONFIG))
-	@$(MAKE) --no-print-directory report
 
 evidence: $(READY) ## record the curves that another clone has finished (FROM=CLONE; docs/evidence.md)
 	@test -d "$(FROM)/results" || { echo "make evidence: FROM=$(FROM) has no results; write FROM=CLONE, the folder where benchmarks/train_curves.py ran"; exit 2; }
@@ -46,11 +40,9 @@ derive: $(READY) ## make tables and claims of a recorded run anew, without train
 	ln -s $(CURDIR)/config results/.derived/config
 	@# No image is read, but the config asks for some.
 	@touch results/.derived/train-0.parquet results/.derived/test-0.parquet
-	@for targets in "$(BEYOND)" results/claims.csv; do \
-		CONVSTUDY_CIFAR10="$(CURDIR)/results/.derived" PATH="$(CURDIR)/$(BIN):$$PATH" \
-			snakemake --directory results/.derived --cores $(CORES) --rerun-triggers mtime \
-			--configfile $(CURDIR)/results/reference/$(RUN)/config.yaml -- $$targets || exit; \
-	done
+	CONVSTUDY_CIFAR10="$(CURDIR)/results/.derived" PATH="$(CURDIR)/$(BIN):$$PATH" \
+		snakemake --directory results/.derived --cores $(CORES) --rerun-triggers mtime \
+		--configfile $(CURDIR)/results/reference/$(RUN)/config.yaml -- results/claims.csv
 	$(BIN)/python -m convstudy record $(RUN) --results results/.derived/results
 
 test: $(READY) ## run the tests
@@ -65,18 +57,19 @@ benchmark: $(READY) ## measure speed and write docs/performance.md (EXTRA=torch:
 benchmark-short: $(READY) ## measure one thread in short, both precisions (EXTRA=torch: with the peers)
 	$(BIN)/python benchmarks/performance.py short render
 
-lint: $(READY) ## check format, style and types
+lint: $(READY) ## check format, style, types, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	@# A conda environment for each rule cannot hold the library, which is installed as --editable.
 	$(BIN)/snakemake --lint 2>&1 | awk '/^(Lints for|Congrat)/ { ran = 1 } /^    [*] / && !/conda environment/ { wrong = 1 } { all = all $$0 "\n" } END { if (wrong || !ran) printf "%s", all; exit wrong || !ran }'
 
 format: $(READY) ## put the code in its format
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
-	$(BIN)/snakefmt Snakefile workflow/rules
+	$(BIN)/snakefmt Snakefile workflow/Snakefile workflow/rules
 
 # The file `ready` is written last: an interrupted set-up is taken up again.
 $(READY): $(LOCK) pyproject.toml

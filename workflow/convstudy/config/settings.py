@@ -312,10 +312,6 @@ MACHINE_RULES: tuple[Rule, ...] = (_backend_is_installed, _gpu_is_there, _thread
 def read(paths: Iterable[Path], *, this_machine: bool = True) -> dict[str, Any]:
     """Read configs, lay each over the ones before, and check what comes out.
 
-    Args:
-        paths: YAML files.
-        this_machine: See `validate`.
-
     Raises:
         UserError: If a file cannot be read, or for the mistakes that `validate` finds.
     """

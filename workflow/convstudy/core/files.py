@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 def replacing(path: str | Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success, flush it to disk and rename it to `path`.
 
-    Args:
-        path: The file to make or to replace. Its folder is created.
-
     Yields:
         A file name of the same suffix, in the same folder, to write to.
     """

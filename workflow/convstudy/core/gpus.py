@@ -70,9 +70,6 @@ def lease(resources: Mapping[str, Any]) -> Iterator[str | None]:
     Two jobs on a machine never hold the same GPU, whichever run they belong to; who finds all
     taken waits. A lease ends with the process, however that dies.
 
-    Args:
-        resources: The job's resources: ``gpu`` or ``gres``.
-
     Yields:
         The GPU as CUDA_VISIBLE_DEVICES names it; None if none was asked for or there is none.
     """

@@ -21,10 +21,6 @@ NOISE = 64
 def make(count: int, seed: int | Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Draw images, equally many of each class up to one, in random order.
 
-    Args:
-        count: Number of images.
-        seed: Where they come from; other seeds give other images of the same classes.
-
     Returns:
         images: (count, 32, 32, 3) of uint8.
         labels: (count,) of uint8. Twice the number of the texture, plus one where red and blue are

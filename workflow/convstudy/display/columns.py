@@ -70,25 +70,26 @@ class Table:
     prepare: "Callable[[pd.DataFrame, Results], pd.DataFrame]" = lambda frame, _: frame
 
 
+TEXT = "device item outcome package pass recipe run study version"
+NUMBERS = (
+    "cases completed epochs epochs_trained parameters passed pruned rank replicates this_run"
+    " trainings trials"
+)
 # As a column is shown, unless its table says otherwise.
 COLUMNS = {
+    **{name: Column(name.capitalize()) for name in TEXT.split()},
+    **{name: Column(name.replace("_", " ").capitalize(), WHOLE) for name in NUMBERS.split()},
     "alike": Column("Not told apart", PERCENT),
     "article": Column("Article", PERCENT),
     "article_completed": Column("Article: completed"),
     "article_test_accuracy": Column("Article: test accuracy", PERCENT),
     "between": Column(f"95{THIN}% interval"),
-    "cases": Column("Cases", WHOLE),
     "channels": Column("Channels", THREE),
     "check": Column("Check", wraps=True),
-    "completed": Column("Completed", WHOLE),
     "data": Column("Images", wraps=True),
-    "device": Column("Device"),
     "difference": Column("Minus the article, points", CHANGE_POINTS),
-    "epochs": Column("Epochs", WHOLE),
     "epochs_saved": Column("Epochs saved by pruning", WHOLE),
-    "epochs_trained": Column("Epochs trained", WHOLE),
     "interval": interval_of("", ACCURACY),
-    "item": Column("Item"),
     "label": Column("Layer"),
     "largest_error": Column("Largest error", ".0e"),
     "last_channels": Column("Most channels measured", WHOLE),
@@ -100,28 +101,13 @@ COLUMNS = {
     "models": Column("Networks", WHOLE),
     "module": Column("Layers", html=module),
     "objective": Column("Objective", ".4f"),
-    "outcome": Column("Outcome"),
-    "package": Column("Package"),
-    "parameters": Column("Parameters", WHOLE),
-    "pass": Column("Pass"),
-    "passed": Column("Passed", WHOLE),
     "penalty": Column("Penalty on"),
     "probability": Column("Probability", PERCENT),
-    "pruned": Column("Pruned", WHOLE),
-    "rank": Column("Rank", WHOLE),
     "ranks": interval_of("rank", WHOLE),
-    "recipe": Column("Recipe"),
-    "replicates": Column("Replicates", WHOLE),
-    "run": Column("Run"),
     "selection": Column("Epoch"),
     "size": Column("Feature map", "{0:g} × {0:g}"),
-    "study": Column("Study"),
     "test_accuracy": Column("Test accuracy", ACCURACY),
-    "this_run": Column("This run", WHOLE),
-    "trainings": Column("Trainings", WHOLE),
-    "trials": Column("Trials", WHOLE),
     "value": Column("Value", wraps=True),
-    "version": Column("Version"),
     "weight": Column("Weight", "g"),
     "width": Column("Width", "g"),
     **{

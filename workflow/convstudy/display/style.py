@@ -240,12 +240,7 @@ def leading_kind(kinds: Sequence[str]) -> str:
 
 
 class Drawing(NamedTuple):
-    """A figure, whose caption is the file ``captions/NAME.rst`` beside it.
-
-    Attributes:
-        draw: Results to figure.
-        numbers: Results to its main numbers, for those who do not see it.
-    """
+    """A figure, whose caption is the file ``captions/NAME.rst`` beside it."""
 
     draw: "Callable[[Results], Figure]"
     numbers: Callable[[Results], list[str]]

@@ -294,9 +294,6 @@ def _compare(
 def require_all_passed(**tables: pd.DataFrame) -> None:
     """Raise if a check failed.
 
-    Args:
-        **tables: By name, each with a column ``passed``.
-
     Raises:
         UserError: Naming the failed checks.
     """

@@ -76,12 +76,7 @@ def packed_files(root: Path) -> list[str]:
 
 
 def pack(root: Path, path: Path) -> None:
-    """Write the archive of a run. The same files give the same archive, byte for byte.
-
-    Args:
-        root: The project's folder, with a finished run.
-        path: The ZIP file to write.
-    """
+    """Write the archive of a run. The same files give the same archive, byte for byte."""
     names = packed_files(root)
     _warn_of_folders(root, names)
     crate = _Description(root, names).crate

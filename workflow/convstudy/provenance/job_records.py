@@ -37,9 +37,6 @@ def recorded(snakemake: Any, root: Path = Path()) -> Iterator[None]:
     """Write a job's record if it ends well.
 
     A job without outputs has none.
-
-    Args:
-        root: The project's folder, in which the job runs.
     """
     if not snakemake.output:
         yield
@@ -108,9 +105,6 @@ def seeds(settings: Mapping[str, Any], within: str = "") -> dict[str, int]:
 def read_records(folder: Path) -> tuple[list[Record], list[str]]:
     """Read all records.
 
-    Args:
-        folder: ``results/provenance``.
-
     Returns:
         The records, in the order in which the jobs ended.
         A line for each file that is no whole record.
@@ -131,11 +125,7 @@ def job_name(record: Record) -> str:
 
 
 def producers(records: Iterable[Record]) -> dict[str, Record]:
-    """Give each file's job; the one that ended last, if several wrote it.
-
-    Args:
-        records: In the order in which the jobs ended.
-    """
+    """Give each file's job; the one that ended last, if several wrote it."""
     return {one["path"]: record for record in records for one in record["outputs"]}
 
 
@@ -177,7 +167,6 @@ def verify(root: Path, codes: Mapping[str, str | None]) -> Verification:
     """Hash all results again and compare them with the records of their jobs.
 
     Args:
-        root: The project's folder.
         codes: The digest of the code that each rule of the workflow uses now.
     """
     records, differences = read_records(root / RECORDS)

@@ -7,6 +7,7 @@ they are plain but readable.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pandas as pd
 
 from convstudy.claims import verdicts
 from convstudy.display.columns import Column
-from convstudy.display.formats import DASH, MINUS, THIN, span, write
+from convstudy.display.formats import DASH, THIN, span, write
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def effect(claim: Any) -> str:
     # At another scale, a difference from what is stated says nothing.
     if pd.isna(claim.low) or claim.here == verdicts.NOT_COMPARABLE or _is_said(claim):
         return ""
-    written = _hundredths if claim.unit == "points" else _significant
+    written = partial(write, form=".2f") if claim.unit == "points" else _significant
     number, *ends = map(written, (claim.effect, claim.low, claim.high))
     unit = "" if claim.unit == "objective" else f" {claim.unit}"
     return f" Difference: {number}{unit} (95{THIN}% interval {' to '.join(ends)})."
@@ -82,15 +83,9 @@ def _is_said(claim: Any) -> bool:
     return any(re.search(rf"(?<![\d.]){re.escape(one)}(?!\d)", claim.evidence) for one in forms)
 
 
-def _hundredths(value: float) -> str:
-    """Write points as the evidence does."""
-    return f"{value:.2f}".replace("-", MINUS)
-
-
 def _significant(value: float) -> str:
     """Write a number with three digits."""
-    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return text.replace("-", MINUS)
+    return write(value, ",.0f" if abs(value) >= 100 else ".3g")
 
 
 def table(frame: pd.DataFrame, columns: Mapping[str, Column], caption: str) -> Html:

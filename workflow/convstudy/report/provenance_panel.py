@@ -21,11 +21,7 @@ _COLUMNS = {
 
 
 class Origins:
-    """The jobs' records of a run.
-
-    Args:
-        results: The run's results folder.
-    """
+    """The jobs' records of a run."""
 
     def __init__(self, results: Results) -> None:
         self.results = results

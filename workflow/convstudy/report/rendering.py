@@ -112,12 +112,7 @@ def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path())
 
 
 def to_html(notebook: Any, title: str, kicker: str) -> str:
-    """Render an executed notebook with our template.
-
-    Args:
-        notebook: The executed notebook.
-        kicker: Stands above the title.
-    """
+    """Render an executed notebook with our template."""
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
@@ -135,7 +130,6 @@ def render(results: Results, title: str, executed: Path, html: Path) -> None:
     """Execute the report's notebook and write it, and the report.
 
     Args:
-        results: What it is about, with its figures and tables.
         executed, html: Where to write. The notebook runs in its own folder, as in Jupyter later.
 
     Raises:

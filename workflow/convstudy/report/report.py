@@ -29,11 +29,7 @@ GROUPS = {
 
 
 class Report:
-    """The parts of the report on a run.
-
-    Args:
-        results: The results folder, with its figures and tables.
-    """
+    """The parts of the report on a run."""
 
     def __init__(self, results: str | Path) -> None:
         self.results = Results(Path(results))

@@ -26,9 +26,6 @@ def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     Few replicates tell little about one module's spread, so for the error the spread is taken to be
     the same for all and is estimated from all of them together.
 
-    Args:
-        table: The first one of `tabulate`.
-
     Returns:
         means: By module: its layers, ``parameters``, ``macs``, ``replicates``, ``mean``, ``low``
             and ``high`` (see `intervals.accuracy_interval`), and ``error``: the standard error

@@ -57,7 +57,6 @@ def record(results: Results, folder: Path) -> None:
     """Copy a run's files, or those that it has so far.
 
     Args:
-        results: The run, or a part of it.
         folder: Where they go; its name is the record's.
 
     Raises:
@@ -119,6 +118,7 @@ def _comparable(config: dict[str, Any]) -> dict[str, Any]:
             if key not in OF_THE_MACHINE.get(section, ())
         }
         for section, values in copy.deepcopy(config).items()
+        if section != "analyses"
     }
     settings.drop_gone(kept)
     return kept
@@ -156,10 +156,6 @@ def copy_primary(folder: Path, target: Path) -> None:
     """Copy what a recorded run's other files are derived from, so that the workflow makes these.
 
     All copies have the same time of change, so that none seems to be older than what it is made of.
-
-    Args:
-        folder: The recorded run.
-        target: A new results folder.
 
     Raises:
         UserError: If there is no such run, or it has too little.

@@ -33,11 +33,7 @@ TABLES = (
 
 
 def result_files(studies: Sequence[str]) -> list[str]:
-    """Name every file of the article's own study, below the results folder.
-
-    Args:
-        studies: Names of the studies in the config.
-    """
+    """Name every file of the article's own study, below the results folder."""
     return [
         "run.json",
         "provenance.json",
@@ -55,11 +51,7 @@ def result_files(studies: Sequence[str]) -> list[str]:
 
 
 def table_names(studies: Sequence[str]) -> list[str]:
-    """Name every table that is made of the results, without suffix.
-
-    Args:
-        studies: Names of the studies in the config.
-    """
+    """Name every table that is made of the results, without suffix."""
     return [*TABLES, *(f"best_{study}" for study in studies)]
 
 

@@ -40,12 +40,7 @@ def this_machine() -> str:
 
 
 class FileStore:
-    """A study in a journal of its own, for workers on one machine.
-
-    Args:
-        folder: The study's folder.
-        name: The study's name in the file.
-    """
+    """A study in a journal of its own, for workers on one machine."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder

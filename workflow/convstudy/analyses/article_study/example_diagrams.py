@@ -1,15 +1,13 @@
 """A picture of each worked example: input, kernels and output as grids of numbers."""
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from convstudy.display import style
 from convstudy.layers.examples import Example, examples, products
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 INK, MUTED, LINE = "#1f2933", "#5f6b7a", "#c5ccd6"
 SEEN, RESULT = "#d6e8f5", "#f9d9c4"
@@ -24,28 +22,14 @@ ONLY_MARKED = -1
 HEAD = 1.7
 
 
-def draw_example(name: str) -> "Figure":
-    """Draw one worked example; the highlighted output's sum stands beneath.
-
-    Args:
-        name: One of `convstudy.layers.examples.examples`.
-    """
-    from matplotlib.figure import Figure
-
+def draw_example(name: str) -> Figure:
+    """Draw one worked example; the highlighted output's sum stands beneath."""
     example = examples()[name]
     groups = _groups(example)
     heights = [_height(group) for _, group in groups]
     widths = [_width(group) for _, group in groups]
     narrow = style.is_narrow()
-    if narrow:
-        # One below the other.
-        wide = max(widths)
-        tall = sum(heights) + (WIDE_GAP + HEAD) * (len(groups) - 1)
-        inches = style.NARROW / (max(wide, 9) + 0.6)
-    else:
-        wide = max(sum(widths) + WIDE_GAP * (len(groups) - 1), 16)
-        tall, inches = max(heights), INCHES_A_CELL
-    wide = max(wide, 9)
+    wide, tall, inches = _size(widths, heights)
     lines = textwrap.wrap(_sum(example), int(CHARACTERS_A_INCH * inches * wide))
     line = LINE_INCHES / inches
     below = 1.0 + line * len(lines)
@@ -81,6 +65,16 @@ def draw_example(name: str) -> "Figure":
     for number, text in enumerate(lines):
         axes.text(0, tall + 0.9 + line * number, text, fontsize=9.5, color=INK, va="center")
     return figure
+
+
+def _size(widths: list[float], heights: list[float]) -> tuple[float, float, float]:
+    """Give width and height of all groups in cells, and the inches a cell."""
+    between = len(widths) - 1
+    if not style.is_narrow():
+        return max(sum(widths) + WIDE_GAP * between, 16), max(heights), INCHES_A_CELL
+    # One below the other.
+    wide = max(*widths, 9)
+    return wide, sum(heights) + (WIDE_GAP + HEAD) * between, style.NARROW / (wide + 0.6)
 
 
 # A grid is its label, its numbers, and which are marked, by pairs where their order differs;

@@ -1,6 +1,8 @@
 """Figures of the article's own study: learning curves, differences, parameters and accuracy."""
 
-from typing import TYPE_CHECKING
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from convstudy.analyses.article_study import tables
 from convstudy.analyses.article_study.example_diagrams import draw_example
@@ -13,14 +15,9 @@ from convstudy.layers.examples import examples
 from convstudy.layers.kinds import KINDS
 from convstudy.results.run import Results
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 
 @style.styled
-def learning_curves(results: Results) -> "Figure":
+def learning_curves(results: Results) -> Figure:
     """Draw training and test accuracy by epoch, and at the article's size its accuracies."""
     curves = results.curves
     kinds = [kind for kind in KINDS if kind in set(curves["kind"])]
@@ -58,7 +55,7 @@ def learning_curves(results: Results) -> "Figure":
 
 
 @style.styled
-def single_kind(results: Results) -> "Figure":
+def single_kind(results: Results) -> Figure:
     """Draw by how much each kind is more accurate than the next larger, beside the article's."""
     table = tables.single_kind(results)
     rows = list(table.iloc[1:].itertuples())
@@ -92,13 +89,11 @@ def single_kind(results: Results) -> "Figure":
 
 
 @style.styled
-def parameters_accuracy(results: Results) -> "Figure":
+def parameters_accuracy(results: Results) -> Figure:
     """Draw modules by parameters and test accuracy: all of them, else those that were tried.
 
     The article's have a panel of their own unless this run is of the article's size.
     """
-    import pandas as pd
-
     ours = tables.tried_modules(results)
     printed = pd.concat([tables.article_best(penalised) for penalised in (False, True)])
     theirs = printed.groupby("module", as_index=False)[["parameters", "test_accuracy"]].max()
@@ -145,7 +140,7 @@ def parameters_accuracy(results: Results) -> "Figure":
     return figure
 
 
-def _scatter_modules(axis: "Axes", modules: "pd.DataFrame", hollow: bool = False) -> None:
+def _scatter_modules(axis: Axes, modules: pd.DataFrame, hollow: bool = False) -> None:
     """Draw modules by parameters and accuracy; the kind of most layers is colour and shape."""
     import seaborn as sns
 
@@ -169,7 +164,7 @@ def _scatter_modules(axis: "Axes", modules: "pd.DataFrame", hollow: bool = False
         drawn.set(edgecolor=drawn.get_facecolor(), facecolor="none", linewidth=1.4)
 
 
-def _name_points(axis: "Axes", modules: "pd.DataFrame") -> None:
+def _name_points(axis: Axes, modules: pd.DataFrame) -> None:
     """Write modules' letters above their intervals; without one, left of the points."""
     for row in modules.itertuples():
         above = "high" in modules
@@ -184,7 +179,7 @@ def _name_points(axis: "Axes", modules: "pd.DataFrame") -> None:
         )
 
 
-def _thin_out_minor_labels(axis: "Axes") -> None:
+def _thin_out_minor_labels(axis: Axes) -> None:
     """Label a logarithmic axis at 1, 2 and 5 only."""
     from matplotlib.ticker import LogLocator
 

@@ -4,9 +4,10 @@ Both axes are relative to all Conv2D, so that the article and a run of any size 
 """
 
 from math import log10
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from convstudy.analyses.article_study import tables
 from convstudy.article import facts
@@ -16,15 +17,11 @@ from convstudy.layers.kinds import KINDS
 from convstudy.results.accuracies import CONV
 from convstudy.results.run import Results, has_ranks
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 SIZE = (5.4, 4.2)
 
 
 @style.styled
-def answer_tradeoff(results: Results) -> "Figure":
+def answer_tradeoff(results: Results) -> Figure:
     """Draw accuracy against parameters, both relative to all Conv2D."""
     if results.synthetic:
         return _counts(results)
@@ -71,7 +68,7 @@ def answer_tradeoff(results: Results) -> "Figure":
     return figure
 
 
-def _label(axis: "Axes", name: str, place: tuple[float, float], above: int, weight: str) -> None:
+def _label(axis: Axes, name: str, place: tuple[float, float], above: int, weight: str) -> None:
     """Write a name so many points above a place."""
     axis.annotate(
         name,
@@ -143,7 +140,7 @@ def _printed_kinds() -> pd.DataFrame:
     )
 
 
-def _counts(results: Results) -> "Figure":
+def _counts(results: Results) -> Figure:
     """Draw parameters and multiply-accumulates of the three kinds, beside Conv2D's."""
     counted = results.counts.set_index("model").loc[list(KINDS)]
     figure, axis = style.new_figure(None, size=(SIZE[0], 0.6 * SIZE[1]))

@@ -1,6 +1,6 @@
 """Figures of honest accuracy."""
 
-from typing import TYPE_CHECKING
+from matplotlib.figure import Figure
 
 from convstudy.display import style
 from convstudy.display.formats import CHANGE_POINTS, write
@@ -8,12 +8,9 @@ from convstudy.display.style import Drawing
 from convstudy.layers.kinds import KINDS
 from convstudy.results.run import Results
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 @style.styled
-def optimism_differences(results: Results) -> "Figure":
+def optimism_differences(results: Results) -> Figure:
     """Draw the differences between the single-kind networks with their intervals."""
     table = results.table("epoch_selection/differences.csv")
     pairs = list(dict.fromkeys(zip(table["first"], table["second"], strict=True)))

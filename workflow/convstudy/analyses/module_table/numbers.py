@@ -48,9 +48,6 @@ def tabulate(
 def rank(table: pd.DataFrame) -> pd.DataFrame:
     """Give each module's mean accuracy and rank, with 95 % intervals.
 
-    Args:
-        table: The first one of `tabulate`.
-
     Returns:
         A row a module, the best first; the columns as in numbers.columns.yaml. With one replicate
         there are no intervals.

@@ -1,6 +1,6 @@
 """The figure of the penalty's weight."""
 
-from typing import TYPE_CHECKING
+from matplotlib.figure import Figure
 
 from convstudy.analyses.penalties import numbers as penalties
 from convstudy.config import settings
@@ -9,15 +9,12 @@ from convstudy.display.formats import write
 from convstudy.display.style import Drawing
 from convstudy.results.run import Results
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 # As many modules have a line: those that are the likeliest winners at some weight.
 SHOWN = 5
 
 
 @style.styled
-def penalties_winner(results: Results) -> "Figure":
+def penalties_winner(results: Results) -> Figure:
     """Draw the likeliest winners' chances to be the best module, by weight."""
     chances = results.table("penalties/probabilities.csv")
     wide = chances.pivot_table(index="module", columns="weight", values="probability", dropna=False)

@@ -5,15 +5,12 @@ line over the weight; the best module at each weight is on the lower envelope of
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from convstudy.layers.models import POSITIONS
 from convstudy.results import accuracies
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Decades around the study's own weight, and weights a decade, for which chances are given.
 DECADES = (-3, 2)
@@ -22,9 +19,6 @@ WEIGHTS_A_DECADE = 20
 
 def envelope(error: np.ndarray, size: np.ndarray) -> list[tuple[int, float]]:
     """Find the lower envelope of the lines error + weight * size, for weights from 0.
-
-    Args:
-        error, size: Of shape (lines,).
 
     Returns:
         The lines on it, each with the weight from which it is the lowest one. Of
@@ -43,7 +37,7 @@ def envelope(error: np.ndarray, size: np.ndarray) -> list[tuple[int, float]]:
         steps.append((winner, float(crossing[first])))
 
 
-def winners(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame":
+def winners(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.DataFrame:
     """Tabulate the modules that win at some weight, with the weights where the winner changes.
 
     The interval of a change to a module is that of the weight from which on no module with more
@@ -66,8 +60,8 @@ def winners(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFram
 
 
 def changes_of(
-    means: "pd.DataFrame", freedom: int, unit: float, draws: int = accuracies.DRAWS
-) -> "pd.DataFrame":
+    means: pd.DataFrame, freedom: int, unit: float, draws: int = accuracies.DRAWS
+) -> pd.DataFrame:
     """Give the first columns of `winners`, up to ``from_high``.
 
     Args:
@@ -99,7 +93,7 @@ def weights_from(
     return [next(weight for line, weight in steps if size[line] <= limit) for limit in limits]
 
 
-def probabilities(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame":
+def probabilities(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.DataFrame:
     """Give each module's objective by weight, and whether it may be the best one.
 
     Args:
@@ -110,8 +104,6 @@ def probabilities(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.Da
         `accuracies.resolution`) and ``probability`` (that it is, as far as the replicates tell).
         The last two are empty if no module has replicates.
     """
-    import pandas as pd
-
     means, freedom = accuracies.means(table)
     size = means["parameters"] / penalty["unit"]
     low, high = DECADES
@@ -140,7 +132,7 @@ def probabilities(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.Da
     return pd.concat(parts, ignore_index=True)
 
 
-def points_of_median(penalty: Mapping[str, float], parameters: "pd.Series") -> float:
+def points_of_median(penalty: Mapping[str, float], parameters: pd.Series) -> float:
     """Give how many points of test error a weight of 1 adds to the median module.
 
     Args:

@@ -1,18 +1,15 @@
 """Figure of the recipes."""
 
-from typing import TYPE_CHECKING
+from matplotlib.figure import Figure
 
 from convstudy.display import style
 from convstudy.display.formats import ACCURACY, write
 from convstudy.display.style import Drawing
 from convstudy.results.run import Results
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 @style.styled
-def recipes_accuracy(results: Results) -> "Figure":
+def recipes_accuracy(results: Results) -> Figure:
     """Draw each recipe's test accuracy, a panel a kind, beside the article's."""
     summary = results.table("recipes/summary.csv")
     recipes = list(dict.fromkeys(summary["recipe"]))

@@ -35,9 +35,6 @@ def tabulate(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def compare(trainings: pd.DataFrame) -> pd.DataFrame:
     """Compare each recipe's accuracies with the article's.
 
-    Args:
-        trainings: See `tabulate`.
-
     Returns:
         A row a recipe and kind, plain recipes first, of these the one that comes closest:
         ``recipe``, ``plain``, what

@@ -1,6 +1,7 @@
 """The figure of the replayed searches."""
 
-from typing import TYPE_CHECKING
+import pandas as pd
+from matplotlib.figure import Figure
 
 from convstudy.analyses.replay import numbers as replay
 from convstudy.analyses.replay.numbers import LABELS
@@ -9,10 +10,6 @@ from convstudy.display import style
 from convstudy.display.formats import DISTANCE, write
 from convstudy.display.style import Drawing
 from convstudy.results.run import Results
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
 
 HEADINGS = {"accuracy": "Accuracy alone", "penalised": "With the penalty"}
 # Sampler, pruner and whether the penalty counts in pruning.
@@ -26,7 +23,7 @@ MARKERS = "os^vDP"
 
 
 @style.styled
-def replay_epochs(results: Results) -> "Figure":
+def replay_epochs(results: Results) -> Figure:
     """Draw regret against epochs, a panel an objective, a line a way to search."""
     history = results.table("replay/history.csv")
     summary = results.table("replay/summary.csv")
@@ -68,8 +65,8 @@ def replay_epochs(results: Results) -> "Figure":
 
 
 def _of(
-    table: "pd.DataFrame", objective: str, sampler: str, pruner: str, pruning: str
-) -> "pd.DataFrame":
+    table: pd.DataFrame, objective: str, sampler: str, pruner: str, pruning: str
+) -> pd.DataFrame:
     """Give the rows of a line."""
     return table[
         (table["objective"] == objective)

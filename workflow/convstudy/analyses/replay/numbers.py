@@ -1,23 +1,15 @@
-"""How good is a search? Hundreds of studies replayed on the table of all modules.
-
-A replayed study is the real search code of `convstudy.search`; only the training is replaced, by
-the table's learning curves, and the study lies in memory. The k-th draw of a module takes the k-th
-of its replicates, in an order that each study shuffles for itself, and begins anew after the last
-one: with few replicates, drawing a module again and again shows nothing new.
-"""
+"""Replayed studies scored: regret, epochs, and how often they find the best module."""
 
 import logging
 from collections.abc import Mapping
 from dataclasses import astuple
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from convstudy.analyses.replay.studies import Design
 from convstudy.stats import intervals
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +27,7 @@ LABELS = {
 _KEYS = ("objective", "sampler", "pruner", "penalty_pruning")
 
 
-def truth(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame":
+def truth(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.DataFrame:
     """Say how good each module is, as far as the table knows.
 
     Args:
@@ -65,7 +57,7 @@ def truth(table: "pd.DataFrame", penalty: Mapping[str, float]) -> "pd.DataFrame"
     return found
 
 
-def score(trials: "pd.DataFrame", known: "pd.DataFrame") -> "pd.DataFrame":
+def score(trials: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """Score each study after each of its trials, by the module that it would pick then.
 
     A study picks the module of the completed trial with the lowest objective. Until one has
@@ -107,7 +99,7 @@ def score(trials: "pd.DataFrame", known: "pd.DataFrame") -> "pd.DataFrame":
     return scores
 
 
-def history(scores: "pd.DataFrame") -> "pd.DataFrame":
+def history(scores: pd.DataFrame) -> pd.DataFrame:
     """Give what studies of one design reach after each trial.
 
     Returns:
@@ -129,7 +121,7 @@ def history(scores: "pd.DataFrame") -> "pd.DataFrame":
     return found.rename_axis("trials").reset_index()
 
 
-def summarise(scores: "pd.DataFrame", known: "pd.DataFrame") -> dict[str, Any]:
+def summarise(scores: pd.DataFrame, known: pd.DataFrame) -> dict[str, Any]:
     """Give what studies of one design reach at their end, with 95 % intervals.
 
     Returns:
@@ -165,7 +157,7 @@ def summarise(scores: "pd.DataFrame", known: "pd.DataFrame") -> dict[str, Any]:
     return found
 
 
-def compare_pruning(scores: Mapping[Design, "pd.DataFrame"]) -> "pd.DataFrame":
+def compare_pruning(scores: Mapping[Design, pd.DataFrame]) -> pd.DataFrame:
     """Say what leaving the penalty out of pruning costs, study by study of the same seed.
 
     Args:
@@ -176,8 +168,6 @@ def compare_pruning(scores: Mapping[Design, "pd.DataFrame"]) -> "pd.DataFrame":
         penalty in pruning (``_article``) and with it (``_objective``), and the mean of the
         differences of the former from the latter, with its 95 % interval.
     """
-    import pandas as pd
-
     rows = []
     for design, with_penalty in scores.items():
         if design.penalty_pruning != "objective":
@@ -200,8 +190,8 @@ def compare_pruning(scores: Mapping[Design, "pd.DataFrame"]) -> "pd.DataFrame":
 
 
 def collect(
-    trials: Mapping[Design, "pd.DataFrame"], table: "pd.DataFrame", penalty: Mapping[str, float]
-) -> dict[str, "pd.DataFrame"]:
+    trials: Mapping[Design, pd.DataFrame], table: pd.DataFrame, penalty: Mapping[str, float]
+) -> dict[str, pd.DataFrame]:
     """Score the replayed studies of all designs.
 
     Args:
@@ -213,8 +203,6 @@ def collect(
         ``summary``, ``history``, ``pruning``: a row a design, a design's number of trials, a
         sampler and pruner.
     """
-    import pandas as pd
-
     weights = {"accuracy": 0.0, "penalised": penalty["weight"]}
     known = {name: truth(table, {**penalty, "weight": weights[name]}) for name in weights}
     scores = {design: score(one, known[design.objective]) for design, one in trials.items()}

@@ -1,8 +1,8 @@
 """Figures of measured times."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 
 from convstudy.analyses.timing.numbers import PASSES, TIMES
 from convstudy.display import style
@@ -12,10 +12,6 @@ from convstudy.layers.models import POSITIONS
 from convstudy.results.run import Results
 from convstudy.stats import intervals
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
 # Headings of the modules' times.
 SHOWN = {
     "latency": "Latency, ms",
@@ -24,7 +20,7 @@ SHOWN = {
 }
 
 
-def place(table: "pd.DataFrame") -> str:
+def place(table: pd.DataFrame) -> str:
     """Say on what a table's times were measured."""
     row = table.iloc[0]
     threads = "1 thread" if row["threads"] == 1 else f"{row['threads']} threads"
@@ -33,7 +29,7 @@ def place(table: "pd.DataFrame") -> str:
 
 
 @style.styled
-def timing_modules(results: Results) -> "Figure":
+def timing_modules(results: Results) -> Figure:
     """Draw the modules' times against their multiply-accumulates."""
     table = results.table("timing/modules.csv")
     figure, axes = style.new_figure(None, 1, len(SHOWN), size=(7.6, 4.0))
@@ -71,14 +67,14 @@ def timing_modules(results: Results) -> "Figure":
     return figure
 
 
-def _around(table: "pd.DataFrame", share: float) -> tuple[float, float]:
+def _around(table: pd.DataFrame, share: float) -> tuple[float, float]:
     """Give a logarithmic axis's ends, a share of the range beyond the numbers."""
     low, high = np.log(table.min(axis=None)), np.log(table.max(axis=None))
     return tuple(np.exp([low - share * (high - low), high + share * (high - low)]))
 
 
 @style.styled
-def timing_layers(results: Results) -> "Figure":
+def timing_layers(results: Results) -> Figure:
     """Draw how many times faster a separable layer is, by channels, a line a feature map."""
     table = results.table("timing/layers.csv")
     sizes = sorted(set(table["size"]))
@@ -108,7 +104,7 @@ def timing_layers(results: Results) -> "Figure":
     return figure
 
 
-def speedups(layers: "pd.DataFrame") -> "pd.DataFrame":
+def speedups(layers: pd.DataFrame) -> pd.DataFrame:
     """Divide Conv2D's times by SeparableConv2D's.
 
     Args:
@@ -117,8 +113,6 @@ def speedups(layers: "pd.DataFrame") -> "pd.DataFrame":
     Returns:
         By channels: ``value`` with its 95 % interval, ``low`` and ``high``.
     """
-    import pandas as pd
-
     measured = layers[layers["ms"].notna()].set_index("channels")
     conv, separable = (
         measured.loc[measured["kind"] == kind, ["ms", "ms_low", "ms_high"]]

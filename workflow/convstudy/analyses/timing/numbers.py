@@ -61,10 +61,6 @@ def over_processes(
 def combine(parts: Sequence[pd.DataFrame], times: Sequence[str]) -> pd.DataFrame:
     """Put together what several processes measured: geometric means with 95 % intervals.
 
-    Args:
-        parts: The table of each process.
-        times: Columns of times or speeds.
-
     Returns:
         The same rows and columns, with ``_low`` and ``_high`` for each of `times`, and
         ``processes``; of the loads, the highest.
@@ -173,9 +169,6 @@ def _finite(value: float) -> float:
 
 def correlations(modules: pd.DataFrame) -> pd.DataFrame:
     """Say how far parameters and MACs tell the times of the modules.
-
-    Args:
-        modules: What `measure_modules` gives.
 
     Returns:
         ``time`` (of `TIMES`), ``against`` (of `COUNTS`), ``spearman`` (correlation of ranks) and
