@@ -5,3 +5,7 @@
 
 
 include: "workflow/Snakefile"
+
+
+# An included file cannot set it.
+workflow.default_target = "all"

@@ -45,7 +45,7 @@ def study_settings(wildcards):
 
 def recipe_training(wildcards):
     """Give the training settings as a recipe changes them."""
-    return settings.training(config, wildcards.recipe)
+    return settings.recipe_training(config, wildcards.recipe)
 
 
 def first_study_first(wildcards):

@@ -1,7 +1,6 @@
 """How good is the search: studies replayed on the table."""
 
-from convstudy.analyses.replay import draws
-from convstudy.analyses.replay import numbers as replay
+from convstudy.analyses.replay import draws, studies
 
 
 rule replay_design:
@@ -15,7 +14,7 @@ rule replay_design:
     benchmark:
         "results/benchmarks/replay_design/{design}.tsv"
     wildcard_constraints:
-        design="|".join(replay.designs()),
+        design="|".join(studies.designs()),
     resources:
         mem_mb=1000,
         runtime=growing(60),
@@ -47,7 +46,7 @@ rule replay_searches:
     """Score the replayed studies: regret, epochs, and how often they find the best module."""
     input:
         table=rules.tabulate_modules.output.table,
-        trials=expand(rules.replay_design.output, design=replay.designs()),
+        trials=expand(rules.replay_design.output, design=studies.designs()),
         # With one replicate, no table is left.
         left_out=expand(
             rules.replay_left_out.output,

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pandas as pd
-from convstudy.analyses.replay import draws
+from convstudy.analyses.replay import draws, studies
 from convstudy.analyses.replay import numbers as replay
 from convstudy.core.files import write_csv
 from convstudy.provenance.job import job
 
 with job(snakemake):
-    output, designs = snakemake.output, replay.designs()
+    output, designs = snakemake.output, studies.designs()
     trials = {designs[Path(path).stem]: pd.read_csv(path) for path in snakemake.input.trials}
     replayed = {None: {name: trials[designs[way]] for name, way in draws.DESIGNS.items()}}
     for path in map(Path, snakemake.input.left_out):

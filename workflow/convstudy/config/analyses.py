@@ -1,5 +1,6 @@
 """Which analyses there are: the folders of `convstudy.analyses`, found without importing them."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -38,16 +39,14 @@ def captions(made: Sequence[str]) -> dict[str, Path]:
 
 def mistakes(config: Mapping[str, Any]) -> list[str]:
     """Say what is wrong with a config's list of analyses."""
-    asked = config["analyses"]
-    lines = [
-        f"analyses: {name} is none; allowed are {', '.join(names())}; correct the name"
-        for name in asked
-        if name not in names()
-    ]
+    asked, lines = config["analyses"], []
     for name in asked:
         missing = [one for one in NEEDS.get(name, ()) if one not in asked]
-        if missing:
-            lines.append(
-                f"analyses: {name} is made of {' and '.join(NEEDS[name])}; add {', '.join(missing)}"
-            )
+        if name not in names():
+            close = difflib.get_close_matches(name, names(), 1)
+            fix = f"did you mean {close[0]}?" if close else "remove it"
+            lines.append(f"analyses: {name} is none; allowed are {', '.join(names())}; {fix}")
+        elif missing:
+            made_of = " and ".join(NEEDS[name])
+            lines.append(f"analyses: {name} is made of {made_of}; add {', '.join(missing)}")
     return lines

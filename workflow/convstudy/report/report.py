@@ -97,12 +97,12 @@ class Report:
         networks and the run is of the article's scale.
         """
         basis = self.claims["basis"].mask(self.claims["source"] == OWN, OWN)
-        parts = []
+        shown = []
         for group, title in GROUPS.items():
             of_group = self.claims[basis == group]
-            parts.append(f"<h3>{title}</h3>" if len(of_group) else "")
+            shown.append(f"<h3>{title}</h3>" if len(of_group) else "")
             if group == "arithmetic":
-                parts.append(html.statements(of_group))
+                shown.append(html.statements(of_group))
                 continue
             for topic, of_topic in of_group.groupby("topic", sort=False):
                 good = (verdicts.OWN_VERDICTS if group == OWN else verdicts.VERDICTS)[True]
@@ -111,12 +111,12 @@ class Report:
                 whole = group == "training" and not self.results.reductions
                 unfolded = " open" if whole or met < len(of_topic) else ""
                 cards = "".join(map(html.card, of_topic.itertuples()))
-                parts.append(
+                shown.append(
                     f'<details class="topic"{unfolded}><summary>{html.escape(str(topic))}'
                     f" <span>{met} of {len(of_topic)} {word}</span></summary>"
                     f'<ul class="cards">{cards}</ul></details>'
                 )
-        return html.Html("".join(parts))
+        return html.Html("".join(shown))
 
     def table(self, name: str) -> html.Html:
         """Show a table of ``tables/``, or one of an analysis, ``FOLDER/NAME``."""

@@ -10,8 +10,7 @@ from math import isclose
 from typing import Any, NamedTuple
 
 from convstudy.article import facts
-from convstudy.config import settings
-from convstudy.config.settings import IMAGES, filled
+from convstudy.config.settings import IMAGES, filled, penalty
 
 Config = Mapping[str, Any]
 
@@ -211,11 +210,11 @@ def _table(ours: Config, theirs: Config) -> Iterator[Difference]:
         f"A replayed study has {trials} trials, not {stated}.",
         f"A replayed study has {trials} trials, more than {stated}.",
     )
-    penalty = settings.penalty(ours)
-    if _objective(penalty, ours["model"]["width"]) != "penalised":
+    mine = penalty(ours)
+    if _objective(mine, ours["model"]["width"]) != "penalised":
         line = (
-            f"Replayed studies with a penalty have {penalty['weight']:g} for every"
-            f" {penalty['unit']:,} parameters, which is not the article's."
+            f"Replayed studies with a penalty have {mine['weight']:g} for every"
+            f" {mine['unit']:,} parameters, which is not the article's."
         )
         yield Difference(OTHER, REPLAY, line)
 
