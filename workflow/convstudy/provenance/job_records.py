@@ -10,10 +10,9 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from convstudy.core import environment
 from convstudy.core.errors import UserError
@@ -146,16 +145,8 @@ def output_digest(record: Record, path: str) -> str:
     return next(one["sha256"] for one in record["outputs"] if one["path"] == path)
 
 
-@dataclass(frozen=True)
-class Verification:
-    """What a check of the records found.
-
-    Attributes:
-        jobs, files: How many were compared.
-        differences: A line for each file that is not as recorded, with the command that makes it
-            anew.
-        notes: What is no difference, but good to know: commits and changes in no commit.
-    """
+class Verification(NamedTuple):
+    """How many jobs and files were compared, a line for each difference, and what else to know."""
 
     jobs: int
     files: int

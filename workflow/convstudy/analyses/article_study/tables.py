@@ -3,7 +3,6 @@
 Accuracies are fractions of one, numbers are unrounded; rounding is the report's business.
 """
 
-from collections.abc import Callable
 from math import nan
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from convstudy.core.progress import duration
 from convstudy.layers import models
 from convstudy.layers.kinds import KINDS, cost
 from convstudy.results.accuracies import against_article, module_names
-from convstudy.results.run import Results, Study
+from convstudy.results.run import TABLES, Results, Study
 from convstudy.results.scale import counterparts
 from convstudy.stats import intervals
 from convstudy.training import record
@@ -314,27 +313,14 @@ def versions(results: Results) -> pd.DataFrame:
     )
 
 
-TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
-    "run": run,
-    "data": data,
-    "verification": verification,
-    "counts": counts,
-    "single_kind": single_kind,
-    "studies": studies,
-    "trials": trials,
-    "objectives": objectives,
-    "savings": savings,
-    "versions": versions,
-}
-
-
 def write_tables(results: Results, folder: Path) -> None:
     """Write all tables as CSV.
 
     Args:
         folder: Where to write; the files are those of `convstudy.results.run.table_names`.
     """
-    made = {name: make(results) for name, make in TABLES.items()}
+    # Each is made by the function of its name.
+    made = {name: globals()[name](results) for name in TABLES}
     for name, study in results.studies.items():
         made[f"best_{name}"] = five_best(results, study)
     for name, table in made.items():
