@@ -16,6 +16,9 @@ from convstudy.results.scale import LEAST_REPLICATES
 from convstudy.stats import intervals
 from convstudy.training import record
 
+# Replicates that are asked about where an order is unclear.
+MOST_REPLICATES = 100
+
 
 class Quantity(NamedTuple):
     """Numbers of a table with the ends of their 95 % intervals, which are the same where exact.
@@ -304,7 +307,3 @@ def _bounds(above: float, below: float, unit: str) -> str:
     return "the claim holds " + " and ".join(
         f"{word} {_number(bound, unit)}" for word, bound in words
     )
-
-
-# Replicates that are asked about where an order is unclear.
-MOST_REPLICATES = 100

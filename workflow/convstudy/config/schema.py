@@ -9,8 +9,6 @@ from importlib.resources import files
 from typing import Any
 
 SCHEMA = files("convstudy.config") / "schema.yaml"
-
-
 TYPE_NAMES = {
     "integer": "a whole number",
     "number": "a number",
@@ -20,8 +18,6 @@ TYPE_NAMES = {
     "array": "a list",
     "null": "null",
 }
-
-
 # Sections whose keys are names that the user gives: of what, and an example.
 NAMED = {"studies": ("study", "accuracy"), "compared": ("recipe", "adam")}
 

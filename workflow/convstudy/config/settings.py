@@ -13,6 +13,9 @@ from convstudy.config.schema import _resolved, schema, schema_mistakes
 from convstudy.core import environment, gpus
 from convstudy.core.errors import UserError
 
+URL_VARIABLE = "CONVSTUDY_STORAGE"
+URL_EXAMPLE = "postgresql://USER@HOST/DATABASE"
+
 # Images that CIFAR-10 has (Krizhevsky, 2009).
 IMAGES = {"train_images": 50_000, "test_images": 10_000}
 # Units of a processor that multiply bfloat16 (see `environment.UNITS`).
@@ -348,12 +351,6 @@ def penalty(config: Mapping[str, Any]) -> dict[str, float]:
 def recipe_training(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
     """Give the ``training`` section as a recipe changes it."""
     return merged(config["training"], config["recipes"]["compared"][recipe])
-
-
-URL_VARIABLE = "CONVSTUDY_STORAGE"
-
-
-URL_EXAMPLE = "postgresql://USER@HOST/DATABASE"
 
 
 def postgres_url() -> Any:

@@ -14,6 +14,9 @@ from typing import Any
 
 from convstudy.core import gpus
 
+# On what was measured, a column each.
+WHERE = ("device", "processor", "threads", "backend", "precision")
+
 PACKAGES = (
     "snakemake",
     "keras",
@@ -151,7 +154,3 @@ def describe(config: Mapping[str, Any]) -> dict[str, Any]:
         "backend": config["training"]["backend"],
         "device": config["training"]["device"],
     }
-
-
-# On what was measured, a column each.
-WHERE = ("device", "processor", "threads", "backend", "precision")

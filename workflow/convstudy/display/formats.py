@@ -9,17 +9,11 @@ from convstudy.display import style
 
 # Thin space before units, as in the figures; a true minus sign.
 THIN, MINUS, DASH = "\u202f", style.MINUS, "\u2013"
-
-
 # Forms of numbers: a format of Python's, with `%` for per cent, `pp` for points (hundredths), `d`
 # for whole numbers and `×` for factors; or a template.
 PERCENT, POINTS, DISTANCE = ".2%", "+.2pp", ".2pp"
-
-
 # As many digits as an interval of a point or two bears.
 ACCURACY, CHANGE_POINTS, WHOLE_PERCENT = ".1%", "+.1pp", ".0%"
-
-
 WHOLE, CHANGE, THREE = ",d", "+,.0f", "#,.3g"
 
 

@@ -19,8 +19,6 @@ logger = logging.getLogger(__name__)
 
 SOURCE = Path(str(files("convstudy.report") / "report.md"))
 TEMPLATE = SOURCE.parent / "template"
-
-
 # A cell's name in a comment; below it prose, or code in a fence.
 CELL = re.compile(r"<!-- ([\w-]+) -->\n(.*?)\n(?=\n<!-- [\w-]+ -->\n|\Z)", re.DOTALL)
 FENCE = re.compile(r"```python\n(.*)\n```", re.DOTALL)

@@ -14,8 +14,6 @@ from convstudy.training.record import right
 
 # With which all modules are compared.
 CONV = "conv-conv-conv"
-
-
 # Tables drawn of what the true means may be.
 DRAWS = 10_000
 

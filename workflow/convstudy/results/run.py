@@ -16,6 +16,8 @@ from convstudy.results import scale
 if TYPE_CHECKING:
     import pandas as pd
 
+SUMMARY = "module_table/summary.csv"
+
 VERIFICATIONS = ("examples", "identities", "grid", "counts")
 TABLES = (
     "counts",
@@ -267,6 +269,3 @@ def has_ranks(results: Results) -> bool:
     if not results.has(SUMMARY):
         return False
     return bool(results.table(SUMMARY)[["rank_low", "share"]].notna().all(axis=None))
-
-
-SUMMARY = "module_table/summary.csv"

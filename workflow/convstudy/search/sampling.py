@@ -6,6 +6,10 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+# Optuna's defaults, in 0.5 and now: modules that TPE compares for a choice; epochs from one look of
+# the median to the next; trials that must have reached an epoch before it prunes there.
+CANDIDATES, INTERVAL_STEPS, MINIMUM_TRIALS = 24, 1, 1
+
 
 def sampler(
     settings: Mapping[str, Any], seed: int, trial: int, space: Mapping[str, Sequence[str]]
@@ -60,8 +64,3 @@ def pruner(settings: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePrune
         interval_steps=INTERVAL_STEPS,
         n_min_trials=MINIMUM_TRIALS,
     )
-
-
-# Optuna's defaults, in 0.5 and now: modules that TPE compares for a choice; epochs from one look of
-# the median to the next; trials that must have reached an epoch before it prunes there.
-CANDIDATES, INTERVAL_STEPS, MINIMUM_TRIALS = 24, 1, 1

@@ -30,8 +30,6 @@ from convstudy.search.storages import FileStore, PostgresStore, this_machine
 from convstudy.training.curve import Curve, digest
 
 logger = logging.getLogger(__name__)
-
-
 MakeCurve = Callable[[Sequence[str], int], Curve]
 
 

@@ -29,16 +29,12 @@ if TYPE_CHECKING:
 
 # Optuna's defaults, which were those of Optuna 0.5, too.
 _TPE = {"name": "tpe", "startup_trials": 10}
-
-
 SAMPLERS: dict[str, dict[str, Any]] = {
     "tpe": {**_TPE, "multivariate": False, "constant_liar": False},
     "tpe_multivariate": {**_TPE, "multivariate": True, "constant_liar": True},
     "random": {"name": "random"},
     "grid": {"name": "grid"},
 }
-
-
 PRUNERS: dict[str, dict[str, Any]] = {
     "none": {"name": "none"},
     "median": {
@@ -48,8 +44,6 @@ PRUNERS: dict[str, dict[str, Any]] = {
     },
     "hyperband": {"name": "hyperband", "warmup_steps": 0},
 }
-
-
 # From these a study's seed is drawn; `search.sampler` multiplies it.
 _SEEDS = 100_000
 

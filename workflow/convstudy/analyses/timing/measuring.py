@@ -27,8 +27,6 @@ from convstudy.layers.models import POSITIONS
 
 # A call of no layer.
 NOTHING = "nothing"
-
-
 Action = Callable[[], object]
 
 
