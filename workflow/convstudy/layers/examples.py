@@ -14,7 +14,8 @@ from convstudy.article import facts
 from convstudy.layers import numpy_layers
 from convstudy.layers.verification import keras_layer
 
-COLUMNS = ("example", "check", "expected", "actual", "abs_error", "tolerance", "passed")
+GIVEN = ["example", "id", "check", "expected", "actual", "tolerance"]
+Row = tuple[str, str, str, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -136,14 +137,15 @@ def check_examples() -> pd.DataFrame:
     """Compare every printed number with the reference and with Keras, and the partial sums.
 
     Returns:
-        ``example``, ``check``, ``expected``, ``actual``, ``abs_error``, ``tolerance``, ``passed``.
+        ``example``, ``id`` (``print`` and ``reference`` say with what is compared, the others which
+        sum or product is), ``check`` (in words), ``expected``, ``actual``, ``abs_error``,
+        ``tolerance``, ``passed``.
     """
     rows = [row for example in examples().values() for row in _check_outputs(example)]
     rows += _check_partial_sums()
-    table = pd.DataFrame(rows, columns=COLUMNS[:4] + COLUMNS[5:6])
-    table["abs_error"] = (table["expected"] - table["actual"]).abs()
-    table["passed"] = table["abs_error"] <= table["tolerance"]
-    return table[list(COLUMNS)]
+    table = pd.DataFrame(rows, columns=GIVEN)
+    table.insert(5, "abs_error", (table["expected"] - table["actual"]).abs())
+    return table.assign(passed=table["abs_error"] <= table["tolerance"])
 
 
 def printed_output(name: str) -> np.ndarray | None:
@@ -154,7 +156,7 @@ def printed_output(name: str) -> np.ndarray | None:
     return np.moveaxis(np.array(stated["outputs"], np.float64), 0, -1)[None]
 
 
-def _check_outputs(example: Example) -> Iterator[tuple[str, str, float, float, float]]:
+def _check_outputs(example: Example) -> Iterator[Row]:
     """Compare reference and Keras with what is printed, and Keras with the reference."""
     ours = example.output()
     printed = printed_output(example.name)
@@ -166,25 +168,25 @@ def _check_outputs(example: Example) -> Iterator[tuple[str, str, float, float, f
         if printed is not None:
             # The article computed in float32.
             bounds = example.tolerance("float32", dtype)
-            yield from _compare(example, f"{who} against print", printed, actual, bounds)
+            yield from _compare(example, who, "print", printed, actual, bounds)
         if who != "reference":
             bounds = example.tolerance("float64", dtype)
-            yield from _compare(example, f"{who} against reference", ours, actual, bounds)
+            yield from _compare(example, who, "reference", ours, actual, bounds)
 
 
 def _compare(
-    example: Example, what: str, expected: np.ndarray, actual: np.ndarray, bounds: np.ndarray
-) -> Iterator[tuple[str, str, float, float, float]]:
+    example: Example,
+    who: str,
+    against: str,
+    expected: np.ndarray,
+    actual: np.ndarray,
+    bounds: np.ndarray,
+) -> Iterator[Row]:
     for _, row, column, channel in np.ndindex(expected.shape):
         cell = (0, row, column, channel)
-        check = f"{what}: row {row + 1}, column {column + 1}, channel {channel + 1}"
-        yield (
-            example.name,
-            check,
-            float(expected[cell]),
-            float(actual[cell]),
-            float(bounds[cell]),
-        )
+        place = f"row {row + 1}, column {column + 1}, channel {channel + 1}"
+        given, found, bound = (float(one[cell]) for one in (expected, actual, bounds))
+        yield example.name, against, f"{who} against {against}: {place}", given, found, bound
 
 
 def products(example: Example) -> list[tuple[float, float]]:
@@ -213,7 +215,7 @@ def products(example: Example) -> list[tuple[float, float]]:
     return [(float(value), float(weight)) for value, weight in factors]
 
 
-def _check_partial_sums() -> list[tuple[str, str, float, float, float]]:
+def _check_partial_sums() -> list[Row]:
     """Check the sums and products that the article's text writes out."""
     stated = facts.load()["worked_examples"]
     factors = {name: products(example) for name, example in examples().items()}
@@ -223,27 +225,29 @@ def _check_partial_sums() -> list[tuple[str, str, float, float, float]]:
     neighbour = factors["transpose"]
     printed = printed_output("depthwise_k3")
     assert printed is not None
+    nine = "sum of nine products"
+    beside = ("transpose", "beside_corner")
     # The example, what is checked, the number that is stated, the factors of its products.
-    sums: list[tuple[str, str, float, list[tuple[float, float]]]] = [
-        ("conv2d_single", "sum of nine products", stated["conv2d_single"]["cell"], single),
-        ("conv2d_multi", "sum over channel 1", channels[0], multi[:9]),
-        ("conv2d_multi", "sum over channel 2", channels[1], multi[9:]),
-        ("conv2d_multi", "sum of both channels", sum(channels), multi),
-        ("depthwise_k3", "sum of nine products", printed.flat[0], factors["depthwise_k3"]),
-        ("transpose", "sum of the corner's products", transpose["corner"], corner),
-        ("transpose", "sum beside the corner", transpose["neighbour"], neighbour),
+    sums: list[tuple[str, str, str, float, list[tuple[float, float]]]] = [
+        ("conv2d_single", "sum", nine, stated["conv2d_single"]["cell"], single),
+        ("conv2d_multi", "sum", "sum over channel 1", channels[0], multi[:9]),
+        ("conv2d_multi", "sum", "sum over channel 2", channels[1], multi[9:]),
+        ("conv2d_multi", "sum", "sum of both channels", sum(channels), multi),
+        ("depthwise_k3", "sum", nine, printed.flat[0], factors["depthwise_k3"]),
+        ("transpose", "corner", "sum of the corner's products", transpose["corner"], corner),
+        (*beside, "sum beside the corner", transpose["neighbour"], neighbour),
     ]
     terms = stated["conv2d_single"]["terms"]
     sums += [
-        ("conv2d_single", f"product {number}", value * weight, [single[number - 1]])
+        ("conv2d_single", "product", f"product {number}", value * weight, [single[number - 1]])
         for number, (value, weight) in enumerate(terms, start=1)
     ]
     eps = float(np.finfo("float64").eps)
-    rows = []
-    for name, what, expected, pairs in sums:
+    rows: list[Row] = []
+    for name, id_, what, expected, pairs in sums:
         each = [value * weight for value, weight in pairs]
         rounding = len(pairs) * 2 * eps * sum(map(abs, each))
-        rows.append((name, what, float(expected), sum(each), rounding))
+        rows.append((name, id_, what, float(expected), sum(each), rounding))
     counted = "number of products beside the corner"
-    rows.insert(7, ("transpose", counted, transpose["neighbour_products"], len(neighbour), 0.0))
+    rows.insert(7, (*beside, counted, transpose["neighbour_products"], len(neighbour), 0.0))
     return rows

@@ -14,6 +14,8 @@ from convstudy.layers import numpy_layers
 logger = logging.getLogger(__name__)
 
 SEED = 20181221
+# Identity by id and in words, what is checked, error, tolerance, whether it passed.
+Row = tuple[str, str, str, float, float, bool]
 EPS = {name: float(np.finfo(name).eps) for name in ("float32", "float64")}
 
 
@@ -21,32 +23,35 @@ def check_identities() -> pd.DataFrame:
     """Check what the article says of how the layers are related, with random numbers in Keras.
 
     Returns:
-        ``identity``, ``check``, ``max_abs_error``, ``tolerance`` (n x eps x the largest sum of the
-        products' sizes, n products a sum), ``passed``.
+        ``id``, ``identity``, ``check`` (in words), ``max_abs_error``, ``tolerance`` (n x eps x the
+        largest sum of the products' sizes, n products a sum), ``passed``.
     """
     rng = np.random.default_rng(SEED)
     rows = [*_identities(rng), *_filter_counts()]
     table = pd.DataFrame(
-        rows, columns=["identity", "check", "max_abs_error", "tolerance", "passed"]
+        rows, columns=["id", "identity", "check", "max_abs_error", "tolerance", "passed"]
     )
     return table.astype({"passed": bool})
 
 
-def _identities(rng: np.random.Generator) -> Iterator[tuple[str, str, float, float, bool]]:
+def _identities(rng: np.random.Generator) -> Iterator[Row]:
     n, m, k, size = 4, 5, 3, 8
     image = rng.normal(size=(2, size, size, n))
     depthwise, pointwise = rng.normal(size=(k, k, n, 1)), rng.normal(size=(1, 1, n, m))
     eps = EPS["float64"]
 
-    def row(identity: str, check: str, one: Any, other: Any, terms: int, sizes: Any) -> Any:
+    def row(
+        id_: str, identity: str, check: str, one: Any, other: Any, terms: int, sizes: Any
+    ) -> Any:
         error = float(np.max(np.abs(np.subtract(one, other))))
         # Both sides are rounded.
         tolerance = 2 * terms * eps * float(np.max(sizes))
-        return identity, check, error, tolerance, error <= tolerance
+        return id_, identity, check, error, tolerance, error <= tolerance
 
     separable = keras_layer("SeparableConv2D", image, depthwise, pointwise)
     outer = depthwise * pointwise
     yield row(
+        "separable_is_conv",
         "separable = Conv2D",
         "the Conv2D kernel is the outer product of depthwise and pointwise kernel",
         separable,
@@ -57,6 +62,7 @@ def _identities(rng: np.random.Generator) -> Iterator[tuple[str, str, float, flo
     by_channel = keras_layer("DepthwiseConv2D", image, depthwise)
     block = depthwise * np.eye(n)
     yield row(
+        "depthwise_is_conv",
         "depthwise = Conv2D",
         "the Conv2D kernel is block-diagonal: no weight between different channels",
         by_channel,
@@ -65,6 +71,7 @@ def _identities(rng: np.random.Generator) -> Iterator[tuple[str, str, float, flo
         numpy_layers.conv2d(np.abs(image), np.abs(block)),
     )
     yield row(
+        "separable_is_two_layers",
         "separable = depthwise, then 1x1 Conv2D",
         "two layers one after the other",
         separable,
@@ -74,6 +81,7 @@ def _identities(rng: np.random.Generator) -> Iterator[tuple[str, str, float, flo
     )
     scale = rng.normal(size=(1, 1, n, 1))
     yield row(
+        "depthwise_k1_scales",
         "depthwise with a 1x1 kernel = scaling",
         "each channel is multiplied by one number",
         keras_layer("DepthwiseConv2D", image, scale),
@@ -92,6 +100,7 @@ def _identities(rng: np.random.Generator) -> Iterator[tuple[str, str, float, flo
         seen = image[:, : back.shape[1], : back.shape[2]]
         sizes = numpy_layers.conv2d(np.abs(image), np.abs(kernel), stride, 1, padding)
         yield row(
+            "transpose_is_adjoint",
             "transpose = adjoint of Conv2D",
             f"<Ax, y> = <x, A'y>, padding {padding}, stride {stride}",
             np.sum(convolved * other),
@@ -101,32 +110,35 @@ def _identities(rng: np.random.Generator) -> Iterator[tuple[str, str, float, flo
         )
 
 
-def _filter_counts() -> Iterator[tuple[str, str, float, float, bool]]:
+def _filter_counts() -> Iterator[Row]:
     """Count k x k filters in real Keras layers."""
     import keras
 
     n, m, k = 6, 10, 3
-    cases = {
-        ("Conv2D has N·M filters", f"N = {n}, M = {m}"): (keras.layers.Conv2D(m, k), n * m),
-        ("Conv2D with M = N has N² filters", f"N = {n}"): (keras.layers.Conv2D(n, 1), n * n),
-        ("DepthwiseConv2D has N filters", f"N = {n}"): (keras.layers.DepthwiseConv2D(1), n),
-    }
-    for (identity, check), (layer, expected) in cases.items():
+    conv, square, depthwise = (
+        ("conv_filters", "Conv2D has N·M filters", f"N = {n}, M = {m}"),
+        ("conv_square_filters", "Conv2D with M = N has N² filters", f"N = {n}"),
+        ("depthwise_filters", "DepthwiseConv2D has N filters", f"N = {n}"),
+    )
+    for about, layer, expected in (
+        (conv, keras.layers.Conv2D(m, k), n * m),
+        (square, keras.layers.Conv2D(n, 1), n * n),
+        (depthwise, keras.layers.DepthwiseConv2D(1), n),
+    ):
         layer.build((None, 8, 8, n))
         shape = layer.kernel.shape
         filters = int(np.prod(shape)) // (shape[0] * shape[1])
-        yield identity, check, float(abs(filters - expected)), 0.0, filters == expected
-    depthwise = keras.layers.DepthwiseConv2D(k)
-    channels = depthwise.compute_output_shape((None, 8, 8, n))[-1]
-    identity = "DepthwiseConv2D keeps the number of channels"
-    yield identity, f"N = {n}", float(abs(channels - n)), 0.0, channels == n
+        yield *about, float(abs(filters - expected)), 0.0, filters == expected
+    channels = keras.layers.DepthwiseConv2D(k).compute_output_shape((None, 8, 8, n))[-1]
+    about = "depthwise_channels", "DepthwiseConv2D keeps the number of channels", f"N = {n}"
+    yield *about, float(abs(channels - n)), 0.0, channels == n
     separable = keras.layers.SeparableConv2D(m, k)
     separable.build((None, 8, 8, n))
     weights = sum(int(np.prod(weight.shape)) for weight in separable.weights[:2])
     expected = k * k * n + n * m
     identity = "SeparableConv2D has N filters of k×k and N·M of 1×1"
-    check = f"N = {n}, M = {m}, k = {k}"
-    yield identity, check, float(abs(weights - expected)), 0.0, weights == expected
+    about = "separable_filters", identity, f"N = {n}, M = {m}, k = {k}"
+    yield *about, float(abs(weights - expected)), 0.0, weights == expected
 
 
 def keras_layer(

@@ -23,6 +23,13 @@ ON_VALIDATION = "best epoch on validation"
 ON_HALF = "best epoch on half of test, judged by the other half"
 # As a study does that reports its best trial.
 BEST_OF_ALL = "best network and epoch on half of test, judged by the other half"
+IDS = {
+    ON_TEST: "test",
+    LAST: "last",
+    ON_VALIDATION: "validation",
+    ON_HALF: "half",
+    BEST_OF_ALL: "best_of_all",
+}
 # Random halves of the test images.
 HALVES = 100
 # Groups of images, each of which is left out once to see the chance in the images.
@@ -52,9 +59,9 @@ def measure(
             which chooses its own), ``test_accuracy``, and ``flattery``: by how much the article's
             choice shows more than this one; for the halves, the half that chose more than the half
             that judges. Of `BEST_OF_ALL`, a row a replicate of all modules.
-        summary: ``selection``, ``models``, ``trainings``, ``mean`` and ``difference`` (of accuracy
-            and flattery), and the latter's 95 % interval ``low``, ``high``, over new trainings and
-            new images: see `interval_of`.
+        summary: ``id`` (of `IDS`), ``selection``, ``models``, ``trainings``, ``mean`` and
+            ``difference`` (of accuracy and flattery), and the latter's 95 % interval ``low``,
+            ``high``, over new trainings and new images: see `interval_of`.
     """
     seen = []
     for one in [*kinds, *modules]:
@@ -83,7 +90,9 @@ def measure(
         about = (selection, len(models), len(mine), mine["test_accuracy"].mean())
         rows.append((*about, difference, *ends))
     names = ["selection", "models", "trainings", "mean", "difference", "low", "high"]
-    return choices, pd.DataFrame(rows, columns=names)
+    summary = pd.DataFrame(rows, columns=names)
+    summary.insert(0, "id", summary["selection"].map(IDS))
+    return choices, summary
 
 
 def right_images(description: Mapping[str, Any]) -> np.ndarray:
