@@ -11,7 +11,8 @@ from convstudy.analyses.epoch_selection import numbers as epoch_selection
 from convstudy.analyses.module_table import numbers as module_table
 from convstudy.analyses.penalties import numbers as penalties
 from convstudy.analyses.timing import numbers as timing
-from convstudy.report import table_specs
+from convstudy.config import analyses
+from convstudy.report import parts
 from convstudy.results import accuracies
 from convstudy.stats import intervals as stats
 
@@ -67,7 +68,7 @@ def test_the_document_says_how_every_interval_of_the_report_is_made():
     listed = set(re.findall(r"^\| `([\w/]+)` \| `(\w+)` \|", DOCUMENT, re.MULTILINE))
     printed = {
         (name, column)
-        for name, table in table_specs.SHOWN.items()
+        for name, table in parts.tables(analyses.names()).items()
         for column in table.columns
         if column.endswith(("interval", "_low")) or column in ("ranks", "between")
     }

@@ -1,5 +1,6 @@
 import pandas as pd
 import pytest
+from convstudy.search.export import export
 from helpers.search import EPOCHS, PENALTY, SETTINGS, PaperTrainer, search
 from simulation import Clock, Costs, Lock, World, replayed, simulate
 
@@ -18,7 +19,7 @@ def run(workers=1, costs=NOTHING, factor=lambda kinds: 1.0, **changes):
 def test_one_worker_does_what_the_real_search_does(tmp_path):
     study = search(tmp_path, penalty=PENALTY)
     study.work()
-    trials, _, summary = study.export()
+    trials, _, summary = export(study)
     result = run()
     assert result["epochs"] == summary["epochs_trained"]
     assert result["trials"] == summary["trials"]

@@ -34,7 +34,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory) -> Path:
-    """Give a copy of the recorded run, which has all parts, at a reduced scale, with its tables."""
+    """Give a copy of the recorded run, which is small and has all analyses, with its tables."""
     from convstudy.analyses.article_study import tables
     from helpers.results import RECORDED
 

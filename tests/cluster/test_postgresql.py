@@ -12,6 +12,7 @@ import pytest
 from convstudy.config import settings
 from convstudy.core.errors import UserError
 from convstudy.search import storages
+from convstudy.search.export import export
 from helpers.paths import with_helpers
 from helpers.pipeline import Project
 from helpers.search import search
@@ -54,7 +55,7 @@ def assert_exact(folder, storage, trials, workers, kills=0):
 
     A worker that is killed has trained one epoch in vain at most.
     """
-    table, _, summary = search(folder, storage=storage, trials=trials, workers=workers).export()
+    table, _, summary = export(search(folder, storage=storage, trials=trials, workers=workers))
     assert list(table["number"]) == list(range(trials))
     assert set(summary["states"]) <= {"COMPLETE", "PRUNED"}
     assert sum(times - 1 for times in epochs_trained(folder).values()) <= kills
@@ -89,7 +90,7 @@ def test_one_worker_finds_the_same_in_every_storage(tmp_path, postgres):
         (tmp_path / storage).mkdir()
         study = search(tmp_path / storage, storage=storage)
         study.work()
-        tables[storage] = study.export()[0]
+        tables[storage] = export(study)[0]
     pd.testing.assert_frame_equal(tables["journal"], tables["postgresql"])
 
 

@@ -14,4 +14,5 @@ QUICK, OVERLAY = (
 
 def with_helpers(**variables: str) -> dict[str, str]:
     """Give the environment, in which another Python finds the helpers: ``-m helpers.NAME``."""
-    return {**os.environ, "PYTHONPATH": str(TESTS), **variables}
+    path = filter(None, (str(TESTS), os.environ.get("PYTHONPATH")))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path), **variables}

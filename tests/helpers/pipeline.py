@@ -54,10 +54,12 @@ class Project:
         self.where = where
         self.tiny = tiny or TINY
         folder.mkdir(exist_ok=True)
-        for name in SOURCES:
-            copy = shutil.copytree if (root / name).is_dir() else shutil.copy
-            copy(root / name, folder / name)
-        (folder / "profiles").symlink_to("workflow/profiles")
+        # workflow/profiles is a link to the profiles.
+        for name in {*SOURCES, "profiles"}:
+            if (root / name).is_dir():
+                shutil.copytree(root / name, folder / name, symlinks=True)
+            else:
+                shutil.copy(root / name, folder / name)
 
     def command(self, *arguments: str, **config: dict) -> list[str]:
         overlay = self.folder / "tiny.yaml"

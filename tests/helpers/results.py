@@ -17,8 +17,7 @@ from convstudy.analyses.recipes import numbers as recipes
 from convstudy.analyses.replay import draws, studies
 from convstudy.analyses.replay import numbers as replay
 from convstudy.analyses.timing import numbers as timing
-from convstudy.config import settings
-from convstudy.config import analyses
+from convstudy.config import analyses, settings
 from convstudy.config.settings import penalty
 from convstudy.core.files import read_json, write_csv, write_json
 from convstudy.layers import models
@@ -120,7 +119,7 @@ def write_analyses(folder: Path) -> None:
 
 @cache
 def _analyses() -> dict[str, pd.DataFrame]:
-    """Derive the analyses' tables as the workflow does, of a few studies where these are replayed."""
+    """Derive their tables as the workflow does, of a few studies where these are replayed."""
     made = {name: RECORDED.table(f"{name}.csv") for name in MEASURED}
     table, curves, trainings, modules, layers = made.values()
     paid = penalty(RECORDED.run["config"])

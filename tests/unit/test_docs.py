@@ -1,19 +1,19 @@
 import importlib
+import re
 
 import pandas as pd
 import pytest
-from helpers import faults as fault_table
+from helpers import faults
 
 
 def test_the_table_of_faults_is_that_of_the_tests():
-    text = fault_table.DOCUMENT.read_text(encoding="utf-8")
-    assert text == fault_table.renewed(), "run: python tests/fault_table.py"
-    assert len(list(fault_table.faults())) > 20
+    text = faults.DOCUMENT.read_text(encoding="utf-8")
+    assert text == faults.renewed(), "run: (cd tests && python -m helpers.faults)"
+    assert len(list(faults.faults())) > 20
 
 
 @pytest.mark.parametrize("name", ["scaling", "performance", "evidence"])
-def test_a_documents_tables_are_those_of_its_files(root, monkeypatch, name):
-    monkeypatch.syspath_prepend(root / "benchmarks")
+def test_a_documents_tables_are_those_of_its_files(name):
     benchmark = importlib.import_module(name)
     text = benchmark.DOCUMENT.read_text(encoding="utf-8")
     assert text == benchmark.rendered(), f"renew it: python benchmarks/{name}.py (render)"
@@ -31,8 +31,7 @@ def short_rows(processor, date, rate):
     ).assign(unit="images/s")
 
 
-def test_the_short_benchmark_replaces_rows_of_the_same_processor_alone(root, monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(root / "benchmarks")
+def test_the_short_benchmark_replaces_rows_of_one_processor(monkeypatch, tmp_path):
     benchmark = importlib.import_module("performance")
     monkeypatch.setattr(benchmark, "FOLDER", tmp_path)
     nothing = benchmark.read_short()
@@ -49,3 +48,15 @@ def test_the_short_benchmark_replaces_rows_of_the_same_processor_alone(root, mon
     assert "2026-01-03, 2 cores, torch 2" in sections[0]
     row = "| 0.25 | conv | float32 | 103 (102 to 104) | 41 (40 to 42) | 51 (50 to 52) | 2.02 |"
     assert row in sections[0]
+
+
+def test_every_link_to_a_file_leads_to_one(root):
+    documents = [*root.glob("*.md"), *root.glob("config/*.md"), *root.glob("docs/*.md")]
+    links = {
+        (str(path.relative_to(root)), link)
+        for path in documents
+        for link in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8"))
+        if "://" not in link
+    }
+    assert len(links) > 20
+    assert {one for one in links if not (root / one[0]).parent.joinpath(one[1]).exists()} == set()

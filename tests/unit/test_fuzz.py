@@ -15,6 +15,7 @@ import yaml
 from convstudy.config import settings
 from convstudy.core.errors import UserError
 from convstudy.data import dataset, sources
+from convstudy.search.export import export
 from convstudy.training.trainer import Recipe
 from helpers import search as search_example
 from helpers.search import EPOCHS, PaperCurve, search
@@ -127,7 +128,7 @@ def stored(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stored")
     study = search(folder, trials=6)
     study.work()
-    [name, *_] = study.export()[0]["curve"]
+    [name, *_] = export(study)[0]["curve"]
     kinds = name.partition("_")[0].split("-")
     return study, PaperCurve(folder / "curves", kinds, 0)
 
@@ -165,12 +166,12 @@ def test_curve_files(stored, caplog):
 def test_journals(stored, caplog):
     rng = random.Random(3)
     study, _ = stored
-    good = study.export()[0]
+    good = export(study)[0]
     read = 0
     for _ in damages(study.store.file, rng, 300):
         caplog.clear()
         try:
-            table = search_example.search(study.folder.parents[1], trials=6).export()[0]
+            table = export(search_example.search(study.folder.parents[1], trials=6))[0]
         except UserError:
             continue
         read += 1

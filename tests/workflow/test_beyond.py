@@ -1,8 +1,7 @@
-"""The parts beyond the article, made one after another on a tiny configuration."""
+"""All analyses, on a tiny configuration."""
 
 import pytest
-from convstudy.config import settings
-from convstudy.config.analyses import EXTRAS
+from convstudy.config import analyses, settings
 from convstudy.data.dataset import load_arrays
 from convstudy.layers import models
 from convstudy.results import reference_runs
@@ -26,14 +25,16 @@ TINY = {
 }
 
 
+EVERY = {**TINY, "analyses": analyses.names()}
+
+
 @pytest.fixture(scope="module")
 def project(root, tmp_path_factory):
-    """Run everything, then the extras, then the report with them."""
-    project = Project(root, tmp_path_factory.mktemp("extras"))
-    project.succeed(**TINY)
+    """Run everything, with all analyses."""
+    project = Project(root, tmp_path_factory.mktemp("beyond"))
+    project.succeed("results/data/summary.json", **EVERY)
     train_modules(project)
-    for targets in ([extra.target for extra in EXTRAS.values()], []):
-        project.succeed(*targets, **TINY)
+    project.succeed(**EVERY)
     return project
 
 
@@ -54,30 +55,59 @@ def test_the_table_has_every_module(project):
     assert len(project.table("module_table/curves.csv")) == 2 * 27
 
 
-def test_the_report_shows_what_was_made(project):
-    report = (project.folder / "reports/report.html").read_text()
-    for extra in EXTRAS.values():
-        # What is not made is named with its command.
-        assert f"<code>snakemake --cores all {extra.target}</code>" not in report, extra.name
-        for figure in extra.figures:
-            assert f"results/figures/{figure}.svg" in report
+def page(project):
+    return (project.folder / "reports/report.html").read_text()
+
+
+def missing(text):
+    """List the analyses that a report says were not made."""
+    return [name for name in analyses.names() if f"With <code>{name}</code> among" in text]
+
+
+def test_what_the_config_lists_is_made_and_shown(project):
+    text = page(project)
+    for name in analyses.names():
+        assert list((project.folder / "results" / name).glob("*.csv")), name
+    assert missing(text) == []
+    for figure in analyses.captions(analyses.names()):
+        assert f"results/figures/{figure}.svg" in text
+    claims = project.table("claims.csv")
+    assert not claims["evidence"].str.contains("Not made yet").any()
 
 
 def test_all_is_made_then(project):
-    targets = [extra.target for extra in EXTRAS.values()]
-    assert "Nothing to be done" in project.succeed("all", *targets, **TINY)
+    assert "Nothing to be done" in project.succeed(**EVERY)
 
 
-def test_other_settings_leave_an_extra_out_and_say_so(project):
-    settings = {**TINY, "module_table": {"epochs": 1, "replicates": 1}}
-    output = project.succeed("--dry-run", **settings)
-    assert "train_module" not in output
-    output = project.succeed(**settings)
-    assert "results/module_table is of other settings" in output
-    assert "snakemake --cores all tabulate_modules" in output
-    report = (project.folder / "reports/report.html").read_text()
-    assert "<code>snakemake --cores all tabulate_modules</code> trains all 27" in report
-    assert "<code>snakemake --cores all compare_recipes</code>" not in report
+def test_an_analysis_that_is_not_listed_is_neither_shown_nor_made(project):
+    left = {**EVERY, "analyses": ["module_table", "penalties"]}
+    table = project.folder / "results/replay/summary.csv"
+    before = table.stat().st_mtime_ns
+    planned = project.jobs(**left)
+    assert {"record_run", "plot_figures", "render_report"} <= planned
+    assert not planned & {"replay_design", "replay_searches", "measure_modules", "train_module"}
+    project.succeed(**left)
+    assert table.stat().st_mtime_ns == before
+    text = page(project)
+    assert missing(text) == [name for name in analyses.names() if name not in left["analyses"]]
+    assert "results/figures/penalties_winner.svg" in text
+    assert "results/figures/replay_epochs.svg" not in text
+    claims = project.table("claims.csv").set_index("id")
+    [evidence] = claims.loc[["penalty_in_pruning"], "evidence"]
+    assert evidence == "Not made yet: add replay to analyses in the config"
+    # Listed again, it is shown again, and nothing of it is made anew.
+    assert not project.jobs(**EVERY) & {"replay_design", "replay_searches"}
+    project.succeed(**EVERY)
+    assert missing(page(project)) == []
+    assert table.stat().st_mtime_ns == before
+
+
+def test_an_analysis_without_what_it_is_made_of_is_refused(project):
+    code, output = project.run(**{**EVERY, "analyses": ["penalties"]})
+    assert code != 0
+    assert "analyses: penalties is made of module_table; add module_table" in output
+    assert "Traceback" not in output
+    assert "rule " not in output
 
 
 def test_a_recorded_run_joins_the_report_and_is_not_made_anew(project):
@@ -88,9 +118,9 @@ def test_a_recorded_run_joins_the_report_and_is_not_made_anew(project):
     reference_runs.record(results, folder)
     assert not Results(folder).partial
     written = {path: path.read_bytes() for path in folder.rglob("*.*")}
-    output = project.succeed(**TINY)
+    output = project.succeed(**EVERY)
     assert "Cyclic" not in output
     assert project.table("tables/runs.csv")["run"].tolist() == ["The article", "mine", "This run"]
     assert written == {path: path.read_bytes() for path in folder.rglob("*.*")}
-    output = project.succeed(**TINY)
+    output = project.succeed(**EVERY)
     assert "Nothing to be done" in output

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pytest
 from convstudy.core.files import read_json
-from helpers.pipeline import Project
+from helpers.pipeline import Project, without_slurm
 
 GOAL = "results/training/curves/conv_0.json"
 SUMMARY = "results/training/summary.csv"
@@ -139,13 +139,19 @@ def test_a_damaged_result_is_not_read(project):
 )
 def test_two_runs_in_one_folder(root, tmp_path):
     project = Project(root, tmp_path / "project")
-    first = project.start(GOAL)
+    # Longer than the second one takes to start.
+    longer = {"training": {"epochs": 40}}
+    first = project.start(GOAL, **longer)
     for _ in range(300):
         if (project.folder / ".snakemake/run.owner").exists():
             break
         time.sleep(0.1)
     second = subprocess.run(
-        project.command(GOAL), cwd=project.folder, capture_output=True, text=True
+        project.command(GOAL, **longer),
+        cwd=project.folder,
+        env=without_slurm(),
+        capture_output=True,
+        text=True,
     )
     assert second.returncode != 0
     assert f"another run is at work in {project.folder} (process {first.pid} on" in second.stderr

@@ -94,6 +94,31 @@ def test_the_archive_is_a_crate_of_the_run_without_images_or_folders(project):
     assert file_digest(path) == before
 
 
+def test_the_snakefile_at_the_top_is_that_of_the_workflow(root, tmp_path):
+    text = (root / "Snakefile").read_text()
+    assert re.findall(
+        r"^(?:include|rule|checkpoint|use|module|configfile)\b.*", text, re.MULTILINE
+    ) == ['include: "workflow/Snakefile"']
+    project = Project(root, tmp_path)
+    planned = project.jobs()
+    assert {"all", "render_report"} <= planned
+    project.where = (*project.where, "--snakefile", "workflow/Snakefile")
+    assert project.jobs() == planned
+
+
+@pytest.mark.parametrize("name", ["slurm", "gpu"])
+def test_a_profile_has_the_same_name_here_and_below_workflow(root, tmp_path, name):
+    project = Project(root, tmp_path)
+    for folder in ("profiles", "workflow/profiles"):
+        project.where = ("--profile", f"{folder}/{name}")
+        said = project.succeed("--dry-run")
+        assert (
+            f"Using profiles {folder}/{name} and workflow specific profile profiles/default" in said
+        )
+        assert "render_report" in said
+    assert (project.folder / "workflow/profiles").resolve() == project.folder / "profiles"
+
+
 def test_the_slurm_profile_asks_for_account_and_partition_in_every_job(root, tmp_path):
     project = Project(root, tmp_path, ("--profile", "workflow/profiles/slurm"))
     path = project.folder / "workflow/profiles/slurm/config.yaml"

@@ -16,15 +16,15 @@ import pytest
 from bs4 import BeautifulSoup
 from convstudy.analyses.article_study import tables
 from convstudy.claims import ledger, verdicts
-from convstudy.config.analyses import EXTRAS
+from convstudy.config import analyses
 from convstudy.core.files import file_digest, write_csv
 from convstudy.provenance.job_records import recorded
 from convstudy.report import parts, rendering
 from convstudy.report.report import Report
 from convstudy.results import reference_runs as recorded_runs
-from convstudy.results.run import Results, figure_names
+from convstudy.results.run import Results
 from helpers.paths import OVERLAY, ROOT
-from helpers.results import write_extras, write_sample
+from helpers.results import write_analyses, write_sample
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
@@ -43,15 +43,15 @@ class Rendered:
         return BeautifulSoup(self.text, "html.parser")
 
 
-def render(folder: Path, extras: bool = False, **sample) -> Rendered:
+def render(folder: Path, beyond: bool = False, **sample) -> Rendered:
     results = Results(write_sample(folder / "results", **sample))
-    if extras:
-        write_extras(results.folder)
+    if beyond:
+        write_analyses(results.folder)
     tables.write_tables(results, results.folder / "tables")
     runs = recorded_runs.tabulate(results, recorded_runs.runs(results.folder))
     write_csv(results.folder / "tables/runs.csv", runs)
     write_csv(results.folder / "claims.csv", verdicts.check(results, LISTED, OVERLAY))
-    drawn = [f"results/figures/{name}.svg" for name in figure_names(results.extras)]
+    drawn = [f"results/figures/{name}.svg" for name in parts.drawings(results.analyses)]
     plotting = SimpleNamespace(
         rule="plot_figures",
         wildcards={},
@@ -79,18 +79,18 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
 
 @pytest.fixture(scope="module")
 def beyond(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
-    return render(tmp_path_factory.mktemp("beyond"), extras=True)
+    return render(tmp_path_factory.mktemp("beyond"), beyond=True)
 
 
 def test_what_was_made_is_shown_and_what_was_not_is_named(beyond: Rendered, real: Rendered):
     results = Results(beyond.folder / "results")
     made = len(beyond.page.select("main img"))
-    assert made == len(figure_names(results.extras)) > len(figure_names())
+    assert made == len(parts.drawings(results.analyses)) > len(parts.drawings([]))
     assert not re.search(r"\bnan\b", beyond.page.get_text())
-    for extra in EXTRAS.values():
-        command = f"snakemake --cores all {extra.target}"
-        assert command in real.page.get_text()
-        assert command not in beyond.page.select_one("main").get_text()
+    for name in analyses.names():
+        words = f"With {name} among the config's analyses"
+        assert words in real.page.get_text().replace("\u2019", "'")
+        assert words not in beyond.page.get_text().replace("\u2019", "'")
     assert len(real.page.select("main h2")) == len(beyond.page.select("main h2")) == 9
 
 
@@ -124,8 +124,8 @@ def test_the_page_names_no_folder_of_this_machine(real: Rendered):
 
 def test_every_figure_is_embedded_and_described(real: Rendered):
     images = real.page.select("img")
-    assert len(images) == len(figure_names())
-    assert len(real.page.select("picture source")) == len(figure_names())
+    assert len(images) == len(parts.drawings([]))
+    assert len(real.page.select("picture source")) == len(parts.drawings([]))
     for image in images:
         assert image["src"].startswith("data:image/svg+xml,")
         assert len(image["alt"]) > 30
@@ -134,7 +134,7 @@ def test_every_figure_is_embedded_and_described(real: Rendered):
 
 
 def test_every_figure_says_how_it_was_made(real: Rendered):
-    names = figure_names()
+    names = parts.drawings([])
     folds = [figure.select_one("details.made") for figure in real.page.select("figure")]
     assert len(folds) == len(names)
     digest = Results(real.folder / "results").data["digest"]
@@ -330,7 +330,7 @@ def test_the_page_opens_in_a_browser_without_a_network(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ):
     found, messages = browse(request.getfixturevalue(kind).text, tmp_path)
-    number = len(figure_names())
+    number = len(parts.drawings([]))
     assert found["decoded"] == number
     assert len(found["widths"]) == number
     assert min(found["widths"]) > 100

@@ -23,7 +23,7 @@ def test_each_choice_takes_its_epoch():
     assert chosen.loc[epoch_selection.ON_VALIDATION, "flattery"] == pytest.approx(0.3)
 
 
-def test_choosing_and_judging_by_the_same_images_flatters_where_there_is_only_chance():
+def test_choosing_by_the_images_that_judge_flatters():
     trainings = [described(f"m{seed}", 0, guesses(0.5, 20, seed)) for seed in range(12)]
     table = epoch_selection.measure([], trainings)[1].set_index("selection")
     halves = table.loc[epoch_selection.ON_HALF]

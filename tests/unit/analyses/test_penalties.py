@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from convstudy.analyses.penalties import numbers as penalties
 from convstudy.analyses.penalties.numbers import envelope
-from convstudy.config import analyses, settings
+from convstudy.config import settings
 from convstudy.results import accuracies
 from helpers.tables import made_up
 from hypothesis import given
@@ -123,17 +123,6 @@ def test_the_penalty_is_that_of_the_first_study_that_has_one():
     # With none, the article's, at this width.
     none = settings.validate({"search": {"studies": {"a": {}}}, "model": {"width": 0.5}})
     assert settings.penalty(none) == {"weight": 0.05, "unit": 62500}
-
-
-def test_only_the_penalty_of_the_studies_makes_it_outdated():
-    before = analyses.settings("penalties", settings.validate({}))
-    for changes, same in (
-        ({"trials": 20, "penalty": {"weight": 0.05}}, True),
-        ({"penalty": {"weight": 0.05, "pruning": "objective"}}, True),
-        ({"penalty": {"weight": 0.06}}, False),
-    ):
-        config = settings.validate({"search": {"studies": {"penalised": changes}}})
-        assert (analyses.settings("penalties", config) == before) == same
 
 
 def test_the_data_frames_index_does_not_matter():

@@ -22,8 +22,8 @@ def test_a_recipe_changes_what_it_names_and_nothing_else():
     config = settings.validate(
         {"recipes": {"compared": {"mine": {"optimizer": {"learning_rate": 0.5}}, "as_is": {}}}}
     )
-    assert settings.training(config, "as_is") == config["training"]
-    mine = settings.training(config, "mine")
+    assert settings.recipe_training(config, "as_is") == config["training"]
+    mine = settings.recipe_training(config, "mine")
     assert mine["optimizer"] == {**config["training"]["optimizer"], "learning_rate": 0.5}
     assert {key: mine[key] for key in mine if key != "optimizer"} == {
         key: value for key, value in config["training"].items() if key != "optimizer"
@@ -33,7 +33,7 @@ def test_a_recipe_changes_what_it_names_and_nothing_else():
 def test_a_recipe_with_augmentation_or_smoothing_is_not_plain():
     config = settings.validate({})
     plain = {
-        name: recipes.is_plain(settings.training(config, name))
+        name: recipes.is_plain(settings.recipe_training(config, name))
         for name in config["recipes"]["compared"]
     }
     assert plain == {"adam": True, "sgd": True, "rmsprop": True, "modern": False}

@@ -1,6 +1,4 @@
 import logging
-import re
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -9,10 +7,7 @@ from convstudy.analyses.replay import numbers as replay
 from convstudy.analyses.replay import studies
 from convstudy.analyses.replay.studies import Design
 from convstudy.core.errors import UserError
-from convstudy.core.files import write_csv
-from convstudy.report.report import Report
 from convstudy.stats import intervals
-from helpers.results import RECORDED
 from helpers.tables import BEST, made_up
 
 PENALTY = {"weight": 0.05, "unit": 15625}
@@ -27,8 +22,8 @@ def table():
     return made_up(epochs=EPOCHS)
 
 
-def run(curves, design, studies=3, trials=50, seed=0):
-    return studies.replay(design, studies.read_curves(curves), PENALTY, studies, trials, seed)
+def run(curves, design, number=3, trials=50, seed=0):
+    return studies.replay(design, studies.read_curves(curves), PENALTY, number, trials, seed)
 
 
 def test_there_is_a_design_for_each_sampler_pruner_and_objective():
@@ -55,10 +50,10 @@ def test_brute_force_has_no_regret_and_asks_for_the_whole_table_once(table):
 
 
 def test_random_draws_the_best_as_often_as_chance_says(table):
-    studies, trials = 150, 20
+    number, trials = 150, 20
     known = replay.truth(table[0], NONE)
-    end = replay.score(run(table[1], RANDOM, studies, trials), known).groupby("study").last()
-    low, high = intervals.wilson(end["drawn_best"].mean(), studies)
+    end = replay.score(run(table[1], RANDOM, number, trials), known).groupby("study").last()
+    low, high = intervals.wilson(end["drawn_best"].mean(), number)
     assert low <= 1 - (26 / 27) ** trials <= high
     # Without noise, who has seen the best one picks it.
     assert (end["picked_best"] == end["drawn_best"]).all()
@@ -66,17 +61,17 @@ def test_random_draws_the_best_as_often_as_chance_says(table):
 
 def test_the_same_seed_gives_the_same_studies_and_another_seed_others(table):
     tpe = studies.designs()["accuracy-tpe_multivariate-median-article"]
-    first = run(table[1], tpe, studies=2, trials=15)
-    pd.testing.assert_frame_equal(first, run(table[1], tpe, studies=2, trials=15))
-    assert not first.equals(run(table[1], tpe, studies=2, trials=15, seed=1))
+    first = run(table[1], tpe, number=2, trials=15)
+    pd.testing.assert_frame_equal(first, run(table[1], tpe, number=2, trials=15))
+    assert not first.equals(run(table[1], tpe, number=2, trials=15, seed=1))
     # Fewer studies are the first ones of more.
     pd.testing.assert_frame_equal(
-        first[first["study"] == 1], run(table[1], tpe, studies=1, trials=15)
+        first[first["study"] == 1], run(table[1], tpe, number=1, trials=15)
     )
 
 
 def test_repeated_draws_take_the_replicates_in_turn(table):
-    trials = run(table[1], RANDOM, studies=2, trials=50)
+    trials = run(table[1], RANDOM, number=2, trials=50)
     repeated = 0
     for _, part in trials.groupby(["study", "module"]):
         taken = part["replicate"].tolist()
@@ -212,27 +207,5 @@ def test_a_table_that_lacks_a_module_is_refused_in_a_line(table):
 def test_progress_is_shown_without_what_each_study_says(table, caplog):
     caplog.set_level(logging.INFO, logger="convstudy")
     run(table[1], RANDOM, 3, 5)
-    assert {record.name for record in caplog.records} == {"convstudy.analyses.replay.numbers"}
+    assert {record.name for record in caplog.records} == {"convstudy.analyses.replay.studies"}
     assert "studies: 3 of 3" in caplog.text
-
-
-def test_the_report_writes_each_interval_in_its_unit(tmp_path):
-    shutil.copytree(RECORDED.folder, tmp_path, dirs_exist_ok=True)
-    pruning = RECORDED.table("replay/pruning.csv").query("sampler == 'tpe'").head(1)
-    pruning = pruning.assign(
-        **{"regret_difference": 0.03, "regret_low": 0.01, "regret_high": 0.05},
-        **{"epochs_article": 180.6, "epochs_objective": 264.9},
-        **{"epochs_difference": -84.3, "epochs_low": -89.4, "epochs_high": 2.4},
-    )
-    write_csv(tmp_path / "replay/pruning.csv", pruning)
-    report = Report(tmp_path)
-    said = report.replay_findings().text
-    assert "clearly changes the regret: +3.00 points" in said
-    assert "+1.00 to +5.00), at −84 epochs (−89 to +2)" in said
-    assert "does not clearly" not in said
-    # A tie is told with both objectives.
-    assert re.search(
-        r"has the lowest mean objective, 0\.\d{5}; \d+ others cannot be told apart from it at"
-        r" 95 % confidence, the nearest being [\w-]+ with 0\.\d{5}\.".replace(" %", "\u202f%"),
-        report.penalty_findings().text,
-    )

@@ -32,7 +32,7 @@ def device() -> str:
 
 @pytest.fixture(autouse=True)
 def short_repeats(monkeypatch):
-    monkeypatch.setattr(timing, "REPEAT_SECONDS", 0.001)
+    monkeypatch.setattr(measuring, "REPEAT_SECONDS", 0.001)
 
 
 def processes_of(
@@ -139,7 +139,7 @@ def test_modules_are_measured_with_their_counts(device: str, monkeypatch):
     # A clock on which everything takes 0.1 s.
     ticks = itertools.count()
     clock = SimpleNamespace(perf_counter=lambda: next(ticks) / 10)
-    monkeypatch.setattr(timing, "time", clock)
+    monkeypatch.setattr(measuring, "time", clock)
     training = {**CONFIG["training"], "batch_size": 16}
     table = measuring.measure_modules(
         {**CONFIG["model"], "width": 0.125}, training, TIMING, 5000, device, MODULES
@@ -208,10 +208,10 @@ def test_correlations_are_those_of_times():
 
 
 def test_a_busy_machine_is_told(caplog, monkeypatch):
-    monkeypatch.setattr(timing.os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(timing.os, "getloadavg", lambda: (0.9, 0, 0))
+    monkeypatch.setattr(measuring.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(measuring.os, "getloadavg", lambda: (0.9, 0, 0))
     assert measuring.place(CONFIG["training"], "cpu")["load_before"] == 0.9
     assert not caplog.text
-    monkeypatch.setattr(timing.os, "getloadavg", lambda: (3.0, 0, 0))
+    monkeypatch.setattr(measuring.os, "getloadavg", lambda: (3.0, 0, 0))
     measuring.place(CONFIG["training"], "cpu")
     assert "the machine is busy (load 3.0 on 2 cores)" in caplog.text

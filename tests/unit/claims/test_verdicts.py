@@ -17,6 +17,7 @@ from convstudy.claims.verdicts import (
     REPRODUCED,
     UNDECIDED,
 )
+from convstudy.config import analyses
 from convstudy.config.settings import merged
 from convstudy.core.files import write_csv
 from convstudy.results.run import Results
@@ -44,7 +45,7 @@ def world(recorded: Path, tmp_path: Path) -> Callable[..., Results]:
         for name, table in replaced.items():
             write_csv(tmp_path / f"{name.replace('__', '/')}.csv", table)
         results = Results(tmp_path)
-        results.run["config"] = FULL
+        results.run["config"] = {**FULL, "analyses": analyses.names()}
         results.data.update(ALL_EXACT)
         return results
 

@@ -1,40 +1,69 @@
-from pathlib import Path
+"""The list of analyses in the config, and what belongs to each of them."""
 
 import pytest
+import yaml
 from convstudy.config import analyses, settings
-from convstudy.core.files import write_json
+from convstudy.core.errors import UserError
 
-CONFIG = settings.validate({})
+EVERY = {
+    *("module_table", "epoch_selection", "replay", "penalties", "timing", "pareto", "recipes"),
+}
 
 
-def changed(section: str, **values: object) -> dict:
-    return {**CONFIG, section: {**CONFIG[section], **values}}
+def test_every_folder_is_an_analysis_but_the_articles_own():
+    assert set(analyses.names()) == EVERY
+    assert set(analyses.NEEDS) | {one for needs in analyses.NEEDS.values() for one in needs} < EVERY
+
+
+def test_none_is_made_unless_the_config_lists_it(root):
+    assert settings.validate({})["analyses"] == []
+    beyond = yaml.safe_load((root / "config/beyond.yaml").read_text())
+    assert set(settings.validate(beyond)["analyses"]) == EVERY
+
+
+def mistakes(*listed):
+    with pytest.raises(UserError) as caught:
+        settings.validate({"analyses": list(listed)})
+    return [line.strip() for line in str(caught.value).splitlines()[1:]]
 
 
 @pytest.mark.parametrize(
-    ("config", "same"),
+    ("name", "fix"),
     [
-        (CONFIG, True),
-        (changed("model", width=0.5), False),
-        (changed("module_table", epochs=9), False),
-        (changed("data", seed=1), False),
-        (changed("report", title="x"), True),
-        (changed("training", threads=2), True),
-        (changed("data", directory="elsewhere"), True),
-        (changed("search", epochs=9), True),
+        ("exhaustive", "remove it"),
+        ("article_study", "remove it"),
+        ("module_tabel", "did you mean module_table?"),
+        ("", "remove it"),
     ],
 )
-def test_an_extra_is_of_the_settings_that_decide_what_it_says(
-    tmp_path: Path, config: dict, same: bool
-):
-    assert analyses.made(tmp_path, config) == analyses.outdated(tmp_path, config) == []
-    about = {"settings": analyses.settings("module_table", CONFIG)}
-    write_json(tmp_path / "module_table/about.json", about)
-    assert analyses.made(tmp_path, config) == ["module_table"] * same
-    assert analyses.outdated(tmp_path, config) == ["module_table"] * (not same)
+def test_a_name_that_is_no_analysis_is_one_line(name, fix):
+    [line] = mistakes(name)
+    assert line.startswith(f"analyses: {name} is none; allowed are ")
+    assert line.endswith(f"; {fix}")
+    assert all(one in line for one in EVERY)
 
 
-def test_readme_and_makefile_name_every_extras_target(root: Path):
-    for extra in analyses.EXTRAS.values():
-        assert f"`{extra.target}`" in (root / "README.md").read_text()
-        assert f" {extra.target}" in (root / "Makefile").read_text()
+@pytest.mark.parametrize("name", sorted(analyses.NEEDS))
+def test_what_an_analysis_is_made_of_must_be_listed_too(name):
+    needed = analyses.NEEDS[name]
+    assert mistakes(name) == [
+        f"analyses: {name} is made of {' and '.join(needed)}; add {', '.join(needed)}"
+    ]
+    for missing in needed:
+        others = [one for one in needed if one != missing]
+        [line] = mistakes(name, *others)
+        assert line.endswith(f"; add {missing}")
+    assert settings.validate({"analyses": [name, *needed]})["analyses"] == [name, *needed]
+
+
+def test_captions_are_those_of_what_is_made():
+    article = analyses.captions([])
+    with_times = analyses.captions(["timing"])
+    assert "single_kind" in article
+    assert set(with_times) - set(article) == {"timing_modules", "timing_layers"}
+    assert all(path.read_text(encoding="utf-8").strip() for path in with_times.values())
+
+
+def test_the_readme_names_every_analysis(root):
+    text = (root / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in analyses.names())

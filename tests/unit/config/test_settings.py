@@ -181,12 +181,12 @@ def test_bfloat16_is_for_processors_that_multiply_it(monkeypatch):
     monkeypatch.setattr(settings.importlib.util, "find_spec", lambda name: name)
     bfloat16 = {"training": {"precision": "mixed_bfloat16"}}
     for unit in ("AMX", "AVX512-BF16"):
-        monkeypatch.setattr(settings.provenance, "unit", lambda unit=unit: unit)
+        monkeypatch.setattr(settings.environment, "unit", lambda unit=unit: unit)
         settings.validate(bfloat16)
     on_jax = {"training": {"precision": "mixed_bfloat16", "backend": "jax"}}
     assert "jax computes it in another precision on a CPU; write backend: " in mistake(on_jax)
-    monkeypatch.setattr(settings.provenance, "unit", lambda: "AVX-512")
-    monkeypatch.setattr(settings.provenance, "processor", lambda: "Some CPU, AVX-512")
+    monkeypatch.setattr(settings.environment, "unit", lambda: "AVX-512")
+    monkeypatch.setattr(settings.environment, "processor", lambda: "Some CPU, AVX-512")
     line = mistake(bfloat16)
     assert "this processor (Some CPU, AVX-512) does not multiply it" in line
     assert "write precision: float32" in line

@@ -34,7 +34,7 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
     path = tmp_path / "file.txt"
     write_text(path, "old")
     code = (
-        "import os, signal, sys; from convstudy.files import replacing\n"
+        "import os, signal, sys; from convstudy.core.files import replacing\n"
         "with replacing(sys.argv[1]) as temporary:\n"
         "    temporary.write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -12,78 +12,13 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from convstudy.core.errors import UserError
 from convstudy.core.files import read_json
-from convstudy.data import dataset, sources
-from hypothesis import given
-from hypothesis import strategies as st
-from PIL import Image
-
-SETTINGS = {
-    "source": "auto",
-    "train_images": None,
-    "validation_images": 0,
-    "test_images": None,
-    "seed": 0,
-}
-
-
-def pixels(count, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), np.uint8)
-
-
-def encoded(image, kind="PNG", mode="RGB"):
-    file = io.BytesIO()
-    Image.fromarray(image).convert(mode).save(file, kind)
-    return file.getvalue()
-
-
-IMAGE = pixels(1)[0]
-PNG, JPEG = encoded(IMAGE), encoded(IMAGE, "JPEG")
-DIGITS = np.arange(50, dtype=np.uint8) % 10
-
-
-def write_parquet(path, images, labels):
-    rows = [{"bytes": image, "path": None} for image in images]
-    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    pq.write_table(pa.table({"img": pa.array(rows, kind), "label": labels}), path)
-
-
-@pytest.fixture
-def parquet(tmp_path):
-    """Give a folder of 40 training and 20 test images."""
-    folder = tmp_path / "parquet"
-    folder.mkdir()
-    for split, images in (("train", pixels(40)), ("test", pixels(20, seed=1))):
-        path = folder / f"{split}-00000-of-00001.parquet"
-        write_parquet(path, map(encoded, images), [row % 10 for row in range(len(images))])
-    return folder
-
-
-@pytest.fixture
-def no_keras(tmp_path, monkeypatch):
-    """Give an empty Keras folder, with nobody listening where the archive would come from."""
-    home = tmp_path / "keras"
-    monkeypatch.setenv("KERAS_HOME", str(home))
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    monkeypatch.setattr(sources, "ARCHIVE_URL", f"http://127.0.0.1:{port}/archive")
-    return home
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
-def prepare(folder, directory, **settings):
-    """Prepare the images of a folder, or of none, and give summary and arrays."""
-    given = None if directory is None else str(directory)
-    return dataset.prepare(SETTINGS | settings, given, folder), dataset.load_arrays(folder)
+from convstudy.data import sources
+from helpers.images import DIGITS, IMAGE, JPEG, PNG, encoded, pixels, prepare, write_parquet
 
 
 def test_arrays_are_the_encoded_pixels_in_order(parquet, out):
@@ -118,14 +53,6 @@ def test_parts_are_joined_in_order(parquet, out):
     _, dataset = prepare(out, parquet)
     np.testing.assert_array_equal(dataset.train_images, pixels(40))
     assert list(dataset.train_labels) == [0] * 20 + [1] * 20
-
-
-def test_counts_a_class_are_written(parquet, out):
-    prepare(out, parquet, train_images=20)
-    table = pd.read_csv(out / "classes.csv")
-    assert list(table.columns) == ["split", "label", "name", "images"]
-    assert list(table.name[:10]) == list(sources.CLASS_NAMES)
-    assert (table.images == 2).all()
 
 
 def huge():
@@ -221,92 +148,6 @@ NOT_DECODED = "row 1 has an image that cannot be decoded"
 def test_a_wrong_row_is_one_line_that_names_it(parquet, out, no_keras, images, labels, message):
     write_parquet(parquet / "test-00000-of-00001.parquet", images, labels)
     assert_refused(parquet, out, message)
-
-
-def test_a_failed_write_leaves_no_summary(parquet, out, monkeypatch):
-    prepare(out, parquet)
-
-    def full(*_):
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(np, "save", full)
-    with pytest.raises(OSError, match="No space"):
-        prepare(out, parquet, train_images=10)
-    assert not (out / "summary.json").exists()
-    assert not list(out.glob(".*"))
-
-
-@given(
-    st.lists(st.integers(0, 9), min_size=1, max_size=200), st.integers(0, 200), st.integers(0, 3)
-)
-def test_every_class_has_its_share_up_to_one(labels, wanted, seed):
-    labels = np.array(labels)
-    wanted = min(wanted, len(labels))
-    chosen = dataset.stratified(labels, wanted, seed)
-    assert len(chosen) == wanted
-    assert (np.diff(chosen) > 0).all()
-    shares = np.bincount(labels, minlength=10) * wanted / len(labels)
-    taken = np.bincount(labels[chosen], minlength=10)
-    assert (np.abs(taken - shares) < 1).all()
-    np.testing.assert_array_equal(chosen, dataset.stratified(labels, wanted, seed))
-
-
-def test_largest_remainders_are_rounded_up():
-    # Shares of 10 in 33: 3.33, 4.55 and 2.12.
-    labels = np.repeat([0, 1, 2], [11, 15, 7])
-    assert list(np.bincount(labels[dataset.stratified(labels, 10, 0)])) == [3, 5, 2]
-
-
-@pytest.mark.parametrize(("train_images", "matters"), [(20, True), (None, False)])
-def test_the_seed_matters_where_not_all_are_used(parquet, out, train_images, matters):
-    first, again, other = (
-        prepare(out, parquet, train_images=train_images, seed=seed)[0]["digest"]
-        for seed in (0, 0, 1)
-    )
-    assert first == again
-    assert (other != first) is matters
-
-
-@pytest.mark.parametrize("train_images", [20, None])
-def test_validation_images_are_held_out(train_images, parquet, tmp_path):
-    without, kept = prepare(tmp_path / "without", parquet, train_images=20)
-    settings = {"train_images": train_images, "validation_images": 10}
-    summary, dataset = prepare(tmp_path / "with", parquet, **settings)
-    assert summary["used"] == {"train": train_images or 30, "validation": 10, "test": 20}
-    assert summary["digest"] != without["digest"]
-    assert list(np.bincount(dataset.validation_labels)) == [1] * 10
-    images = np.concatenate([dataset.train_images, dataset.validation_images])
-    assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(images)
-    if train_images:
-        # Those for training are the same, whether others are held out or not.
-        np.testing.assert_array_equal(dataset.train_images, kept.train_images)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (
-            {"train_images": 41},
-            r"train_images: 41.* has 40 train images; write at most 40, or null",
-        ),
-        ({"test_images": 41}, r"test_images: 41.* has 20 test images; write at most 20, or null"),
-        (
-            {"train_images": 35, "validation_images": 6},
-            r"train_images: 35.* has 34 train images beside 6 for validation",
-        ),
-        ({"validation_images": 40}, r"train_images: .* has 0 train images beside 40 for"),
-    ],
-)
-def test_more_than_there_are_is_an_error(parquet, out, settings, message):
-    with pytest.raises(UserError, match=rf"data\.{message}"):
-        prepare(out, parquet, **settings)
-    assert not out.exists()
-
-
-def test_synthetic_images_are_held_out_too(out):
-    settings = {"source": "synthetic", "train_images": 30, "validation_images": 10}
-    summary, _ = prepare(out, None, test_images=10, **settings)
-    assert summary["used"] == {"train": 30, "validation": 10, "test": 10}
 
 
 def batch(images, labels):
@@ -515,54 +356,6 @@ def test_real_images_are_never_replaced_by_synthetic_ones(no_keras, out, source,
     with pytest.raises(UserError, match=message):
         prepare(out, None, source=source)
     assert not out.exists()
-
-
-@pytest.mark.parametrize(
-    "name", ["train_images.npy", "train_labels.npy", "test_images.npy", "summary.json"]
-)
-@pytest.mark.parametrize("content", [None, b"", b"\x93NUMPY\x01"])
-@pytest.mark.fault(
-    "The prepared arrays vanish or are damaged",
-    where="before a training",
-    lost="nothing: the line says how they are made again",
-)
-def test_a_missing_or_damaged_file_is_named(name, content, parquet, out):
-    prepare(out, parquet)
-    (out / name).unlink()
-    if content is not None:
-        (out / name).write_bytes(content)
-    fix = "make the arrays again: snakemake --cores all --forcerun prepare_dataset"
-    with pytest.raises(UserError, match=f"{name} cannot be read.*{fix}"):
-        dataset.load_arrays(out)
-
-
-def last_changed(array):
-    array.flat[-1] ^= 1
-    return array
-
-
-@pytest.mark.parametrize(
-    ("name", "change", "message"),
-    [
-        (
-            "train_labels",
-            lambda array: array[:20],
-            r"train labels of shape \(20,\).*\(40, 32, 32, 3\)",
-        ),
-        ("train_images", lambda array: array / 255, "float64, not uint8"),
-        *(
-            (f"{split}_{what}", last_changed, "changed after they were written.*--forcerun")
-            for split in ("train", "test")
-            for what in ("images", "labels")
-        ),
-    ],
-)
-def test_arrays_that_are_not_as_written_are_refused(parquet, out, name, change, message):
-    _, dataset = prepare(out, parquet)
-    dataset.verify()
-    np.save(out / f"{name}.npy", change(np.load(out / f"{name}.npy")))
-    with pytest.raises(UserError, match=message):
-        dataset.load_arrays(out).verify()
 
 
 def test_real_data(real_data, out):

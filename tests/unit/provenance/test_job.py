@@ -1,15 +1,11 @@
 import errno
 import logging
-import os
-import sys
 from types import SimpleNamespace
 
 import pytest
 from convstudy.core import signals
 from convstudy.core.errors import UserError
-from convstudy.core.progress import duration
 from convstudy.provenance.job import job
-from convstudy.training.engine.backends import _native_messages_to_log
 
 
 def run(tmp_path, action):
@@ -77,20 +73,3 @@ def test_the_storages_password_is_in_no_log(tmp_path, monkeypatch, capsys):
         assert "cannot log in with ***" in said
         assert "at postgresql://u:***@h/d" in said
         assert "%2Fcret" not in said
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
-)
-def test_durations_are_for_people(seconds, text):
-    assert duration(seconds) == text
-
-
-def test_native_messages_are_kept_from_the_terminal(capfd, caplog):
-    caplog.set_level(logging.DEBUG, logger="convstudy")
-    with _native_messages_to_log():
-        os.write(2, b"oneDNN is on\n")
-    print("after", file=sys.stderr)
-    assert capfd.readouterr().err == "after\n"
-    assert "oneDNN is on" in caplog.messages

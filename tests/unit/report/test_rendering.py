@@ -4,7 +4,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from convstudy.config.analyses import EXTRAS
+from convstudy.config import analyses
 from convstudy.core.errors import UserError
 from convstudy.report.rendering import assemble, execute, to_html
 from nbclient.exceptions import DeadKernelError
@@ -71,19 +71,33 @@ def test_no_code_is_shown():
     assert "A &lt;title&gt;" in html
 
 
-def test_ten_sections_hold_what_was_made_and_say_what_was_not():
-    everything, nothing = assemble(list(EXTRAS)).cells, assemble([]).cells
+def of(name: str, cells: list) -> list[str]:
+    """List the sources of the cells that an analysis has."""
+    return [cell.source for cell in cells if cell.id.partition("-")[0] == name]
+
+
+def test_sections_hold_what_was_made_and_say_what_was_not():
+    everything, nothing = assemble(analyses.names()).cells, assemble([]).cells
     for cells in (everything, nothing):
         assert sum(cell.source.startswith("## ") for cell in cells) == SECTIONS
         assert len({cell.id for cell in cells}) == len(cells)
     missing = {cell.id.removeprefix("without-"): cell.source for cell in nothing}
-    for extra in EXTRAS.values():
-        assert f"snakemake --cores all {extra.target}" in missing[extra.name]
-        assert any(cell.id.partition("-")[0] == extra.name for cell in everything)
-        assert not any(cell.id.partition("-")[0] == extra.name for cell in nothing)
+    for name in analyses.names():
+        assert f"With `{name}` among the config's `analyses`" in missing[name]
+        assert of(name, everything)
+        assert not of(name, nothing)
     assert not any(cell.id.startswith("without-") for cell in everything)
 
 
+def test_each_analysis_brings_its_own_cells():
+    for name in analyses.names():
+        alone = assemble([name]).cells
+        shown = {cell.id.partition("-")[0] for cell in alone} & set(analyses.names())
+        assert shown == {name}
+        missing = {cell.id for cell in alone if cell.id.startswith("without-")}
+        assert missing == {f"without-{one}" for one in analyses.names() if one != name}
+
+
 def test_the_report_has_few_words():
-    words = sum(len(cell.source.split()) for cell in assemble(list(EXTRAS)).cells)
+    words = sum(len(cell.source.split()) for cell in assemble(analyses.names()).cells)
     assert words < 1500

@@ -1,4 +1,4 @@
-"""What the report once said wrongly, on the recorded run, which has all parts."""
+"""What the report once said wrongly, on the recorded run, which has all analyses."""
 
 import re
 import shutil
@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from convstudy.analyses.article_study import tables
 from convstudy.analyses.recipes import numbers as recipes
+from convstudy.analyses.timing import shown as timing
 from convstudy.claims import ledger, measures, verdicts
 from convstudy.core.files import read_json, write_csv, write_json
-from convstudy.report import html, report
+from convstudy.report import html
 from convstudy.report.rendering import SOURCE
 from convstudy.report.report import Report
 from convstudy.results.run import Results
@@ -41,8 +42,8 @@ def test_there_is_one_front_and_it_is_that_of_means(recorded: Path):
 
 
 def test_a_tie_is_no_winner(page: Report):
-    assert re.search(r"\d+ others cannot be told apart from it", page.penalty_findings().text)
-    assert "cannot be told apart from the best" in page.replay_findings().text
+    assert re.search(r"\d+ others cannot be told apart from it", page.findings("penalties").text)
+    assert "cannot be told apart from the best" in page.findings("replay").text
 
 
 def test_fewest_channels_are_judged_as_the_table_of_crossings_shows_them(recorded: Path):
@@ -69,7 +70,7 @@ def test_a_weight_in_another_unit_is_not_written_like_the_studys(page: Report):
 
 
 def test_a_good_module_that_the_pruner_stopped_is_a_finding(page: Report, recorded: Path):
-    said = page.stopped_early().text
+    said = page.findings("module_table").text
     assert re.search(
         r"study “accuracy” drew conv · conv · conv once and pruned it after 2 epochs", said
     )
@@ -91,7 +92,7 @@ def test_a_good_module_that_the_pruner_stopped_is_a_finding(page: Report, record
 )
 def test_a_crossovers_interval_says_where_it_ends(outcome, low, high, written):
     row = {"outcome": outcome, "channels_low": low, "channels_high": high}
-    assert report.between(pd.Series(row | {"first_channels": 2, "last_channels": 1024})) == written
+    assert timing.between(pd.Series(row | {"first_channels": 2, "last_channels": 1024})) == written
 
 
 def test_a_mean_has_the_same_interval_wherever_it_stands(recorded: Path):
@@ -127,11 +128,11 @@ def test_a_front_is_what_its_table_shows():
 def test_plain_recipes_come_first_and_none_is_the_closest_in_a_small_run(page: Report):
     order = list(RECORDED.table("recipes/summary.csv")["recipe"].drop_duplicates())
     assert order[-1] == "modern"
-    assert "one cannot tell which recipe" in page.closest_recipe().text
+    assert "one cannot tell which recipe" in page.findings("recipes").text
 
 
 def test_what_pruning_spares_a_grid_is_told_too(page: Report):
-    assert "grid and median pruner, for comparison" in page.replay_findings().text
+    assert "grid and median pruner, for comparison" in page.findings("replay").text
 
 
 def test_evidence_and_effect_have_one_unit(recorded: Path):
@@ -173,10 +174,9 @@ def test_the_command_runs_this_run_again(page: Report, recorded: Path, tmp_path:
     assert command in page.reproduce().text
     shutil.copytree(recorded, tmp_path / "results")
     (tmp_path / "results/reference.json").unlink()
-    assert (
-        "snakemake --cores all all tabulate_modules"
-        in Report(tmp_path / "results").reproduce().text
-    )
+    shown = Report(tmp_path / "results").reproduce().text
+    assert "<code>snakemake --cores all</code>" in shown
+    assert "<code>results/run.json</code> lists" in shown
 
 
 def test_training_time_is_that_of_all_curves_each_once(recorded: Path, tmp_path: Path):
@@ -184,10 +184,33 @@ def test_training_time_is_that_of_all_curves_each_once(recorded: Path, tmp_path:
     results = Results(tmp_path / "results")
     rows = tables.run(results).set_index("item")["value"]
     run = read_json(results.folder / "run.json")
-    write_json(results.folder / "run.json", run | {"extras": []})
+    run["config"]["analyses"] = []
+    write_json(results.folder / "run.json", run)
     without = tables.run(Results(results.folder)).set_index("item")["value"]
     assert rows["Training time"] != without["Training time"]
     twice = pd.concat([results.training] * 2)
     write_csv(results.folder / "training/summary.csv", twice)
     again = tables.run(Results(results.folder)).set_index("item")["value"]
     assert again["Training time"] == without["Training time"]
+
+
+def test_the_report_writes_each_interval_in_its_unit(tmp_path):
+    shutil.copytree(RECORDED.folder, tmp_path, dirs_exist_ok=True)
+    pruning = RECORDED.table("replay/pruning.csv").query("sampler == 'tpe'").head(1)
+    pruning = pruning.assign(
+        **{"regret_difference": 0.03, "regret_low": 0.01, "regret_high": 0.05},
+        **{"epochs_article": 180.6, "epochs_objective": 264.9},
+        **{"epochs_difference": -84.3, "epochs_low": -89.4, "epochs_high": 2.4},
+    )
+    write_csv(tmp_path / "replay/pruning.csv", pruning)
+    shown = Report(tmp_path)
+    said = shown.findings("replay").text
+    assert "clearly changes the regret: +3.00 points" in said
+    assert "+1.00 to +5.00), at −84 epochs (−89 to +2)" in said
+    assert "does not clearly" not in said
+    # A tie is told with both objectives.
+    assert re.search(
+        r"has the lowest mean objective, 0\.\d{5}; \d+ others cannot be told apart from it at"
+        r" 95 % confidence, the nearest being [\w-]+ with 0\.\d{5}\.".replace(" %", "\u202f%"),
+        shown.findings("penalties").text,
+    )

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from convstudy import __main__ as commands
 from convstudy.config import settings
-from convstudy.config.analyses import EXTRAS
 from convstudy.core.errors import UserError
 from convstudy.core.files import read_json, write_json
 from convstudy.results import reference_runs
@@ -36,7 +36,7 @@ def test_a_recorded_run_is_a_results_folder_with_its_config(run: Results):
     settings.validate({**config, "model": {"width": 0.25}})
     about = read_json(read.folder / "reference.json")
     assert set(about["sha256"]) == {*result_files(STUDIES), "claims.csv", "config.yaml"}
-    assert about["command"].startswith("snakemake --cores all all --configfile")
+    assert about["command"].startswith("snakemake --cores all --configfile")
 
 
 def test_the_recorded_command_still_plans_the_run(root: Path, real_data: Path):
@@ -63,7 +63,6 @@ def test_what_is_derived_is_made_anew_without_training(root: Path, tmp_path: Pat
     command = ["--snakefile", root / "Snakefile", "--directory", tmp_path, "--configfile", config]
     command += ["--cores", "1", "--dry-run", "--rerun-triggers", "mtime"]
     command += ["--", "results/claims.csv"]
-    command += [f"results/{extra}/about.json" for extra in EXTRAS]
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", *command],
         env={**without_slurm(), "CONVSTUDY_CIFAR10": str(tmp_path)},
@@ -115,9 +114,9 @@ def test_a_large_file_is_refused_by_name(run: Results, monkeypatch: pytest.Monke
 def test_the_command_records_again_and_says_what_is_wrong(run: Results, capsys):
     into = ["--results", str(run.folder), "--into", str(run.folder / "reference")]
     for _ in range(2):
-        reference_runs.main(["laptop", *into])
+        commands.main(["record", "laptop", *into])
         assert "recorded in" in capsys.readouterr().out
     [read] = reference_runs.runs(run.folder)
     assert not read.partial
     with pytest.raises(SystemExit, match="is no name"):
-        reference_runs.main(["My run", *into])
+        commands.main(["record", "My run", *into])

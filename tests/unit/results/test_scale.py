@@ -109,7 +109,7 @@ def test_a_deviation_leaves_exactly_what_it_touches_undecided(
     assert expected
 
 
-def test_the_articles_scale_decides_on_our_reading_of_what_it_does_not_state():
+def test_the_articles_scale_decides_on_our_reading():
     found = scale.differences(FULL, OVERLAY, ALL_EXACT)
     assert [one.sort for one in found] == [READING]
     assert "does not state optimizer" in found[0].line
@@ -158,7 +158,7 @@ def test_the_quick_run_says_in_what_it_is_smaller():
         assert number in text
 
 
-def test_every_key_decides_nothing_or_is_of_a_curve_a_study_or_an_analysis():
+def test_every_key_is_of_one_sort():
     def keys(section: dict, above: str = "") -> list[str]:
         found = []
         for key, value in section.items():

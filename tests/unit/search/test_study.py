@@ -13,7 +13,7 @@ from convstudy.layers import models
 from convstudy.layers.models import POSITIONS
 from convstudy.search import storages
 from convstudy.search import study as search_module
-from convstudy.search.export import best_trials
+from convstudy.search.export import best_trials, export
 from convstudy.search.study import Penalty
 from helpers import search as search_example
 from helpers.paths import with_helpers
@@ -41,7 +41,7 @@ def finished(folder, **changes):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    return finished(tmp_path_factory.mktemp("undisturbed")).export()
+    return export(finished(tmp_path_factory.mktemp("undisturbed")))
 
 
 def test_a_study_uses_its_budget_and_prunes(undisturbed):
@@ -66,9 +66,9 @@ def test_the_objective_is_error_and_penalty(undisturbed):
 
 
 def test_the_same_seed_gives_the_same_trials_and_another_seed_others(tmp_path, undisturbed):
-    again = finished(tmp_path / "again").export()[0]
+    again = export(finished(tmp_path / "again"))[0]
     pd.testing.assert_frame_equal(again, undisturbed[0])
-    other = finished(tmp_path / "other", trials=5, seed=6).export()[0]
+    other = export(finished(tmp_path / "other", trials=5, seed=6))[0]
     assert not other[list(POSITIONS)].equals(again[list(POSITIONS)][:5])
 
 
@@ -84,7 +84,7 @@ def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path, undisturbed, die
     states = [trial.state.name for trial in killed.study().get_trials()]
     assert states.count("RUNNING") == 1
     assert run_example(tmp_path, "journal", 14) == 0
-    trials, _, summary = killed.export()
+    trials, _, summary = export(killed)
     assert "RUNNING" not in summary["states"]
     pd.testing.assert_frame_equal(trials[FOUND], undisturbed[0][FOUND])
 
@@ -101,7 +101,7 @@ def test_killed_again_and_again(tmp_path, undisturbed):
         kills += 1
         assert kills < 20
     assert kills > 5
-    pd.testing.assert_frame_equal(search(tmp_path).export()[0][FOUND], undisturbed[0][FOUND])
+    pd.testing.assert_frame_equal(export(search(tmp_path))[0][FOUND], undisturbed[0][FOUND])
 
 
 def test_a_study_can_be_made_longer_and_a_finished_one_does_nothing(tmp_path, undisturbed):
@@ -109,14 +109,14 @@ def test_a_study_can_be_made_longer_and_a_finished_one_does_nothing(tmp_path, un
     longer = search(tmp_path)
     assert longer.work() == 9
     assert longer.work() == 0
-    pd.testing.assert_frame_equal(longer.export()[0][FOUND], undisturbed[0][FOUND])
+    pd.testing.assert_frame_equal(export(longer)[0][FOUND], undisturbed[0][FOUND])
     # A smaller budget afterwards shows the first trials only.
-    assert list(search(tmp_path, trials=5).export()[0]["number"]) == list(range(5))
+    assert list(export(search(tmp_path, trials=5))[0]["number"]) == list(range(5))
 
 
 def test_studies_share_curves(tmp_path):
     one, two = (
-        finished(tmp_path, name=name, trials=6, penalty=search_example.PENALTY).export()[2]
+        export(finished(tmp_path, name=name, trials=6, penalty=search_example.PENALTY))[2]
         for name in ("accuracy", "other")
     )
     assert (one["epochs_reused"], two["epochs_trained"]) == (0, 0)
@@ -127,7 +127,7 @@ def test_the_penalty_enters_pruning_only_if_asked(tmp_path):
     for pruning, expected in (("article", 0.0), ("objective", 0.05)):
         penalty = {"weight": 0.05, "unit": 250000, "pruning": pruning}
         study = finished(tmp_path / pruning, trials=4, penalty=penalty)
-        curves = study.export()[1].set_index(["number", "epoch"])["test_accuracy"]
+        curves = export(study)[1].set_index(["number", "epoch"])["test_accuracy"]
         for trial in study.study().get_trials():
             parameters = models.parameters([trial.params[position] for position in POSITIONS])
             for step, value in trial.intermediate_values.items():
@@ -145,7 +145,7 @@ def test_a_curve_that_ends_fails_its_trial_and_the_study_goes_on(tmp_path, monke
 
     monkeypatch.setattr(PaperTrainer, "train_epoch", train_epoch)
     pruner = {**search_example.SETTINGS["pruner"], "name": "none"}
-    trials, _, summary = finished(tmp_path, pruner=pruner).export()
+    trials, _, summary = export(finished(tmp_path, pruner=pruner))
     failed = trials[trials["state"] == "FAIL"]
     assert 0 < len(failed) < 14 == summary["trials"]
     assert set(failed["layer1"]) == {"conv"}
@@ -165,7 +165,7 @@ def test_two_workers_use_the_budget_once(tmp_path):
         worker.start()
     for worker in workers:
         worker.join()
-    trials, _, summary = search(tmp_path).export()
+    trials, _, summary = export(search(tmp_path))
     assert list(trials["number"]) == list(range(14))
     assert set(summary["states"]) <= {"COMPLETE", "PRUNED"}
     owners = {trial.user_attrs["worker"] for trial in search(tmp_path).study().get_trials()}
@@ -187,7 +187,7 @@ def test_a_journal_is_not_shared_between_machines(tmp_path, monkeypatch):
     # A worker that is gone is no reason: its trial goes on here.
     other = search(tmp_path, workers=2)
     other.work(worker=1)
-    assert other.export()[2]["trials"] == 14
+    assert export(other)[2]["trials"] == 14
 
 
 @pytest.mark.fault(
@@ -199,7 +199,7 @@ def test_a_dead_workers_trial_is_taken_over_by_another(tmp_path):
     assert run_example(tmp_path, "journal", 14, 8) == -signal.SIGKILL
     study = search(tmp_path)
     study.work(worker=1)
-    assert set(study.export()[2]["states"]) == {"COMPLETE", "PRUNED"}
+    assert set(export(study)[2]["states"]) == {"COMPLETE", "PRUNED"}
 
 
 @pytest.mark.fault("A journal ends in half a line", where="in study.log", lost="the half line")
@@ -209,7 +209,7 @@ def test_a_journal_that_ends_in_half_a_line_is_repaired(tmp_path, undisturbed):
     study.store.file.write_bytes(whole + b'{"op_code": 4, "tri')
     longer = finished(tmp_path)
     assert longer.store.file.read_bytes().startswith(whole)
-    pd.testing.assert_frame_equal(longer.export()[0][FOUND], undisturbed[0][FOUND])
+    pd.testing.assert_frame_equal(export(longer)[0][FOUND], undisturbed[0][FOUND])
 
 
 @pytest.mark.fault(
@@ -230,7 +230,7 @@ def test_a_study_made_with_other_settings_is_refused_with_the_difference(tmp_pat
 def test_an_unfinished_study_is_not_exported(tmp_path):
     search(tmp_path, trials=5).work()
     with pytest.raises(UserError, match="has 5 of 14 trials"):
-        search(tmp_path).export()
+        export(search(tmp_path))
 
 
 def test_curves_that_were_lost_are_trained_again(tmp_path, undisturbed):
@@ -238,9 +238,9 @@ def test_curves_that_were_lost_are_trained_again(tmp_path, undisturbed):
     for path in (tmp_path / "curves").glob("*/curve.json"):
         path.unlink()
     with pytest.raises(UserError, match="as the rest was lost"):
-        search(tmp_path, trials=6).export()
+        export(search(tmp_path, trials=6))
     assert search(tmp_path, trials=6).work() == 0
-    found = search(tmp_path, trials=6).export()[0][FOUND]
+    found = export(search(tmp_path, trials=6))[0][FOUND]
     pd.testing.assert_frame_equal(found, undisturbed[0][FOUND][:6])
 
 
@@ -273,7 +273,7 @@ def test_every_sampler_and_pruner_runs(tmp_path, sampler, pruner):
         sampler={**settings["sampler"], "name": sampler},
         pruner={**settings["pruner"], "name": pruner},
     )
-    assert sum(study.export()[2]["states"].values()) == 14
+    assert sum(export(study)[2]["states"].values()) == 14
 
 
 def test_the_storage_file_holds_the_study_with_all_its_settings(tmp_path):
@@ -292,7 +292,7 @@ def test_the_storage_file_holds_the_study_with_all_its_settings(tmp_path):
 
 def test_a_grid_has_all_modules_and_repeats_them_as_new_replicates(tmp_path):
     grid = {**search_example.SETTINGS["sampler"], "name": "grid"}
-    trials, _, summary = finished(tmp_path, trials=29, sampler=grid).export()
+    trials, _, summary = export(finished(tmp_path, trials=29, sampler=grid))
     assert summary["combinations"] == 27
     assert trials["replicate"].tolist()[:27] == [0] * 27
     assert list(trials["replicate"]) == list(trials.groupby(list(POSITIONS)).cumcount())

@@ -177,7 +177,7 @@ def test_the_example_learns_and_its_epochs_differ(undisturbed):
 
 
 def test_a_stored_curve_is_read_and_not_trained(undisturbed, monkeypatch):
-    monkeypatch.setattr(store, "Trainer", None)
+    monkeypatch.setattr("convstudy.training.curve.Trainer", None)
     assert len(list(undisturbed.epochs(4))) == 4
 
 
@@ -313,21 +313,6 @@ def test_a_cosine_schedule_depends_on_its_length(tmp_path):
     cosine = optimizer(schedule="cosine")
     keys = {training_example.curve(tmp_path, optimizer=cosine, epochs=n).key for n in (4, 9)}
     assert len(keys) == 2
-
-
-def test_list_and_prune(tmp_path, undisturbed, capsys):
-    store = undisturbed.folder.parent
-    store.main(["--store", str(store), "list"])
-    assert undisturbed.name in capsys.readouterr().out
-    assert store.prune(store, days=1, checkpoints_only=False) == 0
-    copy = tmp_path / "store"
-    shutil.copytree(undisturbed.folder, copy / "a")
-    [checkpoint] = (copy / "a").glob("*.keras")
-    size = checkpoint.stat().st_size
-    assert store.prune(copy, days=0, checkpoints_only=True) == size
-    assert (copy / "a" / "curve.json").is_file()
-    assert store.prune(copy, days=0, checkpoints_only=False) > 0
-    assert not (copy / "a").exists()
 
 
 def test_the_json_beside_a_curve_says_what_it_is(undisturbed):

@@ -8,6 +8,7 @@ import pytest
 from convstudy.config import settings
 from convstudy.core.files import write_json
 from convstudy.layers import models
+from convstudy.results.run import Results
 from convstudy.training import estimate
 from convstudy.training.estimate import Estimate, Job, asked, line, span
 from helpers.paths import ROOT
@@ -20,8 +21,8 @@ PROCESSOR = "Some CPU, AVX512-BF16"
 def machine(monkeypatch):
     monkeypatch.delenv("CONVSTUDY_CIFAR10", raising=False)
     monkeypatch.setattr(estimate.gpus, "names", list)
-    monkeypatch.setattr(estimate.provenance, "processor", lambda: PROCESSOR)
-    monkeypatch.setattr(estimate.provenance, "unit", lambda: "AVX512-BF16")
+    monkeypatch.setattr(estimate.environment, "processor", lambda: PROCESSOR)
+    monkeypatch.setattr(estimate.environment, "unit", lambda: "AVX512-BF16")
 
 
 def config(*overlays):
@@ -44,15 +45,24 @@ def prepared(results, chosen, images=5000):
 
 def test_a_first_run_trains_everything(tmp_path):
     said = line(config(), tmp_path, ["all"], 2)
-    # No study is recorded below this folder: nothing is known to be spared.
+    # Of five trials of five epochs, and five that may be pruned; then the same, largely shared.
+    expected = 5 * (5 + 5 * estimate.KEPT) * (1 + estimate.NEW)
     assert said.startswith(
-        "Left to train: 72 epochs of 9 networks and at most 100 epochs in 2 studies (some 100"
+        "Left to train: 72 epochs of 9 networks and at most 100 epochs in 2 studies"
+        f" (some {expected:.0f} expected)"
     )
     assert "each of 5,000 images; about" in said
     assert said.endswith("on 2 cores here.")
     assert "81 networks" in line(config(), tmp_path, ["tabulate_modules"], 1)
     assert "12 networks" in line(config(), tmp_path, ["compare_recipes"], 1)
     assert line(config(), tmp_path, ["verify_provenance"], 1) == ""
+
+
+def test_analyses_that_the_config_lists_are_trained_with_all_else(tmp_path):
+    assert " 102 networks" in line(config("beyond"), tmp_path, ["all"], 1)
+    listed = {**config(), "analyses": ["recipes"]}
+    assert " 21 networks" in line(listed, tmp_path, ["all"], 1)
+    assert " 9 networks" in line({**listed, "analyses": ["timing"]}, tmp_path, ["all"], 1)
 
 
 def test_what_is_stored_is_not_trained_again(tmp_path):
@@ -79,9 +89,10 @@ def test_a_finished_study_is_left_out(tmp_path):
     for curve in curves:
         store(tmp_path, curve, 5)
     [first, second] = known.studies()
-    # Ten trials of five epochs, less the fifteen that are there.
-    assert (first.most, first.epochs) == (50, 35)
-    assert second.epochs == 50
+    # Ten trials of five epochs, of which some are pruned, less the fifteen that are there.
+    whole = 5 * (5 + 5 * estimate.KEPT)
+    assert (first.most, first.epochs) == (50, pytest.approx(whole - 15))
+    assert second.epochs == pytest.approx(whole * estimate.NEW)
     names = [curve.name for curve in curves for _ in range(4)][:10]
     for study in ("accuracy", "penalised"):
         (tmp_path / f"search/{study}").mkdir(parents=True)
@@ -92,22 +103,21 @@ def test_a_finished_study_is_left_out(tmp_path):
     assert len(list(known.studies())) == 1
 
 
-def test_pruning_and_sharing_are_those_of_recorded_studies(tmp_path):
-    run = tmp_path / "reference/one"
-    pruner = {"startup_trials": 2}
-    studies = {"first": {"pruner": pruner}, "second": {"pruner": pruner}}
-    write_json(run / "run.json", {"config": {"search": {"epochs": 10, "studies": studies}}})
-    for study, trials in (
-        ("first", "a,10\nb,10\nc,2\nd,4"),
-        ("second", "a,10\nc,6\ne,3\nf,1"),
-    ):
-        (run / f"search/{study}").mkdir(parents=True)
-        (run / f"search/{study}/trials.csv").write_text(f"curve,epochs\n{trials}\n")
-    kept, new = estimate.recorded_shares(tmp_path)
-    assert kept == (2 + 4 + 3 + 1) / 40
-    assert new == (4 + 3 + 1) / 20
-    # What the line of this repository is made of.
-    assert estimate.recorded_shares(ROOT / "results") == pytest.approx((0.4725, 0.2879), abs=1e-4)
+def test_pruning_and_sharing_are_those_of_the_recorded_studies():
+    recorded = Results(ROOT / "results/reference/cpu-small")
+    search = recorded.run["config"]["search"]
+    pruned, new, asked = [], 0, 0
+    trained: dict[str, int] = {}
+    for number, (name, study) in enumerate(recorded.studies.items()):
+        trials = study.trials[["curve", "epochs"]]
+        pruned += list(trials["epochs"][search["studies"][name]["pruner"]["startup_trials"] :])
+        for curve, epochs in trials.itertuples(index=False):
+            if number:
+                new += max(0, epochs - trained.get(curve, 0))
+                asked += epochs
+            trained[curve] = max(epochs, trained.get(curve, 0))
+    assert sum(pruned) / len(pruned) / search["epochs"] == pytest.approx(estimate.KEPT, abs=0.005)
+    assert new / asked == pytest.approx(estimate.NEW, abs=0.005)
 
 
 def test_speeds_are_the_stores_or_else_the_recorded_ones(tmp_path, monkeypatch):
@@ -119,22 +129,22 @@ def test_speeds_are_the_stores_or_else_the_recorded_ones(tmp_path, monkeypatch):
     between = known.speed("conv", chosen["training"])
     assert between == pytest.approx(recorded[0.25] * math.sqrt(166 / 1787), rel=1e-6)
     monkeypatch.setattr(
-        estimate.provenance, "processor", lambda: "AMD EPYC (family 25, model 17), AVX512-BF16"
+        estimate.environment, "processor", lambda: "AMD EPYC (family 25, model 17), AVX512-BF16"
     )
     assert estimate.recorded_speeds("conv", chosen["training"]) == pytest.approx(
         {0.25: 901, 1.0: 77}
     )
-    monkeypatch.setattr(estimate.provenance, "processor", lambda: PROCESSOR)
+    monkeypatch.setattr(estimate.environment, "processor", lambda: PROCESSOR)
     store(tmp_path, known.curve(("conv", "conv"), 0, 20, chosen["training"]), 3, speed=321.0)
     assert known.speed("conv", chosen["training"]) == 321.0
     # Three layers a stage cost half as much again as two.
     single = known.seconds(("conv", "conv"), chosen["training"])
     assert known.seconds(("conv",) * 3, chosen["training"]) == pytest.approx(1.5 * single)
-    monkeypatch.setattr(estimate.provenance, "processor", lambda: "Another CPU, AVX2")
-    monkeypatch.setattr(estimate.provenance, "unit", lambda: "AVX2")
+    monkeypatch.setattr(estimate.environment, "processor", lambda: "Another CPU, AVX2")
+    monkeypatch.setattr(estimate.environment, "unit", lambda: "AVX2")
     said = line(chosen, tmp_path, ["all"], 2)
     assert said.endswith("; how long that takes is not known on this machine yet.")
-    monkeypatch.setattr(estimate.provenance, "unit", lambda: "AVX512-BF16")
+    monkeypatch.setattr(estimate.environment, "unit", lambda: "AVX512-BF16")
     monkeypatch.setattr(estimate.gpus, "names", lambda: ["a GPU"])
     assert "not known on this machine" in line(chosen, tmp_path, ["all"], 2)
 
@@ -169,9 +179,9 @@ def test_a_dry_run_says_the_line():
     assert sum("left to train" in one.lower() for one in done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["overnight", "article", "evidence"])
+@pytest.mark.parametrize("name", ["overnight", "article", "evidence", "beyond"])
 def test_every_config_in_the_folder_is_valid(name):
-    overlays = ("article", "evidence") if name == "evidence" else (name,)
+    overlays = (name,) if name in ("overnight", "article") else ("article", name)
     chosen = config(*overlays)
     assert chosen["training"]["replicates"] >= 3
     assert chosen["data"]["source"] == "real"

@@ -112,8 +112,10 @@ def test_a_layer_that_is_wrong_is_refused(monkeypatch):
 @multiplies_bfloat16
 def test_bfloat16_without_onednn_is_refused():
     code = (
-        "from convstudy import engine, models, precision\n"
-        "engine.use_backend('tensorflow', 'cpu')\n"
+        "from convstudy.layers import models\n"
+        "from convstudy.training import precision\n"
+        "from convstudy.training.engine import backends\n"
+        "backends.use_backend('tensorflow', 'cpu')\n"
         "precision.require_bfloat16(models.architecture(('separable',), 0.25))"
     )
     done = subprocess.run(

@@ -12,6 +12,7 @@ import tomllib
 import pandas as pd
 import pytest
 import yaml
+from convstudy import __main__ as commands
 from convstudy.core.errors import UserError
 from convstudy.core.files import read_json, write_json, write_sealed
 from convstudy.results import reference_runs
@@ -76,7 +77,7 @@ def test_curves_are_trained_killed_continued_and_recorded(start, capsys):
     assert "0 of 3 curves are finished" in said
     commit(folder)
     with pytest.raises(SystemExit, match=r"nothing in .* is finished; record it when"):
-        reference_runs.main(["evidence", *into])
+        commands.main(["record", "evidence", *into])
 
     killed = start()
     while not first.is_file():
@@ -86,7 +87,7 @@ def test_curves_are_trained_killed_continued_and_recorded(start, capsys):
     killed.communicate()
     before = load_description(str(first))
     commit(folder)
-    reference_runs.main(["evidence", *into])
+    commands.main(["record", "evidence", *into])
     part = Results(folder / "reference/evidence")
     assert part.partial
     assert set(part.training["kind"]) == {"depthwise"}
@@ -99,7 +100,7 @@ def test_curves_are_trained_killed_continued_and_recorded(start, capsys):
     assert "3 of 3 curves are finished" in said
     assert load_description(str(first)) == before
     commit(folder)
-    reference_runs.main(["evidence", *into])
+    commands.main(["record", "evidence", *into])
     grown = Results(part.folder)
     assert list(grown.training["kind"]) == ["conv", "depthwise", "separable"]
     assert list(grown.curves.groupby("kind").size()) == [2, 2, 2]

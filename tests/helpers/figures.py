@@ -1,0 +1,21 @@
+"""What can be read in a figure."""
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+
+def contrast(colour: Any) -> float:
+    """Give a colour's contrast with white, as WCAG 2 defines it."""
+    channels = np.array(mpl.colors.to_rgb(colour))
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05)
+
+
+def texts(figure: Any) -> str:
+    """Give all that is written in a figure."""
+    legends = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    title = figure.get_suptitle()
+    labels = [text for axis in figure.axes for text in (axis.get_title("left"), axis.get_xlabel())]
+    return "\n".join([title, *legends, *labels])

@@ -1,0 +1,107 @@
+"""Mistakes in a file of claims, and config/claims.yaml against what the article states."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from convstudy.analyses.replay import draws
+from convstudy.article import facts
+from convstudy.claims import ledger
+from convstudy.core.errors import UserError
+from helpers.claims import A, B, equality, interval, load, ordering
+from helpers.paths import ROOT
+
+FILE = ROOT / "config/claims.yaml"
+LISTED = ledger.load(FILE)
+
+
+def test_every_accuracy_objective_and_count_of_the_article_is_claimed():
+    entries = ledger.expanded(yaml.safe_load(FILE.read_text(encoding="utf-8")))
+    claimed = {path for entry in entries for path, _ in ledger.figures(entry)}
+
+    def figures(part: Any, path: str = ""):
+        pairs = enumerate(part) if isinstance(part, list) else part.items()
+        for key, value in pairs:
+            where = f"{path}{key}"
+            if isinstance(value, (dict, list)):
+                yield from figures(value, f"{where}.")
+            elif key in ("test_accuracy", "objective", "parameters", "completed", "trials"):
+                yield where
+
+    stated = set(figures(facts.load()))
+    assert len(stated) > 25
+    assert stated <= claimed
+
+
+def test_whatever_replayed_studies_are_asked_is_claimed():
+    assert {claim.id for claim in LISTED if claim.draws} == set(draws.STATEMENTS)
+
+
+def test_no_figure_of_the_article_stands_in_the_claims_themselves():
+    text = FILE.read_text(encoding="utf-8")
+    for number in ("87.66", "77.36", "84.33", "88.46", "0.2407", "1,598,730", "58506", "598.5"):
+        assert number not in text
+    assert "87.66 %" in " ".join(claim.statement for claim in LISTED)
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ({"order": {}}, "claim one: order is no key; allowed here are topic, basis, file"),
+        (
+            {"ordering": {"values": [A, B], "vales": []}},
+            "claim one: ordering.vales is no key; allowed here are values; did you mean",
+        ),
+        ({"ordering": None}, "claim one: it has no equality or tolerance or ordering or"),
+        (interval(A, below=2), "claim one has ordering and interval; allowed is one of them"),
+        ({"refuted_by": None}, "claim one: it has no refuted_by; needed are id"),
+        ({"ordering": {}}, "claim one: ordering has no values; needed are values"),
+        (interval(A), "claim one: interval has no above or below"),
+        ({"ordering": "b"}, "claim one: ordering: 'b', but allowed is a section with keys"),
+        ({"file": "trials.csv"}, "claim one: file: 'trials.csv', but allowed is one of"),
+        ({"basis": "guess"}, "claim one: basis: 'guess', but allowed is one of arithmetic"),
+        ({"id": "Claim 1"}, "claim Claim 1: id: 'Claim 1', but allowed is lower-case"),
+        (equality(A, {}), "claim one: equality.expected: {}, but allowed is a number"),
+        ({"each": [{"kind": 1}, {"kind": 2}]}, "claim one: id stands twice"),
+        ({"draws": "once"}, "claim one has draws; allowed are the claims conv_wins, "),
+        (
+            {"each": [{}], "id": "a_$kind"},
+            "an entry with each uses $kind, which each does not give; add it there",
+        ),
+        ({"each": [{}], "id": "a $"}, "an entry with each has a $ that names nothing; write $$"),
+        (
+            {"statement": "It has {single_kind.conv.weight}."},
+            "claim one: single_kind.conv.weight is no figure of the article; single_kind.conv has"
+            " parameters, test_accuracy",
+        ),
+        ({"statement": "By {source.author:.x}."}, "claim one: statement has the format '.x'"),
+    ],
+)
+def test_a_mistake_in_the_claims_is_one_line(tmp_path: Path, keys, line: str):
+    with pytest.raises(UserError) as caught:
+        load(tmp_path, draws.STATEMENTS, **{**ordering(A, B), **keys})
+    head, *lines = str(caught.value).splitlines()
+    assert head == f"{tmp_path / 'claims.yaml'} has a mistake:"
+    assert len(lines) == 1
+    assert lines[0].strip().startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"- a", "the topics of claims: ['a'], but allowed is a section with keys"),
+        (b"A topic: {}", "A topic has no claims; needed are claims; add it"),
+        (b"- id: [", "is no YAML in line 1"),
+        (b"\xff", "is no YAML: it is not UTF-8"),
+        (None, "is missing; it lists the claims: restore it"),
+    ],
+)
+def test_a_file_that_lists_no_claims_is_one_line(tmp_path: Path, content, words: str):
+    path = tmp_path / "claims.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=re.escape(words)) as caught:
+        ledger.load(path)
+    assert "\n" not in str(caught.value).removeprefix(f"{path} has a mistake:\n")
