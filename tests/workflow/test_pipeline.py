@@ -82,7 +82,8 @@ def test_the_archive_is_a_crate_of_the_run_without_images_or_folders(project):
     with zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
         assert not any(name.endswith(".npy") or "/.state/" in name for name in names)
-        assert {"CITATION.cff", "results/run.json", "results/provenance/plot_figures.json"} <= names
+        assert {"CITATION.cff", "profiles/slurm/config.yaml", "results/run.json"} <= names
+        assert "results/provenance/plot_figures.json" in names
         for name in names:
             content = archive.read(name).decode("utf-8", "replace")
             for folder in (f"{project.folder}/", f"{Path.home()}/", f"{sys.prefix}/"):

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 SOURCES = (
     "Snakefile",
     "config",
+    "profiles",
     "workflow",
     "environment.yml",
     "requirements.lock",
