@@ -20,7 +20,7 @@ from convstudy.analyses.timing import numbers as timing
 from convstudy.core.files import write_csv, write_text
 from convstudy.layers import models
 from convstudy.layers.models import POSITIONS
-from convstudy.results import accuracies
+from convstudy.results.accuracies import draw_means, rank_sets
 from convstudy.stats import intervals
 from document import ROOT, markdown, with_parts
 from scipy.stats import norm
@@ -231,7 +231,7 @@ def best_of_many(runs: int, worlds: Any = None) -> Rows:
         ranks, widths, kept, alike, first = [], [], [], [], []
         for _ in range(runs):
             found, _ = _tabulated(rng, true, ratio, number)
-            low, high = accuracies.rank_sets(found)
+            low, high = rank_sets(found)
             ranks.append((low <= 1 + above) & (above + beside <= high))
             widths.append(high - low + 1)
             first.append(low[true == true.max()] == 1)
@@ -258,9 +258,9 @@ def chances(runs: int, numbers: tuple[int, ...] = REPLICATES, draws: int = 1000)
         right, said = [], []
         for _ in range(runs):
             true = 0.45 + apart * ERROR * rng.normal(size=len(MODULES))
-            found, freedom = _tabulated(rng, true, 1.0, number)
+            found, dof = _tabulated(rng, true, 1.0, number)
             best = int(found["mean"].to_numpy().argmax())
-            drawn = accuracies.draw_means(found, freedom, draws)
+            drawn = draw_means(found, dof, draws)
             right.append(true.argmax() == best)
             said.append((drawn.argmax(axis=1) == best).mean())
         world = f"true means {apart:g} spreads apart"
@@ -274,9 +274,9 @@ def changes(runs: int, numbers: tuple[int, ...] = REPLICATES, draws: int = 200) 
         rng, true = np.random.default_rng(seed), _means(name, ERROR)
         covers, widths = [], []
         for _ in range(runs):
-            found, freedom = _tabulated(rng, true, 1.0, number)
+            found, dof = _tabulated(rng, true, 1.0, number)
             size = (found["parameters"] / unit).to_numpy()
-            table = penalties.changes_of(found, freedom, unit, draws)
+            table = penalties.changes_of(found, dof, unit, draws)
             real = penalties.envelope(1 - true, size)
             limits = (table["parameters"] / unit).to_numpy()
             truth = np.array(penalties.weights_from(real, size, limits))

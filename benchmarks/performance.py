@@ -42,7 +42,7 @@ from convstudy.layers import models
 from convstudy.layers.kinds import KINDS, Layer
 from convstudy.training.engine.backends import use_backend
 from convstudy.training.engine.engine import TEST_BATCH_SIZE, Engine
-from convstudy.training.engine.steps import draw_moves
+from convstudy.training.engine.steps import draw_augmentation
 from convstudy.training.precision import require_bfloat16
 from document import ROOT, config, machine, markdown, packages, with_parts
 
@@ -108,7 +108,7 @@ class Project:
         """Train an epoch."""
         rng = np.random.default_rng(0)
         order = rng.permutation(self.images)
-        for _ in self.engine.train(order, draw_moves("none", self.images, rng)):
+        for _ in self.engine.train(order, draw_augmentation("none", self.images, rng)):
             pass
 
     def test(self) -> None:
@@ -549,7 +549,7 @@ def growth() -> pd.DataFrame:
                 lambda kinds: 0,
             )
             began = time.perf_counter()
-            world.clock.run([lambda search=search: search.work() and None])
+            world.clock.run([lambda search=search: search.run_worker() and None])
             row("trials of no length", "Optuna and journal", trials, time.perf_counter() - began)
     return pd.DataFrame(rows)
 

@@ -142,7 +142,7 @@ def measure_storage(folder: Path, storage: str, trials: int) -> tuple[list[float
             lambda kinds: 0,
         )
 
-    world.clock.run([lambda: search(trials).work() and None])
+    world.clock.run([lambda: search(trials).run_worker() and None])
     longer = search(trials + REPEATS)
     study = longer.study()
     claims, reports = [], []

@@ -1,6 +1,6 @@
 """How a study scales: the real search code on recorded curves, with simulated workers and time.
 
-Every worker is a thread that runs `Search.work`; only the training is replaced, by waiting in
+Every worker is a thread that runs `Search.run_worker`; only the training is replaced, by waiting in
 simulated time, and Optuna keeps the study in memory. The threads take turns in the order of that
 time, so that a run of days on hundreds of GPUs takes seconds, and gives the same result each time.
 """
@@ -257,7 +257,7 @@ def simulate(
 
         def work(worker: int) -> None:
             world.clock.sleep(world.costs.start)
-            search.work(worker)
+            search.run_worker(worker)
 
         world.clock.run([functools.partial(work, worker) for worker in range(workers)])
     trials = store.storage.get_all_trials(0)

@@ -18,7 +18,7 @@ def run(workers=1, costs=NOTHING, factor=lambda kinds: 1.0, **changes):
 
 def test_one_worker_does_what_the_real_search_does(tmp_path):
     study = search(tmp_path, penalty=PENALTY)
-    study.work()
+    study.run_worker()
     trials, _, summary = export(study)
     result = run()
     assert result["epochs"] == summary["epochs_trained"]

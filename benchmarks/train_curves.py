@@ -133,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # The later over the earlier, as Snakemake lays them.
         config = settings.read([ROOT / "config/config.yaml", *chosen.configs])
         locks.claim_folder(Path(".snakemake"))
-        signals.listen()
+        signals.install()
         train(config, 60 * chosen.minutes)
     except (UserError, signals.Interrupted) as reason:
         sys.exit(str(reason))

@@ -89,7 +89,7 @@ def test_one_worker_finds_the_same_in_every_storage(tmp_path, postgres):
     for storage in ("journal", "postgresql"):
         (tmp_path / storage).mkdir()
         study = search(tmp_path / storage, storage=storage)
-        study.work()
+        study.run_worker()
         tables[storage] = export(study)[0]
     pd.testing.assert_frame_equal(tables["journal"], tables["postgresql"])
 
@@ -127,13 +127,13 @@ def test_a_silent_workers_trial_is_taken_over(tmp_path, postgres, monkeypatch):
     assert len(running) == 1
     # Within the grace period it counts as alive.
     assert mine.store.abandoned(mine.study(), mine.study().get_trials()) == set()
-    mine.work(worker=0)
+    mine.run_worker(worker=0)
     states = [trial.state.name for trial in mine.study().get_trials()]
     assert states.count("RUNNING") == 1
     monkeypatch.setattr(storages, "GRACE_SECONDS", 1)
     time.sleep(2)
     later = search(tmp_path, storage="postgresql", trials=6, workers=2)
-    later.work(worker=0)
+    later.run_worker(worker=0)
     assert_exact(tmp_path, "postgresql", 6, 2, kills=1)
 
 

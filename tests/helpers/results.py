@@ -129,7 +129,7 @@ def _analyses() -> dict[str, pd.DataFrame]:
         for design in studies.designs().values()
     }
     own = {name: trials[studies.designs()[way]] for name, way in draws.DESIGNS.items()}
-    joined, freedom = pareto.joined(table, modules)
+    joined, dof = pareto.joined(table, modules)
     kinds = _right_by_chance(RECORDED.curves.rename(columns={"kind": "module"}))
     choices, flattery = epoch_selection.measure(kinds, _right_by_chance(curves))
     return made | {
@@ -143,8 +143,8 @@ def _analyses() -> dict[str, pd.DataFrame]:
         "timing/correlations": timing.correlations(modules),
         "timing/crossover": timing.crossovers(_processes(layers)),
         "replay/draws": draws.tabulate({None: own, 0: own}),
-        "pareto/front": pareto.front(joined, freedom),
-        "pareto/penalties": pareto.penalties(joined, freedom, [0.05]),
+        "pareto/front": pareto.front(joined, dof),
+        "pareto/penalties": pareto.penalties(joined, dof, [0.05]),
         "pareto/hypervolume": pareto.replay(table, joined, trials=12, studies=2),
         **{
             f"replay/{name}": scored for name, scored in replay.collect(trials, table, paid).items()

@@ -139,7 +139,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     PaperCurve.die_after = given.die_after
     PaperCurve.seconds_an_epoch = given.seconds_an_epoch
-    signals.listen()
-    search(given.folder, storage=given.storage, workers=given.workers, trials=given.trials).work(
-        given.worker
-    )
+    signals.install()
+    search(
+        given.folder, storage=given.storage, workers=given.workers, trials=given.trials
+    ).run_worker(given.worker)

@@ -95,7 +95,7 @@ def _signal_at(number: signal.Signals, epoch: int, step: int) -> None:
 
 
 if __name__ == "__main__":
-    signals.listen()
+    signals.install()
     if len(sys.argv) > 3:
         _signal_at(signal.Signals[sys.argv[3]], int(sys.argv[4]), int(sys.argv[5]))
     try:

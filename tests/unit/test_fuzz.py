@@ -127,7 +127,7 @@ def stored(tmp_path_factory):
     """Store the curves of a small study."""
     folder = tmp_path_factory.mktemp("stored")
     study = search(folder, trials=6)
-    study.work()
+    study.run_worker()
     [name, *_] = export(study)[0]["curve"]
     kinds = name.partition("_")[0].split("-")
     return study, PaperCurve(folder / "curves", kinds, 0)

@@ -48,7 +48,7 @@ def recipe_training(wildcards):
     return settings.recipe_training(config, wildcards.recipe)
 
 
-def first_study_first(wildcards):
+def study_priority(wildcards):
     """Start the first study before the trainings, and the others after them.
 
     A study that starts later finds what they share in the store, and need not wait for it.
@@ -56,7 +56,7 @@ def first_study_first(wildcards):
     return 2 if wildcards.study == STUDIES[0] else 0
 
 
-def growing(amount):
+def scale_with_attempt(amount):
     """Ask for `amount` at a job's first attempt, for twice as much at its second, and so on."""
 
     def ask(wildcards, attempt):
@@ -65,7 +65,7 @@ def growing(amount):
     return ask
 
 
-def whole_machine(wildcards):
+def all_cores(wildcards):
     """Ask for all cores of this machine, so that no other job disturbs a measurement.
 
     A cluster's job has its cores to itself.

@@ -16,7 +16,7 @@ rule find_pareto_front:
         "results/benchmarks/find_pareto_front.tsv"
     resources:
         mem_mb=1000,
-        runtime=growing(30),
+        runtime=scale_with_attempt(30),
     params:
         settings=config["pareto"],
         code=code_of("find_pareto_front"),

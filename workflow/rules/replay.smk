@@ -17,7 +17,7 @@ rule replay_design:
         design="|".join(studies.designs()),
     resources:
         mem_mb=1000,
-        runtime=growing(60),
+        runtime=scale_with_attempt(60),
     params:
         penalty=settings.penalty(config),
         settings=config["replay"],

@@ -16,11 +16,11 @@ rule search_modules:
         "results/logs/search_modules/{study}_{worker}.log",
     benchmark:
         "results/benchmarks/search_modules/{study}_{worker}.tsv"
-    priority: first_study_first
+    priority: study_priority
     threads: config["training"]["threads"]
     resources:
-        mem_mb=growing(6000),
-        runtime=growing(24 * 60),
+        mem_mb=scale_with_attempt(6000),
+        runtime=scale_with_attempt(24 * 60),
     params:
         state="results/.state",
         settings=study_settings,

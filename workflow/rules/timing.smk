@@ -15,10 +15,10 @@ rule measure_modules:
         "results/logs/measure_modules/{process}.log",
     benchmark:
         "results/benchmarks/measure_modules/{process}.tsv"
-    threads: whole_machine
+    threads: all_cores
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(120),
+        mem_mb=scale_with_attempt(8000),
+        runtime=scale_with_attempt(120),
     params:
         model=config["model"],
         training=config["training"],
@@ -38,10 +38,10 @@ rule measure_layers:
         "results/logs/measure_layers/{process}.log",
     benchmark:
         "results/benchmarks/measure_layers/{process}.tsv"
-    threads: whole_machine
+    threads: all_cores
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(120),
+        mem_mb=scale_with_attempt(8000),
+        runtime=scale_with_attempt(120),
     params:
         training=config["training"],
         timing=config["timing"],

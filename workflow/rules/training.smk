@@ -22,8 +22,8 @@ rule train_model:
     priority: 1
     threads: config["training"]["threads"]
     resources:
-        mem_mb=growing(6000),
-        runtime=growing(24 * 60),
+        mem_mb=scale_with_attempt(6000),
+        runtime=scale_with_attempt(24 * 60),
     params:
         store="results/.state/curves",
         model=config["model"],

@@ -8,8 +8,8 @@ from convstudy.provenance.job import job
 with job(snakemake):
     output, chosen = snakemake.output, snakemake.params.settings
     table = pd.read_csv(snakemake.input.table)
-    modules, freedom = pareto.joined(table, pd.read_csv(snakemake.input.times))
-    write_csv(output.penalties, pareto.penalties(modules, freedom, chosen["weights"]))
-    write_csv(output.front, pareto.front(modules, freedom))
+    modules, dof = pareto.joined(table, pd.read_csv(snakemake.input.times))
+    write_csv(output.penalties, pareto.penalties(modules, dof, chosen["weights"]))
+    write_csv(output.front, pareto.front(modules, dof))
     reached = pareto.replay(table, modules, chosen["trials"], chosen["studies"])
     write_csv(output.hypervolume, reached)

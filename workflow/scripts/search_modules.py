@@ -13,5 +13,5 @@ with job(snakemake, stoppable=True), gpus.lease(snakemake.resources):
     dataset = load_arrays(Path(snakemake.input.data).parent)
     dataset.verify()
     search = from_settings(study, snakemake.params, dataset)
-    ended = search.work(worker)
+    ended = search.run_worker(worker)
     write_json(snakemake.output[0], {"study": study, "worker": worker, "trials_ended": ended})

@@ -79,8 +79,8 @@ def test_replicates_that_do_not_differ_tell_nothing():
 
 def test_what_stands_out_is_drawn_nearer_to_the_others():
     table, _ = made_up(noise=0.02, accuracies=dict.fromkeys(APART, 0.8))
-    means, freedom = accuracies.means(table)
-    drawn = accuracies.draw_means(means, freedom)
+    means, dof = accuracies.means(table)
+    drawn = accuracies.draw_means(means, dof)
     best = means["mean"].argmax()
     assert drawn[:, best].mean() < means["mean"].max() - 0.5 * (means["mean"].max() - 0.8)
     assert (drawn.argmax(axis=1) == best).mean() < 0.15

@@ -28,8 +28,8 @@ def example():
 
 
 def test_the_front_is_what_none_beats(example):
-    modules, freedom = pareto.joined(*example)
-    front = pareto.front(modules, freedom)
+    modules, dof = pareto.joined(*example)
+    front = pareto.front(modules, dof)
     assert list(front["module"]) == [BIG, MIDDLE, SMALL, BEATEN]
     assert list(front["on_front"]) == [True, True, True, False]
     assert list(front["number"].dropna()) == [1, 2, 3]
@@ -42,8 +42,8 @@ def test_probabilities_are_those_of_the_replicates():
     # Two modules as good as each other, of which one is smaller and faster: a coin toss.
     accuracies = {BIG: [0.81, 0.79, 0.80], SMALL: [0.79, 0.80, 0.81], BEATEN: [0.1, 0.1, 0.1]}
     table, _ = made_up(accuracies=accuracies)
-    modules, freedom = pareto.joined(table, measured({BIG: 4.0, SMALL: 1.0, BEATEN: 2.0}))
-    front = pareto.front(modules, freedom).set_index("module")
+    modules, dof = pareto.joined(table, measured({BIG: 4.0, SMALL: 1.0, BEATEN: 2.0}))
+    front = pareto.front(modules, dof).set_index("module")
     assert front.loc[SMALL, "probability"] == 1
     assert front.loc[BIG, "probability"] == pytest.approx(0.5, abs=0.03)
     assert front.loc[BEATEN, "probability"] < 0.01
@@ -59,8 +59,8 @@ def test_the_hypervolume_of_a_hand_made_example():
 
 
 def test_a_penalty_chooses_by_its_own_quantity(example):
-    modules, freedom = pareto.joined(*example)
-    found = pareto.penalties(modules, freedom, [0.001, 0.5]).set_index(["penalty", "weight"])
+    modules, dof = pareto.joined(*example)
+    found = pareto.penalties(modules, dof, [0.001, 0.5]).set_index(["penalty", "weight"])
     assert len(found) == 1 + 4 * 2
     assert found.loc[("nothing", 0.0), "module"] == BIG
     assert found.loc[("latency", 0.001), "module"] == BIG
@@ -104,8 +104,8 @@ def test_the_share_is_one_as_soon_as_the_front_is_tried():
     best = SMALL
     table.loc[table["module"] == best, "test_accuracy_best"] = 0.99
     times.loc[times["module"] == best, "latency_ms"] = 0.1
-    modules, freedom = pareto.joined(table, times)
-    assert list(pareto.front(modules, freedom).query("on_front")["module"]) == [best]
+    modules, dof = pareto.joined(table, times)
+    assert list(pareto.front(modules, dof).query("on_front")["module"]) == [best]
     reached = pareto.replay(table, modules, trials=20, studies=3)
     assert ((reached["share_5"] == 1) == (reached["complete"] == 1)).all()
     assert reached.groupby("sampler")["complete"].last().min() > 0
@@ -114,9 +114,9 @@ def test_the_share_is_one_as_soon_as_the_front_is_tried():
 def test_a_module_that_never_ended_well_is_left_out(example):
     table, times = example
     table.loc[table["module"] == BIG, "status"] = "diverged"
-    modules, freedom = pareto.joined(table, times)
+    modules, dof = pareto.joined(table, times)
     assert BIG not in modules.index
-    assert BIG not in set(pareto.front(modules, freedom)["module"])
+    assert BIG not in set(pareto.front(modules, dof)["module"])
     # Studies draw it, and modules that the table lacks, in vain.
     reached = pareto.replay(table, modules, trials=10, studies=2)
     assert reached["share_50"].between(0, 1).all()

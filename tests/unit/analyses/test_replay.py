@@ -39,7 +39,7 @@ def test_there_is_a_design_for_each_sampler_pruner_and_objective():
 
 def test_brute_force_has_no_regret_and_asks_for_the_whole_table_once(table):
     trials = run(table[1], BRUTE_FORCE)
-    known = replay.truth(table[0], NONE)
+    known = replay.module_quality(table[0], NONE)
     end = replay.score(trials, known).groupby("study").last()
     assert (end["trial"] == 27).all()
     assert (end["combinations"] == 27).all()
@@ -51,7 +51,7 @@ def test_brute_force_has_no_regret_and_asks_for_the_whole_table_once(table):
 
 def test_random_draws_the_best_as_often_as_chance_says(table):
     number, trials = 150, 20
-    known = replay.truth(table[0], NONE)
+    known = replay.module_quality(table[0], NONE)
     end = replay.score(run(table[1], RANDOM, number, trials), known).groupby("study").last()
     low, high = intervals.wilson(end["drawn_best"].mean(), number)
     assert low <= 1 - (26 / 27) ** trials <= high
@@ -88,7 +88,7 @@ def test_repeated_draws_take_the_replicates_in_turn(table):
 
 
 def test_the_penalty_decides_what_is_best_and_what_is_pruned(table):
-    known = replay.truth(table[0], PENALTY)
+    known = replay.module_quality(table[0], PENALTY)
     assert known["regret"].idxmin() != BEST
     median = [
         studies.designs()[f"penalised-random-median-{pruning}"]
@@ -149,18 +149,18 @@ def test_scores_worked_by_hand():
 
 def test_regret_is_not_told_from_noise(table):
     noisy, _ = made_up(noise=0.05)
-    known = replay.truth(noisy, NONE)
+    known = replay.module_quality(noisy, NONE)
     assert known["probability_best"].sum() == pytest.approx(1)
     assert (known["expected_regret"] >= 0).all()
     assert known.loc[known["regret"].idxmin(), "told_apart"] == 0
     assert 0 < known["told_apart"].sum() < 26
     # With hardly any noise, everything is told apart.
-    assert replay.truth(made_up(noise=1e-6)[0], NONE)["told_apart"].sum() == 26
+    assert replay.module_quality(made_up(noise=1e-6)[0], NONE)["told_apart"].sum() == 26
 
 
 def test_one_replicate_has_no_intervals(table):
     single, curves = made_up(replicates=1)
-    known = replay.truth(single, NONE)
+    known = replay.module_quality(single, NONE)
     assert known["regret"].notna().all()
     assert known[["expected_regret", "probability_best", "told_apart"]].isna().all(axis=None)
     scores = replay.score(run(curves, BRUTE_FORCE, 2), known)

@@ -11,8 +11,8 @@ from convstudy.training.engine import backends
 LEASE = """
 import sys, time
 from convstudy.core import gpus
-from convstudy.core.signals import listen
-listen()
+from convstudy.core.signals import install
+install()
 with gpus.lease({"gpu": 1}) as gpu:
     print(gpu, time.monotonic(), flush=True)
     time.sleep(float(sys.argv[1]))
@@ -153,4 +153,4 @@ def test_without_a_gpu_the_cpu_works_and_says_so(machine, caplog):
         assert backends.use_backend("tensorflow", device="cpu") == "cpu"
     with gpus.lease({}):
         assert backends.use_backend("tensorflow") == "cpu"
-    assert not signals.asked()
+    assert not signals.stop_requested()

@@ -40,9 +40,9 @@ def hold():
 
 @pytest.fixture
 def listening():
-    signals.listen()
+    signals.install()
     yield
-    signals.forget()
+    signals.reset()
 
 
 def test_a_lock_is_free_as_soon_as_its_owner_is_killed(tmp_path, hold):
@@ -68,7 +68,7 @@ def test_who_waits_says_for_what_and_gets_the_lock(tmp_path, hold, caplog):
 def test_waiting_ends_when_a_stop_is_asked_for(tmp_path, hold, listening):
     path = tmp_path / "thing"
     hold("lock", path)
-    signals.ask()
+    signals.request_stop()
     with (
         pytest.raises(signals.Interrupted, match="while it waited for the thing"),
         locks.waiting_for(path, "the thing"),
@@ -93,8 +93,8 @@ def test_a_folder_is_claimed_by_one_run(tmp_path, hold):
 
 def test_a_second_ctrl_c_stops_at_once(listening):
     signal.raise_signal(signal.SIGINT)
-    assert signals.asked()
+    assert signals.stop_requested()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
-    signals.forget()
-    assert not signals.asked()
+    signals.reset()
+    assert not signals.stop_requested()

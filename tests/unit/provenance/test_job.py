@@ -14,7 +14,7 @@ def run(tmp_path, action):
         with job(snakemake, stoppable=True):
             action()
     finally:
-        signals.forget()
+        signals.reset()
     return snakemake.log.read_text()
 
 
@@ -33,7 +33,7 @@ def refused():
 
 
 def stopped():
-    signals.ask()
+    signals.request_stop()
     signals.stop_if_asked("after step 3")
 
 

@@ -35,7 +35,7 @@ def run_example(folder, storage, trials, die_after=None):
 def finished(folder, **changes):
     """Work on a study until its budget is used."""
     study = search(folder, **changes)
-    study.work()
+    study.run_worker()
     return study
 
 
@@ -105,10 +105,10 @@ def test_killed_again_and_again(tmp_path, undisturbed):
 
 
 def test_a_study_can_be_made_longer_and_a_finished_one_does_nothing(tmp_path, undisturbed):
-    search(tmp_path, trials=5).work()
+    search(tmp_path, trials=5).run_worker()
     longer = search(tmp_path)
-    assert longer.work() == 9
-    assert longer.work() == 0
+    assert longer.run_worker() == 9
+    assert longer.run_worker() == 0
     pd.testing.assert_frame_equal(export(longer)[0][FOUND], undisturbed[0][FOUND])
     # A smaller budget afterwards shows the first trials only.
     assert list(export(search(tmp_path, trials=5))[0]["number"]) == list(range(5))
@@ -155,7 +155,7 @@ def test_a_curve_that_ends_fails_its_trial_and_the_study_goes_on(tmp_path, monke
 
 def work(folder, worker):
     PaperCurve.seconds_an_epoch = 0.01
-    search(folder, workers=2).work(worker)
+    search(folder, workers=2).run_worker(worker)
 
 
 def test_two_workers_use_the_budget_once(tmp_path):
@@ -183,10 +183,10 @@ def test_a_journal_is_not_shared_between_machines(tmp_path, monkeypatch):
         monkeypatch.setattr(search_module, "this_machine", lambda: "elsewhere")
         monkeypatch.setattr(storages, "this_machine", lambda: "elsewhere")
         with pytest.raises(UserError, match="journal is for workers on one machine"):
-            search(tmp_path, workers=2).work(worker=1)
+            search(tmp_path, workers=2).run_worker(worker=1)
     # A worker that is gone is no reason: its trial goes on here.
     other = search(tmp_path, workers=2)
-    other.work(worker=1)
+    other.run_worker(worker=1)
     assert export(other)[2]["trials"] == 14
 
 
@@ -198,7 +198,7 @@ def test_a_journal_is_not_shared_between_machines(tmp_path, monkeypatch):
 def test_a_dead_workers_trial_is_taken_over_by_another(tmp_path):
     assert run_example(tmp_path, "journal", 14, 8) == -signal.SIGKILL
     study = search(tmp_path)
-    study.work(worker=1)
+    study.run_worker(worker=1)
     assert set(export(study)[2]["states"]) == {"COMPLETE", "PRUNED"}
 
 
@@ -223,23 +223,23 @@ def test_a_study_made_with_other_settings_is_refused_with_the_difference(tmp_pat
     # As if somebody had moved the one study to where the other is looked for.
     study.folder.rename(other.folder)
     with pytest.raises(UserError, match=r"sampler\.startup_trials is 4 there and 2 here;"):
-        other.work()
+        other.run_worker()
     assert len(search(tmp_path, trials=5).study().get_trials()) == 0
 
 
 def test_an_unfinished_study_is_not_exported(tmp_path):
-    search(tmp_path, trials=5).work()
+    search(tmp_path, trials=5).run_worker()
     with pytest.raises(UserError, match="has 5 of 14 trials"):
         export(search(tmp_path))
 
 
 def test_curves_that_were_lost_are_trained_again(tmp_path, undisturbed):
-    search(tmp_path, trials=6).work()
+    search(tmp_path, trials=6).run_worker()
     for path in (tmp_path / "curves").glob("*/curve.json"):
         path.unlink()
     with pytest.raises(UserError, match="as the rest was lost"):
         export(search(tmp_path, trials=6))
-    assert search(tmp_path, trials=6).work() == 0
+    assert search(tmp_path, trials=6).run_worker() == 0
     found = export(search(tmp_path, trials=6))[0][FOUND]
     pd.testing.assert_frame_equal(found, undisturbed[0][FOUND][:6])
 

@@ -20,8 +20,8 @@ def test_a_difference_on_the_same_images_by_hand():
     residual = 2 * (6 * (1 / 8) ** 2 + 2 * (3 / 8) ** 2) / 3 / 2
     images = max(0, np.var([0, 1, 0, 0], ddof=1) - residual) / 4
     variance = sum(seeds) + images
-    freedom = variance**2 / (seeds[0] ** 2 + seeds[1] ** 2 + images**2 / 3)
-    half = t.ppf(0.975, freedom) * variance**0.5
+    dof = variance**2 / (seeds[0] ** 2 + seeds[1] ** 2 + images**2 / 3)
+    half = t.ppf(0.975, dof) * variance**0.5
     assert (low, high) == pytest.approx((0.25 - half, 0.25 + half))
 
 

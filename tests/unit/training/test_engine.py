@@ -85,15 +85,15 @@ def moved_by_hand(image, flip, up, left):
 def test_images_move_as_they_are_told():
     rng = np.random.default_rng(0)
     images = rng.integers(1, 256, (40, 6, 8, 3), dtype=np.uint8)
-    moves = steps.draw_moves("flip_and_shift", 40, rng)
+    moves = steps.draw_augmentation("flip_and_shift", 40, rng)
     assert {tuple(np.unique(column)) for column in moves.T} == {(0, 1), tuple(range(-4, 5))}
     expected = [moved_by_hand(image, *how) for image, how in zip(images, moves, strict=True)]
-    np.testing.assert_array_equal(steps.move(images, moves), expected)
+    np.testing.assert_array_equal(steps.augment(images, moves), expected)
 
 
 def test_what_is_drawn_depends_on_the_augmentation():
     drawn = {
-        how: steps.draw_moves(how, 500, np.random.default_rng(0))
+        how: steps.draw_augmentation(how, 500, np.random.default_rng(0))
         for how in ("none", "flip", "flip_and_shift")
     }
     assert not drawn["none"].any()

@@ -66,7 +66,7 @@ class Comparison(NamedTuple):
         return True if inside else False if outside else None
 
 
-class NothingThereError(Exception):
+class NoMatchingRowsError(Exception):
     """No row has what a quantity asks for; trials that were drawn and pruned have no number."""
 
     def __init__(self, line: str, drawn: bool = False) -> None:
@@ -125,7 +125,7 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame) -> Quantity:
         table: The claim's file.
 
     Raises:
-        NothingThereError: If no row has a number.
+        NoMatchingRowsError: If no row has a number.
         UserError: If the selection cannot be understood.
     """
     rows = _selected(claim, asked, table)
@@ -136,9 +136,9 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame) -> Quantity:
     selected = len(rows)
     rows = rows[rows[column].notna()]
     if rows.empty and selected and "state" in rows:
-        raise NothingThereError("It was drawn, and no such trial completed.", drawn=True)
+        raise NoMatchingRowsError("It was drawn, and no such trial completed.", drawn=True)
     if rows.empty:
-        raise NothingThereError(f"Not seen: no such row is in results/{claim.file}.")
+        raise NoMatchingRowsError(f"Not seen: no such row is in results/{claim.file}.")
     numbers = [column, *ends]
     for name in numbers if reduce != "count" else []:
         if not pd.api.types.is_numeric_dtype(rows[name]):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from convstudy.claims.ledger import OWN, Claim, Json
-from convstudy.claims.measures import Comparison, NothingThereError, compared
+from convstudy.claims.measures import Comparison, NoMatchingRowsError, compared
 from convstudy.config import analyses
 from convstudy.results import scale
 from convstudy.results.run import Results
@@ -186,7 +186,7 @@ def _replaced(part: Any, old: str, new: str) -> Any:
 def _look_once(claim: Claim, test: Json, results: Results) -> Seen:
     try:
         comparisons, evidence, few = compared(claim, test, results)
-    except NothingThereError as error:
+    except NoMatchingRowsError as error:
         return Seen(None, ONE_DRAW if error.drawn else NOTHING, str(error))
     found = [one.agrees for one in comparisons]
     agrees = False if False in found else None if None in found else True

@@ -54,7 +54,7 @@ def wait(ours: Any, what: str) -> None:
     except Timeout:
         logger.info("waiting for %s, which another process holds", what)
     try:
-        ours.acquire(poll_interval=0.2, cancel_check=signals.asked)
+        ours.acquire(poll_interval=0.2, cancel_check=signals.stop_requested)
     except Timeout:
         signals.stop_if_asked(f"while it waited for {what}")
         raise

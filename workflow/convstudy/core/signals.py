@@ -16,7 +16,7 @@ class Interrupted(Exception):  # noqa: N818
     """The work stopped where it can go on, as it was asked to."""
 
 
-def listen() -> None:
+def install() -> None:
     """Take the signals as requests from now on; a second Ctrl-C stops at once."""
     for number in SIGNALS:
         signal.signal(number, _note)
@@ -29,18 +29,18 @@ def _note(number: int, frame: object) -> None:
     _asked_by = signal.Signals(number).name
 
 
-def asked() -> bool:
+def stop_requested() -> bool:
     """Tell whether a stop was asked for."""
     return _asked_by is not None
 
 
 def stop_if_asked(where: str, then: str = "from there") -> None:
     """Raise `Interrupted` if a stop was asked for; say what was reached, and what comes then."""
-    if asked():
+    if stop_requested():
         raise Interrupted(f"{_asked_by}: stopped {where}; the next start goes on {then}")
 
 
-def forget() -> None:
+def reset() -> None:
     """Start anew, as a new process does, and leave the signals to the system."""
     global _asked_by
     _asked_by = None
@@ -49,6 +49,6 @@ def forget() -> None:
         signal.signal(number, usual)
 
 
-def ask() -> None:
+def request_stop() -> None:
     """Ask this process to stop, as SLURM does."""
     os.kill(os.getpid(), signal.SIGTERM)

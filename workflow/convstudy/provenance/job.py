@@ -29,16 +29,16 @@ def job(snakemake: Any, *, stoppable: bool = False) -> Iterator[None]:
     # A log that cannot be written, on a full disk for example, must not hide what happens.
     logging.raiseExceptions = False
     to_terminal = logging.StreamHandler(sys.stderr)
-    to_terminal.setFormatter(_Discreet(f"[{snakemake.rule}] %(message)s"))
+    to_terminal.setFormatter(_RedactingFormatter(f"[{snakemake.rule}] %(message)s"))
     logger.handlers = [to_terminal]
     try:
         log = Path(str(snakemake.log))
         log.parent.mkdir(parents=True, exist_ok=True)
         to_file = logging.FileHandler(log, mode="w", encoding="utf-8")
-        to_file.setFormatter(_Discreet("%(asctime)s %(levelname)s %(message)s"))
+        to_file.setFormatter(_RedactingFormatter("%(asctime)s %(levelname)s %(message)s"))
         logger.handlers.append(to_file)
         if stoppable:
-            signals.listen()
+            signals.install()
         with recorded(snakemake):
             yield
     except UserError as error:
@@ -69,7 +69,7 @@ def _system_refused(error: OSError) -> str:
     )
 
 
-class _Discreet(logging.Formatter):
+class _RedactingFormatter(logging.Formatter):
     """Writes lines without the password of the studies' storage."""
 
     def format(self, record: logging.LogRecord) -> str:

@@ -20,7 +20,7 @@ _COLUMNS = {
 }
 
 
-class Origins:
+class ProvenancePanel:
     """The jobs' records of a run."""
 
     def __init__(self, results: Results) -> None:
@@ -28,7 +28,7 @@ class Origins:
         self.records, _ = job_records.read_records(results.folder / "provenance")
         self._made_by = job_records.producers(self.records)
 
-    def of(self, name: str) -> Html:
+    def for_file(self, name: str) -> Html:
         """Show, folded, how a file was made, which is named as below the results folder."""
         if (self.results.folder / "reference.json").is_file():
             # Jobs' records are of their folder, and are not recorded.

@@ -15,7 +15,7 @@ from convstudy.layers.examples import examples
 from convstudy.report import html, parts
 from convstudy.report.answer import Answer, answer
 from convstudy.report.first_page import first_page
-from convstudy.report.provenance_panel import Origins
+from convstudy.report.provenance_panel import ProvenancePanel
 from convstudy.results.run import Results
 
 # As many of the best as the article lists.
@@ -67,7 +67,7 @@ class Report:
     def first_page(self) -> html.Html:
         """Show the answer, its conditions, the picture, the three kinds and the verdicts."""
         name = "answer_tradeoff"
-        made = self._origins.of(f"figures/{name}.svg")
+        made = self._provenance.for_file(f"figures/{name}.svg")
         return first_page(self.results, self.claims, self._answer, *self._words(name), made)
 
     def differences(self) -> html.Html:
@@ -158,7 +158,7 @@ class Report:
     def figure(self, name: str) -> html.Html:
         """Show a figure with its caption and, folded, how it was made."""
         file = f"figures/{name}.svg"
-        path, made = self.results.path(file), self._origins.of(file)
+        path, made = self.results.path(file), self._provenance.for_file(file)
         return html.picture(path, *self._words(name), made)
 
     def examples(self) -> html.Html:
@@ -213,8 +213,8 @@ class Report:
 
     def jobs(self) -> html.Html:
         """Show the record of every job: when, by which code and where it made which files."""
-        return self._origins.jobs()
+        return self._provenance.jobs()
 
     @cached_property
-    def _origins(self) -> Origins:
-        return Origins(self.results)
+    def _provenance(self) -> ProvenancePanel:
+        return ProvenancePanel(self.results)

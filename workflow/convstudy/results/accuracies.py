@@ -29,7 +29,7 @@ def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
             and ``high`` (see `intervals.accuracy_interval`), and ``error``: the standard error
             of the mean by which modules are compared, as all meet the same images. The last three
             are empty where all modules have one replicate, or no replicates differ.
-        freedom: Degrees of freedom of the error; 0 where it is empty.
+        dof: Degrees of freedom of the error; 0 where it is empty.
     """
     done = table[table["status"] == "finished"]
     groups = done.groupby("module", sort=False)
@@ -37,17 +37,17 @@ def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     best = groups["test_accuracy_best"]
     found["replicates"] = best.size()
     found["mean"] = best.mean()
-    freedom = len(done) - len(found)
+    dof = len(done) - len(found)
     deviations = done["test_accuracy_best"] - best.transform("mean")
-    if not freedom or np.allclose(deviations, 0):
+    if not dof or np.allclose(deviations, 0):
         return found.assign(low=np.nan, high=np.nan, error=np.nan), 0
     ends = [intervals.accuracy_interval(right(part, "test_accuracy_best")) for _, part in groups]
     found["low"], found["high"] = np.transpose(ends)
-    found["error"] = np.sqrt((deviations**2).sum() / freedom / found["replicates"])
-    return found, freedom
+    found["error"] = np.sqrt((deviations**2).sum() / dof / found["replicates"])
+    return found, dof
 
 
-def draw_means(found: pd.DataFrame, freedom: int, draws: int = DRAWS) -> np.ndarray:
+def draw_means(found: pd.DataFrame, dof: int, draws: int = DRAWS) -> np.ndarray:
     """Draw what the true means may be on these images, as far as the replicates tell.
 
     A mean that stands out does so by luck, too, so each is drawn around a value nearer to the mean
@@ -56,7 +56,7 @@ def draw_means(found: pd.DataFrame, freedom: int, draws: int = DRAWS) -> np.ndar
     observed means, the error would count twice.
 
     Args:
-        found, freedom: What `means` gives, with at least one degree of freedom.
+        found, dof: What `means` gives, with at least one degree of freedom.
 
     Returns:
         Of shape (draws, modules).
@@ -68,7 +68,7 @@ def draw_means(found: pd.DataFrame, freedom: int, draws: int = DRAWS) -> np.ndar
     kept = between / (between + variances)
     around = observed.mean() + kept * (observed - observed.mean())
     rng = np.random.default_rng(0)
-    drawn = t.rvs(freedom, size=(draws, len(found)), random_state=rng)
+    drawn = t.rvs(dof, size=(draws, len(found)), random_state=rng)
     return around + drawn * np.sqrt(kept * variances)
 
 

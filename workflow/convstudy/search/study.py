@@ -135,7 +135,7 @@ class Search:
             )
         return study
 
-    def work(self, worker: int = 0) -> int:
+    def run_worker(self, worker: int = 0) -> int:
         """Work on the study until its trials are used up, and count those that ended here.
 
         The number of trials is the study's, whoever works on it and however often it resumes.
@@ -151,7 +151,7 @@ class Search:
             while (trial := self._claim(study, worker)) is not None:
                 epochs_before = time.perf_counter()
                 with get_heartbeat_thread(trial._trial_id, study._storage):
-                    for _ in self.steps(study, trial):
+                    for _ in self.run_trial(study, trial):
                         signals.stop_if_asked(f"in trial {trial.number + 1}")
                 ended += 1
                 left = self.settings["trials"] - trial.number - 1
@@ -213,7 +213,7 @@ class Search:
         self.store.accept([trial for trial in others if trial.number not in abandoned])
         return [trial for trial in running if trial in gone or trial.number in abandoned]
 
-    def steps(self, study: optuna.Study, trial: Trial) -> Generator[None, None, None]:
+    def run_trial(self, study: optuna.Study, trial: Trial) -> Generator[None, None, None]:
         """Ask for one epoch after another until the trial is pruned or has all of them.
 
         Yields:

@@ -31,7 +31,7 @@ def wilson(accuracy: float, images: int) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def t_half_width(error: Any, freedom: int, number: int = 1) -> Any:
+def t_half_width(error: Any, dof: int, number: int = 1) -> Any:
     """Give half the width of Student's interval from standard errors and degrees of freedom.
 
     Args:
@@ -39,7 +39,7 @@ def t_half_width(error: Any, freedom: int, number: int = 1) -> Any:
     """
     from scipy import stats
 
-    return error * float(stats.t.isf(0.025 / number, max(freedom, 1)))
+    return error * float(stats.t.isf(0.025 / number, max(dof, 1)))
 
 
 def mean_interval(values: "pd.Series") -> tuple[float, float]:
@@ -75,7 +75,7 @@ def crossed(
 
     images = models[0].shape[1]
     over_images = np.zeros(images)
-    residual, seeds, freedom = 0.0, [], []
+    residual, seeds, dof = 0.0, [], []
     for values, weight in zip(models, weights, strict=True):
         values = values.astype(float)
         number = len(values)
@@ -86,7 +86,7 @@ def crossed(
             mean_square = (apart**2).sum() / (number - 1) / (images - 1)
             residual += weight**2 * mean_square / number
             seeds.append(weight**2 * means.var(ddof=1) / (replicates or number))
-            freedom.append(number - 1)
+            dof.append(number - 1)
     parts = np.array([*seeds, max(0.0, over_images.var(ddof=1) - residual) / images])
     if np.allclose(parts, 0, atol=1e-15):
         # By chance, the trainings are equally good, and their errors as independent as can be.
@@ -94,7 +94,7 @@ def crossed(
     value, variance = float(over_images.mean()), parts.sum()
     if not variance:
         return value, nan, nan
-    degrees = variance**2 / (parts**2 / [*freedom, images - 1]).sum()
+    degrees = variance**2 / (parts**2 / [*dof, images - 1]).sum()
     half = float(stats.t.ppf(0.975, degrees) * sqrt(variance))
     return value, value - half, value + half
 
@@ -162,12 +162,12 @@ def prediction_half_width(means: Any, variances: Any, replicates: Any) -> np.nda
         (..., models). nan where no model has two trainings.
     """
     means, variances, replicates = map(np.asarray, (means, variances, replicates))
-    freedom = int((replicates - 1).sum())
-    if not freedom:
+    dof = int((replicates - 1).sum())
+    if not dof:
         return np.full(means.shape, np.nan)
     chance = means * (1 - means)
     share = np.nanmean(variances / chance, axis=-1, keepdims=True)
-    return t_half_width(np.sqrt(share * chance * (1 + 1 / replicates)), freedom)
+    return t_half_width(np.sqrt(share * chance * (1 + 1 / replicates)), dof)
 
 
 def difference(

@@ -20,7 +20,7 @@ from convstudy.data.dataset import Dataset
 from convstudy.layers import models
 from convstudy.layers.kinds import Layer
 from convstudy.training.engine.engine import Engine
-from convstudy.training.engine.steps import draw_moves
+from convstudy.training.engine.steps import draw_augmentation
 from convstudy.training.precision import require_bfloat16
 from convstudy.training.record import pack
 
@@ -179,7 +179,7 @@ class Trainer:
         rng = np.random.default_rng([self.seed, self.epoch])
         images = len(self.dataset.train_images)
         order = rng.permutation(images)
-        moves = draw_moves(self.recipe.augmentation, images, rng)
+        moves = draw_augmentation(self.recipe.augmentation, images, rng)
         steps = -(-images // self.recipe.batch_size)
         done, loss, correct = 0, 0.0, 0
         for more in self.engine.train(order, moves):

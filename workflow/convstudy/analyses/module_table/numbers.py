@@ -52,7 +52,7 @@ def rank(table: pd.DataFrame) -> pd.DataFrame:
         A row a module, the best first; the columns as in numbers.columns.yaml. With one replicate
         there are no intervals.
     """
-    found, freedom = means(table)
+    found, dof = means(table)
     summary = found.drop(columns="error")
     done = table[table["status"] == "finished"]
     summary["mean_last"] = done.groupby("module")["test_accuracy_last"].mean()
@@ -67,9 +67,9 @@ def rank(table: pd.DataFrame) -> pd.DataFrame:
         summary["minus_conv_high"] = summary["minus_conv"] + half
     summary["rank"] = summary["mean"].rank(ascending=False, method="first").astype(int)
     summary[["rank_low", "rank_high", "probability_best"]] = np.nan
-    if freedom and len(found) > 1:
+    if dof and len(found) > 1:
         summary["rank_low"], summary["rank_high"] = rank_sets(found)
-        drawn = draw_means(found, freedom)
+        drawn = draw_means(found, dof)
         best = np.bincount(drawn.argmax(axis=1), minlength=len(found))
         summary["probability_best"] = best / DRAWS
     return summary.sort_values("rank").reset_index()

@@ -47,18 +47,18 @@ def joined(table: pd.DataFrame, times: pd.DataFrame) -> tuple[pd.DataFrame, int]
     Returns:
         modules: What `convstudy.results.accuracies.means` gives, with all columns of
             `QUANTITIES`, and `WHERE`.
-        freedom: Degrees of freedom of its errors.
+        dof: Degrees of freedom of its errors.
     """
-    found, freedom = means(table)
+    found, dof = means(table)
     measured = times.set_index("module")[["latency_ms", "epoch_seconds", *WHERE]]
-    return found.join(measured, how="inner"), freedom
+    return found.join(measured, how="inner"), dof
 
 
-def penalties(modules: pd.DataFrame, freedom: int, weights: Sequence[float]) -> pd.DataFrame:
+def penalties(modules: pd.DataFrame, dof: int, weights: Sequence[float]) -> pd.DataFrame:
     """Find the best module by test error and a penalty on each quantity.
 
     Args:
-        modules, freedom: What `joined` gives.
+        modules, dof: What `joined` gives.
         weights: What is added to the error for each `unit`, the quantity's median over all modules.
 
     Returns:
@@ -68,7 +68,7 @@ def penalties(modules: pd.DataFrame, freedom: int, weights: Sequence[float]) -> 
         and ``alike`` (how many others may be the best one, see `accuracies.resolution`); the last
         two are empty with one replicate.
     """
-    accuracies = draw_means(modules, freedom) if freedom else np.empty((0, len(modules)))
+    accuracies = draw_means(modules, dof) if dof else np.empty((0, len(modules)))
     chosen = [(NO_PENALTY, 0.0)]
     chosen += [(quantity, weight) for quantity in QUANTITIES for weight in weights]
     rows = []
@@ -88,8 +88,8 @@ def penalties(modules: pd.DataFrame, freedom: int, weights: Sequence[float]) -> 
                 "module": winner,
                 "objective": objective[winner],
                 **modules.loc[winner, ["mean", "low", "high", *QUANTITIES.values()]],
-                "probability": wins.mean() if freedom else np.nan,
-                "alike": (near.sum() - 1) if freedom else np.nan,
+                "probability": wins.mean() if dof else np.nan,
+                "alike": (near.sum() - 1) if dof else np.nan,
             }
         )
     return pd.DataFrame(rows)
@@ -100,11 +100,11 @@ def objectives(modules: pd.DataFrame) -> np.ndarray:
     return modules.assign(error=1 - modules["mean"])[list(OBJECTIVES)].to_numpy(float)
 
 
-def front(modules: pd.DataFrame, freedom: int) -> pd.DataFrame:
+def front(modules: pd.DataFrame, dof: int) -> pd.DataFrame:
     """Tell for which modules no other one is at least as good in error, parameters and latency.
 
     Args:
-        modules, freedom: What `joined` gives.
+        modules, dof: What `joined` gives.
 
     Returns:
         A row a module, the front first, then by error: ``module``, its layers, the objectives,
@@ -116,9 +116,9 @@ def front(modules: pd.DataFrame, freedom: int) -> pd.DataFrame:
 
     values = objectives(modules)
     share = np.full(len(modules), np.nan)
-    if freedom:
+    if dof:
         counted = np.zeros(len(modules))
-        for accuracies in draw_means(modules, freedom):
+        for accuracies in draw_means(modules, dof):
             counted += moocore.is_nondominated(np.column_stack([1 - accuracies, values[:, 1:]]))
         share = counted / DRAWS
     table = modules[[*POSITIONS, *WHERE]].assign(

@@ -60,12 +60,12 @@ def winners(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.DataFrame:
 
 
 def changes_of(
-    means: pd.DataFrame, freedom: int, unit: float, draws: int = accuracies.DRAWS
+    means: pd.DataFrame, dof: int, unit: float, draws: int = accuracies.DRAWS
 ) -> pd.DataFrame:
     """Give the first columns of `winners`, up to ``from_high``.
 
     Args:
-        means, freedom: What `accuracies.means` gives.
+        means, dof: What `accuracies.means` gives.
         unit: Parameters that the weight is for.
         draws: See `accuracies.draw_means`.
     """
@@ -75,11 +75,11 @@ def changes_of(
     found = means.iloc[places][[*POSITIONS, "parameters", "mean"]].reset_index(names="module")
     found["from_weight"] = [weight for _, weight in steps]
     found[["from_low", "from_high"]] = np.nan
-    if freedom:
+    if dof:
         changes = np.array(
             [
                 weights_from(envelope(1 - drawn, size), size, size[places])
-                for drawn in accuracies.draw_means(means, freedom, draws)
+                for drawn in accuracies.draw_means(means, dof, draws)
             ]
         )
         found["from_low"], found["from_high"] = np.quantile(changes, [0.025, 0.975], axis=0)
@@ -104,11 +104,11 @@ def probabilities(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.DataF
         `accuracies.resolution`) and ``probability`` (that it is, as far as the replicates tell).
         The last two are empty if no module has replicates.
     """
-    means, freedom = accuracies.means(table)
+    means, dof = accuracies.means(table)
     size = means["parameters"] / penalty["unit"]
     low, high = DECADES
     exponents = np.arange(low * WEIGHTS_A_DECADE, high * WEIGHTS_A_DECADE + 1) / WEIGHTS_A_DECADE
-    error = 1 - accuracies.draw_means(means, freedom) if freedom else None
+    error = 1 - accuracies.draw_means(means, dof) if dof else None
     parts = []
     for weight in penalty["weight"] * 10**exponents:
         objective = 1 - means["mean"] + weight * size

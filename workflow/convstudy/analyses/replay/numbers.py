@@ -27,7 +27,7 @@ LABELS = {
 _KEYS = ("objective", "sampler", "pruner", "penalty_pruning")
 
 
-def truth(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.DataFrame:
+def module_quality(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.DataFrame:
     """Say how good each module is, as far as the table knows.
 
     Args:
@@ -42,13 +42,13 @@ def truth(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.DataFrame:
     """
     from convstudy.results import accuracies
 
-    means, freedom = accuracies.means(table)
+    means, dof = accuracies.means(table)
     cost = penalty["weight"] * means["parameters"] / penalty["unit"]
     objective = 1 - means["mean"] + cost
     found = (objective - objective.min()).to_frame("regret")
     found[["expected_regret", "probability_best", "told_apart", "resolution"]] = np.nan
-    if freedom and len(means) > 1:
-        drawn = 1 - accuracies.draw_means(means, freedom) + cost.to_numpy()
+    if dof and len(means) > 1:
+        drawn = 1 - accuracies.draw_means(means, dof) + cost.to_numpy()
         lowest = drawn.min(axis=1, keepdims=True)
         found["expected_regret"] = (drawn - lowest).mean(axis=0)
         found["probability_best"] = (drawn == lowest).mean(axis=0)
@@ -65,7 +65,7 @@ def score(trials: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         trials: See `replay`.
-        known: See `truth`.
+        known: See `module_quality`.
 
     Returns:
         A row a trial: ``study``, ``trial``; ``regret``, ``expected_regret``, ``probability_best``
@@ -204,7 +204,7 @@ def collect(
         sampler and pruner.
     """
     weights = {"accuracy": 0.0, "penalised": penalty["weight"]}
-    known = {name: truth(table, {**penalty, "weight": weights[name]}) for name in weights}
+    known = {name: module_quality(table, {**penalty, "weight": weights[name]}) for name in weights}
     scores = {design: score(one, known[design.objective]) for design, one in trials.items()}
     summaries, histories = [], []
     for design, one in scores.items():

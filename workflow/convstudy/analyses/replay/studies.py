@@ -79,7 +79,7 @@ def designs() -> dict[str, Design]:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class CurveTable:
     """The table's learning curves.
 
     Attributes:
@@ -92,7 +92,7 @@ class Recorded:
     parameters: dict[tuple[str, ...], int]
     epochs: int
 
-    def without(self, replicate: int) -> "Recorded":
+    def without(self, replicate: int) -> "CurveTable":
         """Leave one replicate of each module out, by its place."""
         kept = {
             kinds: curves[:replicate] + curves[replicate + 1 :]
@@ -101,7 +101,7 @@ class Recorded:
         return replace(self, accuracies=kept)
 
 
-def read_curves(curves: "pd.DataFrame") -> Recorded:
+def read_curves(curves: "pd.DataFrame") -> CurveTable:
     """Read the table's learning curves.
 
     Args:
@@ -125,12 +125,12 @@ def read_curves(curves: "pd.DataFrame") -> Recorded:
                 " tabulate_modules"
             )
     parameters = curves.groupby(list(POSITIONS))["parameters"].first().to_dict()
-    return Recorded(accuracies, parameters, int(curves["epoch"].max()))
+    return CurveTable(accuracies, parameters, int(curves["epoch"].max()))
 
 
 def replay(
     design: Design,
-    recorded: Recorded,
+    recorded: CurveTable,
     penalty: Mapping[str, float],
     studies: int,
     trials: int,
@@ -166,7 +166,7 @@ def replay(
     progress = Progress(logger, "studies:", studies)
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         for study, own in enumerate(map(int, seeds), start=1):
-            take = _Takes(recorded, own)
+            take = _ReplicateOrder(recorded, own)
             for trial in _search({**settings, "seed": own}, take, Path(folder)):
                 drawn = tuple(trial.params.values())
                 # Optuna gives a pruned trial the last value that it reported.
@@ -186,7 +186,7 @@ def replay(
     return pd.DataFrame(rows)
 
 
-def _search(settings: Mapping[str, Any], take: "_Takes", folder: Path) -> list[Any]:
+def _search(settings: Mapping[str, Any], take: "_ReplicateOrder", folder: Path) -> list[Any]:
     """Run a study to its end; give its trials."""
     from convstudy.search.study import Search
 
@@ -209,7 +209,7 @@ def _search(settings: Mapping[str, Any], take: "_Takes", folder: Path) -> list[A
     search.kinds = [kind for kind in KINDS if any(kind in one for one in recorded.accuracies)]
     store = _MemoryStore(search.name)
     search.store = store  # type: ignore[assignment]
-    search.work()
+    search.run_worker()
     return store.storage.get_all_trials(0)
 
 
@@ -219,7 +219,7 @@ class _TableCurve:
     identity: ClassVar = {"replayed": True}
     ended = None
 
-    def __init__(self, take: "_Takes", kinds: Sequence[str], replicate: int) -> None:
+    def __init__(self, take: "_ReplicateOrder", kinds: Sequence[str], replicate: int) -> None:
         self.take, self.kinds, self.replicate = take, kinds, replicate
         self.name = f"{'-'.join(kinds)}_{replicate}"
 
@@ -252,10 +252,10 @@ class _MemoryStore:
         pass
 
 
-class _Takes:
+class _ReplicateOrder:
     """Which replicate a study's k-th draw of a module takes."""
 
-    def __init__(self, recorded: Recorded, seed: int) -> None:
+    def __init__(self, recorded: CurveTable, seed: int) -> None:
         rng = np.random.default_rng(seed)
         self.recorded = recorded
         self.order = {

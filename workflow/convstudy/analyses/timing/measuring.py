@@ -167,14 +167,14 @@ def _module_calls(
     from keras import ops
 
     from convstudy.training.engine.backends import compiled_call
-    from convstudy.training.engine.steps import draw_moves
+    from convstudy.training.engine.steps import draw_augmentation
     from convstudy.training.trainer import Recipe, Trainer
 
     dataset, pictures = noise(images), noise(timing["batch_size"]).train_images
     recipe = Recipe.from_settings(training, training["epochs"])
     one, many = ops.convert_to_tensor(pictures[:1]), ops.convert_to_tensor(pictures)
     order = np.arange(images)
-    moves = draw_moves(training["augmentation"], images, np.random.default_rng(0))
+    moves = draw_augmentation(training["augmentation"], images, np.random.default_rng(0))
     latency: dict[str, Action] = {}
     others: dict[tuple[str, str], Action] = {}
     for name, kinds in modules.items():

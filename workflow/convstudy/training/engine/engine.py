@@ -25,7 +25,7 @@ TEST_BATCH_SIZE = 250
 RESIDENT_BYTES = 4e9
 
 
-class Trained(NamedTuple):
+class TrainTotals(NamedTuple):
     """What a call trained: its steps, the sum of its images' losses, those that were right."""
 
     steps: int
@@ -33,7 +33,7 @@ class Trained(NamedTuple):
     correct: int
 
 
-class Tested(NamedTuple):
+class TestTotals(NamedTuple):
     """What a call tested: the sum of its images' losses, and whether each was right, (images,)."""
 
     loss: float
@@ -46,7 +46,7 @@ class Engine:
     Args:
         model: Compiled, with its optimizer; from images, (batch, Y, X, channels), to probabilities.
         batch_size: Images a training step; an epoch's last step may have fewer.
-        augmentation: See `draw_moves`.
+        augmentation: See `draw_augmentation`.
         label_smoothing: Share of each training label that is spread over all classes (Szegedy et
             al., 2016).
         jit_compile: Whether XLA fuses TensorFlow's operations (``auto``: on a GPU). JAX always
@@ -101,18 +101,18 @@ class Engine:
             if len(labels)
         }
 
-    def train(self, order: np.ndarray, moves: np.ndarray) -> Iterator[Trained]:
+    def train(self, order: np.ndarray, moves: np.ndarray) -> Iterator[TrainTotals]:
         """Train on images in this order, moved so, and give each call's totals.
 
         Args:
             order: (images,) of int. Numbers of the training images.
-            moves: (images, 3) of int32. See `draw_moves`.
+            moves: (images, 3) of int32. See `draw_augmentation`.
         """
         calls = self._calls(self._train, self.data["train"], order, moves, self.batch_size)
         for steps, loss, correct in calls:
-            yield Trained(steps, float(loss), int(correct))
+            yield TrainTotals(steps, float(loss), int(correct))
 
-    def test(self, split: str = "test") -> Iterator[Tested]:
+    def test(self, split: str = "test") -> Iterator[TestTotals]:
         """Test on all images of the test or validation split, in their order, a call at a time."""
         import keras
 
@@ -120,7 +120,7 @@ class Engine:
         moves = np.zeros((len(order), 3), np.int32)
         batch = max(self.batch_size, TEST_BATCH_SIZE)
         for _, loss, right in self._calls(self._test, self.data[split], order, moves, batch):
-            yield Tested(float(loss), keras.ops.convert_to_numpy(right).reshape(-1))
+            yield TestTotals(float(loss), keras.ops.convert_to_numpy(right).reshape(-1))
 
     def _calls(
         self,

@@ -40,13 +40,13 @@ def training_kernels(model: Any) -> Iterator[None]:
 
 def _normalise(layer: Any, inputs: Any, training: bool = True, mask: Any = None) -> Any:
     """Normalise a batch and update the moving averages, as Keras's BatchNormalization does."""
-    outputs, mean, variance = _moments(inputs, layer.gamma, layer.beta, layer.epsilon)
+    outputs, mean, variance = _batch_norm(inputs, layer.gamma, layer.beta, layer.epsilon)
     for moving, new in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
         moving.assign(moving * layer.momentum + new * (1 - layer.momentum))
     return outputs
 
 
-def _moments(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, ...]:
+def _batch_norm(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, ...]:
     """Normalise with TensorFlow's kernel, and give the moments."""
     import tensorflow as tf
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 # How far an image is shifted at most, in pixels.
-REACH = 4
+MAX_SHIFT = 4
 
 
-def draw_moves(how: str, images: int, rng: np.random.Generator) -> np.ndarray:
+def draw_augmentation(how: str, images: int, rng: np.random.Generator) -> np.ndarray:
     """Draw each image's augmentation.
 
     Args:
@@ -27,16 +27,16 @@ def draw_moves(how: str, images: int, rng: np.random.Generator) -> np.ndarray:
     if how != "none":
         moves[:, 0] = rng.integers(0, 2, images)
     if how == "flip_and_shift":
-        moves[:, 1:] = rng.integers(-REACH, REACH + 1, (2, images)).T
+        moves[:, 1:] = rng.integers(-MAX_SHIFT, MAX_SHIFT + 1, (2, images)).T
     return moves
 
 
-def move(images: Any, moves: Any) -> Any:
+def augment(images: Any, moves: Any) -> Any:
     """Flip images left-right and shift them, zeros moving in.
 
     Args:
         images: (images, Y, X, channels). Left as they are.
-        moves: (images, 3) of int32. See `draw_moves`.
+        moves: (images, 3) of int32. See `draw_augmentation`.
     """
     from keras import ops
 
@@ -58,7 +58,7 @@ def take_batch(images: Any, labels: Any, order: Any, moves: Any | None) -> tuple
 
     images = ops.take(images, order, axis=0)
     labels = ops.cast(ops.take(labels, order, axis=0), "int32")
-    return (images if moves is None else move(images, moves)), labels
+    return (images if moves is None else augment(images, moves)), labels
 
 
 @contextlib.contextmanager
