@@ -71,7 +71,7 @@ def train(config: dict[str, Any], seconds: float) -> None:
     started = time.perf_counter()
     directory = config["data"]["directory"] or os.environ.get("CONVSTUDY_CIFAR10")
     summary = prepare(config["data"], directory, RESULTS / "data")
-    write_run(RESULTS, config, ROOT / "config/article.yaml", summary, [])
+    write_run(RESULTS, config, ROOT / "config/article.yaml", summary)
     epochs = config["training"]["epochs"]
     dataset = load_arrays(RESULTS / "data")
     planned = single_kind_curves(config, RESULTS / ".state/curves", dataset)

@@ -222,8 +222,6 @@ def _workers_fit(config: Config) -> Iterator[str]:
 
 def _storage_is_named(config: Config) -> Iterator[str]:
     if config["search"]["storage"] == "postgresql":
-        from convstudy.config.settings import postgres_url
-
         try:
             postgres_url()
         except UserError as error:

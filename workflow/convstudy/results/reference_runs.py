@@ -147,8 +147,8 @@ def _require_right(path: Path, curve: dict[str, Any], folder: Path) -> None:
             raise UserError(
                 f"{path}: epoch {epoch['epoch']} was computed in bfloat16 on {epoch['processor']},"
                 f" where the grid of convolutions was not tried; allowed are {GRID_PASSED}; run"
-                " tests/unit/test_precision.py there and, if it passes, add it to GRID_PASSED in"
-                " workflow/convstudy/precision.py"
+                " tests/unit/training/test_precision.py there and, if it passes, add it to"
+                " GRID_PASSED in workflow/convstudy/training/precision.py"
             )
 
 

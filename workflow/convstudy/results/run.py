@@ -1,5 +1,6 @@
 """What a finished run left in its results folder, read for tables, claims, plots and report."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,7 +75,7 @@ def write_run(
 
     # The report's look is no part of what produced the results; nor is where the images lie on
     # this machine: their digest says what they are.
-    config = {section: dict(config[section]) for section in config if section != "report"}
+    config = copy.deepcopy({part: config[part] for part in config if part != "report"})
     config["data"].pop("directory")
     theirs = yaml.safe_load(article.read_text(encoding="utf-8"))
     differing = scale.differences(config, theirs, data)

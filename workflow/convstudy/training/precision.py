@@ -19,7 +19,7 @@ from convstudy.layers.kinds import Layer, Shape
 # Right kernels come to 0.004, the unit roundoff, or 0.011 in two steps; emulation to 0.05 or more.
 LARGEST_ERROR = 0.02
 CHECKED_IMAGES = 8
-# Units (see `provenance.UNITS`) on which the grid in tests/unit/test_precision.py has passed.
+# Units (see `environment.UNITS`) on which the grid of tests/unit/training/test_precision.py passes.
 GRID_PASSED = ("AVX512-BF16",)
 
 
