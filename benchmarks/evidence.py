@@ -69,12 +69,7 @@ def precisions() -> str:
             for epoch in range(1, table["epoch"].max() + 1)
         }
         rows.append(
-            {
-                "network": KINDS[kind].label,
-                "precision": precision,
-                "replicate": replicate,
-                **cells,
-            }
+            {"network": KINDS[kind].label, "precision": precision, "replicate": replicate, **cells}
         )
     return markdown(pd.DataFrame(rows).sort_values(["network", "precision", "replicate"]))
 

@@ -63,9 +63,7 @@ def assert_exact(folder, storage, trials, workers, kills=0):
 
 
 @pytest.mark.fault(
-    "None: four workers on one study, twice over",
-    where="PostgreSQL and journal",
-    lost="nothing",
+    "None: four workers on one study, twice over", where="PostgreSQL and journal", lost="nothing"
 )
 @pytest.mark.parametrize("storage", ["postgresql", "journal"])
 def test_four_workers_use_the_budget_exactly(tmp_path, postgres, storage):

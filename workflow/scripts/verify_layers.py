@@ -8,11 +8,7 @@ from convstudy.training.engine.backends import use_backend
 
 with job(snakemake):
     use_backend(snakemake.params.backend, device="cpu", precision="float64")
-    tables = {
-        "examples": check_examples(),
-        "identities": check_identities(),
-        "grid": check_grid(),
-    }
+    tables = {"examples": check_examples(), "identities": check_identities(), "grid": check_grid()}
     for name, table in tables.items():
         write_csv(snakemake.output[name], table)
     require_all_passed(**tables)

@@ -197,9 +197,7 @@ def test_lossy_images_decide_an_order_and_no_equality(world: Callable[..., Resul
     assert equality["here"] == "disagrees"
 
 
-def test_another_recipe_is_named_and_what_is_seen_is_said_beside_it(
-    world: Callable[..., Results],
-):
+def test_another_recipe_is_named_and_what_is_seen_is_said_beside_it(world: Callable[..., Results]):
     far = {"conv": [(0.6,) * 2] * 3, "separable": [(0.5,) * 2] * 3, "depthwise": [(0.4,) * 2] * 3}
     results = world(training__summary=trained(**far))
     results.run["config"] = merged(FULL, {"training": {"label_smoothing": 0.1}})

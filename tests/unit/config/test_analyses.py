@@ -5,9 +5,7 @@ import yaml
 from convstudy.config import analyses, settings
 from convstudy.core.errors import UserError
 
-EVERY = {
-    *("module_table", "epoch_selection", "replay", "penalties", "timing", "pareto", "recipes"),
-}
+EVERY = {*("module_table", "epoch_selection", "replay", "penalties", "timing", "pareto", "recipes")}
 
 
 def test_every_folder_is_an_analysis_but_the_articles_own():

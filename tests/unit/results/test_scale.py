@@ -9,6 +9,28 @@ from convstudy.results.scale import LOSSY, OTHER, READING, SMALLER
 from helpers.paths import OVERLAY, QUICK, ROOT
 from helpers.results import ALL_EXACT, FULL
 
+# What every key of the config changes.
+KEYS = {
+    "nothing": (
+        "data.source",
+        "data.directory",
+        # At full size there is nothing to draw.
+        "data.seed",
+        "training.seed",
+        "training.backend",
+        "training.device",
+        "training.jit_compile",
+        "training.threads",
+        "search.storage",
+        "search.studies.*.seed",
+        "report",
+        "analyses",
+    ),
+    "curve": ("data", "model", "training"),
+    "study": ("search",),
+    "analysis": ("module_table", "recipes", "replay", "timing", "pareto"),
+}
+
 TRAINED = [claim for claim in ledger.load(ROOT / "config/claims.yaml") if claim.basis == "training"]
 EVERY = {"training", "tables", "module_table", "replay"}
 TABLE = {"module_table", "replay"}
@@ -169,16 +191,16 @@ def test_every_key_is_of_one_sort():
         return found
 
     def sort(key: str) -> str:
-        starts = {start: name for name, listed in scale.KEYS.items() for start in listed}
+        starts = {start: name for name, listed in KEYS.items() for start in listed}
         longest = max(
             (start for start in starts if f"{key}.".startswith(f"{start}.")), key=len, default=None
         )
-        assert longest, f"{key} stands nowhere in scale.KEYS"
+        assert longest, f"{key} stands nowhere in KEYS"
         return starts[longest]
 
     everywhere = set(keys(settings.validate(QUICK, this_machine=False)))
-    assert {sort(key) for key in everywhere} == set(scale.KEYS)
-    for start in [start for listed in scale.KEYS.values() for start in listed]:
+    assert {sort(key) for key in everywhere} == set(KEYS)
+    for start in [start for listed in KEYS.values() for start in listed]:
         assert any(f"{key}.".startswith(f"{start}.") for key in everywhere), start
     # Those that decide nothing are the ones with which a config is at the article's scale.
     assert sort("data.seed") == "nothing"

@@ -18,26 +18,15 @@ from convstudy.core import gpus
 WHERE = ("device", "processor", "threads", "backend", "precision")
 
 PACKAGES = (
-    "snakemake",
-    "keras",
-    "tensorflow",
-    "tensorflow-cpu",
-    "jax",
-    "torch",
-    "optuna",
-    "numpy",
-    "pandas",
-    "seaborn",
-    "matplotlib",
-    "papermill",
-    "nbconvert",
+    "snakemake keras tensorflow tensorflow-cpu jax torch optuna numpy pandas seaborn "
+    "matplotlib papermill nbconvert"
 )
 
 
 def versions() -> dict[str, str]:
     """Give the versions of Python and of the packages that matter, where installed."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in PACKAGES.split():
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -46,12 +35,7 @@ def versions() -> dict[str, str]:
 
 
 # What a processor can multiply, the best first: its flag and our name for it.
-UNITS = {
-    "amx_bf16": "AMX",
-    "avx512_bf16": "AVX512-BF16",
-    "avx512f": "AVX-512",
-    "avx2": "AVX2",
-}
+UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16", "avx512f": "AVX-512", "avx2": "AVX2"}
 
 
 @cache

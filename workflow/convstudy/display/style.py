@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import wraps
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
@@ -71,40 +72,15 @@ def is_narrow() -> bool:
 
 
 def _style() -> dict[str, Any]:
-    """Give Matplotlib's settings of the house style."""
+    """Give Matplotlib's settings: seaborn's, with our style sheet laid over them."""
     import seaborn as sns
+    from matplotlib import rc_params_from_file
 
+    sheet = str(files(__package__) / "style.mplstyle")
     return {
         **sns.axes_style("ticks"),
         **sns.plotting_context("notebook"),
-        "font.family": ["DejaVu Sans"],
-        "font.size": 10.5,
-        "axes.titlesize": 11,
-        "axes.titleweight": "bold",
-        "axes.titlelocation": "left",
-        "axes.labelsize": 10.5,
-        "axes.labelcolor": MUTED,
-        "axes.edgecolor": FAINT,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "axes.axisbelow": True,
-        "grid.color": "#e8ebf0",
-        "grid.linewidth": 0.8,
-        "text.color": INK,
-        "xtick.color": FAINT,
-        "ytick.color": FAINT,
-        "xtick.labelcolor": MUTED,
-        "ytick.labelcolor": MUTED,
-        "xtick.labelsize": 9.5,
-        "ytick.labelsize": 9.5,
-        "legend.fontsize": 9.5,
-        "legend.frameon": False,
-        "lines.linewidth": 1.8,
-        # Text as shapes looks the same everywhere.
-        "svg.fonttype": "path",
-        # Equal figures have equal bytes.
-        "svg.hashsalt": "convstudy",
+        **rc_params_from_file(sheet, use_default_template=False),
     }
 
 

@@ -61,18 +61,11 @@ def count_layers() -> pd.DataFrame:
     for name, kinds in all_models().items():
         layers = models.architecture(kinds)
         for layer, cost in zip(layers, models.costs(layers), strict=True):
-            rows.append(
-                {
-                    "model": name,
-                    "layer": layer.name,
-                    "type": layer.type,
-                    "output_shape": "x".join(map(str, cost.output_shape)),
-                    "parameters": cost.parameters,
-                    "trainable": cost.trainable,
-                    "macs": cost.macs,
-                }
-            )
-    return pd.DataFrame(rows)
+            shape = "x".join(map(str, cost.output_shape))
+            numbers = (cost.parameters, cost.trainable, cost.macs)
+            rows.append((name, layer.name, layer.type, shape, *numbers))
+    columns = ["model", "layer", "type", "output_shape", "parameters", "trainable", "macs"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def verify(trained_width: float) -> pd.DataFrame:

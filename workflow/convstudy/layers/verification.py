@@ -115,30 +115,27 @@ def _filter_counts() -> Iterator[Row]:
     import keras
 
     n, m, k = 6, 10, 3
-    conv, square, depthwise = (
-        ("conv_filters", "Conv2D has N·M filters", f"N = {n}, M = {m}"),
-        ("conv_square_filters", "Conv2D with M = N has N² filters", f"N = {n}"),
-        ("depthwise_filters", "DepthwiseConv2D has N filters", f"N = {n}"),
-    )
-    for about, layer, expected in (
-        (conv, keras.layers.Conv2D(m, k), n * m),
-        (square, keras.layers.Conv2D(n, 1), n * n),
-        (depthwise, keras.layers.DepthwiseConv2D(1), n),
+    given, conv, depthwise = f"N = {n}", keras.layers.Conv2D, keras.layers.DepthwiseConv2D
+    for id_, identity, check, layer, expected in (
+        ("conv_filters", "Conv2D has N·M filters", f"{given}, M = {m}", conv(m, k), n * m),
+        ("conv_square_filters", "Conv2D with M = N has N² filters", given, conv(n, 1), n * n),
+        ("depthwise_filters", "DepthwiseConv2D has N filters", given, depthwise(1), n),
     ):
         layer.build((None, 8, 8, n))
         shape = layer.kernel.shape
         filters = int(np.prod(shape)) // (shape[0] * shape[1])
-        yield *about, float(abs(filters - expected)), 0.0, filters == expected
-    channels = keras.layers.DepthwiseConv2D(k).compute_output_shape((None, 8, 8, n))[-1]
-    about = "depthwise_channels", "DepthwiseConv2D keeps the number of channels", f"N = {n}"
-    yield *about, float(abs(channels - n)), 0.0, channels == n
+        error = float(abs(filters - expected))
+        yield id_, identity, check, error, 0.0, not error
+    channels = depthwise(k).compute_output_shape((None, 8, 8, n))[-1]
+    identity = "DepthwiseConv2D keeps the number of channels"
+    yield "depthwise_channels", identity, given, float(abs(channels - n)), 0.0, channels == n
     separable = keras.layers.SeparableConv2D(m, k)
     separable.build((None, 8, 8, n))
     weights = sum(int(np.prod(weight.shape)) for weight in separable.weights[:2])
     expected = k * k * n + n * m
     identity = "SeparableConv2D has N filters of k×k and N·M of 1×1"
-    about = "separable_filters", identity, f"N = {n}, M = {m}, k = {k}"
-    yield *about, float(abs(weights - expected)), 0.0, weights == expected
+    check, error = f"{given}, M = {m}, k = {k}", float(abs(weights - expected))
+    yield "separable_filters", identity, check, error, 0.0, not error
 
 
 def keras_layer(
@@ -166,21 +163,10 @@ def keras_layer(
     return np.asarray(keras.ops.convert_to_numpy(made(image.astype(dtype))), np.float64)
 
 
-GRID_COLUMNS = [
-    "layer",
-    "kernel",
-    "stride",
-    "dilation",
-    "padding",
-    "channels",
-    "filters",
-    "depth_multiplier",
-    "dtype",
-    "mutation",
-    "max_abs_error",
-    "tolerance",
-    "passed",
-]
+GRID_COLUMNS = (
+    "layer kernel stride dilation padding channels filters depth_multiplier dtype mutation "
+    "max_abs_error tolerance passed"
+)
 
 
 def grid_cases() -> list[dict[str, Any]]:
@@ -204,19 +190,9 @@ def grid_cases() -> list[dict[str, Any]]:
             or (dilation > 1 and (kernel == 1 or layer == "Conv2DTranspose"))
         ):
             continue
-        cases.append(
-            {
-                "layer": layer,
-                "kernel": kernel,
-                "stride": stride,
-                "dilation": dilation,
-                "padding": padding,
-                "channels": channels,
-                "filters": channels * multiplier if layer == "DepthwiseConv2D" else 2,
-                "depth_multiplier": multiplier,
-                "dtype": dtype,
-            }
-        )
+        filters = channels * multiplier if layer == "DepthwiseConv2D" else 2
+        case = (layer, kernel, stride, dilation, padding, channels, filters, multiplier, dtype)
+        cases.append(dict(zip(GRID_COLUMNS.split(), case, strict=False)))
     return cases
 
 
@@ -272,7 +248,7 @@ def check_grid() -> pd.DataFrame:
             for name, mutate in MUTATIONS.items():
                 wrong = [np.ascontiguousarray(mutate(kernels[0])), *kernels[1:]]
                 rows.append(_compare(case, image, kernels, wrong, name))
-    return pd.DataFrame(rows)[GRID_COLUMNS]
+    return pd.DataFrame(rows)[GRID_COLUMNS.split()]
 
 
 def _compare(

@@ -9,7 +9,6 @@ from pathlib import Path
 # By text, since every start of Snakemake waits for it, and parsing takes several times as long.
 IMPORT = re.compile(r"^ *(?:from ([\w.]+) import (\([^)]*\)|[^#\n]*)|import ([\w.]+))", re.M)
 FOR_TYPES = re.compile(r"^if TYPE_CHECKING:\n(?: .*\n|\n)+", re.M)
-
 # The frame of a job, which changes none of its results: messages (and so its record, unless a
 # script reads records), provenance, the lease of a GPU.
 FRAME = ("provenance.job", "core.environment", "core.gpus")

@@ -36,8 +36,7 @@ def tables(made: Sequence[str]) -> dict[str, Table]:
 
 def findings(analysis: str, results: Results) -> list[str]:
     """Give what an analysis found, in sentences."""
-    found: list[str] = import_module(f"convstudy.analyses.{analysis}.shown").findings(results)
-    return found
+    return list(import_module(f"convstudy.analyses.{analysis}.shown").findings(results))
 
 
 def draw_figures(results: Results, folder: Path) -> None:

@@ -18,8 +18,6 @@ from convstudy.report.first_page import first_page
 from convstudy.report.provenance_panel import ProvenancePanel
 from convstudy.results.run import Results
 
-# As many of the best as the article lists.
-FIVE = 5
 GROUPS = {
     "training": "Trained networks",
     "timing": "Time",

@@ -47,10 +47,7 @@ TABLES = ("training/summary.csv", "training/curves.csv")
 ABOUT = ("run.json", "provenance.json", "data/summary.json")
 MOST_BYTES = 1_000_000
 # Settings that change how a result is made, and not what it says.
-OF_THE_MACHINE = {
-    "data": ("directory",),
-    "training": ("device", "jit_compile", "threads"),
-}
+OF_THE_MACHINE = {"data": ("directory",), "training": ("device", "jit_compile", "threads")}
 
 
 def record(results: Results, folder: Path) -> None:

@@ -20,19 +20,7 @@ if TYPE_CHECKING:
 SUMMARY = "module_table/summary.csv"
 
 VERIFICATIONS = ("examples", "identities", "grid", "counts")
-TABLES = (
-    "counts",
-    "data",
-    "objectives",
-    "run",
-    "runs",
-    "savings",
-    "single_kind",
-    "studies",
-    "trials",
-    "verification",
-    "versions",
-)
+TABLES = "counts data objectives run runs savings single_kind studies trials verification versions"
 
 
 def result_files(studies: Sequence[str]) -> list[str]:
@@ -55,14 +43,11 @@ def result_files(studies: Sequence[str]) -> list[str]:
 
 def table_names(studies: Sequence[str]) -> list[str]:
     """Name every table that is made of the results, without suffix."""
-    return [*TABLES, *(f"best_{study}" for study in studies)]
+    return [*TABLES.split(), *(f"best_{study}" for study in studies)]
 
 
 def write_run(
-    folder: Path,
-    config: Mapping[str, Any],
-    article: Path,
-    data: Mapping[str, Any],
+    folder: Path, config: Mapping[str, Any], article: Path, data: Mapping[str, Any]
 ) -> None:
     """Record settings, reductions, code, versions and machine: ``run.json``, ``provenance.json``.
 

@@ -30,29 +30,6 @@ MADE_OF: dict[str, tuple[str, ...]] = {
     "epoch_selection/": (CURVE, SINGLE, TABLE),
     "replay/": (CURVE, TABLE, REPLAY),
 }
-
-# What every key of the config changes.
-KEYS: dict[str, tuple[str, ...]] = {
-    "nothing": (
-        "data.source",
-        "data.directory",
-        # At full size there is nothing to draw.
-        "data.seed",
-        "training.seed",
-        "training.backend",
-        "training.device",
-        "training.jit_compile",
-        "training.threads",
-        "search.storage",
-        "search.studies.*.seed",
-        "report",
-        "analyses",
-    ),
-    "curve": ("data", "model", "training"),
-    "study": ("search",),
-    "analysis": ("module_table", "recipes", "replay", "timing", "pareto"),
-}
-
 LEAST_REPLICATES = 3
 
 

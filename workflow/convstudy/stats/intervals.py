@@ -49,9 +49,7 @@ def mean_interval(values: "pd.Series") -> tuple[float, float]:
 
 
 def crossed(
-    models: Sequence[np.ndarray],
-    weights: Sequence[float] = (1.0,),
-    replicates: int | None = None,
+    models: Sequence[np.ndarray], weights: Sequence[float] = (1.0,), replicates: int | None = None
 ) -> tuple[float, float, float]:
     """Give a weighted sum of models' means, with the interval over new trainings and new images.
 

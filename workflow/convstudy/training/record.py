@@ -14,16 +14,8 @@ if TYPE_CHECKING:
 
 # What tables of curves show of a record; a run without validation images leaves their cells empty.
 MEASURED = (
-    "epoch",
-    "loss",
-    "train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-    "test_loss",
-    "test_accuracy",
-    "learning_rate",
-    "seconds",
-    "images_per_second",
+    "epoch loss train_accuracy validation_loss validation_accuracy test_loss test_accuracy "
+    "learning_rate seconds images_per_second"
 )
 
 # Which images were right, by the accuracy that is the mean of them.
@@ -159,7 +151,7 @@ def tabulate_epochs(
 
     rows = [{**about(one), **record} for one in descriptions for record in one["records"]]
     # There may be no row, and a record has more.
-    return pd.DataFrame(rows, columns=[*about(descriptions[0]), *MEASURED])
+    return pd.DataFrame(rows, columns=[*about(descriptions[0]), *MEASURED.split()])
 
 
 def tabulate_single_kind(

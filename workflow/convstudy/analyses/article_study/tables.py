@@ -315,7 +315,7 @@ def write_tables(results: Results, folder: Path) -> None:
         folder: Where to write; the files are those of `convstudy.results.run.table_names`.
     """
     # Each is made by the function of its name; that of recorded runs is made elsewhere.
-    made = {name: globals()[name](results) for name in TABLES if name != "runs"}
+    made = {name: globals()[name](results) for name in TABLES.split() if name != "runs"}
     for name, study in results.studies.items():
         made[f"best_{name}"] = five_best(results, study)
     for name, table in made.items():

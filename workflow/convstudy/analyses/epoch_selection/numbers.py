@@ -78,8 +78,7 @@ def measure(
         seen.append(("all modules", replicate, BEST_OF_ALL, None, *halves(together)))
     columns = ["model", "replicate", "selection", "epoch", "test_accuracy", "flattery"]
     choices = pd.DataFrame(
-        [(*which, accuracy[0], flattery[0]) for *which, accuracy, flattery in seen],
-        columns=columns,
+        [(*which, accuracy[0], flattery[0]) for *which, accuracy, flattery in seen], columns=columns
     ).astype({"epoch": "Int64"})
     rows = []
     for selection, mine in choices.groupby("selection", sort=False):
@@ -209,20 +208,10 @@ def compare(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             both = [_right_where_chosen(by_model[name], selection) for name in (first, second)]
             if all(len(right) for right in both):
                 difference, low, high = intervals.crossed(both, (1, -1))
-                rows.append(
-                    {
-                        "first": first,
-                        "second": second,
-                        "selection": selection,
-                        "replicates": min(map(len, both)),
-                        "images": both[0].shape[1],
-                        "difference": difference,
-                        "low": low,
-                        "high": high,
-                        "clear": low > 0 or high < 0,
-                    }
-                )
-    return pd.DataFrame(rows)
+                numbers = min(map(len, both)), both[0].shape[1], difference, low, high
+                rows.append((first, second, selection, *numbers, low > 0 or high < 0))
+    columns = ["first", "second", "selection", "replicates", "images", "difference"]
+    return pd.DataFrame(rows, columns=[*columns, "low", "high", "clear"])
 
 
 def _right_where_chosen(trainings: Sequence[Mapping[str, Any]], selection: str) -> np.ndarray:

@@ -11,5 +11,5 @@ TABLES = {
         mean=Column("Mean test accuracy", ACCURACY),
         difference=Column("Best test epoch shows more, points", POINTS),
         interval=interval_of("", POINTS),
-    ),
+    )
 }

@@ -31,7 +31,7 @@ TABLES = {
             probability=Column("On the front", WHOLE_PERCENT),
         ),
         prepare=_with_front,
-    ),
+    )
 }
 
 

@@ -71,6 +71,7 @@ def penalties(modules: pd.DataFrame, dof: int, weights: Sequence[float]) -> pd.D
     accuracies = draw_means(modules, dof) if dof else np.empty((0, len(modules)))
     chosen = [(NO_PENALTY, 0.0)]
     chosen += [(quantity, weight) for quantity in QUANTITIES for weight in weights]
+    amount = ["mean", "low", "high", *QUANTITIES.values()]
     rows = []
     for quantity, weight in chosen:
         amounts = modules[QUANTITIES[quantity]] if weight else pd.Series(0.0, modules.index)
@@ -80,19 +81,11 @@ def penalties(modules: pd.DataFrame, dof: int, weights: Sequence[float]) -> pd.D
         winner = objective.idxmin()
         near = objective - objective[winner] <= resolution(modules, winner)
         wins = (1 - accuracies + added.to_numpy()).argmin(axis=1) == objective.argmin()
-        rows.append(
-            {
-                "penalty": quantity,
-                "weight": weight,
-                "unit": unit,
-                "module": winner,
-                "objective": objective[winner],
-                **modules.loc[winner, ["mean", "low", "high", *QUANTITIES.values()]],
-                "probability": wins.mean() if dof else np.nan,
-                "alike": (near.sum() - 1) if dof else np.nan,
-            }
-        )
-    return pd.DataFrame(rows)
+        chances = (wins.mean(), near.sum() - 1) if dof else (np.nan, np.nan)
+        about = (quantity, weight, unit, winner, objective[winner])
+        rows.append((*about, *modules.loc[winner, amount], *chances))
+    columns = ["penalty", "weight", "unit", "module", "objective", *amount]
+    return pd.DataFrame(rows, columns=[*columns, "probability", "alike"])
 
 
 def objectives(modules: pd.DataFrame) -> np.ndarray:
@@ -199,11 +192,7 @@ def replay(table: pd.DataFrame, modules: pd.DataFrame, trials: int, studies: int
 
 
 def _study(
-    name: str,
-    seed: int,
-    trials: int,
-    errors: Mapping[str, Sequence[float]],
-    values: pd.DataFrame,
+    name: str, seed: int, trials: int, errors: Mapping[str, Sequence[float]], values: pd.DataFrame
 ) -> list[str]:
     """Let Optuna search, and give the modules that it tried, in order."""
     import optuna

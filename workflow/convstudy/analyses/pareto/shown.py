@@ -25,5 +25,5 @@ TABLES = {
             probability=Column("Chance to be best", WHOLE_PERCENT),
         ),
         prepare=_in_points,
-    ),
+    )
 }

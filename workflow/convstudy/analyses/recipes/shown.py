@@ -17,12 +17,9 @@ def _comparable(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
 
 TABLES = {
     "recipes/summary": replace(
-        table(
-            "Accuracy by recipe",
-            "recipe label replicates* mean interval mean_last* article",
-        ),
+        table("Accuracy by recipe", "recipe label replicates* mean interval mean_last* article"),
         prepare=_comparable,
-    ),
+    )
 }
 
 

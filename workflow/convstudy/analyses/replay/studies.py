@@ -37,11 +37,7 @@ SAMPLERS: dict[str, dict[str, Any]] = {
 }
 PRUNERS: dict[str, dict[str, Any]] = {
     "none": {"name": "none"},
-    "median": {
-        "name": "median",
-        "startup_trials": 5,
-        "warmup_steps": 0,
-    },
+    "median": {"name": "median", "startup_trials": 5, "warmup_steps": 0},
     "hyperband": {"name": "hyperband", "warmup_steps": 0},
 }
 # From these a study's seed is drawn; `search.sampler` multiplies it.
@@ -162,7 +158,7 @@ def replay(
         "penalty": {**penalty, "weight": weight, "pruning": design.penalty_pruning},
     }
     seeds = np.random.default_rng(seed).permutation(_SEEDS)[:studies]
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = []
     progress = Progress(logger, "studies:", studies)
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         for study, own in enumerate(map(int, seeds), start=1):
@@ -171,19 +167,13 @@ def replay(
                 drawn = tuple(trial.params.values())
                 # Optuna gives a pruned trial the last value that it reported.
                 complete = trial.state == TrialState.COMPLETE
-                rows.append(
-                    {
-                        "study": study,
-                        "trial": trial.number + 1,
-                        "module": "-".join(drawn),
-                        "replicate": take.replicate(drawn, trial.user_attrs["replicate"]),
-                        "state": trial.state.name,
-                        "objective": trial.value if complete else None,
-                        "epochs": len(trial.intermediate_values),
-                    }
-                )
+                objective = trial.value if complete else None
+                replicate = take.replicate(drawn, trial.user_attrs["replicate"])
+                ended = (trial.state.name, objective, len(trial.intermediate_values))
+                rows.append((study, trial.number + 1, "-".join(drawn), replicate, *ended))
             progress.count()
-    return pd.DataFrame(rows)
+    columns = ["study", "trial", "module", "replicate", "state", "objective", "epochs"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _search(settings: Mapping[str, Any], take: "_ReplicateOrder", folder: Path) -> list[Any]:

@@ -1,5 +1,6 @@
 """Times of modules and layers, measured in turn."""
 
+import logging
 import math
 import os
 import statistics
@@ -11,19 +12,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from convstudy.analyses.timing.numbers import (
-    LATENCY_ROUNDS,
-    PASS_MACS,
-    PASSES,
-    REPEAT_SECONDS,
-    _macs,
-    logger,
-)
+from convstudy.analyses.timing.numbers import PASSES, layer_macs
 from convstudy.core import environment
 from convstudy.core.progress import Progress
 from convstudy.layers import models
 from convstudy.layers.kinds import KINDS
 from convstudy.layers.models import POSITIONS
+
+logger = logging.getLogger(__name__)
+
+# A repeat calls as often as it takes to fill this time. Its result is the median of its calls, for
+# what else the machine does lengthens some of them.
+REPEAT_SECONDS = 0.03
+# Rounds of latency for each round of the rest: its calls are short, and a disturbance weighs more.
+LATENCY_ROUNDS = 5
+# A convolution's gradients by its inputs and by its weights take as many products as itself, each.
+PASS_MACS = {"forward": 1, "forward and backward": 3}
 
 # A call of no layer.
 NOTHING = "nothing"
@@ -199,9 +203,7 @@ def _train(engine: Any, order: np.ndarray, moves: np.ndarray) -> None:
 
 
 def measure_layers(
-    training: Mapping[str, Any],
-    timing: Mapping[str, Any],
-    device: str,
+    training: Mapping[str, Any], timing: Mapping[str, Any], device: str
 ) -> pd.DataFrame:
     """Measure single layers, as many channels out as in, over channels and feature-map sizes.
 
@@ -229,7 +231,7 @@ def measure_layers(
     progress = Progress(logger, "layers: points", len(points))
     rows: list[dict[str, Any]] = []
     for size, channels in points:
-        macs = {kind: batch * _macs(kind, size, channels) for kind in KINDS}
+        macs = {kind: batch * layer_macs(kind, size, channels) for kind in KINDS}
         chosen = [kind for kind in KINDS if macs[kind] <= most]
         actions = _layer_calls(chosen, size, channels, batch, training["jit_compile"])
         measured = take_turns(actions, rounds)

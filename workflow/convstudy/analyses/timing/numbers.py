@@ -6,7 +6,6 @@ Where things lie in memory differs from process to process and stays for its lif
 of a time is that over several processes.
 """
 
-import logging
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -17,16 +16,7 @@ import pandas as pd
 from convstudy.layers.kinds import KINDS, cost
 from convstudy.stats import intervals
 
-logger = logging.getLogger(__name__)
-
-# A repeat calls as often as it takes to fill this time. Its result is the median of its calls, for
-# what else the machine does lengthens some of them.
-REPEAT_SECONDS = 0.03
-# Rounds of latency for each round of the rest: its calls are short, and a disturbance weighs more.
-LATENCY_ROUNDS = 5
 PASSES = ("forward", "forward and backward")
-# A convolution's gradients by its inputs and by its weights take as many products as itself, each.
-PASS_MACS = {"forward": 1, "forward and backward": 3}
 # Measured of every module, and the column that has it.
 TIMES = {"latency": "latency_ms", "time of a batch": "fps", "training time": "epoch_seconds"}
 COUNTS = {"parameters": "parameters", "MACs": "macs"}
@@ -77,7 +67,7 @@ def combine(parts: Sequence[pd.DataFrame], times: Sequence[str]) -> pd.DataFrame
     return table.assign(load_before=load, processes=len(parts))
 
 
-def _macs(kind: str, size: int, channels: int) -> int:
+def layer_macs(kind: str, size: int, channels: int) -> int:
     """Count a layer's multiply-accumulates on one feature map."""
     return cost(KINDS[kind].layer("layer", channels), (size, size, channels)).macs
 
@@ -114,7 +104,9 @@ def crossovers(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
         if done["kind"].nunique() < 2 or times.empty:
             continue
         channels = times.columns.to_numpy()
-        macs = [_macs("conv", size, one) / _macs("separable", size, one) for one in channels]
+        macs = [
+            layer_macs("conv", size, one) / layer_macs("separable", size, one) for one in channels
+        ]
         conv, separable = (np.log(times.xs(kind, level="kind")) for kind in ("conv", "separable"))
         logarithms = (conv - separable).to_numpy()
         advantage = over_processes(logarithms)

@@ -36,5 +36,5 @@ TABLES = {
             "size pass outcome channels between last_channels* last_speedup*",
         ),
         prepare=_with_between,
-    ),
+    )
 }

@@ -126,8 +126,7 @@ def chosen() -> ModuleType:
 
 def gpu_names() -> list[str]:
     """Name the GPUs that Keras's backend sees."""
-    names: list[str] = chosen().gpu_names()
-    return names
+    return list(chosen().gpu_names())
 
 
 def compiled_call(

@@ -68,11 +68,7 @@ def compile_steps(
         _, (losses, right) = jax.lax.scan(step, None, order)
         return losses.sum(), right
 
-    variables = (
-        model.trainable_variables,
-        model.non_trainable_variables,
-        optimizer.variables,
-    )
+    variables = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
 
     def state() -> Any:
         return tuple([one.value for one in group] for group in variables)

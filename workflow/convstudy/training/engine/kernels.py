@@ -51,13 +51,7 @@ def _batch_norm(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any
     import tensorflow as tf
 
     outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=inputs,
-        scale=gamma,
-        offset=beta,
-        mean=[],
-        variance=[],
-        epsilon=epsilon,
-        is_training=True,
+        x=inputs, scale=gamma, offset=beta, mean=[], variance=[], epsilon=epsilon, is_training=True
     )
     # The kernel's variance is an estimate for the population; Keras averages the batch's own.
     count = tf.cast(tf.size(inputs) / tf.size(mean), variance.dtype)
