@@ -153,7 +153,7 @@ class World:
 
 
 class ReplayedCurve:
-    """Stands in for `curves.Curve`: gives recorded epochs, at their price the first time."""
+    """Stands in for `Curve`: gives recorded epochs, at their price the first time."""
 
     ended = None
 
@@ -165,7 +165,7 @@ class ReplayedCurve:
         self.identity = {"replayed": True}
 
     def epochs(self, last: int, trained_for: str = "") -> Iterator[dict[str, Any]]:
-        """Give the records of epochs 1 to `last`, as `curves.Curve.epochs` does."""
+        """Give the records of epochs 1 to `last`, as `Curve.epochs` does."""
         world, costs = self.world, self.world.costs
         accuracies = world.accuracies(self.kinds, self.replicate)
         with contextlib.ExitStack() as stack:

@@ -43,7 +43,7 @@ class Report:
         return answer(self.results)
 
     def _read(self, name: str) -> pd.DataFrame:
-        """Read a table of the report, or one of an extra: ``FOLDER/NAME``."""
+        """Read a table of the report, or one of an analysis: ``FOLDER/NAME``."""
         return self.results.table(f"{name}.csv" if "/" in name else f"tables/{name}.csv")
 
     def banner(self) -> html.Html:

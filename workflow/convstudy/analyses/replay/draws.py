@@ -75,8 +75,8 @@ def tabulate(replayed: Mapping[Any, Studies]) -> "pd.DataFrame":
     """Say how often each statement holds.
 
     Args:
-        replayed: By the replicate that is left out (None: none is): what `replay.replay` gives, for
-            each study of `DESIGNS`.
+        replayed: By the replicate that is left out (None: none is): what `replay` gives, for each
+            study of `DESIGNS`.
 
     Returns:
         A row a claim and table: ``claim``, ``left_out``, ``studies``, ``share`` of studies where it

@@ -40,7 +40,7 @@ PRUNERS: dict[str, dict[str, Any]] = {
     "median": {"name": "median", "startup_trials": 5, "warmup_steps": 0},
     "hyperband": {"name": "hyperband", "warmup_steps": 0},
 }
-# From these a study's seed is drawn; `search.sampler` multiplies it.
+# From these a study's seed is drawn; `sampling.sampler` multiplies it.
 _SEEDS = 100_000
 
 
@@ -101,7 +101,7 @@ def read_curves(curves: "pd.DataFrame") -> CurveTable:
     """Read the table's learning curves.
 
     Args:
-        curves: ``curves.csv`` of the table: see `convstudy.analyses.module_table.numbers.COLUMNS`.
+        curves: ``curves.csv`` of the table: see `numbers.columns.yaml`.
 
     Raises:
         UserError: If a module has no curve.
@@ -204,7 +204,7 @@ def _search(settings: Mapping[str, Any], take: "_ReplicateOrder", folder: Path) 
 
 
 class _TableCurve:
-    """Stands in for `curves.Curve`: gives the epochs that the table has."""
+    """Stands in for `Curve`: gives the epochs that the table has."""
 
     identity: ClassVar = {"replayed": True}
     ended = None
