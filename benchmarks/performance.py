@@ -40,6 +40,8 @@ from convstudy.core.progress import duration
 from convstudy.data.dataset import Dataset, load_arrays, prepare
 from convstudy.layers import models
 from convstudy.layers.kinds import KINDS, Layer
+from convstudy.training.engine import kernels as engine_kernels
+from convstudy.training.engine import tensorflow as tensorflow_steps
 from convstudy.training.engine.backends import use_backend
 from convstudy.training.engine.engine import TEST_BATCH_SIZE, Engine
 from convstudy.training.engine.steps import draw_augmentation
@@ -98,9 +100,9 @@ class Project:
         if precision == "mixed_bfloat16":
             require_bfloat16(layers)
         if kernels == "Keras's":
-            kernels.training_kernels = lambda model: contextlib.nullcontext()
+            tensorflow_steps.training_kernels = lambda model: contextlib.nullcontext()
         elif kernels == "pointwise Keras's":
-            kernels._is_pointwise = lambda layer: False
+            engine_kernels._is_pointwise = lambda layer: False
         self.images = len(dataset.train_images)
         self.engine = Engine(compiled(layers), dataset, batch, "none", **how)
 

@@ -70,9 +70,11 @@ def measure() -> Iterator[dict[str, Any]]:
     python = sys.executable
     snakemake = command(python, "-m", "snakemake", "--dry-run", "--quiet", "all")
     yield repeated("Snakemake reads the workflow (a cluster job does so twice)", snakemake)
-    imports = "from convstudy import search, data, gpus, logs"
+    imports = "from convstudy.provenance import job; from convstudy.search import study"
     yield repeated("a search job's imports, Optuna among them", command(python, "-c", imports))
-    backend = "from convstudy.engine import use_backend; use_backend('tensorflow', 'cpu')"
+    backend = (
+        "from convstudy.training.engine import backends as b; b.use_backend('tensorflow', 'cpu')"
+    )
     yield repeated("TensorFlow's import", command(python, "-c", backend))
 
     chosen = config()

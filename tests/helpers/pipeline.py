@@ -55,7 +55,7 @@ class Project:
         self.tiny = tiny or TINY
         folder.mkdir(exist_ok=True)
         # workflow/profiles is a link to the profiles.
-        for name in {*SOURCES, "profiles"}:
+        for name in SOURCES:
             if (root / name).is_dir():
                 shutil.copytree(root / name, folder / name, symlinks=True)
             else:

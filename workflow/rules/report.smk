@@ -75,7 +75,8 @@ rule plot_figures:
     benchmark:
         "results/benchmarks/plot_figures.tsv"
     params:
-        code=code_of("plot_figures"),
+        # What draws is found by its folder, and not by imports.
+        code=code_digest(),
     message:
         "Drawing the figures"
     script:

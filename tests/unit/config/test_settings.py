@@ -52,11 +52,11 @@ def test_every_key_is_described_in_the_schema_and_in_the_readme(root):
     readme = (root / "config/README.md").read_text()
 
     def walk(part):
-        part = settings._resolved(part)
+        part = settings.resolved(part)
         assert part["description"], part
         for name, below in part.get("properties", {}).items():
             assert f"`{name}`" in readme, name
-            below = settings._resolved(below)
+            below = settings.resolved(below)
             assert {"type", "enum"} & below.keys()
             assert {"default", "properties", "additionalProperties"} & below.keys(), name
             walk(below)

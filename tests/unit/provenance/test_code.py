@@ -92,3 +92,23 @@ def test_init_files_import_nothing(root):
     for path in (root / "workflow/convstudy").rglob("__init__.py"):
         [docstring] = ast.parse(path.read_text()).body
         assert isinstance(docstring.value, ast.Constant)
+
+
+def test_who_finds_modules_by_their_place_is_hashed_whole(root):
+    """Imports say nothing of the figures, tables and sentences of the analyses."""
+    package, rules = root / "workflow/convstudy", root / "workflow/rules"
+    found = [
+        script.name
+        for script in (root / "workflow/scripts").glob("*.py")
+        if package / "report/parts.py" in code.imported(script, package)
+    ]
+    assert "plot_figures.py" in found
+    # The notebook imports what it shows.
+    for name in (*found, "render_report.py"):
+        [rule] = [
+            text
+            for path in rules.glob("*.smk")
+            for text in path.read_text().split("\nrule ")
+            if f"scripts/{name}" in text
+        ]
+        assert "code=code_digest()," in rule, name

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 from convstudy import __main__ as commands
-from convstudy.config import settings
+from convstudy.config import schema, settings
 from convstudy.core.errors import UserError
-from convstudy.core.files import read_json, write_json
+from convstudy.core.files import file_digest, read_json, write_json
 from convstudy.results import reference_runs
 from convstudy.results.run import Results, result_files
 from helpers.pipeline import without_slurm
@@ -37,6 +37,18 @@ def test_a_recorded_run_is_a_results_folder_with_its_config(run: Results):
     about = read_json(read.folder / "reference.json")
     assert set(about["sha256"]) == {*result_files(STUDIES), "claims.csv", "config.yaml"}
     assert about["command"].startswith("snakemake --cores all --configfile")
+
+
+def test_recorded_configs_are_of_todays_settings_and_files_are_as_recorded(root: Path):
+    abouts = sorted((root / "results/reference").glob("*/reference.json"))
+    assert len(abouts) >= 4
+    for about in abouts:
+        config = yaml.safe_load((about.parent / "config.yaml").read_text())
+        assert not settings.drop_gone(config), about
+        filled = settings.filled(config)
+        assert not list(schema.schema_mistakes(filled, schema.schema(), "it")), about
+        digests = read_json(about)["sha256"]
+        assert {name: file_digest(about.parent / name) for name in digests} == digests, about
 
 
 def test_the_recorded_command_still_plans_the_run(root: Path, real_data: Path):

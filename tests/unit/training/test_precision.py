@@ -157,7 +157,7 @@ def test_what_is_in_float32():
         model.optimizer.build(model.trainable_variables)
         by_name = {layer.name: layer for layer in model.layers}
         with kernels.training_kernels(model):
-            normalised, mean, variance = kernels._moments(
+            normalised, mean, variance = kernels._batch_norm(
                 keras.ops.ones((2, 4, 4, 8), "bfloat16"),
                 by_name["stage1_adjust_norm"].gamma,
                 by_name["stage1_adjust_norm"].beta,

@@ -30,7 +30,7 @@ def schema() -> dict[str, Any]:
     return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
 
 
-def _resolved(part: dict[str, Any]) -> dict[str, Any]:
+def resolved(part: dict[str, Any]) -> dict[str, Any]:
     """Follow a reference within the schema."""
     if "$ref" not in part:
         return part

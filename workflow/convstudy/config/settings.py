@@ -1,4 +1,4 @@
-"""The config: defaults, checks against the schema and across keys, distance from the article."""
+"""The config: defaults, checks against the schema and across keys."""
 
 import copy
 import importlib.util
@@ -9,7 +9,7 @@ from typing import Any
 
 from convstudy.article import facts
 from convstudy.config import analyses
-from convstudy.config.schema import _resolved, schema, schema_mistakes
+from convstudy.config.schema import resolved, schema, schema_mistakes
 from convstudy.core import environment, gpus
 from convstudy.core.errors import UserError
 
@@ -103,14 +103,14 @@ def _plain(value: Any) -> Any:
 
 def _with_defaults(value: Any, part: dict[str, Any]) -> Any:
     """Fill in what a section lacks; what is wrong stays for the check to find."""
-    part = _resolved(part)
+    part = resolved(part)
     if not isinstance(value, dict) or part.get("type") != "object":
         return value
     others = part.get("additionalProperties")
     if isinstance(others, dict):
         return {key: _with_defaults(item, others) for key, item in value.items()}
     for key, below in part["properties"].items():
-        below = _resolved(below)
+        below = resolved(below)
         # A recipe's keys have no defaults: what it leaves out is as in `training`.
         if key not in value and ("default" in below or below.get("type") == "object"):
             value[key] = copy.deepcopy(below.get("default", {}))

@@ -14,9 +14,6 @@ from typing import Any
 
 from convstudy.core import gpus
 
-# On what was measured, a column each.
-WHERE = ("device", "processor", "threads", "backend", "precision")
-
 PACKAGES = (
     "snakemake keras tensorflow tensorflow-cpu jax torch optuna numpy pandas seaborn "
     "matplotlib papermill nbconvert"

@@ -1,4 +1,4 @@
-"""CIFAR-10 from where it is to be had, checked, as arrays with a digest."""
+"""Where CIFAR-10 comes from: a folder, Keras, or made-up images."""
 
 import hashlib
 import io

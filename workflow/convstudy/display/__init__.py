@@ -1,4 +1,4 @@
 """How numbers, tables and figures look: forms, columns, colours, axes.
 
-Imports `layers` and `results`. What is shown is the business of `analyses` and `report`.
+Imports `core`, `layers` and `results`. What is shown is the business of `analyses` and `report`.
 """

@@ -1,4 +1,4 @@
-"""Figures: results in, Matplotlib figures out, in one style.
+"""The style of all figures.
 
 A layer kind has the same colour in every figure. The colours are told apart with any kind of
 colour vision, and no figure says something by colour alone.
@@ -168,7 +168,7 @@ def letters(module: str) -> str:
     return " ".join(kind[0].upper() for kind in module.split("-"))
 
 
-def _short_number(value: float, _position: int | None = None) -> str:
+def short_number(value: float, _position: int | None = None) -> str:
     """Write 15,000 as 15 k and 1,500,000 as 1.5 M."""
     if value >= 1e6:
         return f"{value / 1e6:g} M"
@@ -185,7 +185,7 @@ def plain_ticks(axis: Any) -> None:
     low, high = axis.get_view_interval()
     short = high < 5 * low
     axis.set_major_locator(MaxNLocator(nbins=4) if short else LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(_short_number)
+    axis.set_major_formatter(short_number)
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -193,7 +193,6 @@ def save(figure: "Figure", stem: str | Path, suffixes: Sequence[str] = ("svg", "
     """Write a figure as PNG, at two pixels a point, and as SVG, each whole or not at all.
 
     Args:
-        figure: Drawn by this module or another.
         stem: Path without suffix.
         suffixes: In which forms.
     """

@@ -10,7 +10,6 @@ from convstudy.layers.kinds import KINDS
 from convstudy.layers.models import POSITIONS
 from convstudy.stats import intervals
 from convstudy.training import record
-from convstudy.training.record import right
 
 # With which all modules are compared.
 CONV = "conv-conv-conv"
@@ -41,7 +40,9 @@ def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     deviations = done["test_accuracy_best"] - best.transform("mean")
     if not dof or np.allclose(deviations, 0):
         return found.assign(low=np.nan, high=np.nan, error=np.nan), 0
-    ends = [intervals.accuracy_interval(right(part, "test_accuracy_best")) for _, part in groups]
+    ends = [
+        intervals.accuracy_interval(record.right(part, "test_accuracy_best")) for _, part in groups
+    ]
     found["low"], found["high"] = np.transpose(ends)
     found["error"] = np.sqrt((deviations**2).sum() / dof / found["replicates"])
     return found, dof

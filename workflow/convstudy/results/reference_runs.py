@@ -69,7 +69,8 @@ def record(results: Results, folder: Path) -> None:
     names = [*result_files(results.studies_planned), "claims.csv"]
     found = [path for path in map(results.folder.joinpath, names) if path.is_file()]
     for name in results.analyses:
-        found += [path for path in (results.folder / name).glob("*.*") if path.is_file()]
+        for pattern in ("[!.]*.csv", "[!.]*.md"):
+            found += sorted((results.folder / name).glob(pattern))
     trained = _finished_curves(results)
     if len(found) + len(trained) <= len(ABOUT):
         raise UserError(

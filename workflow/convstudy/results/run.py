@@ -136,7 +136,8 @@ class Results:
         path = self.folder / name
         if not path.is_file():
             raise UserError(
-                f"results/{name} is missing; let the workflow make it: snakemake {name}"
+                f"results/{name} is missing; let the workflow make it:"
+                f" snakemake --cores all results/{name}"
             )
         return path
 

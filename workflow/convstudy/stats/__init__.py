@@ -1,4 +1,4 @@
-"""Every interval and test, one function a method, each with its source.
+"""The methods of every interval and test, one function each, with its source.
 
-Imports `core`. Takes numbers and arrays; which column they are of is not its business.
+Imports no other room. Takes numbers and arrays; which column they are of is not its business.
 """

@@ -20,11 +20,6 @@ MEASURED = (
 
 # Which images were right, by the accuracy that is the mean of them.
 RIGHT_OF = {"test_accuracy_best": "right_best", "test_accuracy_last": "right_last"}
-RIGHT = {
-    "test_images": "number of test images",
-    "right_best": "which test images were right after the best epoch: a bit an image, in base 64",
-    "right_last": "the same after the last epoch",
-}
 
 
 def pack(right: np.ndarray) -> str:
@@ -119,7 +114,8 @@ def tabulate(
     Args:
         descriptions: What `Curve.describe` gives, with what `about` reads besides.
         about: Gives a row's first columns. Those of the measured accuracies follow (`summarise`).
-        ending: Fields of a description that come next. The last columns are `RIGHT`.
+        ending: Fields of a description that come next. The last columns are
+            ``test_images`` and the values of `RIGHT_OF`.
     """
     import pandas as pd
 

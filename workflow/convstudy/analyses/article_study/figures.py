@@ -122,8 +122,8 @@ def parameters_accuracy(results: Results) -> Figure:
     for one in axes[0]:
         one.set_xscale("log")
         one.set_xlabel("parameters (logarithmic)")
-        one.xaxis.set_major_formatter(style._short_number)
-        one.xaxis.set_minor_formatter(style._short_number)
+        one.xaxis.set_major_formatter(style.short_number)
+        one.xaxis.set_minor_formatter(style.short_number)
         one.tick_params(axis="x", which="minor", labelsize=8)
         _thin_out_minor_labels(one)
         one.margins(x=0.15, y=0.08)

@@ -1,4 +1,4 @@
-"""Figures of honest accuracy."""
+"""The figure of the choice of the epoch."""
 
 from matplotlib.figure import Figure
 

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from convstudy.core.environment import WHERE
 from convstudy.core.progress import Progress
 from convstudy.layers.kinds import KINDS
 from convstudy.layers.models import POSITIONS
 from convstudy.results.accuracies import DRAWS, draw_means, means, resolution
 
 logger = logging.getLogger(__name__)
+
+# On what was measured, a column each.
+WHERE = ("device", "processor", "threads", "backend", "precision")
 
 # What a penalty can be on, and the column that has it.
 QUANTITIES = {

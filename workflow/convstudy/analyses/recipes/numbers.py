@@ -37,9 +37,8 @@ def compare(trainings: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row a recipe and kind, plain recipes first, of these the one that comes closest:
-        ``recipe``, ``plain``, what
-        `against_article` gives, and ``distance``: the root mean square of the recipe's three
-        differences.
+        ``recipe``, ``plain``, what `against_article` gives, and ``distance``: the root mean square
+        of the recipe's three differences.
     """
     rows = []
     for (recipe, kind), mine in trainings.groupby(["recipe", "kind"], sort=False):

@@ -64,7 +64,7 @@ def score(trials: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     completed, its regret is that of a module drawn at random.
 
     Args:
-        trials: See `replay`.
+        trials: See `studies.replay`.
         known: See `module_quality`.
 
     Returns:

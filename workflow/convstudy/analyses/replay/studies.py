@@ -21,11 +21,10 @@ from convstudy.core.errors import UserError
 from convstudy.core.progress import Progress
 from convstudy.layers.kinds import KINDS
 
-logger = logging.getLogger(__name__)
-
 if TYPE_CHECKING:
     import pandas as pd
 
+logger = logging.getLogger(__name__)
 
 # Optuna's defaults, which were those of Optuna 0.5, too.
 _TPE = {"name": "tpe", "startup_trials": 10}
@@ -101,7 +100,7 @@ def read_curves(curves: "pd.DataFrame") -> CurveTable:
     """Read the table's learning curves.
 
     Args:
-        curves: ``curves.csv`` of the table: see `numbers.columns.yaml`.
+        curves: ``curves.csv`` of the table: see module_table's columns.
 
     Raises:
         UserError: If a module has no curve.

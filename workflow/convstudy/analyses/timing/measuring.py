@@ -1,4 +1,8 @@
-"""Times of modules and layers, measured in turn."""
+"""Times of all modules, and of single layers over channels and feature-map sizes, measured.
+
+Everything that is compared is measured in turn, round by round, so that a machine which slows down
+for a while slows all of it. What is compiled or allocated on a first call is no part of a time.
+"""
 
 import logging
 import math

@@ -1,7 +1,5 @@
-"""Measured times: of all modules, and of single layers over channels and feature-map sizes.
+"""Measured times put together: of modules beside their counts, of layers where they cross.
 
-Everything that is compared is measured in turn, round by round, so that a machine which slows down
-for a while slows all of it. What is compiled or allocated on a first call is no part of a time.
 Where things lie in memory differs from process to process and stays for its life, so the interval
 of a time is that over several processes.
 """
@@ -79,7 +77,7 @@ def crossovers(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     counts with logarithmic axes.
 
     Args:
-        parts: What `measure_layers` gives in each process.
+        parts: What `measuring.measure_layers` gives in each process.
 
     Returns:
         A row a size and pass. ``outcome`` is ``crosses``, ``always faster`` or ``never faster`` (of
