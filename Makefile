@@ -17,7 +17,7 @@ LOCK := $(if $(EXTRA),locks/$(EXTRA).lock,requirements.lock)
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help setup report evidence derive test golden benchmark benchmark-short lint format lock clean
+.PHONY: help setup report evidence derive test settings golden benchmark benchmark-short lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -47,6 +47,9 @@ derive: $(READY) ## make tables and claims of a recorded run anew, without train
 
 test: $(READY) ## run the tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest
+
+settings: $(READY) ## write config.yaml, its README's tables and the JSON schema from the settings' classes
+	$(BIN)/python -m convstudy settings
 
 golden: $(READY) ## renew tests/golden and docs/report.html, after a change that is meant
 	$(BIN)/python tests/unit/test_golden_master.py

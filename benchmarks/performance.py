@@ -32,7 +32,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from convstudy.config import settings
 from convstudy.core import gpus
 from convstudy.core.environment import now, processor, unit
 from convstudy.core.files import write_csv, write_text
@@ -46,6 +45,7 @@ from convstudy.training.engine.backends import use_backend
 from convstudy.training.engine.engine import TEST_BATCH_SIZE, Engine
 from convstudy.training.engine.steps import draw_augmentation
 from convstudy.training.precision import require_bfloat16
+from convstudy.training.settings import BFLOAT16_UNITS
 from document import ROOT, config, machine, markdown, packages, with_parts
 
 FOLDER = ROOT / "docs/performance"
@@ -394,7 +394,7 @@ def short() -> pd.DataFrame:
     # Not on a GPU.
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     precisions = ["float32", "mixed_bfloat16"]
-    if unit() not in settings.BFLOAT16_UNITS:
+    if unit() not in BFLOAT16_UNITS:
         print(f"{unit()} does not multiply bfloat16: float32 alone", flush=True)
         precisions.remove("mixed_bfloat16")
     rows: list[dict[str, Any]] = []

@@ -6,7 +6,7 @@ The configs are laid over config/config.yaml, the later over the earlier. The cu
 store in results/, where a run of the workflow finds them, and what is done can be recorded at any
 time: python -m convstudy record NAME. The cheapest networks come first. Stop it, or kill it,
 whenever you like; the same command goes on from there. It needs little: NumPy, Keras with
-TensorFlow or JAX, PyYAML, jsonschema, filelock, pyarrow and Pillow.
+TensorFlow or JAX, PyYAML, pydantic, filelock, pyarrow and Pillow.
 """
 
 import argparse

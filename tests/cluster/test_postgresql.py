@@ -9,10 +9,10 @@ from collections import Counter
 import optuna
 import pandas as pd
 import pytest
-from convstudy.config import settings
 from convstudy.core.errors import UserError
 from convstudy.search import storages
 from convstudy.search.export import export
+from convstudy.search.settings import postgres_url
 from helpers.paths import with_helpers
 from helpers.pipeline import Project
 from helpers.search import search
@@ -167,7 +167,7 @@ def test_a_server_that_is_not_there_is_one_line(tmp_path, postgres, monkeypatch)
 def test_a_wrong_url_is_not_repeated(monkeypatch, url):
     monkeypatch.setenv("CONVSTUDY_STORAGE", url)
     with pytest.raises(UserError, match="allowed is postgresql://USER@HOST/DATABASE") as caught:
-        settings.postgres_url()
+        postgres_url()
     assert "hidden" not in str(caught.value)
 
 

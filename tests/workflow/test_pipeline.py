@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 import zipfile
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
+from convstudy.config import settings
 from convstudy.core.files import file_digest, read_json
 from convstudy.provenance.job_records import ARCHIVE
 from helpers.pipeline import Project
@@ -190,7 +193,7 @@ def test_a_stopped_run_goes_on_with_the_same_results(root, project, tmp_path, ho
     ("key", "config", "line"),
     [
         ("equality", {"model": {"width": -1}}, "model.width"),
-        ("equal", {}, "equal is no key; allowed here are topic, basis, file"),
+        ("equal", {}, ": equal: no such key; allowed here are id, topic, statement"),
     ],
 )
 def test_a_mistake_in_config_or_claims_stops_before_any_job(root, tmp_path, key, config, line):
@@ -202,6 +205,59 @@ def test_a_mistake_in_config_or_claims_stops_before_any_job(root, tmp_path, key,
     assert line in output
     assert "Traceback" not in output
     assert "rule " not in output
+
+
+NONSENSE = 10**30 + 0.5
+
+
+def everything_wrong(section, misspelt):
+    """Give nonsense for every key, or misspell it; the sections stay."""
+    return {
+        f"{key}x" if misspelt and not isinstance(value, dict) else key: (
+            everything_wrong(value, misspelt) if isinstance(value, dict) and value else NONSENSE
+        )
+        for key, value in section.items()
+    }
+
+
+@pytest.mark.parametrize("misspelt", [False, True])
+def test_every_wrong_key_is_named_before_any_job(root, tmp_path, misspelt):
+    project = Project(root, tmp_path)
+    wrong = everything_wrong(settings.validate({}, this_machine=False), misspelt)
+    project.tiny = {}
+    code, output = project.run(**wrong)
+    assert code != 0
+    assert "Traceback" not in output
+    assert "rule " not in output
+    tree = yaml.compose((project.folder / "tiny.yaml").read_text())
+
+    def leaves(node, path=""):
+        for key, value in node.value:
+            if isinstance(value, yaml.MappingNode):
+                yield from leaves(value, f"{path}{key.value}.")
+            else:
+                yield key.start_mark.line + 1, f"{path}{key.value}"
+
+    expected = [(f"tiny.yaml:{line}", key) for line, key in leaves(tree)]
+    said = [line.strip().split(": ") for line in output.splitlines()]
+    found = {(place, key) for place, key, *_ in (line for line in said if len(line) > 2)}
+    assert len(expected) > 60
+    assert [one for one in expected if one not in found] == []
+
+
+def test_what_is_printed_is_what_is_recorded_and_what_jobs_get(project, monkeypatch):
+    project.succeed("results/run.json")
+    command = [sys.executable, "-m", "convstudy", "config", "tiny.yaml"]
+    said = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=True)
+    printed = yaml.safe_load(said.stdout)
+    recorded = read_json(project.folder / "results/run.json")["config"]
+    assert {**recorded["data"], "directory": None} == printed["data"]
+    assert {**recorded, "data": printed["data"], "report": printed["report"]} == printed
+    # A job that finds other settings than the run began with does nothing.
+    monkeypatch.setenv("CONVSTUDY_CONFIG", "other")
+    code, output = project.run("--dry-run")
+    assert code != 0
+    assert "tiny.yaml: changed since the run began; start the run again" in output
 
 
 def test_real_images(root, real_data, tmp_path):

@@ -6,7 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from convstudy.config import document, settings
 from convstudy.core.errors import UserError
+from convstudy.core.files import write_text
 from convstudy.core.progress import duration
 from convstudy.results import reference_runs
 from convstudy.results.run import Results
@@ -35,6 +37,21 @@ def prune_curves(chosen: argparse.Namespace) -> None:
     print(f"freed {freed / 1e6:.1f} MB in {chosen.store}")
 
 
+def print_config(chosen: argparse.Namespace) -> None:
+    """Check settings and print all of them, as every job gets them."""
+    import yaml
+
+    config = settings.read([document.FOLDER / "config.yaml", *chosen.files], this_machine=False)
+    print(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), end="")
+
+
+def write_settings(_: argparse.Namespace) -> None:
+    """Write config.yaml, the tables of its README and the JSON schema, from the classes."""
+    for path, text in document.documents().items():
+        write_text(path, text)
+        print(f"wrote {path}")
+
+
 def record(chosen: argparse.Namespace) -> None:
     """Record what is finished in results/ under a name, for others to compare with."""
     folder = chosen.into / chosen.name
@@ -50,6 +67,15 @@ def record(chosen: argparse.Namespace) -> None:
     print(f"recorded in {folder}; commit it, and the next report shows it")
 
 
+COMMANDS = {
+    "config": print_config,
+    "settings": write_settings,
+    "curves": list_curves,
+    "prune": prune_curves,
+    "record": record,
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do what the command line asks for.
 
@@ -58,9 +84,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog="python -m convstudy", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, do in (("curves", list_curves), ("prune", prune_curves), ("record", record)):
+    for name, do in COMMANDS.items():
         command = commands.add_parser(name, help=do.__doc__, description=do.__doc__)
         command.set_defaults(do=do)
+        if do is print_config:
+            what = "laid over config/config.yaml, the later over the earlier"
+            command.add_argument("files", nargs="*", type=Path, metavar="FILE", help=what)
+        if do in (print_config, write_settings):
+            continue
         if do is record:
             command.add_argument("name", help="lower-case letters, digits and hyphens")
             command.add_argument("--results", type=Path, default=Path("results"), help="of a clone")

@@ -1,20 +1,35 @@
 """The config, checked, and what several rules ask of it and of the workflow."""
 
+import os
 import signal
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from convstudy.config import analyses, settings
+from convstudy.config import analyses, settings, yaml_file
 from convstudy.core.errors import UserError
 from convstudy.provenance.code import code_digest
-from convstudy.provenance.job_records import RECORDS
+from convstudy.provenance.job_records import RECORDS, settings_digest
+
+# Snakemake lists the files of the command line first, which lie over the workflow's own.
+OVERLAYS = workflow.overwrite_configfiles
+CONFIG_FILES = [*workflow.configfiles[len(OVERLAYS) :], *OVERLAYS]
 
 # A cluster's login node need not have what its jobs will have, a GPU for example.
 try:
-    config = settings.validate(config, this_machine=not workflow.non_local_exec)
+    config = settings.validate(
+        config,
+        [yaml_file.read(Path(path)) for path in CONFIG_FILES],
+        this_machine=not workflow.non_local_exec,
+    )
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+# A job reads the files again: it must find what they said when the run began.
+if os.environ.setdefault("CONVSTUDY_CONFIG", settings_digest(config)) != settings_digest(config):
+    raise WorkflowError(
+        f"{', '.join(map(str, CONFIG_FILES))}: changed since the run began; start the run again"
+    )
 
 # SLURM's warning before a job's end goes to all of the job's processes. The script heeds it; the
 # Snakemake around it must outlive it.

@@ -49,34 +49,34 @@ def test_no_figure_of_the_article_stands_in_the_claims_themselves():
 @pytest.mark.parametrize(
     ("keys", "line"),
     [
-        ({"order": {}}, "claim one: order is no key; allowed here are topic, basis, file"),
+        ({"order": {}}, "claim one: order: no such key; allowed here are id, topic, statement"),
         (
             {"ordering": {"values": [A, B], "vales": []}},
-            "claim one: ordering.vales is no key; allowed here are values; did you mean",
+            "claim one: ordering.vales: no such key; allowed here are values; did you mean",
         ),
-        ({"ordering": None}, "claim one: it has no equality or tolerance or ordering or"),
-        (interval(A, below=2), "claim one has ordering and interval; allowed is one of them"),
+        ({"ordering": None}, "claim one: it has none of equality, tolerance, ordering, interval; "),
+        (interval(A, below=2), "claim one: it has ordering and interval; allowed is one of them"),
         ({"refuted_by": None}, "claim one: it has no refuted_by; needed are id"),
-        ({"ordering": {}}, "claim one: ordering has no values; needed are values"),
-        (interval(A), "claim one: interval has no above or below"),
+        ({"ordering": {}}, "claim one: ordering: it has no values; needed are values; add it"),
+        (interval(A), "claim one: interval: it has no above or below"),
         ({"ordering": "b"}, "claim one: ordering: 'b', but allowed is a section with keys"),
         ({"file": "trials.csv"}, "claim one: file: 'trials.csv', but allowed is one of"),
         ({"basis": "guess"}, "claim one: basis: 'guess', but allowed is one of arithmetic"),
         ({"id": "Claim 1"}, "claim Claim 1: id: 'Claim 1', but allowed is lower-case"),
         (equality(A, {}), "claim one: equality.expected: {}, but allowed is a number"),
-        ({"each": [{"kind": 1}, {"kind": 2}]}, "claim one: id stands twice"),
-        ({"draws": "once"}, "claim one has draws; allowed are the claims conv_wins, "),
+        ({"each": [{"kind": 1}, {"kind": 2}]}, "claim one: id: it stands twice"),
+        ({"draws": "once"}, "claim one: draws: allowed are the claims conv_wins, "),
         (
             {"each": [{}], "id": "a_$kind"},
-            "an entry with each uses $kind, which each does not give; add it there",
+            "Ours.claims[0]: it uses $kind, which each does not give; add it there",
         ),
-        ({"each": [{}], "id": "a $"}, "an entry with each has a $ that names nothing; write $$"),
+        ({"each": [{}], "id": "a $"}, "Ours.claims[0]: it has a $ that names nothing; write $$"),
         (
             {"statement": "It has {single_kind.conv.weight}."},
             "claim one: single_kind.conv.weight is no figure of the article; single_kind.conv has"
             " parameters, test_accuracy",
         ),
-        ({"statement": "By {source.author:.x}."}, "claim one: statement has the format '.x'"),
+        ({"statement": "By {source.author:.x}."}, "claim one: statement: it has the format '.x'"),
     ],
 )
 def test_a_mistake_in_the_claims_is_one_line(tmp_path: Path, keys, line: str):
@@ -85,17 +85,23 @@ def test_a_mistake_in_the_claims_is_one_line(tmp_path: Path, keys, line: str):
     head, *lines = str(caught.value).splitlines()
     assert head == f"{tmp_path / 'claims.yaml'} has a mistake:"
     assert len(lines) == 1
-    assert lines[0].strip().startswith(line)
+    place, _, what = lines[0].strip().partition(": ")
+    assert re.fullmatch(rf"{re.escape(str(tmp_path))}/claims.yaml:\d+", place)
+    assert what.startswith(line)
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"- a", "the topics of claims: ['a'], but allowed is a section with keys"),
-        (b"A topic: {}", "A topic has no claims; needed are claims; add it"),
+        (b"- a", "it has no topics; "),
+        (b"A topic: {}", "A topic: it has no claims; needed are claims; add it"),
         (b"- id: [", "is no YAML in line 1"),
-        (b"\xff", "is no YAML: it is not UTF-8"),
-        (None, "is missing; it lists the claims: restore it"),
+        (
+            b"A:\n  claims: []\nA: {}\n",
+            "claims.yaml:3: A: it is already in line 1; allowed is each key",
+        ),
+        (b"\xff", "is no YAML: invalid start byte"),
+        (None, "cannot be read (No such file or directory); name a file that is there"),
     ],
 )
 def test_a_file_that_lists_no_claims_is_one_line(tmp_path: Path, content, words: str):
@@ -104,4 +110,4 @@ def test_a_file_that_lists_no_claims_is_one_line(tmp_path: Path, content, words:
         path.write_bytes(content)
     with pytest.raises(UserError, match=re.escape(words)) as caught:
         ledger.load(path)
-    assert "\n" not in str(caught.value).removeprefix(f"{path} has a mistake:\n")
+    assert "\n" not in str(caught.value).partition(":\n")[2]

@@ -36,7 +36,7 @@ def mistakes(*listed):
 )
 def test_a_name_that_is_no_analysis_is_one_line(name, fix):
     [line] = mistakes(name)
-    assert line.startswith(f"analyses: {name} is none; allowed are ")
+    assert line.startswith(f"analyses[0]: {name} is none; allowed are ")
     assert line.endswith(f"; {fix}")
     assert all(one in line for one in EVERY)
 
@@ -45,7 +45,7 @@ def test_a_name_that_is_no_analysis_is_one_line(name, fix):
 def test_what_an_analysis_is_made_of_must_be_listed_too(name):
     needed = analyses.NEEDS[name]
     assert mistakes(name) == [
-        f"analyses: {name} is made of {' and '.join(needed)}; add {', '.join(needed)}"
+        f"analyses[0]: {name} is made of {' and '.join(needed)}; add {', '.join(needed)}"
     ]
     for missing in needed:
         others = [one for one in needed if one != missing]

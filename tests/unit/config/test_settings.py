@@ -1,12 +1,16 @@
 import copy
-import itertools
+import json
 import math
 import re
+from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
-from convstudy.config import schema, settings
+from convstudy.config import document, settings, yaml_file
+from convstudy.core import environment
 from convstudy.core.errors import UserError
+from convstudy.training import settings as training_settings
 
 
 @pytest.fixture(autouse=True)
@@ -19,52 +23,31 @@ def quick(root):
     return yaml.safe_load((root / "config/config.yaml").read_text())
 
 
-@pytest.fixture(scope="module")
-def article(root):
-    return yaml.safe_load((root / "config/article.yaml").read_text())
+def keys(value, path=()):
+    """Give the path of every key."""
+    for key, below in value.items() if isinstance(value, dict) else ():
+        yield (*path, key)
+        yield from keys(below, (*path, key))
 
 
-def keys(config, prefix=""):
-    """Give the dotted keys that hold a value."""
-    if not isinstance(config, dict):
-        return {prefix.rstrip(".")}
-    return {key for name in config for key in keys(config[name], f"{prefix}{name}.")}
+def test_the_default_config_and_its_documents_are_as_the_classes_say(root, monkeypatch):
+    monkeypatch.chdir(root)
+    for path, text in document.documents().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path}: run make settings"
+    quick = yaml.safe_load(Path("config/config.yaml").read_text())
+    assert settings.validate({}) == settings.validate(quick)
 
 
-def test_the_default_config_writes_out_every_default(quick):
-    filled = settings.validate({})
-    assert filled == settings.validate(quick)
-    # The second study says only what differs from the first.
-    missing = keys(filled) - keys(quick)
-    assert all(key.startswith("search.studies.penalised.") for key in missing), missing
-
-
-def test_every_key_of_the_config_has_a_comment(root):
-    lines = (root / "config/config.yaml").read_text().splitlines()
-    for before, line in itertools.pairwise(lines):
-        name, _, value = line.strip().partition(":")
-        if value and not line.strip().startswith("#") and name not in ("title", "test_images"):
-            explained = before.strip().startswith("#") or "weight: 0.05" in line
-            assert explained, line
-
-
-def test_every_key_is_described_in_the_schema_and_in_the_readme(root):
-    readme = (root / "config/README.md").read_text()
-
-    def walk(part):
-        part = settings.resolved(part)
-        assert part["description"], part
-        for name, below in part.get("properties", {}).items():
-            assert f"`{name}`" in readme, name
-            below = settings.resolved(below)
-            assert {"type", "enum"} & below.keys()
-            assert {"default", "properties", "additionalProperties"} & below.keys(), name
-            walk(below)
-
-    for name, part in schema.schema()["properties"].items():
-        assert f"`{name}`" in readme
-        walk(part)
-    walk(schema.schema()["$defs"]["study"])
+@pytest.mark.parametrize("name", ["article", "beyond", "evidence", "overnight"])
+def test_the_schema_for_editors_accepts_every_config(root, name):
+    found = json.loads((root / "config" / document.SCHEMA).read_text())
+    text = (root / f"config/{name}.yaml").read_text()
+    assert text.startswith(f"# yaml-language-server: $schema={document.SCHEMA}\n")
+    jsonschema.validate(yaml.safe_load(text), found)
+    jsonschema.validate({"search": {"studies": {"penalised": None}}}, found)
+    for wrong in ({"training": {"epochs": 0}}, {"trainnig": {}}, {"model": {"width": 9}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, found)
 
 
 def test_validating_changes_nothing_that_is_given(quick):
@@ -103,18 +86,18 @@ LONG_WARMUP = {"schedule": "cosine", "warmup_epochs": 5}
         ("training.epochs", "8", "epochs: '8', but allowed is a whole number"),
         ("data", None, "data: null, but allowed is a section with keys"),
         ("data.source", "web", "one of auto, real, directory, keras, synthetic"),
-        ("search.studies", {}, "at least one study is needed"),
+        ("search.studies", {}, "it is empty, but one is needed; write my_study: {} below it"),
         ("search.studies.My study", {}, "'My study' is no name for a study"),
         (f"{A}.penalty.unit", 0, f"{A}.penalty.unit: 0"),
         ("data.train_images", 60000, "CIFAR-10 has 50,000"),
         ("data.test_images", 5, "data.test_images: 5"),
         ("training.batch_size", 6000, "there are 5,000 training images"),
-        ("training.optimizer", LONG_WARMUP, "a training or trial has 5 epochs"),
+        ("training.optimizer", LONG_WARMUP, "5, but search.epochs is 5; write warmup_epochs: 4"),
         ("training.optimizer.warmup_epochs", 1, "a constant schedule has none"),
         (f"{A}.trials", 3, f"{A}.sampler.startup_trials: 5, but the study has 3 trials"),
         (f"{A}.pruner.startup_trials", 11, f"{A}.pruner.startup_trials: 11"),
         (f"{A}.pruner.warmup_steps", 5, "so none would be pruned"),
-        ("search.workers", 11, "write at most 10"),
+        ("search.workers", 11, "has 10 trials; write workers: 10"),
         ("data.source", "directory", "no folder is given"),
         pytest.param(
             "data.directory",
@@ -146,7 +129,7 @@ search.storage: sqlite
 def test_a_setting_of_an_earlier_version_gets_one_line(gone):
     key, _, value = gone.partition(": ")
     [_, line] = mistake(config_with(key, value or 1), this_machine=False).splitlines()
-    assert f"{gone} is no {'choice' if value else 'setting'} any more" in line
+    assert f"{key}: {value or 'it'} is gone: it was " in line
     assert re.search("; (remove it|write .*)$", line)
 
 
@@ -164,9 +147,9 @@ def test_the_environment_variable_is_checked(monkeypatch, tmp_path):
 
 
 def test_what_this_machine_lacks_is_a_mistake_only_here(monkeypatch):
-    monkeypatch.setattr(settings.gpus, "names", list)
-    monkeypatch.setattr(settings.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(settings.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(training_settings.gpus, "names", list)
+    monkeypatch.setattr(training_settings.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(training_settings.os, "cpu_count", lambda: 2)
     for training, line in (
         ({"backend": "jax"}, "run make setup EXTRA=jax"),
         ({"device": "gpu"}, "write device: auto"),
@@ -177,19 +160,182 @@ def test_what_this_machine_lacks_is_a_mistake_only_here(monkeypatch):
 
 
 def test_bfloat16_is_for_processors_that_multiply_it(monkeypatch):
-    monkeypatch.setattr(settings.gpus, "names", list)
-    monkeypatch.setattr(settings.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(training_settings.gpus, "names", list)
+    monkeypatch.setattr(training_settings.importlib.util, "find_spec", lambda name: name)
     bfloat16 = {"training": {"precision": "mixed_bfloat16"}}
     for unit in ("AMX", "AVX512-BF16"):
-        monkeypatch.setattr(settings.environment, "unit", lambda unit=unit: unit)
+        monkeypatch.setattr(environment, "unit", lambda unit=unit: unit)
         settings.validate(bfloat16)
     on_jax = {"training": {"precision": "mixed_bfloat16", "backend": "jax"}}
     assert "jax computes it in another precision on a CPU; write backend: " in mistake(on_jax)
-    monkeypatch.setattr(settings.environment, "unit", lambda: "AVX-512")
-    monkeypatch.setattr(settings.environment, "processor", lambda: "Some CPU, AVX-512")
+    monkeypatch.setattr(environment, "unit", lambda: "AVX-512")
+    monkeypatch.setattr(environment, "processor", lambda: "Some CPU, AVX-512")
     line = mistake(bfloat16)
     assert "this processor (Some CPU, AVX-512) does not multiply it" in line
     assert "write precision: float32" in line
-    monkeypatch.setattr(settings.gpus, "names", lambda: ["a GPU"])
+    monkeypatch.setattr(training_settings.gpus, "names", lambda: ["a GPU"])
     settings.validate(bfloat16)
     settings.validate(on_jax)
+
+
+EVERY = list(keys(settings.validate({}, this_machine=False)))
+NAMED = [("search", "studies"), ("recipes", "compared")]
+
+
+def changed(path, rename=None, value=None):
+    """Make the whole default config with one key of another name or value."""
+    config = settings.validate({}, this_machine=False)
+    part = config
+    for key in path[:-1]:
+        part = part[key]
+    found = part.pop(path[-1])
+    part[rename or path[-1]] = found if rename else value
+    return config
+
+
+@pytest.mark.parametrize("path", [path for path in EVERY if path[:-1] not in NAMED], ids=".".join)
+def test_every_key_is_refused_when_misspelt(path):
+    wrong = f"{path[-1]}x"
+    [_, line] = mistake(changed(path, rename=wrong), this_machine=False).splitlines()
+    where = ".".join((*path[:-1], wrong))
+    assert line.startswith(f"  {where}: no such key; allowed here are ")
+    assert line.endswith(f"; did you mean {path[-1]}?")
+
+
+@pytest.mark.parametrize("path", EVERY, ids=".".join)
+def test_every_key_is_refused_when_nonsense(path):
+    refusals = 0
+    for nonsense in ([[]], "nonsense", 1.5, -1, True, {"x": None}):
+        try:
+            valid = settings.validate(changed(path, value=nonsense), this_machine=False)
+        except UserError as error:
+            refusals += 1
+            _, *lines = str(error).splitlines()
+            assert all(".".join(path) in line for line in lines), lines
+            continue
+        # Some nonsense is right somewhere; it is then taken as it is.
+        for key in path:
+            valid = valid[key]
+        assert (type(valid), valid) == (type(nonsense), nonsense)
+    assert refusals >= 4
+
+
+STRICT = {
+    "training.epochs": ("8", 8.0, True),
+    "training.label_smoothing": ("0.5", False),
+    "training.jit_compile": (1, 0, "yes", "true"),
+    f"{A}.sampler.multivariate": (1, "yes", 1.0),
+    "data.train_images": ("null", 5000.0),
+    "report.title": (3, True),
+}
+
+
+@pytest.mark.parametrize("key", STRICT)
+def test_no_value_becomes_another_one(key):
+    for value in STRICT[key]:
+        assert f"{key}: " in mistake(config_with(key, value), this_machine=False)
+
+
+@pytest.mark.parametrize("width", [1, 1.0])
+def test_a_number_stays_what_it_is(width):
+    """Keys of curves and studies are digests of it."""
+    [found] = [settings.validate(config_with("model.width", width))["model"]["width"]]
+    assert type(found) is type(width)
+
+
+def files(folder, *texts):
+    paths = []
+    for number, text in enumerate(texts):
+        paths.append(folder / f"{number}.yaml")
+        paths[-1].write_text(text)
+    return paths
+
+
+def refused(*paths):
+    with pytest.raises(UserError) as caught:
+        settings.read(paths, this_machine=False)
+    return str(caught.value).splitlines()
+
+
+def test_each_mistake_says_its_file_and_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = "training:\n  epochs: 8\n  optimizer:\n    name: adm\nsearch: {workers: 99}\n"
+    second = "modle: {}\ntraining:\n  # Too few\n  epochs: 0\n"
+    head, *lines = refused(*files(tmp_path, first, second))
+    assert head == "the config has mistakes:"
+    assert [line.strip().split(": ")[:2] for line in lines] == [
+        ["0.yaml:4", "training.optimizer.name"],
+        ["1.yaml:1", "modle"],
+        ["1.yaml:4", "training.epochs"],
+    ]
+    assert lines[0].endswith("; write name: adam")
+    # What no file says stands where the section around it does.
+    [_, line] = refused(*files(tmp_path, "search:\n  studies:\n    a:\n      trials: 3\n"))[:2]
+    assert line.strip().startswith("0.yaml:3: search.studies.a.sampler.startup_trials: 5, but")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("data: {}\nmodel: {}\ndata: {}\n", ":3: data: it is already in line 1;"),
+        ("model:\n  width: 1\n  width: 2\n", ":3: model.width: it is already in line 2;"),
+        ("model: {width: 1, width: 1}\n", ":1: model.width: it is already in line 1;"),
+        ("a: &a {x: 1}\nb:\n  <<: *a\n  <<: *a\n", ":4: b.<<: it is already in line 3;"),
+        ("a:\n- x: 1\n  x: 2\n", ":3: a.0.x: it is already in line 2;"),
+    ],
+)
+def test_a_key_that_is_written_twice_is_refused_with_both_lines(tmp_path, text, line):
+    [path] = files(tmp_path, text)
+    head, found = refused(path)
+    assert head == f"{path} has a key twice:"
+    assert found.startswith(f"  {path}{line}")
+
+
+def test_a_key_beside_a_merged_one_is_not_written_twice(tmp_path):
+    text = "search:\n  studies:\n    a: &a {trials: 20}\n    b:\n      <<: *a\n      trials: 30\n"
+    studies = settings.read(files(tmp_path, text), this_machine=False)["search"]["studies"]
+    assert {name: study["trials"] for name, study in studies.items()} == {"a": 20, "b": 30}
+
+
+@pytest.mark.parametrize(
+    "path", ["config/*.yaml", "profiles/*/*.yaml", "results/reference/*/config.yaml"]
+)
+def test_no_file_that_is_shipped_has_a_key_twice(root, path):
+    """Snakemake reads profiles before the workflow can look at them."""
+    found = list(root.glob(path))
+    assert found
+    for one in found:
+        yaml_file.read(one)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "name"), [("search", "studies", "penalised"), ("recipes", "compared", "sgd")]
+)
+def test_null_removes_what_has_a_name(tmp_path, root, section, key, name):
+    quick = root / "config/config.yaml"
+    [path] = files(tmp_path, f"{section}: {{{key}: {{{name}: null}}}}")
+    whole, less = (
+        settings.read(paths, this_machine=False)[section][key] for paths in ([quick], [quick, path])
+    )
+    assert list(less) == [one for one in whole if one != name]
+    # What comes out, recorded, comes out again.
+    config = settings.read([quick, path], this_machine=False)
+    recorded = copy.deepcopy(config)
+    settings.remove_others(recorded)
+    again = tmp_path / "recorded.yaml"
+    again.write_text(yaml.safe_dump(recorded))
+    assert settings.read([quick, again], this_machine=False) == config
+
+
+def test_null_for_what_is_not_there_is_a_mistake(tmp_path, root):
+    [path] = files(tmp_path, "search:\n  studies:\n    penalized: null\n")
+    [_, line] = refused(root / "config/config.yaml", path)
+    assert line.startswith(f"  {path}:3: search.studies.penalized: null removes a study, but")
+    assert "did you mean penalised?" in line
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
+    broken, empty = files(tmp_path, "data: [", "")
+    assert f"{broken} is no YAML in line 1: " in refused(broken)[0]
+    assert "cannot be read (No such file or directory)" in refused(tmp_path / "none.yaml")[0]
+    assert settings.read([empty], this_machine=False) == settings.validate({}, this_machine=False)

@@ -16,6 +16,7 @@ from convstudy.core.errors import UserError
 from convstudy.core.files import read_json, write_sealed
 from convstudy.training import store
 from convstudy.training.record import summarise, unpack
+from convstudy.training.settings import BFLOAT16_UNITS
 from helpers import training as training_example
 from helpers.paths import with_helpers
 
@@ -100,7 +101,7 @@ def test_a_training_that_is_asked_to_stop_loses_one_epoch(tmp_path, undisturbed,
 
 
 @pytest.mark.skipif(
-    environment.unit() not in settings.BFLOAT16_UNITS,
+    environment.unit() not in BFLOAT16_UNITS,
     reason=f"this processor ({environment.unit()}) does not multiply bfloat16",
 )
 @pytest.mark.fault(

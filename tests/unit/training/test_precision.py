@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from convstudy.config import settings
 from convstudy.core import environment
 from convstudy.core.errors import UserError
 from convstudy.layers import models
 from convstudy.layers.kinds import KINDS, Layer
 from convstudy.training import precision
 from convstudy.training.engine import backends, engine, kernels
+from convstudy.training.settings import BFLOAT16_UNITS
 
-BFLOAT16 = environment.unit() in settings.BFLOAT16_UNITS
+BFLOAT16 = environment.unit() in BFLOAT16_UNITS
 multiplies_bfloat16 = pytest.mark.skipif(
     not BFLOAT16, reason=f"this processor ({environment.unit()}) does not multiply bfloat16"
 )

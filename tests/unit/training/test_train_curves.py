@@ -20,7 +20,7 @@ from convstudy.results.run import Results
 from convstudy.training.record import load_description
 
 # What the script may use; of the project's other packages, none may be imported.
-NEEDED = {"filelock", "jsonschema", "keras", "numpy", "pillow", "pyarrow", "pyyaml"}
+NEEDED = {"filelock", "pydantic", "keras", "numpy", "pillow", "pyarrow", "pyyaml"}
 WITHOUT = """
 import runpy, sys
 sys.modules.update(dict.fromkeys(%s))

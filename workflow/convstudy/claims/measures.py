@@ -76,7 +76,7 @@ class NoMatchingRowsError(Exception):
 
 def compared(claim: Claim, test: Json, results: Results) -> tuple[list[Comparison], str, bool]:
     """Do a claim's test: its comparisons, the evidence, whether there are too few replicates."""
-    unit = claim.unit
+    unit: str = claim.unit
     table = results.table(claim.file)
 
     def measured(asked: Json) -> Quantity:
@@ -121,7 +121,7 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame) -> Quantity:
 
     Args:
         claim: Named in messages.
-        asked: A quantity of the schema.
+        asked: A `ledger.Quantity` of the claim.
         table: The claim's file.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The settings: shape, defaults and checks.
+"""All settings in one: defaults, mistakes in words, and what is written of them.
 
-Imports `core` and `article`. What a setting does is the business of the room that reads it.
+Imports the rooms whose settings and checks it puts together. What a setting does is their business.
 """

@@ -1,25 +1,50 @@
-"""The config: defaults, checks against the schema and across keys."""
+"""The config: all sections, their defaults, and the checks of each room."""
 
-import copy
-import importlib.util
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import ValidationError
 
 from convstudy.article import facts
-from convstudy.config import analyses
-from convstudy.config.schema import resolved, schema, schema_mistakes
-from convstudy.core import environment, gpus
+from convstudy.config import analyses, mistakes, yaml_file
+from convstudy.config.analyses import ModuleTable, Pareto, Recipes, Replay, Timing
+from convstudy.config.mistakes import NAMED
 from convstudy.core.errors import UserError
+from convstudy.core.section import UNIQUE, Config, Mistake, Section, Text, merged
+from convstudy.data import settings as data_settings
+from convstudy.layers.settings import Model
+from convstudy.search import settings as search_settings
+from convstudy.training import settings as training_settings
 
-URL_VARIABLE = "CONVSTUDY_STORAGE"
-URL_EXAMPLE = "postgresql://USER@HOST/DATABASE"
 
-# Images that CIFAR-10 has (Krizhevsky, 2009).
-IMAGES = {"train_images": 50_000, "test_images": 10_000}
-# Units of a processor that multiply bfloat16 (see `environment.UNITS`).
-BFLOAT16_UNITS = ("AMX", "AVX512-BF16")
+class Report(Section):
+    """The report's look; a change here renders the report and nothing else."""
+
+    title: Text = "Which convolution layer is worth its parameters?"
+    """Its title."""
+
+
+class Settings(Section):
+    """Every setting of the study. The defaults are those of the quick run."""
+
+    data: data_settings.Data = data_settings.Data()
+    model: Model = Model()
+    training: training_settings.Training = training_settings.Training()
+    search: search_settings.SearchSettings = search_settings.SearchSettings()
+    analyses: Annotated[list[str], UNIQUE] = []
+    """What is made and shown in the report besides the article's own study; beyond.yaml lists all.
+
+    [The README](../README.md#beyond-the-article) says what each is. An analysis that is made of
+    another one is listed with it. The next sections are their settings.
+    """
+    module_table: ModuleTable = ModuleTable()
+    recipes: Recipes = Recipes()
+    replay: Replay = Replay()
+    timing: Timing = Timing()
+    pareto: Pareto = Pareto()
+    report: Report = Report()
+
 
 # What settings of earlier versions were, or meant by a value, and what to do.
 GONE = {
@@ -34,47 +59,121 @@ GONE = {
     "search.studies.*.pruner.minimum_trials": "trials at an epoch, now always 1; remove it",
 }
 
-Config = Mapping[str, Any]
+Check = Callable[[Config], Iterator[Mistake]]
 
 
-def validate(config: Config, *, this_machine: bool = True) -> dict[str, Any]:
+def _epochs_outlast_warmup(config: Config) -> Iterator[Mistake]:
+    sections = ("training", "search", "module_table")
+    shortest = min(sections, key=lambda section: config[section]["epochs"])
+    epochs, optimizer = config[shortest]["epochs"], config["training"]["optimizer"]
+    yield from training_settings.warmup_mistakes(
+        ("training",), epochs, f"{shortest}.epochs", optimizer
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    data_settings.mistakes,
+    training_settings.mistakes,
+    _epochs_outlast_warmup,
+    search_settings.mistakes,
+    analyses.mistakes,
+)
+
+
+def validate(
+    config: Config, files: Sequence[yaml_file.YamlFile] = (), *, this_machine: bool = True
+) -> dict[str, Any]:
     """Check a config and fill in the defaults.
 
     Args:
         config: As read from YAML.
+        files: The files that it was read from, the later over the earlier.
         this_machine: Whether the jobs run here, so that this machine must have what they need.
 
     Returns:
-        A new config in which every key of the schema stands.
+        A new config in which every key stands. A study or recipe that is null is left out.
 
     Raises:
-        UserError: With one line for each mistake: key, value, what is allowed, the fix.
+        UserError: With one line for each mistake: file, line, key, value, what is allowed, fix.
     """
-    found = _with_defaults(copy.deepcopy(_plain(config)), schema())
-    mistakes = [
-        f"{key} is no {'choice' if ':' in key else 'setting'} any more: it was {was}"
-        for key, was in drop_gone(found)
+    given = _plain(config)
+    found = [
+        Mistake(tuple(key.split(".")), f"{value or 'it'} is gone: it was {was}")
+        for key, value, was in drop_gone(given)
     ]
-    mistakes += schema_mistakes(found, schema(), "the config")
-    if not mistakes:
-        mistakes = [*analyses.mistakes(found), *(line for rule in RULES for line in rule(found))]
-    if not mistakes and this_machine:
-        mistakes = [line for rule in MACHINE_RULES for line in rule(found)]
-    if mistakes:
-        head = "the config has a mistake" if len(mistakes) == 1 else "the config has mistakes"
-        raise UserError("\n  ".join([f"{head}:", *mistakes]))
-    return found
+    found += _remove_named(given, files)
+    found += mistakes.find(Settings, given)
+    if not found:
+        given = Settings.model_validate(given).model_dump()
+        found = [mistake for check in CHECKS for mistake in check(given)]
+    if not found and this_machine:
+        found = list(training_settings.machine_mistakes(given))
+    if found:
+        head = "the config has a mistake" if len(found) == 1 else "the config has mistakes"
+        lines = mistakes.write(found, config, files)
+        raise UserError("\n  ".join([f"{head}:", *lines]))
+    return given
 
 
 def filled(config: Config) -> dict[str, Any]:
-    """Give a config with the defaults for what it lacks, unchecked; what is gone is left out."""
-    found = _with_defaults(copy.deepcopy(_plain(config)), schema())
-    drop_gone(found)
+    """Fill in the defaults of a recorded config; what is gone, or unknown here, is left out.
+
+    Raises:
+        UserError: If a value is none that is allowed today.
+    """
+    given = _plain(config)
+    drop_gone(given)
+    try:
+        return Settings.model_validate(given, extra="ignore").model_dump()
+    except ValidationError:
+        lines = mistakes.write(list(mistakes.find(Settings, given)), given, ())
+        raise UserError("\n  ".join(["a recorded config has mistakes:", *lines])) from None
+
+
+def _remove_named(config: dict[str, Any], files: Sequence[yaml_file.YamlFile]) -> list[Mistake]:
+    """Take out studies and recipes that are null, and find those that were never there."""
+    found = []
+    for (section, key), what in NAMED.items():
+        part = config.get(section)
+        named = part.get(key) if isinstance(part, dict) else None
+        if not isinstance(named, dict):
+            continue
+        contents = [Settings().model_dump(), *(file.content for file in files)]
+        parts = [mistakes.at(content, (section, key)) for content in contents]
+        there = {
+            name for one in parts if isinstance(one, dict) for name in one if one[name] is not None
+        }
+        for name in [name for name, one in named.items() if one is None]:
+            del named[name]
+            if name not in there:
+                fix = mistakes.suggestion(str(name), sorted(there))
+                line = f"null removes a {what}, but there is none of that name; {fix}"
+                line += f" For a {what} of defaults, write {name}: {{}}"
+                found.append(Mistake((section, key, name), line))
     return found
 
 
-def drop_gone(config: dict[str, Any]) -> list[tuple[str, str]]:
-    """Take settings of earlier versions out of a config, and give them with what they were."""
+def remove_others(config: dict[str, Any]) -> None:
+    """Set studies and recipes of the default config to null that a whole config does not have.
+
+    Laid over the default config, it then comes out as it is.
+    """
+    for (section, key), defaults in _named_by_default().items():
+        if key in config.get(section, {}):
+            config[section][key] |= dict.fromkeys(defaults.keys() - config[section][key].keys())
+
+
+def _named_by_default() -> dict[tuple[str, str], dict[str, Any]]:
+    whole = Settings().model_dump()
+    return {(section, key): whole[section][key] for section, key in NAMED}
+
+
+def drop_gone(config: dict[str, Any]) -> list[tuple[str, str | None, str]]:
+    """Take settings of earlier versions out of a config.
+
+    Returns:
+        Of each, the key, its value if that alone is gone, and what it was.
+    """
     found = []
     for gone, was in GONE.items():
         pattern, _, value = gone.partition(": ")
@@ -90,7 +189,7 @@ def drop_gone(config: dict[str, Any]) -> list[tuple[str, str]]:
         for path, section in sections.items():
             if last in section and value in ("", section[last]):
                 del section[last]
-                found.append((gone.replace(pattern, path + last), was))
+                found.append((path + last, value or None, was))
     return found
 
 
@@ -101,240 +200,19 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def _with_defaults(value: Any, part: dict[str, Any]) -> Any:
-    """Fill in what a section lacks; what is wrong stays for the check to find."""
-    part = resolved(part)
-    if not isinstance(value, dict) or part.get("type") != "object":
-        return value
-    others = part.get("additionalProperties")
-    if isinstance(others, dict):
-        return {key: _with_defaults(item, others) for key, item in value.items()}
-    for key, below in part["properties"].items():
-        below = resolved(below)
-        # A recipe's keys have no defaults: what it leaves out is as in `training`.
-        if key not in value and ("default" in below or below.get("type") == "object"):
-            value[key] = copy.deepcopy(below.get("default", {}))
-        if key in value:
-            value[key] = _with_defaults(value[key], below)
-    return value
-
-
-def _studies(config: Config) -> Iterator[tuple[str, Config]]:
-    for name, study in config["search"]["studies"].items():
-        yield f"search.studies.{name}", study
-
-
-def _subsets_fit(config: Config) -> Iterator[str]:
-    data = config["data"]
-    for key, images in IMAGES.items():
-        wanted = data[key]
-        if data["source"] != "synthetic" and wanted is not None and wanted > images:
-            yield (
-                f"data.{key}: {wanted}, but CIFAR-10 has {images:,};"
-                f" write at most {images}, or null for all"
-            )
-
-
-def _validation_fits(config: Config) -> Iterator[str]:
-    data = config["data"]
-    wanted, train = data["validation_images"], data["train_images"]
-    # Some must be left to train on.
-    most = IMAGES["train_images"] - (10 if train is None else train)
-    if data["source"] != "synthetic" and wanted > most:
-        yield (
-            f"data.validation_images: {wanted}, but CIFAR-10 has {IMAGES['train_images']:,} images"
-            f" for training and validation; write at most {most}, or lower data.train_images"
-        )
-
-
-def _batch_fits(config: Config) -> Iterator[str]:
-    batch, images = config["training"]["batch_size"], config["data"]["train_images"]
-    if images is None:
-        images = IMAGES["train_images"] - config["data"]["validation_images"]
-    if batch > images:
-        yield (
-            f"training.batch_size: {batch}, but there are {images:,} training images;"
-            f" write at most {images}, or raise data.train_images"
-        )
-
-
-def _warmup_ends(config: Config) -> Iterator[str]:
-    optimizer = config["training"]["optimizer"]
-    shortest = min(config[section]["epochs"] for section in ("training", "search", "module_table"))
-    warmup = optimizer["warmup_epochs"]
-    if optimizer["schedule"] == "cosine" and warmup >= shortest:
-        yield (
-            f"training.optimizer.warmup_epochs: {warmup}, but a training or trial has"
-            f" {shortest} epochs; write less than {shortest}"
-        )
-    if optimizer["schedule"] == "constant" and warmup:
-        yield (
-            f"training.optimizer.warmup_epochs: {warmup}, but a constant schedule has none;"
-            " write 0, or schedule: cosine"
-        )
-
-
-def _recipes_end(config: Config) -> Iterator[str]:
-    epochs = config["recipes"]["epochs"]
-    for name, recipe in config["recipes"]["compared"].items():
-        optimizer = merged(config["training"], recipe)["optimizer"]
-        warmup, key = optimizer["warmup_epochs"], f"recipes.compared.{name}.optimizer.warmup_epochs"
-        if optimizer["schedule"] == "cosine" and warmup >= epochs:
-            yield (
-                f"{key}: {warmup}, but recipes.epochs is {epochs}; write less than {epochs}, or"
-                " raise recipes.epochs"
-            )
-
-
-def _startup_ends(config: Config) -> Iterator[str]:
-    for key, study in _studies(config):
-        for part, name in (("sampler", "tpe"), ("pruner", "median")):
-            startup = study[part]["startup_trials"]
-            if study[part]["name"] == name and startup > study["trials"]:
-                yield (
-                    f"{key}.{part}.startup_trials: {startup}, but the study has"
-                    f" {study['trials']} trials, so {name} would never begin;"
-                    f" write at most {study['trials']}, or raise {key}.trials"
-                )
-
-
-def _pruning_begins(config: Config) -> Iterator[str]:
-    epochs = config["search"]["epochs"]
-    for key, study in _studies(config):
-        pruner = study["pruner"]
-        if pruner["name"] != "none" and pruner["warmup_steps"] >= epochs:
-            yield (
-                f"{key}.pruner.warmup_steps: {pruner['warmup_steps']}, but a trial has {epochs}"
-                f" epochs (search.epochs), so none would be pruned; write less than {epochs}, or"
-                " name: none"
-            )
-
-
-def _workers_fit(config: Config) -> Iterator[str]:
-    workers = config["search"]["workers"]
-    for key, study in _studies(config):
-        if workers > study["trials"]:
-            yield (
-                f"search.workers: {workers}, but {key} has {study['trials']} trials;"
-                f" write at most {study['trials']}, or raise {key}.trials"
-            )
-
-
-def _storage_is_named(config: Config) -> Iterator[str]:
-    if config["search"]["storage"] == "postgresql":
-        try:
-            postgres_url()
-        except UserError as error:
-            yield str(error)
-
-
-def _folder_is_there(config: Config) -> Iterator[str]:
-    data = config["data"]
-    key, folder = "data.directory", data["directory"]
-    if folder is None:
-        key, folder = "CONVSTUDY_CIFAR10", os.environ.get("CONVSTUDY_CIFAR10")
-    if data["source"] in ("synthetic", "keras"):
-        return
-    if not folder:
-        if data["source"] == "directory":
-            yield (
-                "data.source: directory, but no folder is given;"
-                " set data.directory or the environment variable CONVSTUDY_CIFAR10"
-            )
-        return
-    missing = [
-        f"{split}-*.parquet"
-        for split in ("train", "test")
-        if not any(Path(folder).expanduser().glob(f"{split}-*.parquet"))
-    ]
-    if missing:
-        yield (
-            f"{key}: {folder} has no {' and no '.join(missing)}; allowed is a folder of Parquet"
-            " files as the Hugging Face hub lays out uoft-cs/cifar10; correct the path, or unset it"
-        )
-
-
-def _backend_is_installed(config: Config) -> Iterator[str]:
-    backend = config["training"]["backend"]
-    if importlib.util.find_spec(backend) is None:
-        yield (
-            f"training.backend: {backend}, but {backend} is not installed;"
-            f" run make setup EXTRA={backend}, or write backend: tensorflow"
-        )
-
-
-def _gpu_is_there(config: Config) -> Iterator[str]:
-    training = config["training"]
-    no_gpu = training["device"] == "cpu" or not gpus.names()
-    if no_gpu and training["precision"] == "mixed_bfloat16":
-        if training["backend"] != "tensorflow":
-            yield (
-                f"training.precision: mixed_bfloat16, but {training['backend']} computes it in"
-                " another precision on a CPU; write backend: tensorflow, or precision: float32"
-            )
-        elif environment.unit() not in BFLOAT16_UNITS:
-            yield (
-                "training.precision: mixed_bfloat16, but this processor"
-                f" ({environment.processor()}) does not multiply it; allowed are GPUs and"
-                f" processors with {' or '.join(BFLOAT16_UNITS)}; write precision: float32"
-            )
-    if no_gpu and training["device"] == "gpu":
-        yield (
-            "training.device: gpu, but this machine shows none (nvidia-smi -L);"
-            " write device: auto to train on the CPU"
-        )
-
-
-def _threads_fit(config: Config) -> Iterator[str]:
-    threads, cores = config["training"]["threads"], os.cpu_count() or 1
-    if threads > cores:
-        yield (
-            f"training.threads: {threads}, but this machine has {cores} cores;"
-            f" write at most {cores}"
-        )
-
-
-Rule = Callable[[Config], Iterator[str]]
-RULES: tuple[Rule, ...] = (
-    _subsets_fit,
-    _validation_fits,
-    _batch_fits,
-    _warmup_ends,
-    _recipes_end,
-    _startup_ends,
-    _pruning_begins,
-    _workers_fit,
-    _storage_is_named,
-    _folder_is_there,
-)
-MACHINE_RULES: tuple[Rule, ...] = (_backend_is_installed, _gpu_is_there, _threads_fit)
-
-
 def read(paths: Iterable[Path], *, this_machine: bool = True) -> dict[str, Any]:
     """Read configs, lay each over the ones before, and check what comes out.
 
     Raises:
         UserError: If a file cannot be read, or for the mistakes that `validate` finds.
     """
-    import yaml
-
+    files = [yaml_file.read(path) for path in paths]
     config: dict[str, Any] = {}
-    for path in paths:
-        try:
-            overlay = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (OSError, yaml.YAMLError) as error:
-            raise UserError(f"{path} cannot be read ({error}); name a YAML file") from None
-        config = merged(config, overlay)
-    return validate(config, this_machine=this_machine)
-
-
-def merged(base: Config, overlay: Config) -> dict[str, Any]:
-    """Give a config with another one laid over it, as Snakemake does with ``--configfile``."""
-    result = copy.deepcopy(dict(base))
-    for key, value in overlay.items():
-        both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = merged(result[key], value) if both else value
-    return result
+    for file in files:
+        if not isinstance(file.content, dict):
+            raise UserError(f"{file.name} has no sections; write for example data: {{}}")
+        config = merged(config, file.content)
+    return validate(config, files, this_machine=this_machine)
 
 
 def penalty(config: Mapping[str, Any]) -> dict[str, float]:
@@ -349,27 +227,3 @@ def penalty(config: Mapping[str, Any]) -> dict[str, float]:
 def recipe_training(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
     """Give the ``training`` section as a recipe changes it."""
     return merged(config["training"], config["recipes"]["compared"][recipe])
-
-
-def postgres_url() -> Any:
-    """Take the URL from the environment, for the driver that is installed.
-
-    Raises:
-        UserError: If it is missing or malformed. The line does not repeat it.
-    """
-    import sqlalchemy
-
-    text = os.environ.get(URL_VARIABLE, "")
-    allowed = f"allowed is {URL_EXAMPLE}, with :PASSWORD after USER or a ~/.pgpass"
-    if not text:
-        raise UserError(
-            f"search.storage: postgresql, but the environment variable {URL_VARIABLE} is not set;"
-            f" {allowed}; export it before the run"
-        )
-    try:
-        url = sqlalchemy.make_url(text)
-        if url.drivername not in ("postgresql", "postgresql+psycopg") or not url.database:
-            raise ValueError
-    except (ValueError, sqlalchemy.exc.ArgumentError):
-        raise UserError(f"{URL_VARIABLE}: no URL of a PostgreSQL; {allowed}; mend it") from None
-    return url.set(drivername="postgresql+psycopg")

@@ -55,7 +55,7 @@ def recorded(snakemake: Any, root: Path = Path()) -> Iterator[None]:
         **made,
         "ended": environment.now(),
         "code": code,
-        "settings_digest": _digest(params),
+        "settings_digest": settings_digest(params),
         "data_digest": read_json(root / DATA)["digest"] if DATA in read_or_written else None,
         "seeds": seeds(params),
         "threads": snakemake.threads,
@@ -84,7 +84,8 @@ def _described(files: Iterable[str], root: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _digest(value: Any) -> str:
+def settings_digest(value: Any) -> str:
+    """Give a short digest of settings."""
     text = json.dumps(value, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

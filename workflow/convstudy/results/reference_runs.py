@@ -200,6 +200,7 @@ def _describe(results: Results, folder: Path) -> None:
     # The folder is that machine's own, and the next run's version may lack a setting.
     config["data"]["directory"] = None
     settings.drop_gone(config)
+    settings.remove_others(config)
     files.write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
     recorded = Results(folder)
     if recorded.partial:

@@ -12,6 +12,7 @@ from convstudy.core import environment
 from convstudy.core.errors import UserError
 from convstudy.core.files import read_json, write_json
 from convstudy.core.gpus import NO_GPU
+from convstudy.data.settings import IMAGES
 from convstudy.results import scale
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def write_run(
     full = settings.filled(theirs)
     sizes = {
         "width": full["model"]["width"],
-        "train": settings.IMAGES["train_images"],
+        "train": IMAGES["train_images"],
         "epochs": full["training"]["epochs"],
     }
     run = {"config": config, "article": sizes, "reductions": lines}

@@ -10,7 +10,8 @@ from math import isclose
 from typing import Any, NamedTuple
 
 from convstudy.article import facts
-from convstudy.config.settings import IMAGES, filled, penalty
+from convstudy.config.settings import filled, penalty
+from convstudy.data.settings import IMAGES
 
 Config = Mapping[str, Any]
 

@@ -22,10 +22,10 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
-from convstudy.config.settings import URL_VARIABLE, postgres_url
 from convstudy.core.errors import UserError
 from convstudy.core.files import replacing, write_text
 from convstudy.core.locks import is_free, lock
+from convstudy.search.settings import URL_VARIABLE, postgres_url
 
 logger = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ from statistics import geometric_mean, median
 from types import SimpleNamespace
 from typing import Any
 
-from convstudy.config import settings
 from convstudy.core import environment, gpus
 from convstudy.core.files import read_json
 from convstudy.core.progress import duration
+from convstudy.core.section import merged
 from convstudy.layers import models
 from convstudy.training.curve import Curve
 
@@ -109,9 +109,7 @@ class Estimate:
         trainings = [self.config["training"]]
         networks = models.modules() if part == "module_table" else models.single_kind_models()
         if part == "recipes":
-            trainings = [
-                settings.recipe_training(self.config, name) for name in section["compared"]
-            ]
+            trainings = [merged(trainings[0], recipe) for recipe in section["compared"].values()]
         for training in trainings:
             for kinds in networks.values():
                 for replicate in range(section["replicates"]):

@@ -1,0 +1,73 @@
+"""A YAML file, read with the line of every key; a key that is written twice is refused."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from convstudy.core.errors import UserError
+
+Keys = tuple[Any, ...]
+
+
+class YamlFile(NamedTuple):
+    """What a file says, and the line of each key and list item, by the keys that lead to it."""
+
+    name: str
+    content: Any
+    lines: dict[Keys, int]
+
+
+def read(path: Path) -> YamlFile:
+    """Read a YAML file.
+
+    Raises:
+        UserError: If there is none, if it is no YAML, or if a key is there twice: a line each.
+    """
+    absolute, here = path.absolute(), Path.cwd()
+    name = str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
+    try:
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        twice = [f"{name}:{line}: {what}" for line, what in _repeated(node, ())]
+        if twice:
+            raise UserError("\n  ".join([f"{name} has a key twice:", *twice]))
+        lines = dict(_lines(node, ()))
+        return YamlFile(name, loader.construct_document(node) if node else {}, lines)
+    except OSError as error:
+        raise UserError(
+            f"{name} cannot be read ({error.strerror}); name a file that is there"
+        ) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" in line {mark.line + 1}" if mark else ""
+        what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+        raise UserError(f"{name} is no YAML{line}: {what}; correct it there") from None
+
+
+def _repeated(node: yaml.Node | None, path: Keys) -> Iterator[tuple[int, str]]:
+    """Find keys that stand twice in a mapping, before merge keys (``<<``) are put in."""
+    first: dict[tuple[str, str], int] = {}
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        line, known, whole = key.start_mark.line + 1, (key.tag, str(key.value)), (*path, key.value)
+        if known in first:
+            yield (
+                line,
+                f"{'.'.join(map(str, whole))}: it is already in line {first[known]}; allowed is"
+                " each key once; remove one of the two",
+            )
+        first.setdefault(known, line)
+        yield from _repeated(value, whole)
+    for place, value in enumerate(node.value if isinstance(node, yaml.SequenceNode) else ()):
+        yield from _repeated(value, (*path, place))
+
+
+def _lines(node: yaml.Node | None, path: Keys) -> Iterator[tuple[Keys, int]]:
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        whole = (*path, str(key.value))
+        yield whole, key.start_mark.line + 1
+        yield from _lines(value, whole)
+    for place, value in enumerate(node.value if isinstance(node, yaml.SequenceNode) else ()):
+        yield (*path, place), value.start_mark.line + 1
+        yield from _lines(value, (*path, place))

@@ -1,0 +1,104 @@
+"""The settings of the images, and what they must agree with."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from convstudy.core.section import Config, Mistake, Section, Text
+
+# Images that CIFAR-10 has (Krizhevsky, 2009).
+IMAGES = {"train_images": 50_000, "test_images": 10_000}
+FOLDER_VARIABLE = "CONVSTUDY_CIFAR10"
+
+Images = Annotated[int, Field(ge=10)]
+
+
+class Data(Section):
+    """Which images are used.
+
+    A change makes other curves if the images differ.
+    """
+
+    source: Literal["auto", "real", "directory", "keras", "synthetic"] = "auto"
+    """Where CIFAR-10 comes from.
+
+    `auto` takes the folder if one is given, else Keras's cache or download, else synthetic images;
+    `real` never takes synthetic ones.
+    """
+
+    directory: Text | None = None
+    """Folder with train-*.parquet and test-*.parquet; null means the environment variable
+    CONVSTUDY_CIFAR10.
+
+    The files are as the Hugging Face hub lays out `uoft-cs/cifar10`.
+    """
+
+    train_images: Images | None = 5000
+    """Training images, drawn at random with equal shares of the classes; null means all."""
+
+    validation_images: Annotated[int, Field(ge=0)] = 0
+    """Images held out from the training images, to choose an epoch without the test images."""
+
+    test_images: Images | None = 1000
+    """Test images, drawn as the training images are; null means all."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the draw, and of synthetic images."""
+
+
+def mistakes(config: Config) -> Iterator[Mistake]:
+    """Find what CIFAR-10 or the folder does not have."""
+    if config["data"]["source"] != "synthetic":
+        yield from _subsets_fit(config)
+        yield from _folder_is_there(config)
+
+
+def _subsets_fit(config: Config) -> Iterator[Mistake]:
+    data = config["data"]
+    for key, images in IMAGES.items():
+        wanted = data[key]
+        if wanted is not None and wanted > images:
+            yield Mistake(
+                ("data", key),
+                f"{wanted}, but CIFAR-10 has {images:,}; write {key}: {images}, or null for all",
+            )
+    # Some must be left to train on.
+    wanted, train = data["validation_images"], data["train_images"]
+    most = max(0, IMAGES["train_images"] - (10 if train is None else train))
+    if wanted > most:
+        yield Mistake(
+            ("data", "validation_images"),
+            f"{wanted}, but CIFAR-10 has {IMAGES['train_images']:,} images for training and"
+            f" validation; write validation_images: {most}, or lower data.train_images",
+        )
+
+
+def _folder_is_there(config: Config) -> Iterator[Mistake]:
+    data = config["data"]
+    key, folder = "directory", data["directory"]
+    if folder is None:
+        key, folder = FOLDER_VARIABLE, os.environ.get(FOLDER_VARIABLE)
+    if data["source"] == "keras":
+        return
+    if not folder:
+        if data["source"] == "directory":
+            yield Mistake(
+                ("data", "source"),
+                "directory, but no folder is given; write directory: FOLDER below it, or set the"
+                f" environment variable {FOLDER_VARIABLE}",
+            )
+        return
+    missing = [
+        f"{split}-*.parquet"
+        for split in ("train", "test")
+        if not any(Path(folder).expanduser().glob(f"{split}-*.parquet"))
+    ]
+    if missing:
+        yield Mistake(
+            ("data", key) if key == "directory" else (key,),
+            f"{folder} has no {' and no '.join(missing)}; allowed is a folder of Parquet files as"
+            " the Hugging Face hub lays out uoft-cs/cifar10; correct the path, or unset it",
+        )

@@ -1,0 +1,171 @@
+"""The settings of the Optuna studies, and what they need of each other."""
+
+import os
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from convstudy.core.errors import UserError
+from convstudy.core.section import Config, Mistake, Name, Number, Section, Seed
+from convstudy.training.settings import Epochs
+
+URL_VARIABLE = "CONVSTUDY_STORAGE"
+URL_EXAMPLE = "postgresql://USER@HOST/DATABASE"
+
+Trials = Annotated[int, Field(ge=0)]
+
+
+class Sampler(Section):
+    """How the next module is chosen."""
+
+    name: Literal["tpe", "random", "grid"] = "tpe"
+    """TPE, uniform at random, or all 27 modules in turn."""
+
+    startup_trials: Trials = 5
+    """Trials drawn at random before TPE begins; studies with the same seed share them."""
+
+    multivariate: bool = True
+    """Whether TPE models the three layers together; Optuna 0.5 did not."""
+
+    constant_liar: bool = True
+    """Whether TPE counts running trials as bad ones, which spreads workers."""
+
+
+class Pruner(Section):
+    """How hopeless trials are stopped."""
+
+    name: Literal["median", "hyperband", "none"] = "median"
+    """Median of the trials before, Hyperband, or none."""
+
+    startup_trials: Trials = 5
+    """Trials before the median prunes."""
+
+    warmup_steps: Annotated[int, Field(ge=0)] = 1
+    """Epochs of each trial in which it is not pruned."""
+
+
+class PenaltySettings(Section):
+    """What parameters cost in the objective."""
+
+    weight: Annotated[Number, Field(ge=0, le=1000)] = 0.0
+    """Added to the test error for every unit of parameters; zero means accuracy alone."""
+
+    unit: Annotated[Number, Field(gt=0, le=1_000_000_000)] = 15625
+    """Parameters that cost one weight: the article's 250,000 at width 1, times the square of the
+    width here.
+    """
+
+    pruning: Literal["article", "objective"] = "article"
+    """Whether the values that pruning compares leave the penalty out, as the article's did, or hold
+    it.
+    """
+
+
+class StudySettings(Section):
+    """One Optuna study over the modules.
+
+    A change makes the study anew; more trials are added.
+    """
+
+    trials: Annotated[int, Field(ge=1, le=100_000)] = 10
+    """Trials in all, whoever runs them and however often the run is resumed; pruned ones count."""
+
+    seed: Seed = 0
+    """Seed of the sampler."""
+
+    sampler: Sampler = Sampler()
+    pruner: Pruner = Pruner()
+    penalty: PenaltySettings = PenaltySettings()
+
+
+class SearchSettings(Section):
+    """The Optuna studies.
+
+    `epochs` and `storage` make the studies anew; their curves may be there already.
+    """
+
+    epochs: Epochs = 5
+    """Most epochs of a trial."""
+
+    workers: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Jobs that work on each study side by side; with one, the same seed gives the same trials."""
+
+    storage: Literal["journal", "postgresql"] = "journal"
+    """Where Optuna keeps the studies; journal is a file for one machine, postgresql is for many.
+
+    PostgreSQL's URL stands in the environment variable `CONVSTUDY_STORAGE`, see below.
+    """
+
+    studies: Annotated[dict[Name, StudySettings], Field(min_length=1)] = {
+        "accuracy": StudySettings(),
+        "penalised": StudySettings(penalty=PenaltySettings(weight=0.05)),
+    }
+    """The studies by name, each with results/search/NAME/; `NAME: null` removes one.
+
+    A name has lower-case letters, digits and underscores. `penalised` differs from the defaults in
+    its penalty's weight, 0.05.
+    """
+
+
+def mistakes(config: Config) -> Iterator[Mistake]:
+    """Find trials, epochs and workers that do not agree, and a storage without a URL."""
+    search = config["search"]
+    for name, study in search["studies"].items():
+        yield from _study_mistakes(("search", "studies", name), study, search)
+    if search["storage"] == "postgresql":
+        try:
+            postgres_url()
+        except UserError as error:
+            yield Mistake(("search", "storage"), str(error).partition(": ")[2])
+
+
+def _study_mistakes(path: tuple[str, ...], study: Config, search: Config) -> Iterator[Mistake]:
+    trials, epochs, workers = study["trials"], search["epochs"], search["workers"]
+    for part, name in (("sampler", "tpe"), ("pruner", "median")):
+        startup = study[part]["startup_trials"]
+        if study[part]["name"] == name and startup > trials:
+            yield Mistake(
+                (*path, part, "startup_trials"),
+                f"{startup}, but the study has {trials} trials, so {name} would never begin; write"
+                f" startup_trials: {trials}, or raise {'.'.join(path)}.trials",
+            )
+    pruner = study["pruner"]
+    if pruner["name"] != "none" and pruner["warmup_steps"] >= epochs:
+        yield Mistake(
+            (*path, "pruner", "warmup_steps"),
+            f"{pruner['warmup_steps']}, but a trial has {epochs} epochs (search.epochs), so none"
+            f" would be pruned; write warmup_steps: {epochs - 1}, or name: none",
+        )
+    if workers > trials:
+        yield Mistake(
+            ("search", "workers"),
+            f"{workers}, but {'.'.join(path)} has {trials} trials; write workers: {trials}, or"
+            f" raise {'.'.join(path)}.trials",
+        )
+
+
+def postgres_url() -> Any:
+    """Take the URL from the environment, for the driver that is installed.
+
+    Raises:
+        UserError: If it is missing or malformed. The line does not repeat it.
+    """
+    import sqlalchemy
+
+    text = os.environ.get(URL_VARIABLE, "")
+    allowed = f"allowed is {URL_EXAMPLE}, with :PASSWORD after USER or a ~/.pgpass"
+    if not text:
+        raise UserError(
+            f"search.storage: postgresql, but the environment variable {URL_VARIABLE} is not set;"
+            f" {allowed}; export it before the run"
+        )
+    try:
+        url = sqlalchemy.make_url(text)
+        if url.drivername not in ("postgresql", "postgresql+psycopg") or not url.database:
+            raise ValueError
+    except (ValueError, sqlalchemy.exc.ArgumentError):
+        raise UserError(
+            f"search.storage: postgresql, but {URL_VARIABLE} is no URL of one; {allowed}; mend it"
+        ) from None
+    return url.set(drivername="postgresql+psycopg")

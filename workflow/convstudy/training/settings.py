@@ -1,0 +1,184 @@
+"""The settings of training, and what they need of the data and of the machine."""
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from convstudy.core import environment, gpus
+from convstudy.core.section import Config, Mistake, Number, Section
+from convstudy.data.settings import IMAGES
+
+# Units of a processor that multiply bfloat16 (see `environment.UNITS`).
+BFLOAT16_UNITS = ("AMX", "AVX512-BF16")
+
+Epochs = Annotated[int, Field(ge=1, le=10_000)]
+Replicates = Annotated[int, Field(ge=1, le=1000)]
+BatchSize = Annotated[int, Field(ge=1, le=65_536)]
+BelowOne = Annotated[Number, Field(ge=0, lt=1)]
+
+
+class Optimizer(Section):
+    """The Keras optimizer."""
+
+    name: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
+    """Its name in Keras."""
+
+    learning_rate: Annotated[Number, Field(gt=0, le=100)] = 0.001
+    """Learning rate, the highest where it is scheduled."""
+
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Whether the learning rate stays, or falls to zero as a cosine over all epochs.
+
+    A curve with a cosine cannot be made longer.
+    """
+
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    """Epochs of linear rise before the cosine."""
+
+    weight_decay: Annotated[Number, Field(ge=0, le=1)] = 0.0
+    """Decoupled weight decay."""
+
+    momentum: BelowOne = 0.0
+    """Momentum of sgd and rmsprop; the others do not use it."""
+
+
+class Training(Section):
+    """How every network is trained, the studies' too.
+
+    A change of `epochs` or `replicates` trains the added ones (and all epochs, if the learning rate
+    is scheduled); `device`, `jit_compile` and `threads` change nothing that is stored; any other
+    key makes other curves.
+    """
+
+    epochs: Epochs = 8
+    """Epochs of the three single-kind trainings."""
+
+    replicates: Replicates = 3
+    """Trainings of each single-kind network, each with another seed.
+
+    With three or more, differences between kinds have intervals.
+    """
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the first replicate; the next ones count up."""
+
+    batch_size: BatchSize = 64
+    """Images a step."""
+
+    optimizer: Optimizer = Optimizer()
+
+    augmentation: Literal["none", "flip", "flip_and_shift"] = "none"
+    """Random left-right flips, and shifts by up to four pixels."""
+
+    label_smoothing: BelowOne = 0.0
+    """Share of each training label that is spread over all classes.
+
+    The test loss is always without.
+    """
+
+    backend: Literal["tensorflow", "jax"] = "tensorflow"
+    """The Keras backend; jax is an extra: make setup EXTRA=jax."""
+
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    """A GPU if there is one, never, or required."""
+
+    precision: Literal["float32", "float64", "mixed_bfloat16"] = "float32"
+    """Keras dtype policy; mixed_bfloat16 needs a GPU, or a processor with AMX or AVX512-BF16.
+
+    It multiplies in bfloat16; weights, sums, normalisation, the sums of biases' gradients and the
+    loss are float32 ([details](../docs/evidence.md#what-is-computed-in-bfloat16)). On a processor
+    it needs TensorFlow.
+    """
+
+    jit_compile: Literal["auto"] | bool = "auto"
+    """Whether XLA compiles TensorFlow's steps; auto means on a GPU.
+
+    JAX always compiles. Results differ by rounding.
+    """
+
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    """CPU threads of one training; trainings run side by side as cores allow.
+
+    Two trainings with one thread each are faster than one after the other with two.
+    """
+
+
+def mistakes(config: Config) -> Iterator[Mistake]:
+    """Find a batch larger than the data, and a warmup without a schedule."""
+    training = config["training"]
+    batch, images = training["batch_size"], config["data"]["train_images"]
+    if images is None:
+        images = IMAGES["train_images"] - config["data"]["validation_images"]
+    if batch > images:
+        yield Mistake(
+            ("training", "batch_size"),
+            f"{batch}, but there are {images:,} training images; write batch_size: {images}, or"
+            " raise data.train_images",
+        )
+    warmup = training["optimizer"]["warmup_epochs"]
+    if training["optimizer"]["schedule"] == "constant" and warmup:
+        yield Mistake(
+            ("training", "optimizer", "warmup_epochs"),
+            f"{warmup}, but a constant schedule has none; write warmup_epochs: 0, or schedule:"
+            " cosine",
+        )
+
+
+def warmup_mistakes(
+    path: tuple[str, ...], epochs: int, key: str, optimizer: Config
+) -> Iterator[Mistake]:
+    """Find a warmup that a cosine does not outlast.
+
+    Args:
+        path: Of the section with the optimizer.
+        epochs: Of the shortest training.
+        key: Where these epochs stand.
+    """
+    warmup = optimizer["warmup_epochs"]
+    if optimizer["schedule"] == "cosine" and warmup >= epochs:
+        yield Mistake(
+            (*path, "optimizer", "warmup_epochs"),
+            f"{warmup}, but {key} is {epochs}; write warmup_epochs: {epochs - 1}, or raise {key}",
+        )
+
+
+def machine_mistakes(config: Config) -> Iterator[Mistake]:
+    """Find what this machine lacks."""
+    training = config["training"]
+    backend, precision, threads = (training[key] for key in ("backend", "precision", "threads"))
+    if importlib.util.find_spec(backend) is None:
+        yield Mistake(
+            ("training", "backend"),
+            f"{backend}, but {backend} is not installed; run make setup EXTRA={backend}, or write"
+            " backend: tensorflow",
+        )
+    no_gpu = training["device"] == "cpu" or not gpus.names()
+    if no_gpu and precision == "mixed_bfloat16":
+        if backend != "tensorflow":
+            yield Mistake(
+                ("training", "precision"),
+                f"mixed_bfloat16, but {backend} computes it in another precision on a CPU; write"
+                " backend: tensorflow, or precision: float32",
+            )
+        elif environment.unit() not in BFLOAT16_UNITS:
+            yield Mistake(
+                ("training", "precision"),
+                f"mixed_bfloat16, but this processor ({environment.processor()}) does not multiply"
+                f" it; allowed are GPUs and processors with {' or '.join(BFLOAT16_UNITS)}; write"
+                " precision: float32",
+            )
+    if no_gpu and training["device"] == "gpu":
+        yield Mistake(
+            ("training", "device"),
+            "gpu, but this machine shows none (nvidia-smi -L); write device: auto to train on the"
+            " CPU",
+        )
+    cores = os.cpu_count() or 1
+    if threads > cores:
+        yield Mistake(
+            ("training", "threads"),
+            f"{threads}, but this machine has {cores} cores; write threads: {cores}",
+        )
