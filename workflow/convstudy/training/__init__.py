@@ -1,4 +1,4 @@
 """Learning curves: the engine that trains, the trainer of one curve, the store of all.
 
-Imports the rooms above, `config` to `data`. Why a curve is wanted is not its business.
+Imports the rooms above, `core` to `data`. Why a curve is wanted is not its business.
 """
