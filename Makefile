@@ -1,5 +1,5 @@
-# One command each; `make help` lists them.
-# On another Python, with more than the CPU, or at the article's scale:
+# `make help` lists the commands.
+# With another Python, other packages, or at the article's scale:
 #   make report PYTHON=python3.12
 #   make report EXTRA=gpu            (locks/: gpu, jax; torch for benchmarks)
 #   make report CONFIG=config/article.yaml
@@ -23,22 +23,22 @@ READY := $(VENV)/ready
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
-setup: $(READY) ## install everything into .venv (once, or after the lock changed)
+setup: $(READY) ## install everything into .venv (once, and again when the lock changes)
 
 report: $(READY) ## run the study and make reports/report.html
 	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
 	@echo "The report: $(CURDIR)/reports/report.html"
 
-evidence: $(READY) ## record the curves that another clone has finished (FROM=CLONE; docs/evidence.md)
-	@test -d "$(FROM)/results" || { echo "make evidence: FROM=$(FROM) has no results; write FROM=CLONE, the folder where benchmarks/train_curves.py ran"; exit 2; }
+evidence: $(READY) ## record the curves finished in another clone (FROM=CLONE; see docs/evidence.md)
+	@test -d "$(FROM)/results" || { echo "make evidence: FROM=$(FROM) has no results; set FROM to the clone in which benchmarks/train_curves.py ran"; exit 2; }
 	$(BIN)/python -m convstudy record evidence --results $(FROM)/results
 	$(BIN)/python benchmarks/evidence.py
 
-derive: $(READY) ## make tables and claims of a recorded run anew, without training (RUN=cpu-small)
+derive: $(READY) ## remake tables and claims of a recorded run, without training (RUN=cpu-small)
 	@rm -rf results/.derived
 	$(BIN)/python -m convstudy record $(RUN) --primary results/.derived/results
 	ln -s $(CURDIR)/config results/.derived/config
-	@# No image is read, but the config asks for some.
+	@# No image is read, but the config check requires the files.
 	@touch results/.derived/train-0.parquet results/.derived/test-0.parquet
 	CONVSTUDY_CIFAR10="$(CURDIR)/results/.derived" PATH="$(CURDIR)/$(BIN):$$PATH" \
 		snakemake --directory results/.derived --cores $(CORES) --rerun-triggers mtime \
@@ -46,51 +46,53 @@ derive: $(READY) ## make tables and claims of a recorded run anew, without train
 	$(BIN)/python -m convstudy record $(RUN) --results results/.derived/results
 
 test: $(READY) ## run the tests
+	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest --doctest-modules --doctest-ignore-import-errors -n0 --quiet workflow/convstudy
 	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest
 
-settings: $(READY) ## write config.yaml, its README's tables and the JSON schema from the settings' classes
+settings: $(READY) ## generate config.yaml, its README's tables and the JSON schema from the settings' classes
 	$(BIN)/python -m convstudy settings
 
-golden: $(READY) ## renew tests/golden and docs/report.html, after a change that is meant
+golden: $(READY) ## update tests/golden and docs/report.html, after an intended change
 	$(BIN)/python tests/unit/test_golden_master.py
 
 benchmark: $(READY) ## measure speed and write docs/performance.md (EXTRA=torch: with the peer)
 	$(BIN)/python benchmarks/performance.py throughput choices seeds growth run render
 
-benchmark-short: $(READY) ## measure one thread in short, both precisions (EXTRA=torch: with the peers)
+benchmark-short: $(READY) ## briefly measure one thread in both precisions (EXTRA=torch: with the peers)
 	$(BIN)/python benchmarks/performance.py short render
 
-lint: $(READY) ## check format, style, types, and which room imports which
+lint: $(READY) ## check format, style, types, and imports between rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
-	@# A conda environment for each rule cannot hold the library, which is installed as --editable.
+	@# Conda environments per rule are not possible, as the library is installed with --editable.
 	$(BIN)/snakemake --lint 2>&1 | awk '/^(Lints for|Congrat)/ { ran = 1 } /^    [*] / && !/conda environment/ { wrong = 1 } { all = all $$0 "\n" } END { if (wrong || !ran) printf "%s", all; exit wrong || !ran }'
 
-format: $(READY) ## put the code in its format
+format: $(READY) ## format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow/Snakefile workflow/rules
 
-# The file `ready` is written last: an interrupted set-up is taken up again.
+# The file `ready` is written last, so that an interrupted set-up is repeated.
 $(READY): $(LOCK) pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit("Python 3.11 to 3.13 is needed, and $(PYTHON) is %d.%d: make $(MAKECMDGOALS) PYTHON=python3.12" % v)'
-	@echo "Installing into $(VENV): about 0.7 GB to download, a minute or more; only once"
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit("Python 3.11 to 3.13 is required, but $(PYTHON) is %d.%d; run: make $(MAKECMDGOALS) PYTHON=python3.12" % v)'
+	@echo "Installing into $(VENV) (once): downloads about 0.7 GB, takes a minute or more"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on --require-hashes -r $(LOCK)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-# Needs uv (https://docs.astral.sh/uv), which the project does not use otherwise.
+# Needs uv (https://docs.astral.sh/uv), which nothing else in the project uses.
 COMPILE := uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
 
-lock: ## renew the locks and environment.yml from pyproject.toml
+lock: ## update the locks and environment.yml from pyproject.toml
 	$(COMPILE) --extra cpu -o requirements.lock
 	$(COMPILE) --extra gpu -c requirements.lock -o locks/gpu.lock
 	$(COMPILE) --extra cpu --extra jax -c requirements.lock -o locks/jax.lock
 	$(COMPILE) --extra cpu --extra torch -c requirements.lock -o locks/torch.lock
+	$(subst pyproject.toml --group dev,--group validators,$(COMPILE)) -o locks/validators.lock
 	{ sed '/^      - /d' environment.yml; sed -n 's/^\([a-z].*==[^\\]*[^ \\]\).*/      - \1/p' requirements.lock; echo '      - --editable .'; } > environment.yml.new
 	mv environment.yml.new environment.yml
 

@@ -1,4 +1,4 @@
-"""From CIFAR-10 to a report: every number of an article on convolution layers, re-run.
+"""From CIFAR-10 to a report: recompute every number of an article on convolution layers.
 
 `snakemake --cores all` makes everything; config/README.md explains the settings.
 """
@@ -7,5 +7,5 @@
 include: "workflow/Snakefile"
 
 
-# An included file cannot set it.
+# An included file cannot set the default target.
 workflow.default_target = "all"

@@ -1,4 +1,4 @@
-"""What the benchmarks share: settings, where they were run, and tables in a document."""
+"""Shared by the benchmarks: settings, the machine they ran on, and tables in documents."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,19 +13,19 @@ ROOT = Path(__file__).parents[1]
 
 
 def config() -> dict[str, Any]:
-    """Give the quick run's settings."""
+    """Return the quick run's settings."""
     text = (ROOT / "config/config.yaml").read_text(encoding="utf-8")
     return settings.validate(yaml.safe_load(text), this_machine=False)
 
 
 def packages(*names: str) -> str:
-    """List the versions of those packages that are installed."""
+    """List the installed versions of these packages."""
     found = versions()
     return ", ".join(f"{name} {found[name]}" for name in names if name in found)
 
 
 def machine(*names: str) -> str:
-    """Say where and with what packages something was measured, in a line."""
+    """Describe date, machine, packages and commit of a measurement, in one line."""
     about = hardware()
     gpu = f", {', '.join(about['gpus'])}" if about["gpus"] else ""
     where = commit(ROOT)
@@ -37,16 +37,16 @@ def machine(*names: str) -> str:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """Write a table as Markdown."""
+    """Format a table as Markdown."""
     rows = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy()]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def with_parts(text: str, parts: Mapping[str, str]) -> str:
-    """Put each part between its marks in a document.
+    """Insert each part between its marks in a document.
 
     Raises:
-        ValueError: If the document lacks a part's marks.
+        ValueError: If the marks of a part are missing.
     """
     for name, part in parts.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"

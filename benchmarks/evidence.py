@@ -1,8 +1,10 @@
-"""Renew what docs/evidence.md shows of the recorded evidence: `make evidence FROM=CLONE` calls it.
+"""Update docs/evidence.md and the README from recorded runs; `make evidence FROM=CLONE` calls it.
 
 python benchmarks/evidence.py
 """
 
+from math import isnan
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +13,20 @@ from convstudy.article import facts
 from convstudy.core.files import write_text
 from convstudy.core.progress import duration
 from convstudy.layers.kinds import KINDS
+from convstudy.results.accuracies import against_article
 from convstudy.results.reference_runs import CURVES
+from convstudy.results.run import Results
 from convstudy.training.record import load_description
 from document import ROOT, markdown, with_parts
 
 RECORDED = ROOT / "results/reference"
-# Test accuracy by epoch of both precisions, at full size.
+# Test accuracy by epoch at full size, for both precisions.
 PRECISION = ROOT / "docs/performance/precision.csv"
 DOCUMENT = ROOT / "docs/evidence.md"
 
 
 def finished(*names: str) -> str:
-    """List the curves of these records, in the order in which they are trained."""
+    """List the curves of these records, in training order."""
     rows = [row for name in names for row in _curves(RECORDED / name)]
     if not rows:
         return "No curve is recorded yet."
@@ -30,7 +34,7 @@ def finished(*names: str) -> str:
 
 
 def _curves(record: Path) -> list[dict[str, Any]]:
-    """Make a row for each curve of a record."""
+    """Return a row for each curve of a record."""
     summary = record / "training/summary.csv"
     if not summary.is_file():
         return []
@@ -56,8 +60,45 @@ def _curves(record: Path) -> list[dict[str, Any]]:
     return rows
 
 
+# The records shown in the README, best first, and what they are.
+RESULTS = {
+    "evidence-gpu": "full size, bfloat16",
+    "evidence-gpu-float32": "full size, float32",
+    "evidence": "full size, bfloat16 on a CPU",
+    "cpu-small": "quarter width, 5,000 images, 8 epochs",
+}
+README = ROOT / "README.md"
+
+
+def results() -> str:
+    """Compare the article's accuracies with the recorded runs: rows are runs, columns networks."""
+    labels = {kind: KINDS[kind].label for kind in KINDS}
+    article = {labels[kind]: f"{facts.accuracies()[kind]:.2%}" for kind in KINDS}
+    counted = {labels[kind]: f"{facts.parameter_counts()[kind]:,}" for kind in KINDS}
+    date = str(facts.load()["source"]["published"])
+    rows = [
+        {"run": "parameters at full size", **counted, "trainings": "", "device": "", "date": ""},
+        {"run": "the article", **article, "trainings": "1 each", "device": "TPU", "date": date},
+    ]
+    for name, what in RESULTS.items():
+        run = Results(RECORDED / name)
+        cells = {}
+        for kind, trainings in run.training.groupby("kind"):
+            mean, low, high = itemgetter("mean", "low", "high")(against_article(kind, trainings))
+            ends = "" if isnan(low) else f" ({100 * low:.1f} to {100 * high:.1f})"
+            cells[labels[kind]] = f"{mean:.1%}{ends}"
+        counts = [len(part) for _, part in run.training.groupby("kind")]
+        each = f"{counts[0]} each" if len(set(counts)) == 1 else ", ".join(map(str, counts))
+        processor = run.provenance["hardware"]["processor"]
+        devices = sorted(set(run.training["device"].replace("cpu", processor)))
+        about = {"trainings": each, "device": ", ".join(devices)}
+        link = f"[{what}](results/reference/{name})"
+        rows.append({"run": link, **cells, **about, "date": run.provenance["created"][:10]})
+    return markdown(pd.DataFrame(rows).fillna("not yet")).replace("%", " %")
+
+
 def precisions() -> str:
-    """Put the accuracies of both precisions beside each other, a row a network and replicate."""
+    """Compare the accuracies of both precisions, with a row per network and replicate."""
     table = pd.read_csv(PRECISION)
     rows = []
     for (kind, precision, replicate), part in table.groupby(
@@ -75,7 +116,7 @@ def precisions() -> str:
 
 
 def rendered() -> str:
-    """Put both tables into the document's text."""
+    """Return the document with current tables."""
     text = DOCUMENT.read_text(encoding="utf-8")
     tables = {
         "curves": finished("evidence"),
@@ -85,5 +126,11 @@ def rendered() -> str:
     return with_parts(text, tables)
 
 
+def readme() -> str:
+    """Return the README with current results."""
+    return with_parts(README.read_text(encoding="utf-8"), {"results": results()})
+
+
 if __name__ == "__main__":
     write_text(DOCUMENT, rendered())
+    write_text(README, readme())

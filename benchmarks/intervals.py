@@ -1,9 +1,9 @@
-"""How often intervals cover what they speak of, in worlds that are known, for docs/statistics.md.
+"""Measure the coverage of all intervals in simulated worlds, for docs/statistics.md.
 
 python benchmarks/intervals.py [NAME ...]
 
-It writes docs/performance/coverage.csv and the table in docs/statistics.md; all takes about half an
-hour on two cores, and named ones replace their own rows.
+Writes docs/performance/coverage.csv and the table in docs/statistics.md. Everything takes about
+half an hour on two cores; with names, only their rows are replaced.
 """
 
 import argparse
@@ -35,7 +35,7 @@ Rows = Iterator[dict[str, Any]]
 
 
 def row(interval: str, world: str, replicates: Any, covers: Any, width: Any) -> dict[str, Any]:
-    """Sum up what was covered in the runs of a world, and how wide the intervals were."""
+    """Summarise coverage and width of the intervals in the runs of a world."""
     found = {"interval": interval, "world": world, "replicates": replicates}
     return found | {
         "coverage": float(np.mean(covers)),
@@ -45,20 +45,20 @@ def row(interval: str, world: str, replicates: Any, covers: Any, width: Any) -> 
 
 
 def least(number: int) -> float:
-    """Give the coverage that a method must show in these runs: 93 %, less two errors of it."""
+    """Return the least acceptable coverage in these runs: 93 % minus two standard errors."""
     return 0.93 - 2 * sqrt(0.93 * 0.07 / number)
 
 
 # One more training
 
-# Accuracies of three models: as in the article, close to each other, and equal.
+# Accuracies of three models: as in the article, close together, or equal.
 ACCURACIES = {
     "as in the article": (0.877, 0.774, 0.843),
     "close": (0.845, 0.84, 0.835),
     "equal": (0.84, 0.84, 0.84),
 }
-# The variance between runs, in that of independent errors in the images: as these make it, half of
-# it, as recorded at the article's scale on a GPU (1.4 on the average), and apart between models.
+# The variance between runs, relative to that from independent errors in the images: the same, half
+# of it, as recorded at the article's scale on a GPU (1.4 on average), or different for each model.
 SPREADS = {
     "independent": (1.0, 1.0, 1.0),
     "half": (0.5, 0.5, 0.5),
@@ -68,7 +68,7 @@ SPREADS = {
 
 
 def prediction(runs: int) -> Rows:
-    """Ask whether one more training lies where `intervals.prediction_half_width` has it."""
+    """Check whether one more training lies within `intervals.prediction_half_width`."""
     for seed, (accuracies, spreads, replicates) in enumerate(
         product(ACCURACIES, SPREADS, REPLICATES)
     ):
@@ -99,28 +99,32 @@ def train(
     shared: float,
     images: int,
 ) -> list[np.ndarray]:
-    """Draw which images are right, (replicates, images) of bool a model.
+    """Draw which images are right, as a bool array (replicates, images) for each model.
 
-    Each image has an ease, a part of which it has for all models; a training adds a skill of its
-    own and errors that are independent. All are normal.
+    Each image has an ease, part of which is the same for all models; each training adds its own
+    skill and independent errors. All are normally distributed.
 
     Args:
+        rng: Source of random numbers.
+        accuracies: True accuracy of each model.
+        replicates: Trainings of each model.
         spread: Standard deviation of the skill.
         shared: Share of the variance of ease that all models have in common.
+        images: Number of test images.
     """
     common = rng.normal(size=images)
     drawn = []
     for accuracy in accuracies:
         ease = sqrt(shared) * common + sqrt(1 - shared) * rng.normal(size=images)
         skill = spread * rng.normal(size=(replicates, 1))
-        # The variance of ease is 3: as for recorded networks, most images are easy or hard.
+        # With a variance of ease of 3, most images are easy or hard, as for recorded networks.
         shift = norm.ppf(accuracy) * sqrt(1 + 3 + spread**2)
         errors = rng.normal(size=(replicates, images))
         drawn.append(shift + sqrt(3) * ease + skill + errors > 0)
     return drawn
 
 
-# Two accuracies; standard deviation of skill; the share of ease in common.
+# Two accuracies, the standard deviation of skill, and the share of ease in common.
 IMAGE_WORLDS = {
     "tie": ((0.84, 0.84), 0.0, 0.8),
     "tie, runs apart": ((0.84, 0.84), 0.05, 0.8),
@@ -132,7 +136,7 @@ IMAGE_WORLDS = {
 
 
 def crossed(runs: int, replicates: tuple[int, ...] = REPLICATES, images: int = 1000) -> Rows:
-    """Ask whether `intervals.crossed` covers an accuracy and a difference."""
+    """Check whether `intervals.crossed` covers an accuracy and a difference."""
     for seed, ((world, (accuracies, spread, shared)), number) in enumerate(
         product(IMAGE_WORLDS.items(), replicates)
     ):
@@ -142,25 +146,25 @@ def crossed(runs: int, replicates: tuple[int, ...] = REPLICATES, images: int = 1
             drawn = train(rng, accuracies, number, spread, shared, images)
             ends = intervals.accuracy_interval(drawn[0]), intervals.crossed(drawn, (1, -1))[1:]
             found.append(ends)
-        for place, (interval, true) in enumerate(
+        for index, (interval, true) in enumerate(
             (("accuracy", accuracies[0]), ("difference of accuracies", np.subtract(*accuracies)))
         ):
-            low, high = np.array(found)[:, place].T
+            low, high = np.array(found)[:, index].T
             yield row(interval, world, number, (low <= true) & (true <= high), high - low)
 
 
-# Numbers that are independent of each other
+# Independent numbers
 
 
 def independent(runs: int) -> Rows:
-    """Ask whether the simple intervals cover, and what is made of two of them."""
+    """Check whether the simple intervals cover, and so do their differences and ratios."""
     rng = np.random.default_rng(0)
     for true, images in product((0.1, 0.5, 0.9, 0.98), (200, 4000)):
         shares = rng.binomial(images, true, runs) / images
         low, high = np.array([intervals.wilson(share, images) for share in shares]).T
         covers = (low <= true) & (true <= high)
         yield row("share", f"{true:.0%} of {images:,}", None, covers, high - low)
-    # Of replicates and processes; of replayed studies.
+    # Normal as for replicates and processes, skewed as for replayed studies.
     for name, number in (("normal", 3), ("normal", 10), ("skewed", 50), ("skewed", 200)):
         draw = rng.normal if name == "normal" else rng.exponential
         true = 0.0 if name == "normal" else 1.0
@@ -191,7 +195,7 @@ MODULES = list(models.modules())
 
 
 def _means(name: str, error: float) -> np.ndarray:
-    """Give true accuracies of all modules, as far apart as their name says."""
+    """Return true accuracies of all modules, spaced as named."""
     rng = np.random.default_rng(5)
     number = len(MODULES)
     apart = 0.45 + 6 * error * np.sort(rng.normal(size=number))
@@ -202,7 +206,7 @@ def _means(name: str, error: float) -> np.ndarray:
     return apart
 
 
-# True means, by name, and the ratio of the largest to the smallest spread between runs.
+# Names of true means, and the ratio of the largest to the smallest spread between runs.
 MANY = list(product(("ties", "two near the best", "apart"), (1.0, 1.5)))
 ERROR = 0.006
 COUNTED = {
@@ -212,7 +216,7 @@ COUNTED = {
 
 
 def _tabulated(rng: np.random.Generator, true: np.ndarray, ratio: float, number: int) -> Any:
-    """Draw accuracies of trainings, and give what `accuracies.means` makes of them."""
+    """Draw accuracies of trainings, and return what `accuracies.means` makes of them."""
     spreads = ERROR * np.linspace(1, ratio, len(true)) / ((1 + ratio) / 2)
     drawn = true + spreads * rng.normal(size=(number, len(true)))
     pooled = drawn.var(axis=0, ddof=1).mean()
@@ -223,7 +227,7 @@ def _tabulated(rng: np.random.Generator, true: np.ndarray, ratio: float, number:
 
 
 def best_of_many(runs: int, worlds: Any = None) -> Rows:
-    """Ask whether sets of ranks hold the true ones, and whether the best is told apart."""
+    """Check whether sets of ranks include the true ones, and which modules look worse than best."""
     for seed, ((name, ratio), number) in enumerate(worlds or product(MANY, REPLICATES)):
         rng, true = np.random.default_rng(seed), _means(name, ERROR)
         above = (true[None] > true[:, None]).sum(axis=1)
@@ -248,10 +252,10 @@ def best_of_many(runs: int, worlds: Any = None) -> Rows:
 
 
 def chances(runs: int, numbers: tuple[int, ...] = REPLICATES, draws: int = 1000) -> Rows:
-    """Ask whether the module with the highest mean is the best one as often as is said.
+    """Check whether the module with the highest mean is the best as often as stated.
 
-    The true means are drawn anew for each run. Coverage is how often it is the best one, and width
-    how often that is said.
+    Each run draws new true means. Coverage is how often that module is the best, width the stated
+    probability.
     """
     for seed, (apart, number) in enumerate(product((0.5, 2.0), numbers)):
         rng = np.random.default_rng(seed)
@@ -268,7 +272,7 @@ def chances(runs: int, numbers: tuple[int, ...] = REPLICATES, draws: int = 1000)
 
 
 def changes(runs: int, numbers: tuple[int, ...] = REPLICATES, draws: int = 200) -> Rows:
-    """Ask whether the weights at which the best module changes are covered."""
+    """Check whether the weights at which the best module changes are covered."""
     unit = 15_625
     for seed, (name, number) in enumerate(product(("two near the best", "apart"), numbers)):
         rng, true = np.random.default_rng(seed), _means(name, ERROR)
@@ -281,7 +285,7 @@ def changes(runs: int, numbers: tuple[int, ...] = REPLICATES, draws: int = 200) 
             limits = (table["parameters"] / unit).to_numpy()
             truth = np.array(penalties.weights_from(real, size, limits))
             inside = (table["from_low"] <= truth) & (truth <= table["from_high"])
-            # The first one wins from weight 0 on, for certain.
+            # The first module certainly wins from weight 0 on.
             if len(table) > 1:
                 covers.append(inside[1:].mean())
                 widths.append((table["from_high"] - table["from_low"])[1:].mean())
@@ -292,7 +296,7 @@ def changes(runs: int, numbers: tuple[int, ...] = REPLICATES, draws: int = 200) 
 
 
 def choosing(runs: int, numbers: tuple[int, ...] = (3, 5), splits: int = 40) -> Rows:
-    """Ask whether what choosing adds is covered: the mean of all runs is taken as true."""
+    """Check whether the effect of choosing is covered; its true value is the mean of all runs."""
     images, epochs, networks = 1000, 8, 4
     for seed, ((world, rise), number) in enumerate(
         product({"level": 0.0, "rising": 0.04}.items(), numbers)
@@ -334,19 +338,19 @@ def choosing(runs: int, numbers: tuple[int, ...] = (3, 5), splits: int = 40) -> 
 
 
 def crossovers(runs: int) -> Rows:
-    """Ask whether the crossover and the ratio of two times at its ends are covered."""
+    """Check whether the crossover, and ratios of two times, are covered."""
     channels = np.array([4, 8, 16, 32, 64, 128])
-    # Logarithms of how many times longer Conv2D takes.
+    # Logarithm of how many times longer Conv2D takes.
     true = np.array([-0.25, -0.15, -0.02, 0.08, 0.3, 0.6])
     real = timing.crossing(channels, true)
     for seed, (noise, processes) in enumerate(product((0.02, 0.08), (3, 5))):
         rng = np.random.default_rng(seed)
         covers, widths, ratios, spans = [], [], [], []
         for _ in range(runs):
-            # Between processes, and of a repeat's rest that its median leaves.
+            # Noise between processes, and what the median over repeats leaves of theirs.
             advantage = true + noise * rng.normal(size=(processes, len(channels)))
             _, low, high = timing.over_processes(advantage)
-            ends = [timing.crossing(channels, one) for one in (high, low)]
+            ends = [timing.crossing(channels, bound) for bound in (high, low)]
             covers.append(ends[0] <= real <= ends[1])
             widths.append(np.log(ends[1] / ends[0]) if np.isfinite(ends).all() else np.nan)
             ratios.append((low[0] <= true[0]) & (true[0] <= high[0]))
@@ -355,7 +359,7 @@ def crossovers(runs: int) -> Rows:
         yield row("channels of a crossover", world, processes, covers, np.nanmean(widths))
         yield row("time", world, processes, ratios, spans)
         drawn = noise * rng.normal(size=(runs, processes, 8))
-        # The lowest of eight ratios of 1 is picked for being so low.
+        # Pick the lowest of eight ratios whose true value is 1.
         mean, low, high = timing.over_processes(drawn.transpose(1, 0, 2), 8)
         picked = np.arange(runs), mean.argmin(axis=1)
         covers, spans = (low[picked] <= 0) & (high[picked] >= 0), (high - low)[picked]
@@ -375,7 +379,7 @@ MEASURES: dict[str, Callable[[int], Rows]] = {
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Give coverage and width, a row an interval and number of replicates."""
+    """Tabulate coverage and width, with a row per interval and number of replicates."""
     rows = []
     for (interval, replicates), part in table.groupby(
         ["interval", "replicates"], sort=False, dropna=False
@@ -396,20 +400,20 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def rendered() -> str:
-    """Put the table into the document's text."""
+    """Return the document with the current table."""
     text = DOCUMENT.read_text(encoding="utf-8")
     return with_parts(text, {"coverage": markdown(summary(pd.read_csv(TABLE)))})
 
 
 def main() -> None:
-    """Measure what is asked for, and write table and document."""
+    """Measure the named intervals, and write table and document."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=list(MEASURES), help=", ".join(MEASURES))
     parts = {}
     if TABLE.is_file():
         parts = {str(name): part for name, part in pd.read_csv(TABLE).groupby("measure")}
     for name in parser.parse_args().names:
-        found = pd.DataFrame([{"measure": name, **one} for one in MEASURES[name](RUNS)])
+        found = pd.DataFrame([{"measure": name, **cells} for cells in MEASURES[name](RUNS)])
         parts[name] = found.round(6)
         print(summary(found).to_string(), flush=True)
         write_csv(TABLE, pd.concat(parts[name] for name in MEASURES if name in parts))

@@ -1,7 +1,7 @@
-"""The peer: the same networks, plainly and well written in PyTorch.
+"""The peer: the same networks in straightforward, well-written PyTorch.
 
-Channels last in memory; if asked for, and on a GPU by default, ``torch.compile`` and bfloat16 with
-float32 weights (autocast). It shares nothing with the project but the description of a network.
+It uses channels-last memory and, on request or by default on a GPU, ``torch.compile`` and bfloat16
+with float32 weights (autocast). It shares only the description of networks with the project.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from torch import nn
 
 
 def _module(layer: Layer, channels: int) -> tuple[nn.Module, int]:
-    """Make a layer from its description, and say how many channels come out of it."""
+    """Create a layer from its description, and return it with its number of output channels."""
     arguments = layer.arguments
     size = arguments.get("kernel_size", 1)
     out = arguments.get("filters", channels)
@@ -23,11 +23,11 @@ def _module(layer: Layer, channels: int) -> tuple[nn.Module, int]:
     if layer.type == "DepthwiseConv2D":
         return nn.Conv2d(channels, channels, size, padding="same", groups=channels), channels
     if layer.type == "SeparableConv2D":
-        # The bias comes once, after the pointwise part.
+        # There is one bias, after the pointwise part.
         depthwise = nn.Conv2d(channels, channels, size, padding="same", groups=channels, bias=False)
         return nn.Sequential(depthwise, nn.Conv2d(channels, out, 1)), out
     if layer.type == "BatchNormalization":
-        # PyTorch's momentum is the new value's share, Keras's the old one's.
+        # PyTorch's momentum is the weight of the new value, Keras's that of the old one.
         return nn.BatchNorm2d(channels, eps=1e-3, momentum=1 - arguments["momentum"]), channels
     if layer.type == "ReLU":
         return nn.ReLU(inplace=True), channels
@@ -37,17 +37,17 @@ def _module(layer: Layer, channels: int) -> tuple[nn.Module, int]:
         return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), channels
     if layer.type == "Dense":
         return nn.Linear(channels, arguments["units"]), arguments["units"]
-    raise ValueError(f"no peer of {layer.type}")
+    raise ValueError(f"{layer.type} is not supported")
 
 
 class Peer:
     """A network with its optimizer, Adam.
 
     Args:
-        layers: The network; softmax is a part of the loss here.
-        batch_size: Images a training step.
-        images, labels: What it is trained and tested on.
-        compiled: Whether torch.compile compiles the network; by default, on a GPU.
+        layers: The network; softmax is part of the loss here.
+        batch_size: Images per training step.
+        images, labels: The data for training and testing.
+        compiled: Whether to compile the network with torch.compile; by default only on a GPU.
         precision: ``float32`` or ``mixed_bfloat16``, the default on a GPU.
     """
 
@@ -84,7 +84,7 @@ class Peer:
             return nn.functional.cross_entropy(outputs, self.labels[chosen], reduction="sum")
 
     def train(self) -> float:
-        """Train an epoch, and give its mean loss."""
+        """Train an epoch, and return its mean loss."""
         self.network.train()
         total = torch.zeros((), device=self.device)
         for chosen in torch.randperm(len(self.labels), device=self.device).split(self.batch_size):
@@ -97,7 +97,7 @@ class Peer:
 
     @torch.no_grad()
     def test(self, batch_size: int) -> float:
-        """Test on all images, and give the mean loss."""
+        """Test on all images, and return the mean loss."""
         self.network.eval()
         chosen = torch.arange(len(self.labels), device=self.device)
         return float(sum(map(self._loss, chosen.split(batch_size)))) / len(self.labels)

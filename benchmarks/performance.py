@@ -1,16 +1,16 @@
-"""How fast training is, and how fast it could be: measured here, and put into docs/performance.md.
+"""Measure how fast training is, and how fast it could be, for docs/performance.md.
 
 python benchmarks/performance.py throughput   the project, Keras's fit, PyTorch and the roofline
 python benchmarks/performance.py short        training on one thread, in both precisions
-python benchmarks/performance.py choices      what the engine chooses, and what it leaves out
-python benchmarks/performance.py seeds        accuracies of the engine and of fit, five seeds each
+python benchmarks/performance.py choices      the engine's choices, and the alternatives
+python benchmarks/performance.py seeds        accuracies of the engine and fit, five seeds each
 python benchmarks/performance.py growth       time against epochs, images, width and trials
 python benchmarks/performance.py run          where the quick run's time and memory go
 python benchmarks/performance.py render       plots, and tables in docs/performance.md
 
-Each writes docs/performance/NAME.csv, on a GPU NAME-gpu.csv; short keeps its rows of other
-processors. PyTorch takes part where it is installed (make setup EXTRA=torch). Leave the machine
-alone meanwhile.
+Each writes docs/performance/NAME.csv, or NAME-gpu.csv on a GPU; short keeps the rows of other
+processors. PyTorch is included if it is installed (make setup EXTRA=torch). Do not use the machine
+meanwhile.
 """
 
 import argparse
@@ -53,32 +53,32 @@ DOCUMENT = ROOT / "docs/performance.md"
 CORES = os.cpu_count() or 1
 GPU = bool(gpus.names())
 BATCH = 512 if GPU else 64
-# Of an activation: bfloat16, or float32.
+# Bytes of an activation: bfloat16, or float32.
 FLOAT_BYTES = 2 if GPU else 4
-# A GPU measures in ten minutes, most of them for compiling.
+# On a GPU this takes ten minutes, mostly for compiling.
 REPEATS = 3 if GPU else 5
 SEEDS = 5
-# Images of a measurement: seconds each, so that its beginning and end do not count.
+# Images per measurement: enough for some seconds, so that start and end do not matter.
 IMAGES = {0.25: 51200, 1.0: 51200} if GPU else {0.25: 2560, 1.0: 384}
-# The short form: the batch of the article's scale; passes over two batches fill the seconds.
+# The short form: the batch size of the article's scale; two batches are repeated for some seconds.
 SHORT_BATCH = 128
 SHORT_IMAGES = 2 * SHORT_BATCH
 SHORT_SECONDS = 3.0
 SHORT_REPEATS = 3
-# How long torch.compile takes part, so that 25 minutes are enough: it can take a minute a network.
+# When to drop torch.compile, to finish in 25 minutes: it can take a minute per network.
 COMPILE_SECONDS = 18 * 60
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "torch", "jax", "numpy")
 
 
 def noise(images: int) -> Dataset:
-    """Make images of noise: how fast they are trained on does not depend on what they show."""
+    """Create images of noise, as training speed does not depend on the images."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (images, *models.INPUT_SHAPE), dtype=np.uint8)
     labels = rng.integers(0, models.CLASSES, images, dtype=np.uint8)
     return Dataset(pixels, labels, pixels[:0], labels[:0], pixels, labels, "noise")
 
 
-# What competes. Each has `train` and `test`, which pass over all images once.
+# The competitors. Each has `train` and `test`, which pass over all images once.
 
 
 class Project:
@@ -95,7 +95,7 @@ class Project:
     ) -> None:
         import keras
 
-        # Here, as a cleared session forgets it.
+        # Set here, as clearing the session resets it.
         keras.config.set_dtype_policy(precision)
         if precision == "mixed_bfloat16":
             require_bfloat16(layers)
@@ -155,13 +155,13 @@ class PyTorch:
 
 
 class Roofline:
-    """No network: the time that its products and its traffic would take at the measured speeds."""
+    """Not a network, but the time for its products and memory traffic at the measured speeds."""
 
     def __init__(self, layers: Sequence[Layer], dataset: Dataset) -> None:
         self.layers = layers
 
     def limit(self, training: bool) -> float:
-        """Give images/s, a layer taking as long as its products or its traffic, if that is more."""
+        """Return images/s if each layer takes as long as the slower of its products and traffic."""
         counted = models.costs(self.layers)
         shapes = [models.INPUT_SHAPE, *(cost.output_shape for cost in counted)]
         widest = max(int(np.prod(shape)) for shape in shapes)
@@ -169,9 +169,9 @@ class Roofline:
         seconds = 0.0
         for layer, cost, shape in zip(self.layers, counted, shapes[:-1], strict=True):
             took, gave = int(np.prod(shape)), int(np.prod(cost.output_shape))
-            # Floats read and written: the input twice and the output once, and their gradients
-            # once each. Normalisation and ReLU, fused, are one such layer, the convolution's
-            # output their input; in a test they are a part of the convolution.
+            # Floats read and written: the input twice, the output once, and their gradients once
+            # each. Fused normalisation and ReLU count as one layer, whose input is the
+            # convolution's output; in a test they are part of the convolution.
             passes = 3 * took + 2 * gave if training else took + gave
             if layer.type == "ReLU" or (layer.type == "BatchNormalization" and not training):
                 passes = 0
@@ -182,18 +182,18 @@ class Roofline:
 
 
 def compiled(layers: Sequence[Layer]) -> Any:
-    """Make a Keras model with Adam."""
+    """Create a Keras model with Adam."""
     model = models.build(layers)
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
-# On a GPU many are in flight before the host waits for the last.
+# On a GPU, many products are queued before the host waits for the last.
 PRODUCTS = 20 if GPU else 1
 
 
 def fastest(action: Any) -> float:
-    """Give the least seconds of ten."""
+    """Return the shortest of ten times, in seconds."""
     took = []
     for _ in range(10):
         began = time.perf_counter()
@@ -203,7 +203,7 @@ def fastest(action: Any) -> float:
 
 
 def matrix_speed() -> float:
-    """Measure floating-point operations a second in a product of matrices, in bfloat16 on a GPU."""
+    """Measure floating-point operations per second of a matrix product, in bfloat16 on a GPU."""
     from keras import ops
 
     size = 8192 if GPU else 2048
@@ -219,13 +219,13 @@ def matrix_speed() -> float:
 
 
 def copy_speed(size: int) -> float:
-    """Measure bytes a second, read and written, in copying arrays as large as an activation."""
+    """Measure bytes per second, read and written, when copying arrays of an activation's size."""
     from keras import ops
 
     if not GPU:
         source, target = np.ones(size // 8), np.zeros(size // 8)
         return 2 * size / fastest(lambda: np.copyto(target, source))
-    # A GPU's caches hold no activation of a batch as large as it needs.
+    # At batch sizes for a GPU, activations do not fit into its caches.
     array = ops.ones((2**28,), "float32")
 
     def copy() -> None:
@@ -237,18 +237,18 @@ def copy_speed(size: int) -> float:
     return PRODUCTS * 2 * 4 * 2**28 / fastest(copy)
 
 
-# One process for each competitor and place, which stays and is asked in turn.
+# One process per competitor and place, which stays alive and is used in turn.
 
 
 def work(connection: Connection, name: str, threads: int, how: dict[str, Any]) -> None:
-    """Be a worker: make networks, train and test them as asked, and tell seconds or an error."""
+    """Run a worker: build, train and test networks on request; send seconds or an error."""
     backend = how.pop("backend", "tensorflow" if installed("tensorflow") else "jax")
     if name == "PyTorch":
         import torch
 
         torch.set_num_threads(threads)
     elif name == "fit" and backend == "tensorflow":
-        # As it comes: the engine's choices are not made for it.
+        # Keras as it comes, without the engine's choices.
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -266,7 +266,7 @@ def work(connection: Connection, name: str, threads: int, how: dict[str, Any]) -
 
 
 def serve(connection: Connection, name: str, how: dict[str, Any]) -> None:
-    """Answer requests until nobody asks."""
+    """Answer requests until the connection closes."""
     kept: Any = None
     while True:
         request, *arguments = connection.recv()
@@ -301,29 +301,29 @@ COMPETITORS: dict[str, Any] = {
 
 
 class Workers:
-    """Workers side by side that do the same, as trainings of one study do."""
+    """Workers that do the same at the same time, like the trainings of one study."""
 
     def __init__(self, name: str, threads: int, processes: int, **how: Any) -> None:
         self.about = {"engine": name, "processes": processes, "threads": threads}
         context = multiprocessing.get_context("spawn")
         self.connections = []
         for _ in range(processes):
-            ours, theirs = context.Pipe()
-            context.Process(target=work, args=(theirs, name, threads, how), daemon=True).start()
-            self.connections.append(ours)
+            near, far = context.Pipe()
+            context.Process(target=work, args=(far, name, threads, how), daemon=True).start()
+            self.connections.append(near)
 
     def ask(self, *request: Any) -> list[float]:
-        """Let all do something at the same time, and give the seconds of each.
+        """Make all workers do something at the same time, and return the seconds of each.
 
         Raises:
-            RuntimeError: If one fails.
+            RuntimeError: If a worker fails.
         """
-        for one in self.connections:
-            one.send(request)
-        answers = [one.recv() for one in self.connections]
+        for connection in self.connections:
+            connection.send(request)
+        answers = [connection.recv() for connection in self.connections]
         for answer in answers:
             if isinstance(answer, str):
-                raise RuntimeError(f"{self.about['engine']} fails: {answer}")
+                raise RuntimeError(f"{self.about['engine']} failed: {answer}")
         return answers
 
 
@@ -336,24 +336,24 @@ def competition(
     whats: Sequence[str] = ("train", "test"),
     seconds: float = 0.0,
 ) -> Iterator[dict[str, Any]]:
-    """Let all workers train and test the single-kind networks in turn, a row a measurement.
+    """Make all workers train and test the single-kind networks in turn; yield the measurements.
 
-    A measurement passes over all images, again and again until these seconds are over. If
-    torch.compile fails, it says so and is removed from the workers.
+    A measurement passes over all images, repeatedly until `seconds` are over. If torch.compile
+    fails, its error is printed and it is removed from the workers.
     """
     for kind in kinds:
         layers = models.architecture(models.single_kind_models()[kind], width, 0.9)
         which = {"kind": kind, "width": width}
         for one in list(workers):
             try:
-                # The first epoch makes the network's functions; the second one shows their speed.
+                # The first epoch includes compiling; the second shows the usual speed.
                 made = max(one.ask("make", layers, images))
                 first = made + sum(max(one.ask(what)) for what in whats)
                 usual = sum(max(one.ask(what)) for what in whats)
             except RuntimeError as error:
                 if one.about["engine"] != "torch.compile":
                     raise
-                print(f"{error}; it is left out", flush=True)
+                print(f"{error}; leaving it out", flush=True)
                 workers.remove(one)
                 continue
             if one.about["engine"] != "roofline":
@@ -369,9 +369,9 @@ def competition(
 
 
 def throughput() -> pd.DataFrame:
-    """Measure the project and its peers, at one thread, all threads, and side by side."""
+    """Measure the project and its peers: on one thread, on all threads, and side by side."""
     places = [(1, 1)] if GPU else [(1, 1), (CORES, 1), (max(CORES // 2, 1), 2)]
-    names = [one for one in COMPETITORS if one != "PyTorch" or installed("torch")]
+    names = [name for name in COMPETITORS if name != "PyTorch" or installed("torch")]
     workers = [
         Workers(name, threads, processes)
         for threads, processes in dict.fromkeys(places)
@@ -385,17 +385,17 @@ def throughput() -> pd.DataFrame:
 
 
 def installed(package: str) -> bool:
-    """Tell whether a package is there."""
+    """Return whether a package is installed."""
     return importlib.util.find_spec(package) is not None
 
 
 def short() -> pd.DataFrame:
-    """Measure training on one thread in both precisions, in place of this processor's rows."""
-    # Not on a GPU.
+    """Measure training on one thread in both precisions, replacing this processor's rows."""
+    # Hide GPUs.
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     precisions = ["float32", "mixed_bfloat16"]
     if unit() not in BFLOAT16_UNITS:
-        print(f"{unit()} does not multiply bfloat16: float32 alone", flush=True)
+        print(f"{unit()} does not support bfloat16; measuring float32 only", flush=True)
         precisions.remove("mixed_bfloat16")
     rows: list[dict[str, Any]] = []
     done, total, began = 0, len(precisions) * len(IMAGES) * len(KINDS), time.perf_counter()
@@ -409,7 +409,7 @@ def short() -> pd.DataFrame:
         for width, kind in itertools.product(IMAGES, KINDS):
             late = time.perf_counter() - began > COMPILE_SECONDS
             if late and workers[-1].about["engine"] == "torch.compile":
-                print("torch.compile took its time: the rest is without it", flush=True)
+                print("torch.compile is out of time; continuing without it", flush=True)
                 workers.pop()
             measured = competition(
                 workers, [kind], width, SHORT_IMAGES, SHORT_REPEATS, ["train"], SHORT_SECONDS
@@ -417,7 +417,7 @@ def short() -> pd.DataFrame:
             rows += [{**row, **how} for row in measured if row["what"] == "train"]
             done += 1
             left = (time.perf_counter() - began) / done * (total - done)
-            print(f"{done} of {total} in {precision}, {duration(left)} left", flush=True)
+            print(f"{done} of {total}, {precision}, {duration(left)} left", flush=True)
     about = {
         "date": now()[:10],
         "processor": processor(),
@@ -431,7 +431,7 @@ def short() -> pd.DataFrame:
 
 
 def renewed(before: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
-    """Put what was measured in place of the same processors' rows, and keep all others."""
+    """Replace the rows of the measured processors, and keep all others."""
     if before.empty:
         return measured
     others = before[~before["processor"].isin(measured["processor"])]
@@ -439,7 +439,7 @@ def renewed(before: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def choices() -> pd.DataFrame:
-    """Measure what the engine chooses against what it could choose: one thread, narrow networks."""
+    """Compare the engine's choices with their alternatives: one thread, narrow networks."""
     plans: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
         "as chosen": ({}, {}),
         "oneDNN off": ({"TF_ENABLE_ONEDNN_OPTS": "0"}, {}),
@@ -460,11 +460,11 @@ def choices() -> pd.DataFrame:
     return pd.DataFrame(competition(workers, KINDS, 0.25, 320, REPEATS))
 
 
-# Whether the engine's speed costs accuracy.
+# Does the engine's speed cost accuracy?
 
 
 def fit_curve(kinds: Sequence[str], seed: int, dataset: Dataset, training: dict[str, Any]) -> float:
-    """Train by fit as long as the quick run does, and give the last test accuracy."""
+    """Train with fit for as long as the quick run, and return the last test accuracy."""
     import keras
 
     keras.backend.clear_session()
@@ -479,7 +479,7 @@ def fit_curve(kinds: Sequence[str], seed: int, dataset: Dataset, training: dict[
 
 
 def seeds() -> pd.DataFrame:
-    """Train the single-kind networks of the quick run by fit and by the engine, five seeds each."""
+    """Train the quick run's single-kind networks with fit and with the engine, five seeds each."""
     from convstudy.training.trainer import Recipe, Trainer
 
     chosen = config()
@@ -502,11 +502,11 @@ def seeds() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-# How time grows.
+# How does time grow?
 
 
 def growth() -> pd.DataFrame:
-    """Measure time against epochs, images, width and trials, each alone."""
+    """Measure time against epochs, images, width and trials, one at a time."""
     from convstudy.search.study import Search
     from simulation import Costs, ReplayedCurve, World
 
@@ -536,7 +536,7 @@ def growth() -> pd.DataFrame:
             train(kind, width, 320)
             row("width", kind, width, min(workers.ask("train")[0] for _ in range(3)))
     for trials in (10, 30, 100, 300, 1000):
-        # Curves that take no time: what is left is Optuna and the journal.
+        # Curves take no time here, which leaves only Optuna and the journal.
         world = World(Costs(0, 0, 0, 0, 0), lambda kinds, replicate: [0.5] * 3, lambda kinds: 1.0)
         study = config()["search"]["studies"]["accuracy"]
         with tempfile.TemporaryDirectory() as name:
@@ -556,11 +556,11 @@ def growth() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-# Where a run's time went.
+# Where does a run's time go?
 
 
 def run() -> pd.DataFrame:
-    """Do the quick run in a fresh clone, and say where its time and memory went, a row a figure."""
+    """Do the quick run in a fresh clone, and tabulate where its time and memory went."""
     rows: list[dict[str, Any]] = []
 
     def row(what: str, value: float, unit: str = "s") -> None:
@@ -593,7 +593,7 @@ def run() -> pd.DataFrame:
         )
         row("the quick run, from a clone to its report", wall)
         row("training and testing, of all jobs", epochs)
-        # Snakemake and what runs without a benchmark are in the first figure alone.
+        # Only the first number includes Snakemake and jobs without a benchmark.
         every = sum(seconds for _, seconds, _ in jobs)
         row("their share of all jobs' time", 100 * epochs / every, "%")
         row("their share of all cores' time, idle ends and all", 100 * epochs / (wall * CORES), "%")
@@ -610,22 +610,22 @@ def run() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-# What is made of it.
+# Tables, plots and the document.
 
 
 def place(row: Any) -> str:
-    """Say on what a measurement ran."""
+    """Describe on how many processes and threads a measurement ran."""
     threads = f"{row.threads} thread{'s' if row.threads > 1 else ''}"
     return f"{row.processes} × {threads}" if row.processes > 1 else threads
 
 
 def spread(values: pd.Series) -> str:
-    """Give the median, and the least and the greatest in brackets."""
+    """Format the median, with minimum and maximum in brackets."""
     return f"{values.median():,.0f} ({values.min():,.0f} to {values.max():,.0f})"
 
 
 def throughput_table(table: pd.DataFrame, what: str) -> pd.DataFrame:
-    """Give medians and spreads, a row a kind, width and place, a column a competitor."""
+    """Tabulate medians and spreads: a row per kind, width and place, a column per competitor."""
     chosen = table[table["what"] == what]
     rows = []
     for (width, kind), part in chosen.groupby(["width", "kind"], sort=False):
@@ -648,7 +648,7 @@ def throughput_table(table: pd.DataFrame, what: str) -> pd.DataFrame:
 
 
 def short_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Give medians and spreads of a processor, a row a network and precision."""
+    """Tabulate a processor's medians and spreads, with a row per network and precision."""
     rows = []
     for (width, kind, precision), part in table.groupby(["width", "kind", "precision"]):
         by_engine = part.groupby("engine", sort=False)["value"]
@@ -663,7 +663,7 @@ def short_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def short_sections(table: pd.DataFrame) -> str:
-    """Give a section for each processor."""
+    """Write a section for each processor."""
     sections = []
     for name, part in table.groupby("processor"):
         first = part.iloc[0]
@@ -676,18 +676,18 @@ def short_sections(table: pd.DataFrame) -> str:
 
 
 def read(name: str) -> pd.DataFrame:
-    """Read what was measured."""
+    """Read a table of measurements."""
     return pd.read_csv(FOLDER / f"{name}.csv")
 
 
 def read_short() -> pd.DataFrame:
-    """Read the short form's rows of all processors, if there are some."""
+    """Read the short form's rows of all processors, if there are any."""
     known = (FOLDER / "short.csv").is_file()
     return read("short") if known else pd.DataFrame(columns=["processor"])
 
 
 def seaborn() -> Any:
-    """Import seaborn, to draw into files alone."""
+    """Import seaborn, for drawing into files only."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -697,7 +697,7 @@ def seaborn() -> Any:
 
 
 def draw(table: pd.DataFrame) -> None:
-    """Draw training's images a second."""
+    """Draw the images per second in training."""
     sns = seaborn()
     trained = table[table["what"] == "train"]
     grid = sns.catplot(
@@ -715,7 +715,7 @@ def draw(table: pd.DataFrame) -> None:
         height=2.6,
         aspect=1.3,
     )
-    # A ratio has the same height everywhere.
+    # On this scale, equal ratios have equal heights.
     grid.set(yscale="log")
     plain_ticks(grid, "y")
     grid.set_axis_labels("", "images/s in training")
@@ -725,19 +725,19 @@ def draw(table: pd.DataFrame) -> None:
 
 
 def plain_ticks(grid: Any, axes: str) -> None:
-    """Label powers of ten, and between them where there is room, as plain numbers."""
+    """Label logarithmic axes with plain numbers, at 1 and 3 times the powers of ten."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    for one in grid.axes.flat:
+    for panel in grid.axes.flat:
         for name in axes:
-            axis = getattr(one, f"{name}axis")
+            axis = getattr(panel, f"{name}axis")
             axis.set_major_locator(LogLocator(subs=(1, 3)))
             axis.set_major_formatter("{x:,g}")
             axis.set_minor_formatter(NullFormatter())
 
 
 def draw_growth(table: pd.DataFrame) -> None:
-    """Draw time against each amount, both on logarithmic axes: a straight line of slope one."""
+    """Draw time against each amount on logarithmic axes, with a dotted line of slope one."""
     sns = seaborn()
     grid = sns.relplot(
         table,
@@ -764,14 +764,14 @@ def draw_growth(table: pd.DataFrame) -> None:
         # A line of slope one through the first point of the lowest line.
         points = [line.get_xydata() for line in axis.lines if len(line.get_xydata()) > 1]
         if points:
-            x, y = min((one[0] for one in points), key=lambda one: one[1])
-            last = max(one[-1][0] for one in points)
+            x, y = min((line[0] for line in points), key=lambda point: point[1])
+            last = max(line[-1][0] for line in points)
             axis.plot([x, last], [y, y * last / x], color="0.6", linewidth=1, linestyle=":")
     grid.figure.savefig(FOLDER / "growth.png", dpi=120, bbox_inches="tight")
 
 
 def slopes(table: pd.DataFrame) -> pd.DataFrame:
-    """Give by which power of the amount time grows, from its first to its last point."""
+    """Tabulate the power of each amount by which time grows, from first to last point."""
     rows = []
     for (against, of), part in table.groupby(["against", "of"], sort=False):
         first, last = part.iloc[0], part.iloc[-1]
@@ -792,14 +792,14 @@ def seeds_table(table: pd.DataFrame) -> pd.DataFrame:
     """Compare accuracies: means, standard deviations, the difference and its standard error."""
     rows = []
     for kind, part in table.groupby("kind", sort=False):
-        ours, theirs = part["engine"], part["fit"]
-        error = np.sqrt((ours.var() + theirs.var()) / len(part))
+        engine, fit = part["engine"], part["fit"]
+        error = np.sqrt((engine.var() + fit.var()) / len(part))
         rows.append(
             {
                 "kind": kind,
-                "engine": f"{ours.mean():.1%} ± {ours.std():.1%}",
-                "fit": f"{theirs.mean():.1%} ± {theirs.std():.1%}",
-                "difference, points": f"{100 * (ours.mean() - theirs.mean()):+.1f}",
+                "engine": f"{engine.mean():.1%} ± {engine.std():.1%}",
+                "fit": f"{fit.mean():.1%} ± {fit.std():.1%}",
+                "difference, points": f"{100 * (engine.mean() - fit.mean()):+.1f}",
                 "its standard error": f"{100 * error:.1f}",
             }
         )
@@ -807,7 +807,7 @@ def seeds_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def choices_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Give the medians of training and evaluation, a row a choice."""
+    """Tabulate the medians of training and evaluation, with a row per choice."""
     rates = table[table["what"] != "set-up"]
     medians = rates.pivot_table("value", "engine", ["what", "kind"], "median", sort=False)
     shown = pd.DataFrame({"choice": medians.index})
@@ -820,8 +820,8 @@ def choices_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def run_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Give the figures with their units."""
-    # A job of less than a second ends before its memory has been looked at.
+    """Format the numbers with their units."""
+    # A job of less than a second ends before its memory is measured.
     table = table[(table["unit"] != "MB") | (table["value"] > 20)]
     values = [
         f"{row.value:,.0f} {row.unit}" if row.value >= 100 else f"{row.value:.3g} {row.unit}"
@@ -831,14 +831,14 @@ def run_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_throughput(name: str = "throughput") -> pd.DataFrame:
-    """Read the throughput, with a column for what it was measured on."""
+    """Read the throughput, and add a column for processes and threads."""
     measured = read(name)
     measured["place"] = [place(row) for row in measured.itertuples()]
     return measured
 
 
 def rendered() -> str:
-    """Give the document with the tables of today's files."""
+    """Return the document with current tables."""
     measured, on_gpu = read_throughput(), read_throughput("throughput-gpu")
     set_up = measured[(measured["what"] == "set-up") & (measured["processes"] == 1)]
     set_up = set_up.pivot_table("value", ["width", "kind"], "engine", "median", sort=False)
@@ -866,7 +866,7 @@ def rendered() -> str:
 
 
 def main() -> None:
-    """Do what the command line asks for."""
+    """Run the measurements named on the command line."""
     measurements = {
         "throughput": throughput,
         "short": short,
@@ -888,7 +888,7 @@ def main() -> None:
             continue
         name = f"{what}-gpu" if GPU and what != "short" else what
         write_csv(FOLDER / f"{name}.csv", measurements[what]())
-        # The short form's rows say it themselves.
+        # The rows of the short form name the machine themselves.
         if what != "short":
             write_text(FOLDER / f"{name}.txt", machine(*PACKAGES) + "\n")
 

@@ -1,11 +1,11 @@
-"""What a study costs on 1 to 512 GPUs: measured here, simulated, and written into docs/scaling.md.
+"""Measure and simulate the cost of a study on 1 to 512 GPUs, for docs/scaling.md.
 
 python benchmarks/scaling.py measure    measures costs on this machine: docs/scaling/costs.csv
 python benchmarks/scaling.py simulate   replays docs/scaling/curves.csv: docs/scaling/simulated.csv
 python benchmarks/scaling.py render     puts both into docs/scaling.md
 
-curves.csv holds the curves of the studies of one quick run: results/search/*/curves.csv, joined.
-With CONVSTUDY_STORAGE set, claims are measured on PostgreSQL, too.
+curves.csv has the curves of the studies of one quick run: results/search/*/curves.csv, joined.
+With CONVSTUDY_STORAGE set, claims are also measured on PostgreSQL.
 """
 
 import argparse
@@ -39,19 +39,19 @@ EPOCHS = 100
 
 
 def timed(action: Callable[[], Any]) -> float:
-    """Give the seconds that an action takes."""
+    """Return the seconds that an action takes."""
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
 
 
 def command(*arguments: str) -> Callable[[], Any]:
-    """Make an action of a command line."""
+    """Turn a command line into an action."""
     return lambda: subprocess.run(arguments, cwd=ROOT, check=True, capture_output=True)
 
 
 def measure() -> Iterator[dict[str, Any]]:
-    """Measure what is not training, a row a cost."""
+    """Measure all costs other than training, with a row for each."""
 
     def row(what: str, seconds: list[float], unit: str = "s") -> dict[str, Any]:
         return {
@@ -122,14 +122,14 @@ def measure() -> Iterator[dict[str, Any]]:
 
 
 def study_settings(trials: int) -> dict[str, Any]:
-    """Give the article's study, with as many trials."""
+    """Return the settings of the article's study, with this many trials."""
     text = (ROOT / "config/article.yaml").read_text(encoding="utf-8")
     study = yaml.safe_load(text)["search"]["studies"]["accuracy"]
     return {**study, "trials": trials, "seed": 0}
 
 
 def measure_storage(folder: Path, storage: str, trials: int) -> tuple[list[float], list[float]]:
-    """Fill a study with short trials, and time the claims and reports after them."""
+    """Fill a study with short trials, and then time claims and reports."""
     world = World(Costs(0, 0, 0, 0, 0), lambda kinds, replicate: [0.5] * 3, lambda kinds: 1.0)
 
     def search(budget: int) -> Search:
@@ -162,7 +162,7 @@ def measure_storage(folder: Path, storage: str, trials: int) -> tuple[list[float
 
 
 def costs(epoch: float) -> Costs:
-    """Take the simulation's costs from what was measured."""
+    """Return the simulation's costs from the measurements."""
     table = pd.read_csv(FOLDER / "costs.csv").set_index("what")["median"]
 
     def of(start: str) -> float:
@@ -180,7 +180,7 @@ def costs(epoch: float) -> Costs:
 
 
 def simulated() -> Iterator[dict[str, Any]]:
-    """Simulate studies of several sizes on 1 to 512 workers, a row a study."""
+    """Simulate studies of several sizes on 1 to 512 workers, with a row for each."""
     recorded = pd.read_csv(FOLDER / "curves.csv")
     three, four = list(KINDS), [*KINDS, "another"]
     plans = [
@@ -201,7 +201,7 @@ def simulated() -> Iterator[dict[str, Any]]:
 
 
 def rendered() -> str:
-    """Give the document with the tables of today's files."""
+    """Return the document with current tables."""
     measured = pd.read_csv(FOLDER / "costs.csv")
     measured["value"] = [f"{row.median:.3g} {row.unit}" for row in measured.itertuples()]
     measured["range"] = [f"{row.least:.3g} to {row.most:.3g}" for row in measured.itertuples()]
@@ -232,7 +232,7 @@ def rendered() -> str:
 
 
 def main() -> None:
-    """Do what the command line asks for."""
+    """Run the step named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=["measure", "simulate", "render"])
     chosen = parser.parse_args()

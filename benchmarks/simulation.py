@@ -1,8 +1,8 @@
-"""How a study scales: the real search code on recorded curves, with simulated workers and time.
+"""Simulate how a study scales: real search code on recorded curves, with simulated time.
 
-Every worker is a thread that runs `Search.run_worker`; only the training is replaced, by waiting in
+Every worker is a thread that runs `Search.run_worker`; only training is replaced, by waiting in
 simulated time, and Optuna keeps the study in memory. The threads take turns in the order of that
-time, so that a run of days on hundreds of GPUs takes seconds, and gives the same result each time.
+time, so days on hundreds of GPUs take seconds, with the same result each time.
 """
 
 import contextlib
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Costs:
-    """What a study's steps cost, in seconds.
+    """The durations of a study's steps, in seconds.
 
     Attributes:
-        start: From a job's start until its worker asks for its first trial: Snakemake, imports,
+        start: From a job's start until its worker requests the first trial: Snakemake, imports,
             data.
-        set_up: Until a curve's first new epoch begins: making or loading the network, compiling.
-        epoch: Of training and test, where a network's own factor is 1.
+        set_up: Until a curve's first new epoch: building or loading the network, compiling.
+        epoch: Training and testing for an epoch, for a network with factor 1.
         report: Storing an epoch: checkpoint, curve and Optuna's report.
-        claim: Taking a trial, while all other workers wait for theirs.
+        claim: Claiming a trial, while all other workers wait.
     """
 
     start: float
@@ -57,18 +57,18 @@ class Clock:
         """Run functions as threads, side by side in simulated time."""
         errors: list[BaseException] = []
 
-        def follow(one: Callable[[], None], turn: threading.Event) -> None:
+        def follow(function: Callable[[], None], turn: threading.Event) -> None:
             turn.wait()
             try:
-                one()
+                function()
             except BaseException as error:
                 errors.append(error)
             self._next()
 
         threads = []
-        for one in work:
+        for function in work:
             turn = self.wake_later(0.0)
-            threads.append(threading.Thread(target=follow, args=(one, turn), daemon=True))
+            threads.append(threading.Thread(target=follow, args=(function, turn), daemon=True))
             threads[-1].start()
         self._next()
         for thread in threads:
@@ -83,18 +83,18 @@ class Clock:
         turn.wait()
 
     def wake_later(self, seconds: float) -> threading.Event:
-        """Give an event that is set when its time has come."""
+        """Return an event that will be set after this time."""
         turn = threading.Event()
         heapq.heappush(self._waiting, (self.now + seconds, next(self._order), turn))
         return turn
 
     def pause(self, turn: threading.Event) -> None:
-        """Let the others go on until somebody wakes this thread."""
+        """Let the others run until one of them wakes this thread."""
         self._next()
         turn.wait()
 
     def wake(self, turn: threading.Event) -> None:
-        """Let a paused thread go on at this moment."""
+        """Let a paused thread continue at the current time."""
         heapq.heappush(self._waiting, (self.now, next(self._order), turn))
 
     def _next(self) -> None:
@@ -104,7 +104,7 @@ class Clock:
 
 
 class Lock:
-    """A lock in simulated time, first come, first served."""
+    """A first-come, first-served lock in simulated time."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -114,7 +114,7 @@ class Lock:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the lock, having waited for it."""
+        """Wait for the lock, and hold it."""
         began = self.clock.now
         if self._held:
             turn = threading.Event()
@@ -126,7 +126,7 @@ class Lock:
             yield
         finally:
             if self._queue:
-                # Handed on without ever being free.
+                # Pass the lock on without releasing it.
                 self.clock.wake(self._queue.pop(0))
             else:
                 self._held = False
@@ -134,12 +134,12 @@ class Lock:
 
 @dataclass
 class World:
-    """What the simulated workers share: time, curves, and what was spent.
+    """The state that simulated workers share: time, curves, and time spent.
 
     Attributes:
-        costs: What each step costs.
-        accuracies: Gives a curve's test accuracies by layer kinds and replicate.
-        factor: Gives how much longer a network's epoch takes than `Costs.epoch`.
+        costs: The duration of each step.
+        accuracies: Returns a curve's test accuracies from layer kinds and replicate.
+        factor: Returns how many times longer a network's epoch takes than `Costs.epoch`.
     """
 
     costs: Costs
@@ -153,7 +153,7 @@ class World:
 
 
 class ReplayedCurve:
-    """Stands in for `Curve`: gives recorded epochs, at their price the first time."""
+    """Stands in for `Curve`: yields recorded epochs, which cost time only at first use."""
 
     ended = None
 
@@ -165,7 +165,7 @@ class ReplayedCurve:
         self.identity = {"replayed": True}
 
     def epochs(self, last: int, trained_for: str = "") -> Iterator[dict[str, Any]]:
-        """Give the records of epochs 1 to `last`, as `Curve.epochs` does."""
+        """Yield the records of epochs 1 to `last`, as `Curve.epochs` does."""
         world, costs = self.world, self.world.costs
         accuracies = world.accuracies(self.kinds, self.replicate)
         with contextlib.ExitStack() as stack:
@@ -189,7 +189,7 @@ class ReplayedCurve:
 
 
 class MemoryStore:
-    """Stands in for the stores of `storages`: the study lies in memory, a claim takes its time."""
+    """Stands in for the stores of `storages`: keeps the study in memory; claims take time."""
 
     def __init__(self, world: World, study_name: str) -> None:
         import optuna
@@ -200,7 +200,7 @@ class MemoryStore:
         self.lock = Lock(world.clock)
 
     def open(self) -> Any:
-        """Give the storage that all workers share."""
+        """Return the storage that all workers share."""
         return self.storage
 
     @contextlib.contextmanager
@@ -211,11 +211,11 @@ class MemoryStore:
             yield
 
     def abandoned(self, study: Any, running: Sequence[Any]) -> set[int]:
-        """Give no trial: simulated workers do not die."""
+        """Return no trials, as simulated workers do not die."""
         return set()
 
     def accept(self, others: Sequence[Any]) -> None:
-        """Work beside all."""
+        """Accept all workers."""
 
 
 def simulate(
@@ -226,19 +226,20 @@ def simulate(
     kinds: Sequence[str] = Search.kinds,
     layers: int = len(POSITIONS),
 ) -> dict[str, Any]:
-    """Run a study to its end, and say what it took.
+    """Run a study to its end, and return its cost and result.
 
     Args:
-        settings: The study's, as in the config.
-        epochs: Most epochs of a trial.
-        workers: Simulated workers, a GPU each.
-        kinds: What each layer of a module may be.
-        layers: Layers of a module.
+        settings: The study's settings, as in the config.
+        epochs: Maximum epochs per trial.
+        workers: Number of simulated workers, each with a GPU.
+        world: The state that they share.
+        kinds: Possible kinds of each layer of a module.
+        layers: Number of layers of a module.
 
     Returns:
         ``workers``; ``hours``; the shares of the workers' time for ``training``, ``set_up``,
-        ``claiming`` and ``curve_waiting`` (the rest is start, storing, and idling at the end);
-        ``epochs`` that were trained; ``trials`` and the share ``pruned``; ``best``, the lowest
+        ``claiming`` and ``curve_waiting`` (the rest is starting, storing, and idling at the end);
+        the number of trained ``epochs``; ``trials`` and the share ``pruned``; ``best``, the lowest
         objective.
     """
     from optuna.trial import TrialState
@@ -280,15 +281,14 @@ def simulate(
 def replayed(
     recorded: "pd.DataFrame", epochs: int
 ) -> Callable[[Sequence[str], int], Sequence[float]]:
-    """Make curves of any module and length out of recorded ones.
+    """Make curves of any module and length from recorded ones.
 
-    A module's own recorded curve is taken where there is one; another module or replicate takes
-    one that its name's hash chooses, so that it is the same each time. Curves are stretched to
-    `epochs` epochs by linear interpolation.
+    If a module and replicate has no recorded curve of its own, a hash of its name chooses one, so
+    that it is the same each time. Curves are stretched to `epochs` epochs by linear interpolation.
 
     Args:
-        recorded: ``layer1`` to ``layer3``, ``replicate``, ``epoch``, ``test_accuracy``: a study's
-            curves.csv.
+        recorded: A study's curves.csv, with ``layer1`` to ``layer3``, ``replicate``, ``epoch`` and
+            ``test_accuracy``.
         epochs: Length of the curves.
     """
     columns = [*POSITIONS, "replicate"]

@@ -1,4 +1,4 @@
-"""Coverage of the intervals in docs/statistics.md, in short, and the document in step."""
+"""Short measurements of the coverage in docs/statistics.md; the document is up to date."""
 
 import re
 from itertools import product
@@ -28,7 +28,7 @@ SHORT = {
     "choosing": lambda: intervals.choosing(60, (3,), splits=4),
     "crossovers": lambda: intervals.crossovers(2000),
 }
-# Many things at once, and sums of few replicates.
+# Intervals for many quantities at once, or from few replicates, may cover too much.
 CAUTIOUS = ("ranks", "not told apart", "channels", "time, of one", "difference", "ratio")
 RECORDED = intervals.ROOT / "results/reference/cpu-small"
 DOCUMENT = intervals.DOCUMENT.read_text(encoding="utf-8")
@@ -41,7 +41,7 @@ def test_intervals_cover_what_they_speak_of(name: str):
         assert row.coverage >= intervals.least(row.runs), row
     for interval, part in table.groupby("interval"):
         if not interval.startswith(CAUTIOUS) or "accuracies" in interval:
-            # Less two errors of the mean over worlds.
+            # Allow for two standard errors of the mean over worlds.
             error = 2 * np.sqrt(0.025 / part["runs"].sum())
             assert part["coverage"].mean() <= 0.975 + error, interval
 
@@ -73,7 +73,7 @@ def test_the_document_says_how_every_interval_of_the_report_is_made():
         if column.endswith(("interval", "_low")) or column in ("ranks", "between")
     }
     assert printed <= listed
-    # The others stand in results alone.
+    # The others are only in results.
     for name, column in listed - printed:
         ends = column.removesuffix("interval") + "low"
         assert ends in pd.read_csv(RECORDED / f"{name}.csv", nrows=1), (name, column)

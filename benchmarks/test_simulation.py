@@ -39,7 +39,7 @@ def test_many_workers_are_faster_and_exact_and_the_same_each_time():
 def test_costs_are_paid():
     free = run()
     dear = run(costs=Costs(start=100, set_up=7, epoch=10, report=3, claim=1))
-    # A budget of 14 trials is claimed, and once more in vain; the study is opened once.
+    # There are 14 claims for the budget, one in vain, and one to open the study.
     added = 100 + 3 * free["epochs"] + 1 * 16
     set_ups = (dear["hours"] - free["hours"]) * 3600 - added
     assert set_ups % 7 == pytest.approx(0, abs=1e-6) or set_ups % 7 == pytest.approx(7)
@@ -89,5 +89,5 @@ def test_recorded_curves_are_stretched_and_lent():
     ]
     give = replayed(pd.DataFrame(rows), 5)
     assert list(give(("conv",) * 3, 0)) == pytest.approx([0.2, 0.3, 0.4, 0.5, 0.6])
-    # A pruned curve is none to lend; every other module takes the whole one.
+    # Pruned curves are not used; every other module gets the complete one.
     assert list(give(("separable",) * 4, 3)) == pytest.approx([0.2, 0.3, 0.4, 0.5, 0.6])

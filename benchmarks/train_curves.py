@@ -1,12 +1,12 @@
-"""Train the single-kind networks of a config to the end, without Snakemake.
+"""Fully train the single-kind networks of a config, without Snakemake.
 
 python benchmarks/train_curves.py [CONFIG...] [--minutes N]
 
-The configs are laid over config/config.yaml, the later over the earlier. The curves go into the
-store in results/, where a run of the workflow finds them, and what is done can be recorded at any
-time: python -m convstudy record NAME. The cheapest networks come first. Stop it, or kill it,
-whenever you like; the same command goes on from there. It needs little: NumPy, Keras with
-TensorFlow or JAX, PyYAML, pydantic, filelock, pyarrow and Pillow.
+The configs are merged over config/config.yaml; later ones override earlier ones. The curves go into
+the store in results/, where the workflow finds them, and finished ones can be recorded at any time:
+python -m convstudy record NAME. The cheapest networks come first. Stop or kill it whenever you
+like; the same command resumes. It needs only NumPy, Keras with TensorFlow or JAX, PyYAML, pydantic,
+filelock, pyarrow and Pillow.
 """
 
 import argparse
@@ -36,14 +36,14 @@ logger = logging.getLogger("convstudy")
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path("results")
-# Of steps whose speed is measured before a network's first curve.
+# How long to train for measuring the speed, before a network's first curve.
 SECONDS_OF_TRIAL = 5.0
-# What a curve may take longer than was measured.
+# How much longer than estimated a curve may take.
 MARGIN = 1.1
 
 
 def seconds_an_epoch(curve: Curve) -> float:
-    """Say how long an epoch takes here: as its last one did, else by training for some seconds."""
+    """Return how long an epoch takes here, from the last epoch or by training a few seconds."""
     for record in reversed(curve.read()["records"]):
         if record.get("processor") == processor():
             return float(record["seconds"])
@@ -57,17 +57,17 @@ def seconds_an_epoch(curve: Curve) -> float:
         began, steps = time.perf_counter(), 0
         for more in trainer.engine.train(order, moves):
             steps += more.steps
-            signals.stop_if_asked("while it measured how fast it trains")
+            signals.stop_if_asked("while measuring the training speed")
             if time.perf_counter() - began > seconds:
                 break
     done = min(steps * curve.recipe.batch_size, images)
     # A test image costs a third of a training image.
-    equal = images + (len(curve.dataset.test_images) + len(curve.dataset.validation_images)) / 3
-    return equal * (time.perf_counter() - began) / done
+    cost = images + (len(curve.dataset.test_images) + len(curve.dataset.validation_images)) / 3
+    return cost * (time.perf_counter() - began) / done
 
 
 def train(config: dict[str, Any], seconds: float) -> None:
-    """Train what is not trained yet, and begin no curve that could not end in time."""
+    """Train all unfinished curves, except those that could not finish in time."""
     started = time.perf_counter()
     directory = config["data"]["directory"] or os.environ.get("CONVSTUDY_CIFAR10")
     summary = prepare(config["data"], directory, RESULTS / "data")
@@ -85,7 +85,7 @@ def train(config: dict[str, Any], seconds: float) -> None:
         if left[curve.name] and curve.kinds[0] not in pace:
             pace[curve.kinds[0]] = seconds_an_epoch(curve)
             logger.info(
-                "%s: about %s an epoch, %s a curve",
+                "%s: about %s per epoch, %s per curve",
                 curve.kinds[0],
                 duration(pace[curve.kinds[0]]),
                 duration(epochs * pace[curve.kinds[0]]),
@@ -96,23 +96,23 @@ def train(config: dict[str, Any], seconds: float) -> None:
         remaining = max(seconds - (time.perf_counter() - started), 0)
         if needed * MARGIN > remaining:
             logger.info(
-                "%s: not begun, as it needs about %s and %s are left",
+                "%s: skipped, as it needs about %s and only %s are left",
                 which,
                 duration(needed),
                 duration(remaining),
             )
             continue
         if left[curve.name]:
-            total = sum(left[one.name] * pace[one.kinds[0]] for one in curves if left[one.name])
-            logger.info("%s: about %s, of %s in all", which, duration(needed), duration(total))
+            total = sum(left[each.name] * pace[each.kinds[0]] for each in curves if left[each.name])
+            logger.info("%s: about %s, of %s in total", which, duration(needed), duration(total))
             began = time.perf_counter()
             curve.train(epochs, "training")
             pace[curve.kinds[0]] = (time.perf_counter() - began) / left[curve.name]
             left[curve.name] = 0
         path = RESULTS / f"training/curves/{curve.kinds[0]}_{curve.replicate}.json"
         curve.export(path, curve.kinds[0], epochs)
-    finished = sum(not one for one in left.values())
-    logger.info("%d of %d curves are finished; record them when you like", finished, len(curves))
+    finished = sum(not epochs for epochs in left.values())
+    logger.info("%d of %d curves are finished and can be recorded", finished, len(curves))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -124,13 +124,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "configs", nargs="*", type=Path, metavar="CONFIG", help="such as config/article.yaml"
     )
     parser.add_argument(
-        "--minutes", type=float, default=float("inf"), help="begin no curve that needs longer"
+        "--minutes", type=float, default=float("inf"), help="skip curves that would take longer"
     )
     chosen = parser.parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logger.setLevel(logging.INFO)
     try:
-        # The later over the earlier, as Snakemake lays them.
+        # Later configs override earlier ones, as in Snakemake.
         config = settings.read([ROOT / "config/config.yaml", *chosen.configs])
         locks.claim_folder(Path(".snakemake"))
         signals.install()

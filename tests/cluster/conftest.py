@@ -1,4 +1,4 @@
-"""Real services for the tests here: a SLURM of one node and PostgreSQL servers."""
+"""Real services for these tests: a one-node SLURM and PostgreSQL servers."""
 
 import os
 import secrets
@@ -18,9 +18,9 @@ NOT_HERE = 77
 
 
 def _run_script(name: str, *arguments: str) -> None:
-    """Run a script that sets up a service, or skip if this machine cannot have it."""
+    """Run a script that sets up a service, or skip if this machine cannot run it."""
     if not os.environ.get(OPT_IN):
-        pytest.skip(f"{OPT_IN}=1 is not set: it lets the tests install and start {name}")
+        pytest.skip(f"{OPT_IN}=1 is not set, which lets the tests install and start {name}")
     done = subprocess.run(
         [HERE / f"start_{name}.sh", *arguments], stderr=subprocess.PIPE, text=True
     )
@@ -31,16 +31,16 @@ def _run_script(name: str, *arguments: str) -> None:
 
 @pytest.fixture(scope="session")
 def slurm() -> None:
-    """Start SLURM, with four CPUs and two fake GPUs; it goes on running."""
+    """Start SLURM, with four CPUs and two fake GPUs; it keeps running."""
     _run_script("slurm", "4")
 
 
 class Postgres:
-    """A server of its own.
+    """A dedicated server.
 
     Attributes:
-        url: With user and password.
-        password: As it stands there, decoded.
+        url: The URL with user and password.
+        password: The password in it, decoded.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -62,7 +62,7 @@ class Postgres:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
-    # Not below pytest's own folder, which only its owner may enter.
+    # Not in pytest's own folder, which only its owner may enter.
     folder = Path(tempfile.mkdtemp(prefix="convstudy-postgres-"))
     folder.chmod(0o711)
     try:
@@ -75,6 +75,6 @@ def postgres_server() -> Iterator[Postgres]:
 
 @pytest.fixture
 def postgres(postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch) -> Postgres:
-    """Let CONVSTUDY_STORAGE name a running server."""
+    """Point CONVSTUDY_STORAGE to a running server."""
     monkeypatch.setenv("CONVSTUDY_STORAGE", postgres_server.url)
     return postgres_server

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs PostgreSQL from Debian's packages if need be (as root), and starts a server of its own
-# that lives in a folder and asks for a password; the port is the first argument's.
+# Installs PostgreSQL from Debian's packages if necessary (as root), and starts a dedicated server
+# in a folder, with its own port and password.
 #   start_postgres.sh FOLDER PORT PASSWORD
 # Stop it with: FOLDER/stop
 set -euo pipefail
@@ -15,7 +15,7 @@ if [ ! -x "$binaries/initdb" ]; then
         echo "PostgreSQL is not installed, and installing it needs root and Debian's packages" >&2
         exit 77
     fi
-    # The package's own server is not wanted.
+    # Do not create the package's default server.
     mkdir -p /etc/postgresql-common
     [ -e /etc/postgresql-common/createcluster.conf ] ||
         echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs and starts a SLURM of one node with two fake GPUs, from Debian's packages, as root.
+# Installs and starts a one-node SLURM with two fake GPUs from Debian's packages, as root.
 #   start_slurm.sh [CPUS]
-# The node says that it has that many CPUs (default 4), whatever the machine has.
+# The node claims this many CPUs (default 4), whatever the machine has.
 set -euo pipefail
 # Another script may be installing at the same time.
 apt_get() { flock /tmp/convstudy-apt.lock apt-get "$@" >/dev/null; }
@@ -14,9 +14,9 @@ cpus=${1:-4}
 node=$(hostname -s)
 mark='# Made by tests/cluster/start_slurm.sh'
 
-# A machine that belongs to a cluster is left alone.
+# Do nothing on a machine that already belongs to a cluster.
 if [ -e /etc/slurm/slurm.conf ] && ! grep -q "^$mark" /etc/slurm/slurm.conf; then
-    echo "this machine has a SLURM of its own: /etc/slurm/slurm.conf" >&2
+    echo "this machine already has a SLURM: /etc/slurm/slurm.conf" >&2
     exit 77
 fi
 
@@ -26,12 +26,12 @@ if ! command -v slurmctld >/dev/null || ! command -v munged >/dev/null; then
         slurmctld slurmd slurm-client munge
 fi
 
-# Device files alone make a GPU for the scheduler: jobs get CUDA_VISIBLE_DEVICES, and no card.
+# For the scheduler, device files are GPUs: jobs get CUDA_VISIBLE_DEVICES, but no card.
 for number in 0 1; do
     [ -e "/dev/fake-gpu$number" ] || mknod "/dev/fake-gpu$number" c 1 3
 done
 
-# Jobs find the cluster through this folder alone: the executor drops SLURM_CONF.
+# Jobs find the cluster only through this folder, as the executor drops SLURM_CONF.
 mkdir -p /etc/slurm /run/munge /var/log/slurm /var/spool/slurmctld /var/spool/slurmd
 cat >/etc/slurm/slurm.conf <<CONF
 $mark
@@ -53,13 +53,13 @@ SlurmctldLogFile=/var/log/slurm/slurmctld.log
 SlurmdLogFile=/var/log/slurm/slurmd.log
 SlurmctldPidFile=/run/slurmctld.pid
 SlurmdPidFile=/run/slurmd.pid
-# Quick decisions, for tests.
+# Short intervals, for tests.
 SchedulerParameters=sched_interval=2,sched_min_interval=500000,batch_sched_delay=0
 MinJobAge=600
 KillWait=20
 OverTimeLimit=0
 ReturnToService=2
-# The machine may have less than the node says.
+# The machine may have less than the node claims.
 SlurmdParameters=config_overrides
 NodeName=$node NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=64000 Gres=gpu:2 State=UNKNOWN
 PartitionName=main Nodes=$node Default=YES MaxTime=INFINITE State=UP

@@ -1,4 +1,4 @@
-"""Several workers, one study: in PostgreSQL, and in a journal beside it."""
+"""Several workers on one study: in PostgreSQL, and for comparison in a journal."""
 
 import signal
 import subprocess
@@ -37,7 +37,7 @@ def finish(workers):
 
 
 def wait_for_epochs(folder, number):
-    """Wait until so many epochs are trained."""
+    """Wait until this many epochs are trained."""
     log = folder / "trained.log"
     for _ in range(600):
         if log.is_file() and log.read_text().count("\n") >= number:
@@ -51,9 +51,9 @@ def epochs_trained(folder):
 
 
 def assert_exact(folder, storage, trials, workers, kills=0):
-    """Check that the budget is used exactly, nothing runs on, and nothing was trained twice.
+    """Check that the budget is used exactly, no trial is running, and nothing was trained twice.
 
-    A worker that is killed has trained one epoch in vain at most.
+    A killed worker loses one epoch at most.
     """
     table, _, summary = export(search(folder, storage=storage, trials=trials, workers=workers))
     assert list(table["number"]) == list(range(trials))
@@ -63,7 +63,7 @@ def assert_exact(folder, storage, trials, workers, kills=0):
 
 
 @pytest.mark.fault(
-    "None: four workers on one study, twice over", where="PostgreSQL and journal", lost="nothing"
+    "None: four workers on one study, twice", where="PostgreSQL and journal", lost="nothing"
 )
 @pytest.mark.parametrize("storage", ["postgresql", "journal"])
 def test_four_workers_use_the_budget_exactly(tmp_path, postgres, storage):
@@ -72,7 +72,7 @@ def test_four_workers_use_the_budget_exactly(tmp_path, postgres, storage):
         folder.mkdir()
         finish(start_four(folder, storage, 24))
         assert_exact(folder, storage, 24, 4)
-        # The same again adds nothing; a larger budget adds what it is larger by.
+        # Running again adds nothing; a larger budget adds only the difference.
         finish(start_four(folder, storage, 24))
         assert_exact(folder, storage, 24, 4)
     finish(start_four(folder, storage, 30))
@@ -93,9 +93,9 @@ def test_one_worker_finds_the_same_in_every_storage(tmp_path, postgres):
 
 
 @pytest.mark.fault(
-    "SIGKILL of one of four workers, again and again",
-    where="while it trains a trial's epoch",
-    lost="the epoch under way",
+    "Repeated SIGKILL of one of four workers",
+    where="while it trains an epoch of a trial",
+    lost="the current epoch",
 )
 @pytest.mark.parametrize("storage", ["postgresql", "journal"])
 def test_killed_workers_are_started_again(tmp_path, postgres, storage):
@@ -111,22 +111,22 @@ def test_killed_workers_are_started_again(tmp_path, postgres, storage):
 
 
 @pytest.mark.fault(
-    "SIGKILL of a worker that is not started again",
-    where="while it trains a trial's epoch, on PostgreSQL",
-    lost="the epoch under way, and the grace period until its heartbeat counts as silent",
+    "SIGKILL of a worker that is not restarted",
+    where="while it trains an epoch of a trial, on PostgreSQL",
+    lost="the current epoch, and the grace period until the worker counts as dead",
 )
 def test_a_silent_workers_trial_is_taken_over(tmp_path, postgres, monkeypatch):
     dead = start_worker(tmp_path, "postgresql", 6, 1, 2, 0.5)
     wait_for_epochs(tmp_path, 1)
     dead.kill()
     dead.communicate()
-    mine = search(tmp_path, storage="postgresql", trials=6, workers=2)
-    running = [t.number for t in mine.study().get_trials() if t.state.name == "RUNNING"]
+    alive = search(tmp_path, storage="postgresql", trials=6, workers=2)
+    running = [t.number for t in alive.study().get_trials() if t.state.name == "RUNNING"]
     assert len(running) == 1
-    # Within the grace period it counts as alive.
-    assert mine.store.abandoned(mine.study(), mine.study().get_trials()) == set()
-    mine.run_worker(worker=0)
-    states = [trial.state.name for trial in mine.study().get_trials()]
+    # Within the grace period the dead worker is considered alive.
+    assert alive.store.abandoned(alive.study(), alive.study().get_trials()) == set()
+    alive.run_worker(worker=0)
+    states = [trial.state.name for trial in alive.study().get_trials()]
     assert states.count("RUNNING") == 1
     monkeypatch.setattr(storages, "GRACE_SECONDS", 1)
     time.sleep(2)
@@ -136,9 +136,9 @@ def test_a_silent_workers_trial_is_taken_over(tmp_path, postgres, monkeypatch):
 
 
 @pytest.mark.fault(
-    "PostgreSQL restarted",
+    "PostgreSQL restarts",
     where="while four workers search",
-    lost="nothing, or the workers end with one line and go on when started again",
+    lost="nothing, or the workers end with a one-line message and resume when restarted",
 )
 def test_the_server_restarts(tmp_path, postgres):
     workers = start_four(tmp_path, "postgresql", 24, 0.1)
@@ -154,7 +154,7 @@ def test_the_server_restarts(tmp_path, postgres):
 
 def test_a_server_that_is_not_there_is_one_line(tmp_path, postgres, monkeypatch):
     monkeypatch.setenv("CONVSTUDY_STORAGE", "postgresql://someone:hidden@127.0.0.1:1/nothing")
-    with pytest.raises(UserError, match="does not answer") as caught:
+    with pytest.raises(UserError, match="server there failed") as caught:
         search(tmp_path, storage="postgresql").study()
     assert "hidden" not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -172,7 +172,7 @@ def test_a_wrong_url_is_not_repeated(monkeypatch, url):
 
 
 def test_the_pipeline_keeps_the_password_to_itself(root, tmp_path, postgres):
-    """Run both studies on PostgreSQL with two workers each, and look into every file."""
+    """Run both studies on PostgreSQL with two workers each, and search every file."""
     project = Project(root, tmp_path / "project")
     code, output = project.run(search={"workers": 2, "storage": "postgresql"})
     assert code == 0, output

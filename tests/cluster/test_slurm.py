@@ -1,4 +1,4 @@
-"""The workflow on a real SLURM: whole, and with everything that goes wrong on clusters."""
+"""The workflow on a real SLURM: undisturbed, and with everything that goes wrong on clusters."""
 
 import re
 import signal
@@ -16,7 +16,7 @@ from helpers.pipeline import TINY, Project, merged
 SLURM = (
     "--profile",
     "workflow/profiles/slurm",
-    # The profile's numbers are for real clusters, which have more patience.
+    # The profile's own numbers are larger, for real clusters.
     "--slurm-init-seconds-before-status-checks",
     "3",
     "--seconds-between-status-checks",
@@ -39,7 +39,7 @@ def goals() -> list[str]:
 
 
 def curves(project: Project) -> dict[str, list[dict]]:
-    """Give all records of the store, times aside."""
+    """Return all records of the store, without times."""
     return {
         path.parent.name: [
             {key: record[key] for key in NOT_TIMES} for record in read_json(path)["records"]
@@ -60,7 +60,7 @@ class Job:
 
 
 def queue() -> list[Job]:
-    """Ask SLURM for all jobs that it remembers."""
+    """List all jobs that SLURM remembers."""
     text = subprocess.run(
         ["scontrol", "--details", "--oneliner", "show", "job"], capture_output=True, text=True
     ).stdout
@@ -100,7 +100,7 @@ def empty_queue(slurm):
 
 @pytest.fixture(scope="module")
 def undisturbed(root, tmp_path_factory):
-    """Run what is disturbed below once in peace, on this machine."""
+    """Run the same goals once without faults, on this machine."""
     project = Project(root, tmp_path_factory.mktemp("undisturbed"), tiny=LONGER)
     code, output = project.run(*goals())
     assert code == 0, output
@@ -108,7 +108,7 @@ def undisturbed(root, tmp_path_factory):
 
 
 def assert_same(project: Project, undisturbed: Project) -> None:
-    """Compare every curve and both studies; no trial is left running."""
+    """Check that every curve and both studies are the same, and no trial is left running."""
     assert curves(project) == curves(undisturbed)
     columns = ["kind", "test_accuracy_best", "epochs", "status"]
     name = "training/summary.csv"
@@ -122,7 +122,7 @@ def assert_same(project: Project, undisturbed: Project) -> None:
 
 
 def test_the_whole_workflow_from_start_to_report(root, tmp_path, slurm):
-    """Two workers a study; whoever asked for a GPU has one, and nobody else."""
+    """Two workers per study; exactly the jobs that request a GPU have one."""
     project = Project(root, tmp_path / "project", SLURM)
     process = project.start(search={"workers": 2})
     seen: dict[str, Job] = {}
@@ -140,10 +140,10 @@ def test_the_whole_workflow_from_start_to_report(root, tmp_path, slurm):
     assert len(with_gpu) >= 5
     log = (project.folder / "results/logs/train_model/conv_0.log").read_text()
     assert re.search(r"uses GPU [01]\n", log)
-    # These GPUs compute nothing, and the results say so.
+    # These fake GPUs compute nothing, and the results say so.
     assert set(project.table("training/summary.csv")["device"]) == {"cpu, in place of a GPU"}
     report = (project.folder / "reports/report.html").read_text()
-    assert "A GPU was asked for where there was none" in report
+    assert "A GPU was requested but not available" in report
     for study in ("accuracy", "penalised"):
         summary = read_json(project.folder / f"results/search/{study}/study.json")
         assert summary["trials"] == 4
@@ -154,8 +154,9 @@ class Fault:
     """A disturbance of one job, once it has stored some epochs.
 
     Attributes:
-        rule, wildcards: The job's.
-        strike: Takes the job and the process that runs its script.
+        rule, wildcards: The job's rule and wildcards.
+        strike: Disturbs the job; called with it and the process that runs its script.
+        struck: Whether that has happened.
     """
 
     rule: str
@@ -183,7 +184,7 @@ def send(name: str, script: int) -> None:
 
 
 def send_job(name: str, job: Job) -> None:
-    """Cancel a job (TERM), or warn it as SLURM does before its time is over (USR1)."""
+    """Cancel a job (TERM), or warn it as SLURM does before its time limit (USR1)."""
     command("scancel", *([] if name == "TERM" else [f"--signal={name}"]), job.number)
 
 
@@ -192,7 +193,7 @@ def requeue(job: Job, _: int) -> None:
 
 
 def start_now(job: Job) -> None:
-    """Start a requeued job at once: SLURM would wait two minutes; it may have started by itself."""
+    """Start a requeued job at once, as SLURM would wait two minutes; it may already be running."""
     subprocess.run(["scontrol", "update", f"JobId={job.number}", "StartTime=now"])
 
 
@@ -216,7 +217,7 @@ def disturbed(root, tmp_path_factory, undisturbed):
         "warning": Fault("search_modules", "penalised_0", lambda job, _: send_job("USR1", job)),
     }
     before = {job.number for job in queue()}
-    # A minute is the least that SLURM knows; the profile's warning would come before the start.
+    # SLURM's shortest limit is a minute; the profile's warning would come before the start.
     profile = project.folder / "workflow/profiles/slurm/config.yaml"
     text = profile.read_text().replace("    runtime: 240 * attempt\n", "    runtime: 1 * attempt\n")
     lines = [line for line in text.splitlines() if not line.startswith("    slurm_extra:")]
@@ -229,9 +230,9 @@ def disturbed(root, tmp_path_factory, undisturbed):
                 start_now(job)
             for fault in project.faults.values():
                 running = job.rule == fault.job and job.state == "RUNNING"
-                mine = running and job.number not in before and not fault.struck
-                if mine and has_epochs(project, fault.log, 2):
-                    # None where the job has ended since SLURM was asked.
+                due = running and job.number not in before and not fault.struck
+                if due and has_epochs(project, fault.log, 2):
+                    # There is none if the job has ended in the meantime.
                     for script in processes(project, fault.log):
                         fault.struck = True
                         fault.strike(job, script)
@@ -257,18 +258,16 @@ def has_epochs(project: Project, log: str, number: int) -> bool:
             "scancel",
             ["CANCELLED", "COMPLETED"],
             marks=pytest.mark.fault(
-                "`scancel` of a training",
-                where="after its second epoch",
-                lost="the epoch under way",
+                "`scancel` of a training", where="after its second epoch", lost="the current epoch"
             ),
         ),
         pytest.param(
             "requeue",
             ["COMPLETED"],
             marks=pytest.mark.fault(
-                "`scontrol requeue` of a training, as preemption does",
+                "`scontrol requeue` of a training, as in preemption",
                 where="after its second epoch",
-                lost="the epoch under way",
+                lost="the current epoch",
             ),
         ),
         pytest.param(
@@ -277,7 +276,7 @@ def has_epochs(project: Project, log: str, number: int) -> bool:
             marks=pytest.mark.fault(
                 "A training exceeds its time limit (it hangs: SIGSTOP)",
                 where="after its second epoch",
-                lost="the epoch under way",
+                lost="the current epoch",
             ),
         ),
         pytest.param(
@@ -285,8 +284,8 @@ def has_epochs(project: Project, log: str, number: int) -> bool:
             ["FAILED", "COMPLETED"],
             marks=pytest.mark.fault(
                 "SIGKILL of a search worker",
-                where="within a trial's epoch",
-                lost="the epoch under way",
+                where="during an epoch of a trial",
+                lost="the current epoch",
             ),
         ),
         pytest.param(
@@ -294,8 +293,8 @@ def has_epochs(project: Project, log: str, number: int) -> bool:
             ["FAILED", "COMPLETED"],
             marks=pytest.mark.fault(
                 "SIGUSR1 to a search worker, SLURM's warning before the limit",
-                where="within a trial's epoch",
-                lost="the epoch under way",
+                where="during an epoch of a trial",
+                lost="the current epoch",
             ),
         ),
     ],
@@ -314,7 +313,7 @@ def test_a_disturbed_job_goes_on(disturbed, undisturbed, which, states):
 
 
 @pytest.mark.fault(
-    "slurmctld down for three seconds and restarted", where="while jobs run", lost="nothing"
+    "slurmctld is down for three seconds, then restarts", where="while jobs run", lost="nothing"
 )
 def test_slurmctld_restarted(disturbed, undisturbed):
     assert disturbed.restarted
@@ -322,7 +321,7 @@ def test_slurmctld_restarted(disturbed, undisturbed):
 
 
 def wait_for_epochs(project: Project, number: int) -> None:
-    """Wait until the store has so many epochs."""
+    """Wait until the store has this many epochs."""
     for _ in range(1200):
         if sum(map(len, curves(project).values())) >= number:
             return
@@ -331,7 +330,7 @@ def wait_for_epochs(project: Project, number: int) -> None:
 
 
 def press_ctrl_c(project: Project, process: subprocess.Popen) -> int:
-    """Interrupt Snakemake when it has submitted jobs, and give its status."""
+    """Interrupt Snakemake once it has submitted jobs, and return its exit status."""
     for _ in range(600):
         if "has been submitted" in project.said():
             break
@@ -341,7 +340,7 @@ def press_ctrl_c(project: Project, process: subprocess.Popen) -> int:
 
 
 def unfinished(before: set[str]) -> list[Job]:
-    """List the jobs since then that run or wait."""
+    """List the later jobs that are running or waiting."""
     ended = ("CANCELLED", "COMPLETED", "FAILED", "TIMEOUT")
     return [job for job in queue() if job.number not in before and job.state not in ended]
 
@@ -369,9 +368,9 @@ def restarted(root, tmp_path_factory, undisturbed):
 
 
 @pytest.mark.fault(
-    "SIGKILL of Snakemake, and the same command again at once",
+    "SIGKILL of Snakemake, then the same command again immediately",
     where="while its jobs run on the cluster",
-    lost="nothing: the old jobs go on, and the new ones wait for them",
+    lost="nothing: the old jobs continue, and the new ones wait for them",
 )
 def test_sigkill_of_snakemake(restarted, undisturbed):
     assert restarted.left_by_kill > 0
@@ -381,7 +380,7 @@ def test_sigkill_of_snakemake(restarted, undisturbed):
 @pytest.mark.fault(
     "Ctrl-C on Snakemake",
     where="while its jobs run on the cluster",
-    lost="nothing: its jobs are cancelled, and the next run goes on",
+    lost="nothing: its jobs are cancelled, and the next run resumes",
 )
 def test_ctrl_c_cancels_the_jobs(restarted, undisturbed):
     assert restarted.code_after_ctrl_c != 0
@@ -390,7 +389,7 @@ def test_ctrl_c_cancels_the_jobs(restarted, undisturbed):
 
 
 def test_a_gres_and_arrays(root, tmp_path, slurm):
-    """Ask for the GPU in the other form, and submit the trainings as one array."""
+    """Request the GPU with `gres`, and submit the trainings as one array."""
     project = Project(root, tmp_path / "project", SLURM)
     profile = project.folder / "workflow/profiles/slurm/config.yaml"
     text = profile.read_text()

@@ -1,1 +1,1 @@
-"""What several tests use: small examples of what the library works on."""
+"""Helpers shared by several tests: small examples of the library's objects."""

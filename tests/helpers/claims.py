@@ -1,4 +1,4 @@
-"""A ledger of one claim, and the tests that it may have."""
+"""A ledger with one claim, and the tests that a claim may have."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -20,7 +20,7 @@ CLAIM = {
 
 
 def load(folder: Path, drawn: Collection[str] | None = None, **keys: Any) -> list[ledger.Claim]:
-    """Read a file with one claim; None takes a key away."""
+    """Read a file with one claim; None removes a key."""
     claim = {key: value for key, value in {**CLAIM, **keys}.items() if value is not None}
     write_text(folder / "claims.yaml", yaml.safe_dump({"Ours": {"claims": [claim]}}))
     return ledger.load(folder / "claims.yaml", drawn)

@@ -1,10 +1,11 @@
-"""Train a small network for two steps by the engine, and print what came out beside Keras's fit.
+"""Train a small network for two steps with the engine, and compare it with Keras's fit.
 
 python -m helpers.engine BACKEND
 
-A line of JSON a way of training: how far the steps lead from where fit leads in float64, relative
-to their length (all weights as one vector); and the loss and the images that were right, in
-training and test. The yardstick is float64 because float32 rounds: fit itself does not reach it.
+Prints a line of JSON for each way of training: the distance between the weights after the engine's
+steps and after fit's in float64, relative to the length of fit's steps (all weights as one vector);
+and the loss and the number of correct images, in training and test. The reference is in float64, as
+even fit itself rounds in float32.
 """
 
 import itertools
@@ -24,7 +25,7 @@ ORDER = np.random.default_rng(0).permutation(160)[:54]
 
 
 def network(kind: str, precision: str) -> Any:
-    """Make a compiled network; its first weights are the same in each precision."""
+    """Create a compiled network, with the same initial weights in each precision."""
     import keras
 
     keras.config.set_dtype_policy(precision)
@@ -38,14 +39,14 @@ def network(kind: str, precision: str) -> Any:
         optimizer=keras.optimizers.SGD(0.01, momentum=0.9),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
-        # The yardstick takes minutes less without XLA, but JAX knows nothing else.
+        # The reference is minutes faster without XLA, but JAX requires it.
         jit_compile=keras.backend.backend() == "jax",
     )
     return model
 
 
 def weights(model: Any) -> np.ndarray:
-    """Give all weights and moving averages as one vector."""
+    """Return all weights and moving averages as one vector."""
     return np.concatenate([np.ravel(value).astype("float64") for value in model.get_weights()])
 
 
@@ -63,7 +64,7 @@ def by_fit(model: Any) -> list[float]:
 
 
 def by_engine(model: Any, resident: bool, jit_compile: bool) -> list[float]:
-    """Do the same by the engine."""
+    """Do the same with the engine."""
     made = engine.Engine(model, DATASET, BATCH, "none", 0.0, jit_compile, resident)
     trained = list(made.train(ORDER, np.zeros((len(ORDER), 3), np.int32)))
     tested = list(made.test())
@@ -77,7 +78,7 @@ def by_engine(model: Any, resident: bool, jit_compile: bool) -> list[float]:
 
 
 def main(backend: str) -> None:
-    """Train in all ways."""
+    """Train in every way."""
     backends.use_backend(backend, "cpu", 1, precision="float64")
     for kind in ("conv", "depthwise", "separable"):
         exact = network(kind, "float64")

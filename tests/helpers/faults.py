@@ -1,6 +1,6 @@
-"""The table of faults in docs/reliability.md, read off the tests that inject them.
+"""The table of faults in docs/reliability.md, collected from the tests that inject them.
 
-(cd tests && python -m helpers.faults) renews it.
+(cd tests && python -m helpers.faults) updates it.
 """
 
 import ast
@@ -13,9 +13,9 @@ BEGIN, END = "<!-- faults: begin (cd tests && python -m helpers.faults) -->", "<
 
 
 def faults() -> Iterator[tuple[str, str, str, str]]:
-    """Give fault, where it is injected, what is lost, and the test, of every mark.
+    """Yield the fault, where it is injected, what is lost, and the test, for every mark.
 
-    A mark stands on a test or, within its `pytest.mark.parametrize`, on one of its cases.
+    Marks are on tests or, within `pytest.mark.parametrize`, on single cases.
     """
     for path in sorted(TESTS.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -40,7 +40,7 @@ def table() -> str:
 
 
 def renewed() -> str:
-    """Give the document with today's table."""
+    """Return the document with the current table."""
     text = DOCUMENT.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)

@@ -1,4 +1,4 @@
-"""What can be read in a figure."""
+"""Read the texts and colours of a figure."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ import numpy as np
 
 
 def contrast(colour: Any) -> float:
-    """Give a colour's contrast with white, as WCAG 2 defines it."""
+    """Return a colour's contrast with white, as WCAG 2 defines it."""
     channels = np.array(mpl.colors.to_rgb(colour))
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05)
 
 
 def texts(figure: Any) -> str:
-    """Give all that is written in a figure."""
+    """Return the text in a figure."""
     legends = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     title = figure.get_suptitle()
     labels = [text for axis in figure.axes for text in (axis.get_title("left"), axis.get_xlabel())]

@@ -1,4 +1,4 @@
-"""Made-up images, in Parquet files as the Hugging Face hub lays out CIFAR-10."""
+"""Made-up images, in Parquet files like those of CIFAR-10 on the Hugging Face hub."""
 
 import io
 
@@ -39,6 +39,6 @@ def write_parquet(path, images, labels):
 
 
 def prepare(folder, directory, **settings):
-    """Prepare the images of a folder, or of none, and give summary and arrays."""
+    """Prepare the images of a folder, or of none, and return summary and arrays."""
     given = None if directory is None else str(directory)
     return dataset.prepare(SETTINGS | settings, given, folder), dataset.load_arrays(folder)

@@ -1,4 +1,4 @@
-"""Where the project is, and its configs."""
+"""The project's folders and configs."""
 
 import os
 from pathlib import Path
@@ -13,6 +13,6 @@ QUICK, OVERLAY = (
 
 
 def with_helpers(**variables: str) -> dict[str, str]:
-    """Give the environment, in which another Python finds the helpers: ``-m helpers.NAME``."""
+    """Return an environment in which another Python finds the helpers: ``-m helpers.NAME``."""
     path = filter(None, (str(TESTS), os.environ.get("PYTHONPATH")))
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path), **variables}

@@ -1,4 +1,4 @@
-"""A copy of the workflow in a folder of its own, on a tiny configuration."""
+"""A copy of the workflow in its own folder, with a tiny configuration."""
 
 import os
 import shutil
@@ -29,18 +29,18 @@ TINY = {
 
 
 def without_slurm() -> dict[str, str]:
-    """Give the environment; a SLURM client without its controller costs each Snakemake 9 s."""
+    """Return an environment without SLURM, whose client waits 9 s if there is no controller."""
     return {**os.environ, "PATH": f"{TESTS / 'bin'}:{os.environ['PATH']}"}
 
 
 class Project:
-    """A copy of the workflow in a folder of its own.
+    """A copy of the workflow in its own folder.
 
     Args:
-        root: The project.
-        folder: Where the copy goes.
-        where: Snakemake's arguments that say where the jobs run.
-        tiny: The config's overlay.
+        root: The project's folder.
+        folder: The folder of the copy.
+        where: Snakemake's arguments on where the jobs run.
+        tiny: Overlay for the config.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Project:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                # A shell's background commands, and so their children, ignore Ctrl-C.
+                # Background commands of a shell ignore Ctrl-C, and so do their children.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
@@ -89,17 +89,17 @@ class Project:
         return code, self.said()
 
     def succeed(self, *arguments: str, **config: dict) -> str:
-        """Run, which must succeed; give what was printed."""
+        """Run, check that it succeeded, and return the output."""
         code, output = self.run(*arguments, **config)
         assert code == 0, output
         return output
 
     def said(self) -> str:
-        """Give what the last run has printed so far."""
+        """Return the output of the last run so far."""
         return (self.folder / "output.txt").read_text()
 
     def jobs(self, **config: dict) -> set[str]:
-        """Name the rules that a run would execute."""
+        """Return the rules that a run would execute."""
         said = self.succeed("--dry-run", "--quiet", "host", **config)
         _, _, table = said.partition("Job stats:")
         lines = [line.split() for line in table.partition("\n\n")[0].splitlines()]

@@ -34,7 +34,7 @@ FULL = settings.validate(settings.merged(QUICK, OVERLAY), this_machine=False)
 ALL_EXACT = {"used": {"train": 50_000, "validation": 0, "test": 10_000}, "lossy": False}
 STUDIES = tuple(RECORDED.studies_planned)
 SKILL = {"conv": 0.88, "depthwise": 0.77, "separable": 0.84}
-# What the analyses measure; all else there is derived.
+# What the analyses measure; everything else is derived from it.
 MEASURED = (
     *("module_table/table", "module_table/curves"),
     *("recipes/trainings", "timing/modules", "timing/layers"),
@@ -48,13 +48,14 @@ def write_sample(
     skill: Mapping[str, float] = SKILL,
     replicates: int = 3,
 ) -> Path:
-    """Write a results folder, in which each study has a trial that failed.
+    """Write a results folder in which each study has a failed trial.
 
     Args:
-        synthetic: Whether the images are said to be made up.
-        reduced: Whether the run is said to be smaller than the article's, and keeps its accuracies.
-        skill: Otherwise the accuracy of each single-kind network, around which replicates differ a
-            little; a module's is the mean of its layers'.
+        folder: The folder to write to.
+        synthetic: Whether to declare the images synthetic.
+        reduced: Whether to declare the run smaller than the article's and keep its accuracies.
+        skill: Accuracy of each single-kind network if not reduced, give or take a little between
+            replicates; a module's is the mean of its layers'.
         replicates: Trainings of each kind, at most 3.
     """
     for name in result_files(STUDIES):
@@ -92,7 +93,7 @@ def write_sample(
 def _all_modules(
     trials: pd.DataFrame, skill: Mapping[str, float], penalty: Mapping[str, float]
 ) -> pd.DataFrame:
-    """Let trials draw all modules in turn, with these accuracies."""
+    """Make the trials draw all modules in turn, with these accuracies."""
     modules = list(islice(cycle(models.modules().values()), len(trials)))
     accuracy = np.array([np.mean([skill[kind] for kind in kinds]) for kinds in modules])
     parameters = np.array([models.parameters(kinds, 0.25) for kinds in modules])
@@ -119,7 +120,7 @@ def write_analyses(folder: Path) -> None:
 
 @cache
 def _analyses() -> dict[str, pd.DataFrame]:
-    """Derive their tables as the workflow does, of a few studies where these are replayed."""
+    """Derive the analyses' tables as the workflow does, with only a few replayed studies."""
     made = {name: RECORDED.table(f"{name}.csv") for name in MEASURED}
     table, curves, trainings, modules, layers = made.values()
     paid = penalty(RECORDED.run["config"])
@@ -153,7 +154,7 @@ def _analyses() -> dict[str, pd.DataFrame]:
 
 
 def with_right(trainings: pd.DataFrame, images: int = 4000) -> pd.DataFrame:
-    """Say which images were right after the best and the last epoch: mostly the easier ones."""
+    """Add which images were right after the best and the last epoch: mostly the easier ones."""
     rng = np.random.default_rng(0)
     ease = rng.normal(size=images)
 
@@ -169,8 +170,10 @@ def described(model: str, replicate: int, right: np.ndarray, **measured: Any) ->
     """Describe a training as `Curve.describe` does.
 
     Args:
+        model: The model's name.
+        replicate: Its replicate.
         right: Which images were right after each epoch, (epochs, images) of bool.
-        measured: What else was measured, a value an epoch.
+        measured: Further measurements, with one value per epoch.
     """
     records = [
         {"epoch": epoch, "test_accuracy": float(one.mean()), "test_right": pack(one)}
@@ -182,7 +185,7 @@ def described(model: str, replicate: int, right: np.ndarray, **measured: Any) ->
 
 
 def _right_by_chance(curves: pd.DataFrame, images: int = 500) -> list[dict[str, Any]]:
-    """Describe trainings, in which each image is right with its epoch's accuracy."""
+    """Describe trainings in which each image is right with its epoch's accuracy as probability."""
     rng = np.random.default_rng(8)
     return [
         described(
@@ -195,7 +198,7 @@ def _right_by_chance(curves: pd.DataFrame, images: int = 500) -> list[dict[str, 
 
 
 def _processes(layers: pd.DataFrame) -> list[pd.DataFrame]:
-    """Make up the tables of three processes, around the measured layers' times."""
+    """Make up tables of three processes whose times scatter around the measured ones."""
     rng = np.random.default_rng(7)
     return [
         layers.assign(ms=layers["ms"] * np.exp(rng.normal(0, 0.03, len(layers)))) for _ in range(3)

@@ -1,4 +1,4 @@
-"""A study on curves that cost nothing; run as a program, it dies where it is told to.
+"""A study on curves that cost nothing; run as a program, it can kill itself after some epochs.
 
 python -m helpers.search FOLDER STORAGE TRIALS [--worker N] [--workers N] [--die-after EPOCHS]
                          [--seconds-an-epoch S]
@@ -28,15 +28,15 @@ SETTINGS: dict[str, Any] = {
     "pruner": {"name": "median", "startup_trials": 3, "warmup_steps": 0},
     "penalty": {"weight": 0.05, "unit": 250000, "pruning": "article"},
 }
-# Of accuracy alone.
+# No penalty: the objective is accuracy alone.
 PENALTY = {"weight": 0.0, "unit": 1, "pruning": "article"}
 EPOCHS = 6
 
 
 class PaperCurve(Curve):
-    """A curve of the real store, whose accuracies follow from a hash of its name.
+    """A curve in the real store, with accuracies derived from a hash of its name.
 
-    Each training of an epoch is noted in ``trained.log`` beside the store.
+    Every trained epoch is logged in ``trained.log`` beside the store.
     """
 
     epochs_trained = 0
@@ -91,7 +91,7 @@ class PaperTrainer:
 
     @staticmethod
     def accuracy(kinds: Sequence[str], replicate: int, epoch: int) -> float:
-        """Make a curve that rises, from a hash of the network's name."""
+        """Compute a rising curve from a hash of the network's name."""
         hashed = hashlib.sha256("-".join(kinds).encode()).digest()
         final = 0.3 + 0.5 * hashed[0] / 255
         return final * epoch / (epoch + 1) + hashed[replicate + epoch] / 255 / 50
@@ -109,7 +109,7 @@ def search(
     workers: int = 1,
     **changes: Any,
 ) -> Search:
-    """Make the example's study, with changes to its settings."""
+    """Create the example study, with changes to its settings."""
     curves = store or folder / "curves"
 
     def make_curve(kinds: Sequence[str], replicate: int) -> PaperCurve:

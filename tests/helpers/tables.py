@@ -12,7 +12,7 @@ BEST = "conv-separable-conv"
 SKILL = {"conv": 0.70, "depthwise": 0.50, "separable": 0.66}
 WIDTH = 0.25
 IMAGES = 1000
-# `BEST` is better than all others by 0.02 at the least.
+# `BEST` is better than all others by at least 0.02.
 ACCURACIES = {
     module: 0.75 if module == BEST else float(np.mean([SKILL[kind] for kind in kinds]))
     for module, kinds in models.modules().items()
@@ -26,12 +26,12 @@ def made_up(
     seed: int = 0,
     accuracies: Mapping[str, float | Sequence[float]] = ACCURACIES,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give ``table.csv`` and ``curves.csv``.
+    """Return ``table.csv`` and ``curves.csv``.
 
     Args:
-        noise: Standard deviation between replicates, which shifts a curve as a whole.
-        accuracies: After the last epoch, which is the best one: for all of a module's replicates,
-            or for each.
+        noise: Standard deviation between replicates; it shifts whole curves.
+        accuracies: Accuracy after the last epoch, which is also the best: one for all replicates
+            of a module, or one for each.
     """
     rng = np.random.default_rng(seed)
     rows, curves = [], []

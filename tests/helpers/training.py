@@ -1,9 +1,9 @@
-"""A curve that is quick to train; run as a program, it sends itself a signal where it is told to.
+"""A curve that is quick to train; run as a program, it can send itself a signal at a given step.
 
 python -m helpers.training STORE EPOCHS [SIGNAL EPOCH STEP]
 
-An epoch has ten steps; step 11 is the test after them. The variable PRECISION may name another
-precision than float32.
+An epoch has ten steps; step 11 is the test after them. The variable PRECISION can set a precision
+other than float32.
 """
 
 import os
@@ -44,7 +44,7 @@ KINDS = ("conv", "depthwise", "separable")
 
 
 def dataset(train: int = 160, test: int = 60, validation: int = 40) -> Dataset:
-    """Make images whose class is the position of a bright band in noise."""
+    """Make noise images whose class is the position of a bright band."""
     rng = np.random.default_rng(0)
     ends = train, train + test, train + test + validation
     images = rng.integers(0, 120, (ends[-1], 32, 32, 3), dtype=np.uint8)
@@ -64,13 +64,13 @@ DATASET = dataset()
 
 
 def curve(store: Path, replicate: int = 0, **changes: object) -> Curve:
-    """Make the example's curve, with changes to the training settings."""
+    """Create the example curve, with changes to the training settings."""
     settings = {**TRAINING, **changes}
     return Curve(store, KINDS, replicate, MODEL, settings, settings["epochs"], DATASET)
 
 
 def _signal_at(number: signal.Signals, epoch: int, step: int) -> None:
-    """Let this process send itself a signal in an epoch, when a step has been made."""
+    """Make this process send itself a signal after a given step of an epoch."""
     usual, train, test = Trainer.train_epoch, Engine.train, Engine.test
     under_way = 0
 

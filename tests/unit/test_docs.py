@@ -20,6 +20,15 @@ def test_a_documents_tables_are_those_of_its_files(name):
     assert text.count("\n| --- |") >= 2
 
 
+def test_the_readmes_results_are_those_of_the_recorded_runs(root):
+    benchmark = importlib.import_module("evidence")
+    text = benchmark.README.read_text(encoding="utf-8")
+    assert text == benchmark.readme(), "renew it: python benchmarks/evidence.py"
+    summary = pd.read_csv(root / "results/reference/cpu-small/training/summary.csv")
+    best = summary.groupby("kind")["test_accuracy_best"].mean()
+    assert all(f"{100 * accuracy:.1f} %" in text for accuracy in best)
+
+
 def short_rows(processor, date, rate):
     about = {"date": date, "processor": processor, "flags": "AVX2", "cores": 2}
     about["versions"] = "torch 2"

@@ -98,7 +98,7 @@ def mutate_config(config: dict, rng: random.Random) -> dict:
 @pytest.mark.fault(
     "3,000 configs with wrong, missing, renamed and misplaced keys",
     where="before any job",
-    lost="nothing: one line a mistake, with its key",
+    lost="nothing: one line per mistake, naming its key",
 )
 def test_configs(root):
     rng = random.Random(1)
@@ -134,7 +134,7 @@ def stored(tmp_path_factory):
 
 
 @pytest.mark.fault(
-    "2,000 damaged files of curves", where="in curve.json", lost="the curve: trained again"
+    "2,000 damaged curve files", where="in curve.json", lost="time: the curve is trained again"
 )
 def test_curve_files(stored, caplog):
     rng = random.Random(2)
@@ -159,9 +159,9 @@ def test_curve_files(stored, caplog):
 
 
 @pytest.mark.fault(
-    "300 damaged journals of a study",
+    "300 damaged study journals",
     where="in study.log",
-    lost="at most what the damaged lines held, and with a line that says so",
+    lost="at most the contents of the damaged lines, with a message that says so",
 )
 def test_journals(stored, caplog):
     rng = random.Random(3)
@@ -199,7 +199,9 @@ def parquet(tmp_path_factory):
 
 
 @pytest.mark.fault(
-    "1,000 damaged Parquet files", where="in the folder of CIFAR-10", lost="nothing: one line"
+    "1,000 damaged Parquet files",
+    where="in the CIFAR-10 folder",
+    lost="nothing: a one-line message",
 )
 def test_parquet_files(parquet):
     rng = random.Random(4)
@@ -217,7 +219,9 @@ def test_parquet_files(parquet):
 
 
 @pytest.mark.fault(
-    "500 damaged files of prepared arrays", where="in results/data", lost="nothing: one line"
+    "500 damaged files of prepared arrays",
+    where="in results/data",
+    lost="nothing: a one-line message",
 )
 @pytest.mark.filterwarnings("ignore")
 def test_prepared_arrays(tmp_path):

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -38,10 +39,16 @@ RUN = ROOT / "results/reference/cpu-small"
 GOLDEN = ROOT / "tests/golden"
 # The report of the recorded run, for whoever has none of their own.
 PAGE = ROOT / "docs/report.html"
+GLOSSARY = ROOT / "docs/glossary.md"
 MOST_BYTES = 3_000_000
 VERSIONS = ("python", "numpy", "pandas", "matplotlib", "seaborn")
 SAID = ("id", "href", "alt", "title", "aria-label")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+
+
+def glossary() -> str:
+    """Write the terms that the report explains as a page of their own."""
+    return "# Glossary\n\n" + (files("convstudy.report") / "glossary.md").read_text("utf-8")
 
 
 def make(folder: Path) -> Path:
@@ -146,6 +153,10 @@ def test_what_is_made_of_the_recorded_run_stays_as_it_was(tmp_path: Path):
     assert not {name: how for name, how in changed.items() if how}
 
 
+def test_the_glossary_of_the_docs_is_that_of_the_report():
+    assert GLOSSARY.read_text(encoding="utf-8") == glossary(), "run make golden"
+
+
 def test_a_changed_number_or_word_is_found():
     old = "conv,0.123456789012,3 of 4\nend\n"
     assert not difference(old, "conv,0.12345678901201,3 of 4\nend\n")
@@ -186,6 +197,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         made = make(Path(folder))
         shutil.copyfile(Path(folder) / "reports/report.html", PAGE)
+        write_text(GLOSSARY, glossary())
         shutil.rmtree(GOLDEN, ignore_errors=True)
         shutil.copytree(made, GOLDEN)
     sys.exit(print(f"renewed {GOLDEN.relative_to(ROOT)}: look at what git says has changed"))

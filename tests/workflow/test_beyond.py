@@ -39,7 +39,7 @@ def project(root, tmp_path_factory):
 
 
 def train_modules(project):
-    """Train all modules in this process; 27 jobs that each load TensorFlow take minutes."""
+    """Train all modules in this process, as 27 jobs that each load TensorFlow take minutes."""
     config = settings.read([project.folder / name for name in ("config/config.yaml", "tiny.yaml")])
     dataset = load_arrays(project.folder / "results/data")
     store, epochs = project.folder / "results/.state/curves", config["module_table"]["epochs"]
@@ -61,7 +61,7 @@ def page(project):
 
 def missing(text):
     """List the analyses that a report says were not made."""
-    return [name for name in analyses.names() if f"With <code>{name}</code> among" in text]
+    return [name for name in analyses.names() if f"Add <code>{name}</code> to" in text]
 
 
 def test_what_the_config_lists_is_made_and_shown(project):
@@ -72,7 +72,7 @@ def test_what_the_config_lists_is_made_and_shown(project):
     for figure in analyses.captions(analyses.names()):
         assert f"results/figures/{figure}.svg" in text
     claims = project.table("claims.csv")
-    assert not claims["evidence"].str.contains("Not made yet").any()
+    assert not claims["evidence"].str.contains("Not run yet").any()
 
 
 def test_all_is_made_then(project):
@@ -94,8 +94,8 @@ def test_an_analysis_that_is_not_listed_is_neither_shown_nor_made(project):
     assert "results/figures/replay_epochs.svg" not in text
     claims = project.table("claims.csv").set_index("id")
     [evidence] = claims.loc[["penalty_in_pruning"], "evidence"]
-    assert evidence == "Not made yet: add replay to analyses in the config"
-    # Listed again, it is shown again, and nothing of it is made anew.
+    assert evidence == "Not run yet: add replay to analyses in the config"
+    # Listed again, it is shown again without being remade.
     assert not project.jobs(**EVERY) & {"replay_design", "replay_searches"}
     project.succeed(**EVERY)
     assert missing(page(project)) == []
@@ -105,14 +105,14 @@ def test_an_analysis_that_is_not_listed_is_neither_shown_nor_made(project):
 def test_an_analysis_without_what_it_is_made_of_is_refused(project):
     code, output = project.run(**{**EVERY, "analyses": ["penalties"]})
     assert code != 0
-    assert "analyses: penalties is made of module_table; add module_table" in output
+    assert "analyses: penalties needs module_table; add module_table" in output
     assert "Traceback" not in output
     assert "rule " not in output
 
 
 def test_a_recorded_run_joins_the_report_and_is_not_made_anew(project):
     results = Results(project.folder / "results")
-    # The copy under test is in no repository.
+    # The copy under test is not in a repository.
     results.provenance.update(commit="0" * 40, dirty=False)
     folder = project.folder / "results/reference/mine"
     reference_runs.record(results, folder)

@@ -1,4 +1,4 @@
-"""What the system does to a run: disks, folders, clocks, damage."""
+"""Faults of the system during a run: disks, folders, clocks, damage."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ TIMES = {"seconds", "images_per_second"}
 
 
 def records(project):
-    """Give what is exported of the curve, times aside."""
+    """Return the records of the exported curve, without times."""
     return [
         {key: value for key, value in record.items() if key not in TIMES}
         for record in read_json(project.folder / GOAL)["records"]
@@ -49,13 +49,13 @@ def project(root, tmp_path, finished):
 
 @contextlib.contextmanager
 def mounted(folder, options):
-    """Mount a file system of memory, or skip."""
+    """Mount an in-memory file system, or skip."""
     folder.mkdir(exist_ok=True)
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", options, "none", folder], capture_output=True, text=True
     )
     if done.returncode:
-        pytest.skip(f"no right to mount a small disk here: {done.stderr.strip()}")
+        pytest.skip(f"may not mount a small disk here: {done.stderr.strip()}")
     try:
         yield
     finally:
@@ -66,7 +66,9 @@ def remount(folder, options):
     subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True)
 
 
-@pytest.mark.fault("The disk is full", where="when a checkpoint is written", lost="the epoch")
+@pytest.mark.fault(
+    "The disk is full", where="when a checkpoint is written", lost="the current epoch"
+)
 def test_a_full_disk(root, tmp_path, finished):
     project = Project(root, tmp_path / "project")
     results = project.folder / "results"
@@ -96,7 +98,7 @@ def test_a_read_only_folder(root, tmp_path):
 
 
 @pytest.mark.fault(
-    "The clock jumps: files are of the year 2035 and of 1990",
+    "The clock jumps: files date from 2035 and from 1990",
     where="before a run",
     lost="nothing: no curve is trained again",
 )
@@ -116,7 +118,7 @@ def test_a_clock_that_jumps(project, finished, year):
 @pytest.mark.fault(
     "One bit of a training's result changes",
     where="in results/training/curves",
-    lost="nothing: the line says how it is made again",
+    lost="nothing: the message says how to make it again",
 )
 def test_a_damaged_result_is_not_read(project):
     path = project.folder / GOAL
@@ -133,13 +135,13 @@ def test_a_damaged_result_is_not_read(project):
 
 
 @pytest.mark.fault(
-    "A second run is started in the same folder",
-    where="while the first one works",
-    lost="nothing: the second one ends with one line",
+    "A second run starts in the same folder",
+    where="while the first one is running",
+    lost="nothing: the second run ends with a one-line message",
 )
 def test_two_runs_in_one_folder(root, tmp_path):
     project = Project(root, tmp_path / "project")
-    # Longer than the second one takes to start.
+    # The first run must outlast the start of the second.
     longer = {"training": {"epochs": 40}}
     first = project.start(GOAL, **longer)
     for _ in range(300):
@@ -154,7 +156,7 @@ def test_two_runs_in_one_folder(root, tmp_path):
         text=True,
     )
     assert second.returncode != 0
-    assert f"another run is at work in {project.folder} (process {first.pid} on" in second.stderr
+    assert f"another run is using {project.folder} (process {first.pid} on" in second.stderr
     assert "Traceback" not in second.stderr
     assert first.wait() == 0, project.said()
 
@@ -177,5 +179,5 @@ def test_the_gpu_profile_gives_each_job_a_gpu_of_its_own(root, tmp_path, monkeyp
         for kind in ("conv", "depthwise", "separable")
     ]
     assert {text[1][:5] for text in used} == {"GPU-a", "GPU-b"}
-    # TensorFlow finds nothing to compute on behind these names.
+    # TensorFlow finds no real GPU behind these names.
     assert set(project.table("training/summary.csv")["device"]) == {"cpu, in place of a GPU"}

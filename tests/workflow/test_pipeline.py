@@ -18,6 +18,8 @@ from convstudy.provenance.job_records import ARCHIVE
 from helpers.pipeline import Project
 from rocrate.rocrate import ROCrate
 
+KINDS_OF_CRATE = ("process", "workflow", "provenance")
+
 
 @pytest.fixture(scope="module")
 def project(root, tmp_path_factory):
@@ -56,7 +58,7 @@ def test_a_second_run_has_nothing_to_do(project):
 
 
 def test_results_are_as_recorded_until_a_byte_changes(project):
-    assert "all as recorded" in project.succeed("verify_provenance")
+    assert "everything matches the records" in project.succeed("verify_provenance")
     table = project.folder / "results/tables/data.csv"
     content = table.read_bytes()
     table.write_bytes(content.replace(b"200", b"201"))
@@ -66,11 +68,11 @@ def test_results_are_as_recorded_until_a_byte_changes(project):
         table.write_bytes(content)
     assert code != 0
     assert "1 difference from the records" in output
-    assert "results/tables/data.csv: is not as write_tables wrote it" in output
+    assert "results/tables/data.csv: changed since write_tables wrote it" in output
 
 
 def test_the_archive_is_a_crate_of_the_run_without_images_or_folders(project):
-    assert "names a folder of this machine" not in project.succeed("archive_run")
+    assert "contains a path of this machine" not in project.succeed("archive_run")
     path = project.folder / ARCHIVE
     crate = ROCrate(path)
     assert crate.mainEntity.id == "Snakefile"
@@ -96,6 +98,72 @@ def test_the_archive_is_a_crate_of_the_run_without_images_or_folders(project):
     before = file_digest(path)
     project.succeed("archive_run", "--force")
     assert file_digest(path) == before
+    assert crate.root_dataset["publisher"]["name"] == "The convstudy contributors"
+    assert "ComputationalWorkflow" in crate.mainEntity["conformsTo"][0].id
+    assert "url" not in crate.mainEntity
+
+
+@pytest.fixture
+def validators():
+    """Give the folder where .ci/run put other people's validators."""
+    folder = os.environ.get("CONVSTUDY_VALIDATORS")
+    if not folder:
+        pytest.skip("CONVSTUDY_VALIDATORS is not set: .ci/run fetches the validators")
+    return Path(folder)
+
+
+def validated(program, *arguments):
+    if not program.is_file():
+        pytest.skip(f"{program.name} is not installed")
+    command = ["java", "-jar"] if program.suffix == ".jar" else []
+    return subprocess.run([*command, program, *arguments], capture_output=True, text=True)
+
+
+def test_the_nu_html_checker_finds_no_error_in_the_report(project, root, validators):
+    jar = validators / "package/build/dist/vnu.jar"
+    pages = [project.folder / "reports/report.html", root / "docs/report.html"]
+    found = validated(jar, "--errors-only", *pages)
+    assert found.returncode == 0, found.stderr[:3000]
+
+
+def test_cffconvert_accepts_the_citation_file(root, validators):
+    found = validated(validators / "bin/cffconvert", "--validate", "-i", root / "CITATION.cff")
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_roc_validator_finds_nothing_required_amiss_in_the_archive(project, validators):
+    project.succeed("archive_run")
+    options = ["--verbose", "--no-paging", "--no-auto-profile", "--output-line-width", "300"]
+    for profile in ("ro-crate-1.1", *(f"{kind}-run-crate-0.5" for kind in KINDS_OF_CRATE)):
+        found = validated(
+            validators / "bin/rocrate-validator",
+            *("--disable-color", "-y", "validate", "-p", profile, *options),
+            project.folder / ARCHIVE,
+        )
+        said = found.stdout + found.stderr
+        if re.search("URLError|NameResolutionError|Unable to retrieve the JSON-LD", said):
+            pytest.skip("roc-validator cannot fetch the JSON-LD contexts: no network")
+        assert found.returncode == 0, said[-3000:]
+
+
+def test_with_a_public_address_the_archive_has_absolute_addresses(project):
+    path = project.folder / "CITATION.cff"
+    before = path.read_text()
+    address = "https://example.org/convstudy"
+    path.write_text(
+        before.replace("contributors\n", f"contributors\n    website: {address}\n", 1)
+        + f"repository-code: {address}\n"
+    )
+    try:
+        project.succeed("archive_run")
+    finally:
+        path.write_text(before)
+    crate = ROCrate(project.folder / ARCHIVE)
+    tools = crate.get_by_type("SoftwareApplication")
+    assert tools
+    assert all(one.id.startswith(f"{address}#rule-") and one["url"] == address for one in tools)
+    assert crate.root_dataset["publisher"]["url"] == address
+    assert crate.mainEntity["url"] == address
 
 
 def test_the_snakefile_at_the_top_is_that_of_the_workflow(root, tmp_path):
@@ -131,7 +199,7 @@ def test_the_slurm_profile_asks_for_account_and_partition_in_every_job(root, tmp
         assert f"\n  # {line}\n" in profile
         profile = profile.replace(f"  # {line}\n", f"  {line}\n")
     path.write_text(profile)
-    # A message stands in a job's line in place of its resources.
+    # A message replaces the resources in a job's line.
     for rules in (project.folder / "workflow/rules").iterdir():
         rules.write_text(re.sub(r"    message:\n        .*\n", "", rules.read_text()))
     output = project.succeed("--dry-run")
@@ -159,7 +227,7 @@ def test_another_sampler_reuses_the_curves(project):
     sampler = {"search": {"studies": {"accuracy": {"sampler": {"name": "random"}}}}}
     project.succeed("results/search/accuracy/study.json", **sampler)
     for path, records in before.items():
-        # A curve may have become longer; its epochs, with their seconds, are the old ones.
+        # A curve may have grown, but its old epochs and their times are unchanged.
         assert read_json(path)["records"][: len(records)] == records
     summary = read_json(project.folder / "results/search/accuracy/study.json")
     assert summary["settings"]["sampler"]["name"] == "random"
@@ -167,8 +235,8 @@ def test_another_sampler_reuses_the_curves(project):
 
 @pytest.mark.fault(
     "Ctrl-C or SIGKILL of Snakemake and all its jobs",
-    where="while networks are trained, on one machine",
-    lost="the epochs under way",
+    where="during training, on one machine",
+    lost="the current epochs",
 )
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
 def test_a_stopped_run_goes_on_with_the_same_results(root, project, tmp_path, how):
@@ -193,7 +261,7 @@ def test_a_stopped_run_goes_on_with_the_same_results(root, project, tmp_path, ho
     ("key", "config", "line"),
     [
         ("equality", {"model": {"width": -1}}, "model.width"),
-        ("equal", {}, ": equal: no such key; allowed here are id, topic, statement"),
+        ("equal", {}, ": equal: unknown key; allowed here are id, topic, statement"),
     ],
 )
 def test_a_mistake_in_config_or_claims_stops_before_any_job(root, tmp_path, key, config, line):
@@ -211,7 +279,7 @@ NONSENSE = 10**30 + 0.5
 
 
 def everything_wrong(section, misspelt):
-    """Give nonsense for every key, or misspell it; the sections stay."""
+    """Set every key to nonsense, or misspell it, leaving the sections."""
     return {
         f"{key}x" if misspelt and not isinstance(value, dict) else key: (
             everything_wrong(value, misspelt) if isinstance(value, dict) and value else NONSENSE
@@ -253,7 +321,7 @@ def test_what_is_printed_is_what_is_recorded_and_what_jobs_get(project, monkeypa
     recorded = read_json(project.folder / "results/run.json")["config"]
     assert {**recorded["data"], "directory": None} == printed["data"]
     assert {**recorded, "data": printed["data"], "report": printed["report"]} == printed
-    # A job that finds other settings than the run began with does nothing.
+    # A job refuses to run if the settings have changed since the run began.
     monkeypatch.setenv("CONVSTUDY_CONFIG", "other")
     code, output = project.run("--dry-run")
     assert code != 0

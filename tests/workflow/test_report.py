@@ -88,7 +88,7 @@ def test_what_was_made_is_shown_and_what_was_not_is_named(beyond: Rendered, real
     assert made == len(parts.drawings(results.analyses)) > len(parts.drawings([]))
     assert not re.search(r"\bnan\b", beyond.page.get_text())
     for name in analyses.names():
-        words = f"With {name} among the config's analyses"
+        words = f"Add {name} to analyses in the config"
         assert words in real.page.get_text().replace("\u2019", "'")
         assert words not in beyond.page.get_text().replace("\u2019", "'")
     assert len(real.page.select("main h2")) == len(beyond.page.select("main h2")) == 9
@@ -100,7 +100,7 @@ def test_no_table_is_wider_than_its_reader_sees(beyond: Rendered):
         assert len(heads) <= 7
         hidden = [head for head in heads if "wide-only" in head.get("class", [])]
         assert len(heads) - len(hidden) <= 5
-        # What a phone leaves out is named there.
+        # A note names the columns hidden on phones.
         said = table.parent.find_next_sibling("p", class_="phone-only")
         assert all(head.get_text() in said.get_text() for head in hidden)
 
@@ -152,11 +152,11 @@ def test_a_figure_that_is_not_as_recorded_says_so(real: Rendered, tmp_path: Path
     with (tmp_path / "results/figures/single_kind.svg").open("a") as file:
         file.write(" ")
     report = Report(tmp_path / "results")
-    assert "No longer as its job wrote it" in report.figure("single_kind").text
-    assert "No longer" not in report.figure("learning_curves").text
+    assert "Changed since its job wrote it" in report.figure("single_kind").text
+    assert "Changed since" not in report.figure("learning_curves").text
     (tmp_path / "results/provenance/plot_figures.json").unlink()
     report = Report(tmp_path / "results")
-    assert "No job's record names" in report.figure("learning_curves").text
+    assert "No job record for" in report.figure("learning_curves").text
 
 
 def test_contents_lead_to_every_section(real: Rendered):
@@ -202,7 +202,7 @@ def test_wide_tables_scroll_in_a_box_of_their_own(real: Rendered):
 def test_all_claims_are_there_with_their_verdicts(real: Rendered):
     cards = {card["id"]: card for card in real.page.select(".card")}
     table = Results(real.folder / "results").table("claims.csv")
-    # Of the article's arithmetic, a table says what is stated and what was computed.
+    # The article's arithmetic is in a table with the stated and the computed numbers.
     exact = (table["basis"] == "arithmetic") & (table["source"] != ledger.OWN)
     for row in table[exact].itertuples():
         shown = real.page.find("tr", id=f"claim-{row.id}").get_text()
@@ -226,13 +226,13 @@ def test_the_first_page_answers_and_counts_verdicts_apart(real: Rendered):
     stated = table[table["source"] != ledger.OWN]
     rows = first.select(".verdicts tbody tr")
     for row, basis in zip(rows, ("arithmetic", "training", "timing"), strict=True):
-        mine = stated[stated["basis"] == basis]
-        assert row.th.get_text().startswith(f"{len(mine)} on ")
-        for verdict, number in mine["verdict"].value_counts().items():
+        of_basis = stated[stated["basis"] == basis]
+        assert row.th.get_text().startswith(f"{len(of_basis)} on ")
+        for verdict, number in of_basis["verdict"].value_counts().items():
             assert f"{number} {verdict}" in row.get_text(" ")
-        for seen, number in mine["here"].value_counts().items():
-            shown = [one.get_text() for one in row.select(".seen")]
-            assert any(one.startswith(f"{number} {seen.removesuffix('s')}") for one in shown)
+        for seen, number in of_basis["here"].value_counts().items():
+            shown = [element.get_text() for element in row.select(".seen")]
+            assert any(text.startswith(f"{number} {seen.removesuffix('s')}") for text in shown)
     kinds = [row.get_text(" ") for row in first.select(".kinds tbody tr")]
     assert "87.66" in kinds[0]
     assert "\u22123.33" in kinds[1]
@@ -278,7 +278,7 @@ def test_numbers_in_tables_come_from_the_results(real: Rendered):
 
 
 def browse(page: str, folder: Path) -> tuple[dict, str]:
-    """Open a page from a file, without a network: what it found of itself, and its messages."""
+    """Open a page from a file, offline; return what it reports on itself, and the messages."""
     path = folder / "report.html"
     path.write_text(page.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
     flags = [
@@ -320,7 +320,7 @@ addEventListener("load", async () => {
 """
 CONSOLE = ":CONSOLE"
 needs_browser = pytest.mark.skipif(
-    BROWSER is None, reason="no Chromium on PATH: the report is not opened in a browser"
+    BROWSER is None, reason="no Chromium on PATH to open the report in"
 )
 
 

@@ -1,4 +1,4 @@
-"""The commands that are no part of a run: ``python -m convstudy COMMAND --help`` explains each."""
+"""Commands outside of a run: ``python -m convstudy COMMAND --help`` explains each."""
 
 import argparse
 import re
@@ -19,7 +19,7 @@ RECORDS = Path("results/reference")
 
 
 def list_curves(chosen: argparse.Namespace) -> None:
-    """Show every curve of a store."""
+    """List the curves in a store."""
     rows = store.stored(chosen.store)
     for row in rows:
         best = row["test_accuracy_best"]
@@ -38,7 +38,7 @@ def prune_curves(chosen: argparse.Namespace) -> None:
 
 
 def print_config(chosen: argparse.Namespace) -> None:
-    """Check settings and print all of them, as every job gets them."""
+    """Check the settings and print all of them, as the jobs get them."""
     import yaml
 
     config = settings.read([document.FOLDER / "config.yaml", *chosen.files], this_machine=False)
@@ -46,7 +46,7 @@ def print_config(chosen: argparse.Namespace) -> None:
 
 
 def write_settings(_: argparse.Namespace) -> None:
-    """Write config.yaml, the tables of its README and the JSON schema, from the classes."""
+    """Generate config.yaml, the tables of its README and the JSON schema from the classes."""
     for path, text in document.documents().items():
         write_text(path, text)
         print(f"wrote {path}")
@@ -57,14 +57,14 @@ def record(chosen: argparse.Namespace) -> None:
     folder = chosen.into / chosen.name
     if not re.fullmatch("[a-z0-9][a-z0-9-]*", chosen.name):
         raise UserError(
-            f"{chosen.name!r} is no name for a recorded run; allowed are lower-case letters,"
-            " digits and hyphens; write for example h100-article"
+            f"{chosen.name!r} is not a valid name for a recorded run; use lower-case letters,"
+            " digits and hyphens, for example h100-article"
         )
     if chosen.primary:
         reference_runs.copy_primary(folder, chosen.primary)
         return
     reference_runs.record(Results(chosen.results), folder)
-    print(f"recorded in {folder}; commit it, and the next report shows it")
+    print(f"recorded in {folder}; commit it, and the next report will show it")
 
 
 COMMANDS = {
@@ -77,10 +77,10 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Do what the command line asks for.
+    """Run the command given on the command line.
 
     Raises:
-        SystemExit: With a line for a user's mistake.
+        SystemExit: With one line about a user's mistake.
     """
     parser = argparse.ArgumentParser(prog="python -m convstudy", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -88,15 +88,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command = commands.add_parser(name, help=do.__doc__, description=do.__doc__)
         command.set_defaults(do=do)
         if do is print_config:
-            what = "laid over config/config.yaml, the later over the earlier"
+            what = "merged over config/config.yaml; later files override earlier ones"
             command.add_argument("files", nargs="*", type=Path, metavar="FILE", help=what)
         if do in (print_config, write_settings):
             continue
         if do is record:
             command.add_argument("name", help="lower-case letters, digits and hyphens")
-            command.add_argument("--results", type=Path, default=Path("results"), help="of a clone")
+            command.add_argument("--results", type=Path, default=Path("results"), help="the run")
             command.add_argument("--into", type=Path, default=RECORDS)
-            command.add_argument("--primary", type=Path, help="copy what is derived from, to here")
+            command.add_argument(
+                "--primary", type=Path, help="only copy the primary files, to here"
+            )
             continue
         command.add_argument("--store", type=Path, default=CURVES)
         if do is prune_curves:

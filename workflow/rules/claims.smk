@@ -1,11 +1,11 @@
-"""The article's statements and ours, judged by what the run found."""
+"""The article's statements and ours, judged by the results of the run."""
 
 from convstudy.analyses.replay.draws import STATEMENTS
 from convstudy.claims import ledger
 
 CLAIMS = Path("config/claims.yaml")
 
-# A mistake in the claims is said before anything is trained.
+# Report mistakes in the claims before anything is trained.
 try:
     ledger.load(CLAIMS, STATEMENTS)
 except UserError as error:

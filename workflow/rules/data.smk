@@ -1,4 +1,4 @@
-"""CIFAR-10, from wherever it is, as arrays."""
+"""CIFAR-10 as arrays, from whatever source is available."""
 
 import os
 

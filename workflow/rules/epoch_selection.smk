@@ -1,4 +1,4 @@
-"""What choosing the epoch on the test images adds."""
+"""How much choosing the epoch on the test images inflates accuracy."""
 
 
 rule measure_optimism:
@@ -17,7 +17,7 @@ rule measure_optimism:
     params:
         code=code_of("measure_optimism"),
     message:
-        "Measuring what the choice of the epoch adds to an accuracy"
+        "Measuring how much choosing the epoch inflates accuracy"
     script:
         "../scripts/measure_optimism.py"
 

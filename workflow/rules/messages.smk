@@ -1,4 +1,4 @@
-"""What a run says at its start and at its end."""
+"""Messages at the start and the end of a run."""
 
 import sys
 
@@ -7,7 +7,7 @@ from convstudy.training import estimate
 
 
 onstart:
-    # In place of Snakemake's own lock (nolock in profiles/default), which outlives a killed run.
+    # Instead of Snakemake's own lock (nolock in profiles/default), which a killed run leaves behind.
     try:
         locks.claim_folder(Path(".snakemake"))
     except UserError as error:
@@ -16,17 +16,17 @@ onstart:
 
 onsuccess:
     if Path("reports/report.html").exists():
-        print("\nThe report: reports/report.html (any browser opens it).")
+        print("\nThe report: reports/report.html (open it in any browser).")
     print("Tables, figures and curves: results/.")
 
 
 onerror:
     print(
-        "\nStopped. The lines above and results/logs/ say why; the same command goes on from here."
+        "\nStopped. See the lines above and results/logs/ for the reason; the same command resumes."
     )
 
 
-# Before the jobs are planned, and in a dry run; not in jobs, which read this file again.
+# Runs before jobs are planned, and in dry runs, but not in jobs, which also read this file.
 if workflow.is_main_process:
     outlook = estimate.line(
         config,

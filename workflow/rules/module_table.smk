@@ -1,4 +1,4 @@
-"""The table of modules: every module, several times."""
+"""The table of modules: every module, trained several times."""
 
 from convstudy.layers import models
 

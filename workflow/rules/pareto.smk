@@ -1,4 +1,4 @@
-"""Time in place of parameters, and several objectives."""
+"""Penalties on time instead of parameters, and several objectives."""
 
 
 rule find_pareto_front:

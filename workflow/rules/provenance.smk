@@ -1,4 +1,4 @@
-"""What made which file: the check of the jobs' records, and the archive of a run."""
+"""Check the jobs' records of what made which file, and archive a run."""
 
 from convstudy.provenance.job_records import ARCHIVE
 
@@ -6,7 +6,7 @@ from convstudy.provenance.job_records import ARCHIVE
 rule verify_provenance:
     """Hash all results again and compare them with the records of the jobs that made them.
 
-    No output, so that it always runs when asked; no input, so that nothing is made anew before.
+    Without outputs, it always runs when requested; without inputs, nothing is remade first.
     """
     log:
         "results/logs/verify_provenance.log",
@@ -23,7 +23,7 @@ rule archive_run:
     """Pack sources, settings, results, report and provenance as an RO-Crate."""
     input:
         rules.all.input,
-        # Whatever other target was made since, has a newer record.
+        # The record of any other target made since is newer than the archive.
         records=existing_records,
     output:
         ARCHIVE,

@@ -1,4 +1,4 @@
-"""Ways of training, compared with the article's figures."""
+"""Training recipes, compared with the article's accuracies."""
 
 
 use rule train_model as train_recipe with:
@@ -17,7 +17,7 @@ use rule train_model as train_recipe with:
         epochs=config["recipes"]["epochs"],
         trained_for="recipes",
     message:
-        "Training the {wildcards.model} network by the recipe {wildcards.recipe}, replicate {wildcards.replicate}"
+        "Training the {wildcards.model} network with the recipe {wildcards.recipe}, replicate {wildcards.replicate}"
 
 
 rule compare_recipes:

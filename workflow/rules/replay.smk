@@ -1,4 +1,4 @@
-"""How good is the search: studies replayed on the table."""
+"""How good the search is: studies replayed on the table of modules."""
 
 from convstudy.analyses.replay import draws, studies
 
@@ -47,7 +47,7 @@ rule replay_searches:
     input:
         table=rules.tabulate_modules.output.table,
         trials=expand(rules.replay_design.output, design=studies.designs()),
-        # With one replicate, no table is left.
+        # With one replicate, leaving it out leaves no table.
         left_out=expand(
             rules.replay_left_out.output,
             design=draws.DESIGNS.values(),

@@ -2,7 +2,7 @@
 
 from convstudy.results.run import result_files, table_names
 
-# All files that figures, tables and report are made of.
+# All files that the figures, the tables and the report are made from.
 RESULTS = [*(f"results/{name}" for name in result_files(STUDIES)), *analysis_files()]
 CAPTIONS = analyses.captions(config["analyses"])
 # Runs that were recorded for others to compare with.
@@ -10,7 +10,7 @@ REFERENCES = sorted(str(path) for path in Path("results/reference").glob("*/refe
 
 
 rule record_run:
-    """Record what produced these results: settings, reductions, code, versions and machine."""
+    """Record how these results were made: settings, reductions, code, versions and machine."""
     input:
         data=rules.prepare_dataset.output.summary,
     output:
@@ -20,7 +20,7 @@ rule record_run:
         "results/logs/record_run.log",
     localrule: True
     params:
-        # The report's look is no part of what produced the results.
+        # The report's settings do not affect the results.
         config={section: config[section] for section in config if section != "report"},
         article="config/article.yaml",
         code=code_digest(),
@@ -31,7 +31,7 @@ rule record_run:
 
 
 rule write_tables:
-    """Write the report's tables, the article's figures beside the run's."""
+    """Write the report's tables, which compare the run with the article."""
     input:
         RESULTS,
         REFERENCES,
@@ -75,7 +75,7 @@ rule plot_figures:
     benchmark:
         "results/benchmarks/plot_figures.tsv"
     params:
-        # What draws is found by its folder, and not by imports.
+        # Drawing code is found by its folder, not through imports, so the whole package is hashed.
         code=code_digest(),
     message:
         "Drawing the figures"

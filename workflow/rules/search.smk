@@ -1,4 +1,4 @@
-"""The Optuna studies; they share learning curves with each other."""
+"""The Optuna studies, which share learning curves."""
 
 
 wildcard_constraints:

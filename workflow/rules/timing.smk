@@ -6,7 +6,7 @@ wildcard_constraints:
 
 
 rule measure_modules:
-    """Measure inference and training of all modules, in turn, in one process of several."""
+    """Measure inference and training of all modules in turn, in one of several processes."""
     input:
         data=rules.prepare_dataset.output.summary,
     output:
@@ -31,7 +31,7 @@ rule measure_modules:
 
 
 rule measure_layers:
-    """Measure single layers over channels and feature-map sizes, in one process of several."""
+    """Measure single layers by channels and feature-map size, in one of several processes."""
     output:
         "results/timing/processes/layers_{process}.csv",
     log:
@@ -53,7 +53,7 @@ rule measure_layers:
 
 
 rule measure_times:
-    """Compare times with counts: of modules, and where separable layers begin to be faster."""
+    """Compare the modules' times with counts, and find where separable layers become faster."""
     input:
         modules=expand(rules.measure_modules.output, process=range(config["timing"]["processes"])),
         layers=expand(rules.measure_layers.output, process=range(config["timing"]["processes"])),

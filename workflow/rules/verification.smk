@@ -1,8 +1,8 @@
-"""The article's arithmetic: Keras against NumPy against the printed numbers."""
+"""Verify the article's arithmetic: Keras, NumPy and the printed numbers must agree."""
 
 
 rule verify_layers:
-    """Compute the worked examples, the identities and a grid of cases, and compare."""
+    """Compute and compare the worked examples, the identities and a grid of cases."""
     output:
         examples="results/verification/examples.csv",
         identities="results/verification/identities.csv",

@@ -1,4 +1,4 @@
-"""Pack a run, once it is as recorded."""
+"""Check a run against its records, and pack it."""
 
 from pathlib import Path
 

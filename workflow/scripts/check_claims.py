@@ -1,4 +1,4 @@
-"""Judge the claims by a run's tables."""
+"""Judge the claims from a run's tables."""
 
 from pathlib import Path
 

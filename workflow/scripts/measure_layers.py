@@ -1,4 +1,4 @@
-"""Measure single layers over channels and feature-map sizes."""
+"""Measure single layers by channels and feature-map size."""
 
 from convstudy.analyses.timing import measuring
 from convstudy.core import gpus

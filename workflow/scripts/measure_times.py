@@ -1,4 +1,4 @@
-"""Put measured times together, and compare them with counts."""
+"""Combine the measured times, and compare them with counts."""
 
 import pandas as pd
 from convstudy.analyses.timing import numbers as timing

@@ -1,4 +1,4 @@
-"""Draw all figures of the results."""
+"""Draw all figures."""
 
 from pathlib import Path
 

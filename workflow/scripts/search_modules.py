@@ -1,4 +1,4 @@
-"""Work on one study until its trials are used up."""
+"""Run one worker of a study until the study's trials are used up."""
 
 from pathlib import Path
 

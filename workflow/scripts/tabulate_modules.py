@@ -1,4 +1,4 @@
-"""Collect the trainings of all modules in tables, and describe them."""
+"""Tabulate the trainings of all modules, and write a README about the tables."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Write the report's tables, with the article's figures beside the run's."""
+"""Write the report's tables, which compare the run with the article."""
 
 from pathlib import Path
 

@@ -54,7 +54,7 @@ def test_a_curve_that_several_trials_read_counts_once(results: Results):
 
 def test_deliberate_mistakes_are_no_part_of_the_largest_error(results: Results):
     table = tables.verification(results).set_index("check")
-    mistakes = table.loc["Deliberate mistakes that the same comparison finds"]
+    mistakes = table.loc["Deliberate mistakes caught by the same comparison"]
     grid = results.verification["grid"]
     assert mistakes[["cases", "passed"]].tolist() == [grid["mutation"].count()] * 2
     assert pd.isna(mistakes["largest_error"])

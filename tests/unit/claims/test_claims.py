@@ -58,7 +58,7 @@ def test_a_small_run_decides_all_but_what_rests_on_training(recorded: Path):
     table = judged(Results(recorded))
     trained = table["basis"] == "training"
     assert set(table.loc[trained, "reason"]) == {"reduced scale"}
-    assert set(table.loc[~trained, "reason"].dropna()) == {"within the interval"}
+    assert set(table.loc[~trained, "reason"].dropna()) == {"interval crosses the boundary"}
     counted = (table["basis"] == "arithmetic") & (table["source"] != ledger.OWN)
     assert set(table.loc[counted, "verdict"]) == {REPRODUCED}
     # That of the run itself, too.
@@ -89,8 +89,8 @@ def test_an_analysis_that_is_not_made_is_named(recorded: Path):
     assert len(rows) > 10
     for row in rows.itertuples():
         name = row.file.partition("/")[0]
-        assert (row.verdict, row.reason) in [(UNDECIDED, "not made"), ("unclear", "not made")]
-        assert row.evidence == f"Not made yet: add {name} to analyses in the config"
+        assert (row.verdict, row.reason) in [(UNDECIDED, "not run"), ("unclear", "not run")]
+        assert row.evidence == f"Not run yet: add {name} to analyses in the config"
 
 
 def test_single_replicates_are_too_few(tmp_path: Path):

@@ -49,34 +49,34 @@ def test_no_figure_of_the_article_stands_in_the_claims_themselves():
 @pytest.mark.parametrize(
     ("keys", "line"),
     [
-        ({"order": {}}, "claim one: order: no such key; allowed here are id, topic, statement"),
+        ({"order": {}}, "claim one: order: unknown key; allowed here are id, topic, statement"),
         (
             {"ordering": {"values": [A, B], "vales": []}},
-            "claim one: ordering.vales: no such key; allowed here are values; did you mean",
+            "claim one: ordering.vales: unknown key; allowed here are values; did you mean",
         ),
         ({"ordering": None}, "claim one: it has none of equality, tolerance, ordering, interval; "),
-        (interval(A, below=2), "claim one: it has ordering and interval; allowed is one of them"),
-        ({"refuted_by": None}, "claim one: it has no refuted_by; needed are id"),
-        ({"ordering": {}}, "claim one: ordering: it has no values; needed are values; add it"),
+        (interval(A, below=2), "claim one: it has ordering and interval; exactly one is allowed"),
+        ({"refuted_by": None}, "claim one: refuted_by is missing; required are id"),
+        ({"ordering": {}}, "claim one: ordering: values is missing; required are values; add it"),
         (interval(A), "claim one: interval: it has no above or below"),
-        ({"ordering": "b"}, "claim one: ordering: 'b', but allowed is a section with keys"),
-        ({"file": "trials.csv"}, "claim one: file: 'trials.csv', but allowed is one of"),
-        ({"basis": "guess"}, "claim one: basis: 'guess', but allowed is one of arithmetic"),
-        ({"id": "Claim 1"}, "claim Claim 1: id: 'Claim 1', but allowed is lower-case"),
-        (equality(A, {}), "claim one: equality.expected: {}, but allowed is a number"),
-        ({"each": [{"kind": 1}, {"kind": 2}]}, "claim one: id: it stands twice"),
-        ({"draws": "once"}, "claim one: draws: allowed are the claims conv_wins, "),
+        ({"ordering": "b"}, "claim one: ordering: 'b', but it must be a section with keys"),
+        ({"file": "trials.csv"}, "claim one: file: 'trials.csv', but it must be one of"),
+        ({"basis": "guess"}, "claim one: basis: 'guess', but it must be one of arithmetic"),
+        ({"id": "Claim 1"}, "claim Claim 1: id: 'Claim 1', but it must be lower-case"),
+        (equality(A, {}), "claim one: equality.expected: {}, but it must be a number"),
+        ({"each": [{"kind": 1}, {"kind": 2}]}, "claim one: id: this id is used twice"),
+        ({"draws": "once"}, "claim one: draws: only conv_wins, "),
         (
             {"each": [{}], "id": "a_$kind"},
-            "Ours.claims[0]: it uses $kind, which each does not give; add it there",
+            "Ours.claims[0]: it uses $kind, which is missing from its each; add it there",
         ),
-        ({"each": [{}], "id": "a $"}, "Ours.claims[0]: it has a $ that names nothing; write $$"),
+        ({"each": [{}], "id": "a $"}, "Ours.claims[0]: it has a $ without a name; write $$"),
         (
             {"statement": "It has {single_kind.conv.weight}."},
-            "claim one: single_kind.conv.weight is no figure of the article; single_kind.conv has"
-            " parameters, test_accuracy",
+            "claim one: single_kind.conv.weight is not a figure of the article; single_kind.conv"
+            " has parameters, test_accuracy",
         ),
-        ({"statement": "By {source.author:.x}."}, "claim one: statement: it has the format '.x'"),
+        ({"statement": "By {source.author:.x}."}, "claim one: statement: invalid format '.x'"),
     ],
 )
 def test_a_mistake_in_the_claims_is_one_line(tmp_path: Path, keys, line: str):
@@ -94,14 +94,14 @@ def test_a_mistake_in_the_claims_is_one_line(tmp_path: Path, keys, line: str):
     ("content", "words"),
     [
         (b"- a", "it has no topics; "),
-        (b"A topic: {}", "A topic: it has no claims; needed are claims; add it"),
-        (b"- id: [", "is no YAML in line 1"),
+        (b"A topic: {}", "A topic: claims is missing; required are claims; add it"),
+        (b"- id: [", "is not valid YAML in line 1"),
         (
             b"A:\n  claims: []\nA: {}\n",
-            "claims.yaml:3: A: it is already in line 1; allowed is each key",
+            "claims.yaml:3: A: duplicate key, already in line 1; each key",
         ),
-        (b"\xff", "is no YAML: invalid start byte"),
-        (None, "cannot be read (No such file or directory); name a file that is there"),
+        (b"\xff", "is not valid YAML: invalid start byte"),
+        (None, "cannot be read (No such file or directory); check its name"),
     ],
 )
 def test_a_file_that_lists_no_claims_is_one_line(tmp_path: Path, content, words: str):

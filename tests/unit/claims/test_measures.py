@@ -83,7 +83,7 @@ def test_each_test_can_pass_and_fail(tmp_path: Path, test, expected: str, effect
     row = verdict(tmp_path, NUMBERS, **test)
     assert row["verdict"] == expected
     assert row["effect"] == pytest.approx(effect)
-    assert (row["reason"] == "within the interval") == (expected == UNDECIDED)
+    assert (row["reason"] == "interval crosses the boundary") == (expected == UNDECIDED)
 
 
 def test_an_exact_number_has_no_interval_and_points_are_hundredths(tmp_path: Path):
@@ -160,7 +160,7 @@ def test_a_ratio_has_the_intervals_of_both_numbers(tmp_path: Path):
     assert pd.isna(exact["low"])
 
 
-LACKS = "test names the column valu, but results/tables/trials.csv has name"
+LACKS = "results/tables/trials.csv has no column valu; it has name"
 
 
 @pytest.mark.parametrize(

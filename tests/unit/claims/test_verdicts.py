@@ -217,8 +217,8 @@ def test_what_nothing_completed_for_is_not_seen(world: Callable[..., Results]):
 @pytest.mark.parametrize(
     ("better", "spread", "words"),
     [
-        (0.02, 0.03, "About 35 replicates would make that clear."),
-        (0.001, 0.01, "100 replicates would not make that clear."),
+        (0.02, 0.03, "About 35 replicates would settle the order."),
+        (0.001, 0.01, "Even 100 replicates would not settle the order."),
     ],
 )
 def test_an_unclear_order_says_how_many_replicates_would_make_it_clear(

@@ -1,4 +1,4 @@
-"""The list of analyses in the config, and what belongs to each of them."""
+"""The list of analyses in the config, and the files of each analysis."""
 
 import pytest
 import yaml
@@ -36,7 +36,7 @@ def mistakes(*listed):
 )
 def test_a_name_that_is_no_analysis_is_one_line(name, fix):
     [line] = mistakes(name)
-    assert line.startswith(f"analyses[0]: {name} is none; allowed are ")
+    assert line.startswith(f"analyses[0]: {name} is not an analysis; allowed are ")
     assert line.endswith(f"; {fix}")
     assert all(one in line for one in EVERY)
 
@@ -45,7 +45,7 @@ def test_a_name_that_is_no_analysis_is_one_line(name, fix):
 def test_what_an_analysis_is_made_of_must_be_listed_too(name):
     needed = analyses.NEEDS[name]
     assert mistakes(name) == [
-        f"analyses[0]: {name} is made of {' and '.join(needed)}; add {', '.join(needed)}"
+        f"analyses[0]: {name} needs {' and '.join(needed)}; add {', '.join(needed)}"
     ]
     for missing in needed:
         others = [one for one in needed if one != missing]
@@ -62,6 +62,6 @@ def test_captions_are_those_of_what_is_made():
     assert all(path.read_text(encoding="utf-8").strip() for path in with_times.values())
 
 
-def test_the_readme_names_every_analysis(root):
-    text = (root / "README.md").read_text(encoding="utf-8")
+def test_the_documentation_names_every_analysis(root):
+    text = (root / "docs/analyses.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in text for name in analyses.names())

@@ -24,7 +24,7 @@ def quick(root):
 
 
 def keys(value, path=()):
-    """Give the path of every key."""
+    """Yield the path of every key."""
     for key, below in value.items() if isinstance(value, dict) else ():
         yield (*path, key)
         yield from keys(below, (*path, key))
@@ -63,7 +63,7 @@ def mistake(config, **arguments):
 
 
 def config_with(key, value):
-    """Make a config of one key, which is dotted."""
+    """Make a config of one dotted key."""
     for name in reversed(key.split(".")):
         value = {name: value}
     return value
@@ -76,18 +76,18 @@ LONG_WARMUP = {"schedule": "cosine", "warmup_epochs": 5}
 @pytest.mark.parametrize(
     ("key", "value", "line"),
     [
-        ("model.width", -1, "model.width: -1, but allowed is a number at least 0.03125"),
+        ("model.width", -1, "model.width: -1, but it must be a number at least 0.03125"),
         ("modle", {}, "did you mean model?"),
-        ("training.epochs", True, "training.epochs: true, but allowed is a whole number"),
+        ("training.epochs", True, "training.epochs: true, but it must be a whole number"),
         ("training.epochs", 2.5, "training.epochs: 2.5"),
         ("model.width", math.nan, "model.width: nan"),
         ("training.optimizer.learning_rate", "1e-3", "write learning_rate: 0.001,"),
         ("training.optimizer.learning_rate", "1e-7", "write learning_rate: 0.0000001,"),
-        ("training.epochs", "8", "epochs: '8', but allowed is a whole number"),
-        ("data", None, "data: null, but allowed is a section with keys"),
+        ("training.epochs", "8", "epochs: '8', but it must be a whole number"),
+        ("data", None, "data: null, but it must be a section with keys"),
         ("data.source", "web", "one of auto, real, directory, keras, synthetic"),
-        ("search.studies", {}, "it is empty, but one is needed; write my_study: {} below it"),
-        ("search.studies.My study", {}, "'My study' is no name for a study"),
+        ("search.studies", {}, "at least one is needed; write my_study: {} below it"),
+        ("search.studies.My study", {}, "'My study' is not a valid name for a study"),
         (f"{A}.penalty.unit", 0, f"{A}.penalty.unit: 0"),
         ("data.train_images", 60000, "CIFAR-10 has 50,000"),
         ("data.test_images", 5, "data.test_images: 5"),
@@ -104,7 +104,9 @@ LONG_WARMUP = {"schedule": "cosine", "warmup_epochs": 5}
             "/nowhere",
             "data.directory: /nowhere has no train-*.parquet",
             marks=pytest.mark.fault(
-                "The folder of CIFAR-10 vanishes", where="before a run", lost="nothing: one line"
+                "The CIFAR-10 folder disappears",
+                where="before a run",
+                lost="nothing: a one-line message",
             ),
         ),
     ],
@@ -129,7 +131,7 @@ search.storage: sqlite
 def test_a_setting_of_an_earlier_version_gets_one_line(gone):
     key, _, value = gone.partition(": ")
     [_, line] = mistake(config_with(key, value or 1), this_machine=False).splitlines()
-    assert f"{key}: {value or 'it'} is gone: it was " in line
+    assert f"{key}: {value or 'this setting'} was removed: " in line
     assert re.search("; (remove it|write .*)$", line)
 
 
@@ -183,7 +185,7 @@ NAMED = [("search", "studies"), ("recipes", "compared")]
 
 
 def changed(path, rename=None, value=None):
-    """Make the whole default config with one key of another name or value."""
+    """Make the complete default config with one key renamed or changed."""
     config = settings.validate({}, this_machine=False)
     part = config
     for key in path[:-1]:
@@ -198,7 +200,7 @@ def test_every_key_is_refused_when_misspelt(path):
     wrong = f"{path[-1]}x"
     [_, line] = mistake(changed(path, rename=wrong), this_machine=False).splitlines()
     where = ".".join((*path[:-1], wrong))
-    assert line.startswith(f"  {where}: no such key; allowed here are ")
+    assert line.startswith(f"  {where}: unknown key; allowed here are ")
     assert line.endswith(f"; did you mean {path[-1]}?")
 
 
@@ -213,7 +215,7 @@ def test_every_key_is_refused_when_nonsense(path):
             _, *lines = str(error).splitlines()
             assert all(".".join(path) in line for line in lines), lines
             continue
-        # Some nonsense is right somewhere; it is then taken as it is.
+        # Some nonsense is valid for some keys, and must then be kept unchanged.
         for key in path:
             valid = valid[key]
         assert (type(valid), valid) == (type(nonsense), nonsense)
@@ -238,7 +240,7 @@ def test_no_value_becomes_another_one(key):
 
 @pytest.mark.parametrize("width", [1, 1.0])
 def test_a_number_stays_what_it_is(width):
-    """Keys of curves and studies are digests of it."""
+    """The keys of curves and studies are digests of it."""
     [found] = [settings.validate(config_with("model.width", width))["model"]["width"]]
     assert type(found) is type(width)
 
@@ -269,7 +271,7 @@ def test_each_mistake_says_its_file_and_line(tmp_path, monkeypatch):
         ["1.yaml:4", "training.epochs"],
     ]
     assert lines[0].endswith("; write name: adam")
-    # What no file says stands where the section around it does.
+    # A key that is in no file gets the line of its section.
     [_, line] = refused(*files(tmp_path, "search:\n  studies:\n    a:\n      trials: 3\n"))[:2]
     assert line.strip().startswith("0.yaml:3: search.studies.a.sampler.startup_trials: 5, but")
 
@@ -277,17 +279,17 @@ def test_each_mistake_says_its_file_and_line(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("data: {}\nmodel: {}\ndata: {}\n", ":3: data: it is already in line 1;"),
-        ("model:\n  width: 1\n  width: 2\n", ":3: model.width: it is already in line 2;"),
-        ("model: {width: 1, width: 1}\n", ":1: model.width: it is already in line 1;"),
-        ("a: &a {x: 1}\nb:\n  <<: *a\n  <<: *a\n", ":4: b.<<: it is already in line 3;"),
-        ("a:\n- x: 1\n  x: 2\n", ":3: a.0.x: it is already in line 2;"),
+        ("data: {}\nmodel: {}\ndata: {}\n", ":3: data: duplicate key, already in line 1;"),
+        ("model:\n  width: 1\n  width: 2\n", ":3: model.width: duplicate key, already in line 2;"),
+        ("model: {width: 1, width: 1}\n", ":1: model.width: duplicate key, already in line 1;"),
+        ("a: &a {x: 1}\nb:\n  <<: *a\n  <<: *a\n", ":4: b.<<: duplicate key, already in line 3;"),
+        ("a:\n- x: 1\n  x: 2\n", ":3: a.0.x: duplicate key, already in line 2;"),
     ],
 )
 def test_a_key_that_is_written_twice_is_refused_with_both_lines(tmp_path, text, line):
     [path] = files(tmp_path, text)
     head, found = refused(path)
-    assert head == f"{path} has a key twice:"
+    assert head == f"{path} has duplicate keys:"
     assert found.startswith(f"  {path}{line}")
 
 
@@ -301,7 +303,7 @@ def test_a_key_beside_a_merged_one_is_not_written_twice(tmp_path):
     "path", ["config/*.yaml", "profiles/*/*.yaml", "results/reference/*/config.yaml"]
 )
 def test_no_file_that_is_shipped_has_a_key_twice(root, path):
-    """Snakemake reads profiles before the workflow can look at them."""
+    """Snakemake reads profiles before the workflow can check them."""
     found = list(root.glob(path))
     assert found
     for one in found:
@@ -318,7 +320,7 @@ def test_null_removes_what_has_a_name(tmp_path, root, section, key, name):
         settings.read(paths, this_machine=False)[section][key] for paths in ([quick], [quick, path])
     )
     assert list(less) == [one for one in whole if one != name]
-    # What comes out, recorded, comes out again.
+    # The result, recorded and read again, stays the same.
     config = settings.read([quick, path], this_machine=False)
     recorded = copy.deepcopy(config)
     settings.remove_others(recorded)
@@ -336,6 +338,6 @@ def test_null_for_what_is_not_there_is_a_mistake(tmp_path, root):
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
     broken, empty = files(tmp_path, "data: [", "")
-    assert f"{broken} is no YAML in line 1: " in refused(broken)[0]
+    assert f"{broken} is not valid YAML in line 1: " in refused(broken)[0]
     assert "cannot be read (No such file or directory)" in refused(tmp_path / "none.yaml")[0]
     assert settings.read([empty], this_machine=False) == settings.validate({}, this_machine=False)

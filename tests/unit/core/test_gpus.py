@@ -22,15 +22,15 @@ with gpus.lease({"gpu": 1}) as gpu:
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """Make a machine's GPUs: give their number, and nvidia-smi shows them."""
+    """Return a function that makes nvidia-smi show a given number of GPUs."""
     tools = tmp_path / "tools"
     tools.mkdir()
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
-    # Leases are kept below the folder for temporary files.
+    # Leases are kept in the folder for temporary files.
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(gpus.tempfile, "tempdir", None)
     for variable in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "SLURM_JOB_ID"):
-        # Set first, so that what a lease changes is put back.
+        # Set first, so that monkeypatch restores what a lease changes.
         monkeypatch.setenv(variable, "")
         monkeypatch.delenv(variable)
 
@@ -53,7 +53,7 @@ def start(seconds):
 
 @pytest.fixture
 def queue(machine):
-    """Give a job that holds the only GPU, and one that waits for it."""
+    """Return a job that holds the only GPU, and one that waits for it."""
     machine(1)
     holder = start(60)
     assert holder.stdout.readline().startswith("GPU-00 ")
@@ -113,7 +113,7 @@ def test_a_job_that_waits_can_be_stopped(queue):
     _, waiting = queue
     waiting.terminate()
     _, said = waiting.communicate(timeout=20)
-    assert "Interrupted: SIGTERM: stopped while it waited for a GPU" in said
+    assert "Interrupted: SIGTERM: stopped while waiting for a GPU" in said
 
 
 def test_a_lease_hides_the_other_gpus_and_heeds_what_is_allowed(machine, monkeypatch):
@@ -122,7 +122,7 @@ def test_a_lease_hides_the_other_gpus_and_heeds_what_is_allowed(machine, monkeyp
     with gpus.lease({"gpu": 1}) as first:
         assert os.environ["CUDA_VISIBLE_DEVICES"] == first == "2"
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-22,3")
-        # The same card under its other name is taken.
+        # GPU-22 is the card "2", which is taken.
         with gpus.lease({"gpu": 1}) as second:
             assert second == "3"
         assert gpus.wanted()
@@ -139,16 +139,16 @@ def test_cards_of_unknown_name_are_those_of_their_job(machine, monkeypatch):
 
 
 @pytest.mark.fault(
-    "No GPU where one is asked for",
-    where="at a job's start",
-    lost="nothing: the CPU works, and results and report say so",
+    "A job requests a GPU on a machine without one",
+    where="at the job's start",
+    lost="nothing: it runs on the CPU, and the results and the report say so",
 )
 def test_without_a_gpu_the_cpu_works_and_says_so(machine, caplog):
     machine(0)
     caplog.set_level("WARNING", logger="convstudy")
     with gpus.lease({"gpu": 1}) as gpu:
         assert gpu is None
-        assert "this machine shows none" in caplog.text
+        assert "this machine has none" in caplog.text
         assert backends.use_backend("tensorflow") == "cpu, in place of a GPU"
         assert backends.use_backend("tensorflow", device="cpu") == "cpu"
     with gpus.lease({}):

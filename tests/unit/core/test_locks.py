@@ -21,7 +21,7 @@ time.sleep(60)
 
 @pytest.fixture
 def hold():
-    """Let another process hold a lock; it is killed in the end."""
+    """Return a function that starts a process holding a lock; it is killed at the end."""
     started = []
 
     def begin(function, path):
@@ -62,7 +62,7 @@ def test_who_waits_says_for_what_and_gets_the_lock(tmp_path, hold, caplog):
     began = time.monotonic()
     with locks.waiting_for(path, "the thing"):
         assert time.monotonic() - began > 0.5
-    assert caplog.messages == ["waiting for the thing, which another process holds"]
+    assert caplog.messages == ["waiting for the thing, held by another process"]
 
 
 def test_waiting_ends_when_a_stop_is_asked_for(tmp_path, hold, listening):
@@ -70,7 +70,7 @@ def test_waiting_ends_when_a_stop_is_asked_for(tmp_path, hold, listening):
     hold("lock", path)
     signals.request_stop()
     with (
-        pytest.raises(signals.Interrupted, match="while it waited for the thing"),
+        pytest.raises(signals.Interrupted, match="while waiting for the thing"),
         locks.waiting_for(path, "the thing"),
     ):
         pass
@@ -78,12 +78,12 @@ def test_waiting_ends_when_a_stop_is_asked_for(tmp_path, hold, listening):
 
 @pytest.mark.fault(
     "Two runs of the workflow started in one folder",
-    where="the second one's start",
-    lost="nothing: the second one ends with one line",
+    where="when the second one starts",
+    lost="nothing: the second run ends with a one-line message",
 )
 def test_a_folder_is_claimed_by_one_run(tmp_path, hold):
     owner = hold("claim_folder", tmp_path)
-    with pytest.raises(UserError, match=rf"another run is at work .*process {owner.pid} on "):
+    with pytest.raises(UserError, match=rf"another run is using .*process {owner.pid} on "):
         locks.claim_folder(tmp_path)
     owner.kill()
     owner.communicate()

@@ -7,7 +7,7 @@ from helpers.images import encoded, pixels, write_parquet
 
 @pytest.fixture
 def parquet(tmp_path):
-    """Give a folder of 40 training and 20 test images."""
+    """Return a folder of 40 training and 20 test images."""
     folder = tmp_path / "parquet"
     folder.mkdir()
     for split, images in (("train", pixels(40)), ("test", pixels(20, seed=1))):
@@ -18,7 +18,7 @@ def parquet(tmp_path):
 
 @pytest.fixture
 def no_keras(tmp_path, monkeypatch):
-    """Give an empty Keras folder, with nobody listening where the archive would come from."""
+    """Return an empty Keras folder, with no server at the archive's URL."""
     home = tmp_path / "keras"
     monkeypatch.setenv("KERAS_HOME", str(home))
     with socket.create_server(("127.0.0.1", 0)) as server:

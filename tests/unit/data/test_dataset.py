@@ -71,7 +71,7 @@ def test_validation_images_are_held_out(train_images, parquet, tmp_path):
     images = np.concatenate([dataset.train_images, dataset.validation_images])
     assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(images)
     if train_images:
-        # Those for training are the same, whether others are held out or not.
+        # Holding out validation images does not change the training images.
         np.testing.assert_array_equal(dataset.train_images, kept.train_images)
 
 
@@ -85,9 +85,9 @@ def test_validation_images_are_held_out(train_images, parquet, tmp_path):
         ({"test_images": 41}, r"test_images: 41.* has 20 test images; write at most 20, or null"),
         (
             {"train_images": 35, "validation_images": 6},
-            r"train_images: 35.* has 34 train images beside 6 for validation",
+            r"train_images: 35.* has 34 train images besides 6 for validation",
         ),
-        ({"validation_images": 40}, r"train_images: .* has 0 train images beside 40 for"),
+        ({"validation_images": 40}, r"train_images: .* has 0 train images besides 40 for"),
     ],
 )
 def test_more_than_there_are_is_an_error(parquet, out, settings, message):
@@ -107,9 +107,9 @@ def test_synthetic_images_are_held_out_too(out):
 )
 @pytest.mark.parametrize("content", [None, b"", b"\x93NUMPY\x01"])
 @pytest.mark.fault(
-    "The prepared arrays vanish or are damaged",
+    "The prepared arrays disappear or are damaged",
     where="before a training",
-    lost="nothing: the line says how they are made again",
+    lost="nothing: the message says how to make them again",
 )
 def test_a_missing_or_damaged_file_is_named(name, content, parquet, out):
     prepare(out, parquet)

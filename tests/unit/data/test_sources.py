@@ -56,7 +56,7 @@ def test_parts_are_joined_in_order(parquet, out):
 
 
 def huge():
-    """Make the head of a PNG of 60,000 x 60,000 pixels: 10 GB if it were decoded."""
+    """Return a PNG whose header claims 60,000 x 60,000 pixels, 10 GB once decoded."""
     image = bytearray(PNG)
     image[16:24] = (60_000).to_bytes(4, "big") * 2
     image[29:33] = zlib.crc32(image[12:29]).to_bytes(4, "big")
@@ -64,7 +64,7 @@ def huge():
 
 
 def link_to_nothing(path):
-    """Do as a hub's cache does that was cleared in part."""
+    """Leave a dangling link, as in a partly cleared cache of the Hugging Face hub."""
     path.unlink()
     path.symlink_to(path.with_name("blob"))
 
@@ -84,7 +84,7 @@ def another_mix(path):
 
 
 def assert_refused(parquet, out, message):
-    # "auto" must not pass a given folder over.
+    # "auto" must not skip a folder that was given.
     with pytest.raises(UserError, match=message) as caught:
         prepare(out, parquet)
     assert "\n" not in str(caught.value)
@@ -98,25 +98,25 @@ def assert_refused(parquet, out, message):
         (lambda path: shutil.rmtree(path.parent), "parquet is not a folder.*CONVSTUDY_CIFAR10"),
         (Path.unlink, r"no test-\*\.parquet"),
         (lambda path: path.rename(path.with_name("test-00-of-02.parquet")), "one of 2 files"),
-        (link_to_nothing, "damaged or no Parquet file .*No such file"),
-        (lambda path: path.write_bytes(b""), "an empty file"),
-        (lambda path: path.write_bytes(path.read_bytes()[:-200]), "damaged or no Parquet file"),
+        (link_to_nothing, "damaged or not a Parquet file .*No such file"),
+        (lambda path: path.write_bytes(b""), "the file is empty"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-200]), "damaged or not a Parquet file"),
         (
             lambda path: path.write_bytes(b"PAR1" + bytes(36) + path.read_bytes()[40:]),
-            "damaged or no Parquet file",
+            "damaged or not a Parquet file",
         ),
-        (lambda path: path.write_text("<html>Not found</html>"), "damaged or no Parquet file"),
+        (lambda path: path.write_text("<html>Not found</html>"), "damaged or not a Parquet file"),
         (
             lambda path: pq.write_table(pa.table({"img": [{"bytes": PNG}]}), path),
             "no column label, only img",
         ),
-        (twice_the_column, "damaged or no Parquet file .*exists 2 times"),
+        (twice_the_column, "damaged or not a Parquet file .*exists 2 times"),
         (
             lambda path: pq.write_table(pa.table({"img": [PNG], "label": [1]}), path),
             "no field bytes",
         ),
-        (twice_the_file, "40 test images .*CIFAR-10 has 20; remove files"),
-        (another_mix, r"has 2 a class; found 1, 2, 2, 2, 2, 3, 2, 2, 2, 2;"),
+        (twice_the_file, "40 test images .*CIFAR-10 has 20; remove duplicate files"),
+        (another_mix, r"has 2 per class; found 1, 2, 2, 2, 2, 3, 2, 2, 2, 2;"),
     ],
 )
 def test_a_damaged_folder_is_one_line_that_names_it(
@@ -133,7 +133,7 @@ NOT_DECODED = "row 1 has an image that cannot be decoded"
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [
-        ([], pa.array([], pa.int64()), "no rows"),
+        ([], pa.array([], pa.int64()), "the file has no rows"),
         ([PNG] * 3, [9, 10, 0], "row 1 has the label 10, not one of 0 to 9"),
         ([PNG] * 3, ["cat", "dog", "cat"], "row 0 has the label 'cat'"),
         ([PNG, None], [0, 1], "row 1 has no PNG or JPEG"),
@@ -151,7 +151,7 @@ def test_a_wrong_row_is_one_line_that_names_it(parquet, out, no_keras, images, l
 
 
 def batch(images, labels):
-    """Pickle a batch as the official ones are: channels first, names as bytes, protocol 2."""
+    """Pickle a batch like the official ones: channels first, keys as bytes, protocol 2."""
     flat = np.ascontiguousarray(images.transpose(0, 3, 1, 2)).reshape(len(images), -1)
     content = {b"data": flat, b"labels": labels.tolist(), b"batch_label": b"a batch"}
     # The official batches were written before NumPy 2 renamed its core.
@@ -163,7 +163,7 @@ TRAIN, TEST = pixels(50, seed=2), pixels(10, seed=3)
 
 @pytest.fixture
 def pack(no_keras, monkeypatch):
-    """Give a function that makes an archive of files and lets it be the official one."""
+    """Return a function that packs files into an archive and makes it the official one."""
 
     def pack(members):
         file = io.BytesIO()
@@ -181,7 +181,7 @@ def pack(no_keras, monkeypatch):
 
 @pytest.fixture
 def archive(pack):
-    """Give an archive like the official one, of 50 and 10 images."""
+    """Return an archive like the official one, with 50 training and 10 test images."""
     members = {"test_batch": batch(TEST, DIGITS[:10]), "batches.meta": b"", "readme.html": b""}
     for number in (3, 1, 5, 2, 4):
         part = slice(10 * number - 10, 10 * number)
@@ -191,7 +191,7 @@ def archive(pack):
 
 @pytest.fixture
 def cached(no_keras):
-    """Name the archive in Keras's cache."""
+    """Return the path of the archive in Keras's cache."""
     path = no_keras / "datasets" / "cifar-10-batches-py-target_archive"
     path.parent.mkdir(parents=True)
     return path
@@ -199,7 +199,7 @@ def cached(no_keras):
 
 @pytest.fixture
 def serve(monkeypatch):
-    """Give a function that serves an archive; it may claim another length, and never end."""
+    """Return a function that serves an archive, optionally with a wrong length or a stall."""
     release = threading.Event()
     servers = []
 
@@ -236,7 +236,7 @@ def serve(monkeypatch):
 
 def test_a_cached_archive_is_read_without_its_folder(archive, cached, out):
     cached.write_bytes(archive)
-    # What Keras extracted may have been changed since: it must not be read.
+    # The extracted files may have been changed since, so they must not be read.
     extracted = cached.parent / "cifar-10-batches-py-target" / "cifar-10-batches-py"
     extracted.mkdir(parents=True)
     (extracted / "data_batch_1").write_bytes(b"no batch")
@@ -245,7 +245,7 @@ def test_a_cached_archive_is_read_without_its_folder(archive, cached, out):
     np.testing.assert_array_equal(dataset.test_images, TEST)
     np.testing.assert_array_equal(dataset.train_labels, DIGITS)
     assert (summary["source"], summary["encoding"], summary["lossy"]) == ("keras", "raw", False)
-    # The real images: nothing stands in for them.
+    # These are the real images, so no fallback was used.
     assert summary["fallbacks"] == []
 
 
@@ -301,7 +301,7 @@ def test_an_archive_that_cannot_be_read_is_named(archive, cached, monkeypatch):
 
 
 def assert_given_up(reason, seconds):
-    """Check that the timeout ends what hangs."""
+    """Check that the timeout ends a hanging download."""
     start = time.monotonic()
     with pytest.raises(sources.Unavailable, match=reason):
         sources.read_keras(timeout=0.5)
@@ -323,7 +323,7 @@ def test_a_name_that_is_looked_up_forever_is_given_up(no_keras, monkeypatch):
 
 
 def test_a_download_that_stalls_is_given_up(archive, no_keras, serve):
-    import keras  # noqa: F401 - its import is not what is timed
+    import keras  # noqa: F401 - imported here so that its import is not timed
 
     serve(archive[:100], length=len(archive), stall=True)
     assert_given_up("timed out", seconds=10)
@@ -331,7 +331,7 @@ def test_a_download_that_stalls_is_given_up(archive, no_keras, serve):
     assert socket.getdefaulttimeout() is None
 
 
-# A variable that is set to nothing, CONVSTUDY_CIFAR10= in a shell, names no folder.
+# CONVSTUDY_CIFAR10= in a shell sets the variable to an empty string, which names no folder.
 @pytest.mark.parametrize("directory", [None, ""])
 def test_auto_ends_at_synthetic_images_and_says_why(no_keras, out, caplog, directory):
     with caplog.at_level(logging.WARNING, "convstudy"):
@@ -362,7 +362,7 @@ def test_real_data(real_data, out):
     summary, dataset = prepare(out, real_data, train_images=2000, test_images=500)
     assert summary["encoding"] in ("png", "jpeg")
     assert dataset.train_images.shape == (2000, 32, 32, 3)
-    # 500 drawn from a set that need not be balanced itself.
+    # The 500 are drawn from a set that may itself be unbalanced.
     assert (np.abs(np.bincount(dataset.test_labels) - 50) < 15).all()
     # The mean of CIFAR-10's training pixels is 0.473 of white.
     assert dataset.train_images.mean() / 255 == pytest.approx(0.473, abs=0.02)

@@ -40,16 +40,16 @@ def made() -> tuple[np.ndarray, np.ndarray]:
 
 
 def spectrum(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the mean strength of each wave in red, and the wave's direction in radians."""
+    """Return the mean strength of each wave in red, and the wave's direction in radians."""
     red = images[..., 0].astype(float)
     strength = np.abs(np.fft.fft2(red - red.mean((1, 2), keepdims=True)))
     y, x = np.meshgrid(np.fft.fftfreq(32), np.fft.fftfreq(32), indexing="ij")
-    # Wavelengths of 3 to 10 pixels: neither the disc nor the finest noise.
+    # Wavelengths of 3 to 10 pixels, which excludes the disc and the finest noise.
     band = (np.hypot(x, y) > 0.1) & (np.hypot(x, y) < 0.35)
     return strength.mean(0)[band], np.arctan2(y, x)[band]
 
 
-# Waves of symmetry 2 run along one axis; of 4, along two at right angles.
+# Waves of symmetry 2 run along one axis, of symmetry 4 along two perpendicular axes.
 @pytest.mark.parametrize(
     ("texture", "symmetry", "degrees"), [(0, 2, 90), (1, 2, 0), (2, 4, 45), (3, 4, 0)]
 )
@@ -81,7 +81,7 @@ def test_relation_of_red_and_blue_is_the_second_half_of_a_class(made):
     red -= red.mean(1, keepdims=True)
     blue -= blue.mean(1, keepdims=True)
     opposite = (red * blue).mean(1) < 0
-    # Half of them would be right by chance, 500 +- 16.
+    # By chance, 500 +- 16 would be right.
     assert (opposite == labels % 2).mean() > 0.6
 
 

@@ -2,6 +2,7 @@ import pytest
 from convstudy.article import facts
 from convstudy.core.errors import UserError
 from convstudy.layers import counts
+from convstudy.layers.kinds import KINDS
 
 
 @pytest.fixture(scope="module")
@@ -15,11 +16,11 @@ def test_the_articles_seven_counts(table):
     assert {name: table.loc[name, "parameters"] for name in printed} == printed
 
 
-def test_thirty_models(table):
-    assert len(table) == 30
-    assert list(table.index[:3]) == ["conv", "depthwise", "separable"]
+def test_every_single_kind_network_and_module_is_counted(table):
+    assert list(table.index[: len(KINDS)]) == list(KINDS)
     modules = table.dropna(subset="layer3")
-    assert len(modules) == 27
+    assert len(modules) == len(KINDS) ** 3
+    assert len(table) == len(KINDS) + len(modules)
     assert list(modules[["layer1", "layer2", "layer3"]].agg("-".join, axis=1)) == [*modules.index]
     assert (table["trained_parameters"] < table["parameters"]).all()
     assert (table["trainable"] < table["parameters"]).all()

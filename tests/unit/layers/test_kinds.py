@@ -44,7 +44,7 @@ def test_a_type_without_a_formula_is_refused():
         count("LSTM")
 
 
-# What a user is likely to add next: each is one entry in the registry.
+# Kinds that a user is likely to add, each as one entry in the registry.
 LIKELY = [
     ("Conv2D", {"kernel_size": 3, "groups": 4}),
     ("Conv2D", {"kernel_size": 3, "dilation_rate": 2}),

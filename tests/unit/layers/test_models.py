@@ -19,7 +19,7 @@ def test_closed_form_and_keras_agree_for_any_network_and_width(kinds, width):
 
 
 def test_macs_of_a_network_by_hand():
-    # Width 1/64: one, two and four channels; 32, 16 and 8 cells a side.
+    # Width 1/64: one, two and four channels; feature maps of 32, 16 and 8 cells per side.
     total = models.total(models.costs(models.architecture(("depthwise",), 1 / 64)))
     adjust = 32**2 * 3 * 1 + 16**2 * 1 * 2 + 8**2 * 2 * 4
     depthwise = 9 * (32**2 * 1 + 16**2 * 2 + 8**2 * 4)

@@ -1,4 +1,4 @@
-"""The reference against another way to compute the same, and against its own laws."""
+"""Tests of the NumPy layers against other formulas and against algebraic identities."""
 
 import numpy as np
 import pytest
@@ -75,7 +75,7 @@ def test_separable_is_conv2d_with_the_product_of_its_kernels(size, kernel, optio
 
 @given(sizes, st.integers(1, 3), st.integers(1, 3), st.sampled_from(["valid", "same"]), seeds)
 def test_transpose_is_the_adjoint(size, kernel, stride, padding, seed):
-    # Sizes that the strides fill, so that no row is left over.
+    # Sizes that the strides divide evenly, so that no row is left over.
     height = kernel + 2 * stride if padding == "valid" else 3 * stride
     if padding == "valid" and stride > kernel:
         height += stride - kernel

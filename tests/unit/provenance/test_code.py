@@ -4,12 +4,12 @@ import shutil
 import pytest
 from convstudy.provenance import code
 
-# What says where and how a job ran, and changes none of its results.
+# Modules that record where and how a job ran, without changing its results.
 FRAME = ("convstudy.provenance.job.", "convstudy.core.environment.", "convstudy.core.gpus.")
 
 
 def run(node):
-    """Walk all that Python runs, which leaves out what is there for type checkers alone."""
+    """Walk the code that Python runs, leaving out what is only for type checkers."""
     for child in ast.iter_child_nodes(node):
         if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
             yield child
@@ -17,7 +17,7 @@ def run(node):
 
 
 def named(path, modules):
-    """Give the modules that a file imports, by its syntax tree, and their parents."""
+    """Return the modules that a file imports, from its syntax tree, and their parents."""
     whole = {
         f"{node.module}.{alias.name}."
         for node in run(ast.parse(path.read_text()))
@@ -84,14 +84,14 @@ def test_a_digest_holds_the_data_of_what_a_script_imports(root, tmp_path, data, 
 
 
 def test_init_files_import_nothing(root):
-    """All that they import would be in the digest of every module below."""
+    """Anything they import would be part of the digest of every module below."""
     for path in (root / "workflow/convstudy").rglob("__init__.py"):
         [docstring] = ast.parse(path.read_text()).body
         assert isinstance(docstring.value, ast.Constant)
 
 
 def test_who_finds_modules_by_their_place_is_hashed_whole(root):
-    """Imports say nothing of the figures, tables and sentences of the analyses."""
+    """The figures, tables and sentences of the analyses are not found through imports."""
     package, rules = root / "workflow/convstudy", root / "workflow/rules"
     found = [
         script.name

@@ -41,8 +41,8 @@ def stopped():
     ("action", "words"),
     [
         (mistake, "data.source: web is not known\n"),
-        (refused, "results/x.csv: No space left on device; no file was left half-written; see to "),
-        (stopped, "SIGTERM: stopped after step 3; the next start goes on from there\n"),
+        (refused, "results/x.csv: No space left on device; no file was left half-written; check "),
+        (stopped, "SIGTERM: stopped after step 3; the next run resumes from there\n"),
     ],
 )
 def test_what_a_user_can_change_is_one_line_and_status_1(tmp_path, capsys, action, words):

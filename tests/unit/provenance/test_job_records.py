@@ -32,7 +32,7 @@ def ran(root, rule, inputs, outputs, wildcards=(), write=None, **params):
 
 @pytest.fixture
 def project(tmp_path):
-    """Give the folder of a run of four jobs."""
+    """Return the folder of a run of four jobs."""
     (tmp_path / "style.css").write_text("a style")
     ran(tmp_path, "prepare", [], [DATA], write='{"digest": "of the data"}')
     for kind, curve in zip(("conv", "depthwise"), CURVES, strict=True):
@@ -85,11 +85,11 @@ def test_what_was_just_made_is_as_recorded(project):
 @pytest.mark.parametrize(
     ("file", "content", "line"),
     [
-        (CURVES[0], f"train mAde {CURVES[0]}", f"{CURVES[0]}: is not as train conv 0 wrote it"),
-        ("results/plot.svg", None, "results/plot.svg: is missing, but plot wrote it"),
-        ("reports/notes.txt", "whose?", "reports/notes.txt: no job's record names it"),
-        # The curve is an input of the plot, too: as it is there unchanged, that is all.
-        (f"{RECORDS}/train/depthwise_0.json", None, f"{CURVES[1]}: no job's record names it"),
+        (CURVES[0], f"train mAde {CURVES[0]}", f"{CURVES[0]}: changed since train conv 0 wrote it"),
+        ("results/plot.svg", None, "results/plot.svg: missing, although plot wrote it"),
+        ("reports/notes.txt", "whose?", "reports/notes.txt: not in any job's record"),
+        # The curve is also an input of the plot, but has not changed.
+        (f"{RECORDS}/train/depthwise_0.json", None, f"{CURVES[1]}: not in any job's record"),
         ("style.css", "other", "results/plot.svg: plot read another style.css than there is now"),
         ("style.css", None, "results/plot.svg: plot read style.css, which is missing"),
     ],
@@ -127,18 +127,16 @@ def test_other_code_is_found_and_another_commit_is_none(project, monkeypatch):
     monkeypatch.setattr(environment, "commit", lambda _: {"commit": "f" * 40, "dirty": True})
     found = verify(project, CODES)
     assert found.differences == []
-    assert found.notes[-1] == (
-        "the code here is at commit ffffffffffff with changes that are in no commit"
-    )
+    assert found.notes[-1] == ("the code here is at commit ffffffffffff with uncommitted changes")
     lines = differences(project, {**CODES, "train": "c4"})
     assert len(lines) == 2
-    assert all("ran with code c2, and the workflow now has c4" in line for line in lines)
+    assert all("ran with code c2, but the workflow now has c4" in line for line in lines)
 
 
 def test_a_record_of_a_rule_that_is_no_more_is_found(project):
     lines = differences(project, {key: CODES[key] for key in ("prepare", "train")})
     assert lines == [
-        "results/provenance/plot.json: the workflow has no rule plot; delete it and what it made"
+        "results/provenance/plot.json: the workflow has no rule plot; delete it and its outputs"
     ]
 
 
@@ -146,11 +144,12 @@ def test_a_changed_record_is_found(project):
     path = project / RECORDS / "prepare.json"
     write_json(path, {**read_json(path), "code": "made up"})
     lines = differences(project)
-    assert any(line.startswith("results/provenance/prepare.json: is no record") for line in lines)
+    words = "results/provenance/prepare.json: the record is damaged"
+    assert any(line.startswith(words) for line in lines)
 
 
 def test_of_two_jobs_that_wrote_a_file_the_later_one_counts(tmp_path, monkeypatch):
-    # Two rules in turn, of which the later has the name that comes first.
+    # Two rules in turn; the later one comes first by name.
     monkeypatch.setattr(environment, "now", lambda: "2026-01-01T00:00:00+00:00")
     ran(tmp_path, "train", [], ["results/a.csv"])
     monkeypatch.setattr(environment, "now", lambda: "2026-01-02T00:00:00+00:00")
@@ -191,7 +190,7 @@ def test_a_job_that_dies_leaves_no_record_of_its_outputs(project, monkeypatch):
         die()
     assert there == [False]
     assert not record.exists()
-    assert "results/plot.svg: no job's record names it" in differences(project)[1]
+    assert "results/plot.svg: not in any job's record" in differences(project)[1]
 
 
 def test_a_job_that_lacks_an_output_is_not_recorded(tmp_path):

@@ -83,7 +83,7 @@ def test_sections_hold_what_was_made_and_say_what_was_not():
         assert len({cell.id for cell in cells}) == len(cells)
     missing = {cell.id.removeprefix("without-"): cell.source for cell in nothing}
     for name in analyses.names():
-        assert f"With `{name}` among the config's `analyses`" in missing[name]
+        assert f"Add `{name}` to `analyses` in the config" in missing[name]
         assert of(name, everything)
         assert not of(name, nothing)
     assert not any(cell.id.startswith("without-") for cell in everything)

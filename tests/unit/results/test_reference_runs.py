@@ -52,7 +52,7 @@ def test_recorded_configs_are_of_todays_settings_and_files_are_as_recorded(root:
 
 
 def test_the_recorded_command_still_plans_the_run(root: Path, real_data: Path):
-    """A config that was recorded with settings of its time was rewritten when these went."""
+    """Recorded configs are rewritten when the settings in them are removed."""
     command = read_json(root / "results/reference/cpu-small/reference.json")["command"].split()
     environment = {**without_slurm(), "CONVSTUDY_CIFAR10": str(real_data)}
     done = subprocess.run(
@@ -90,7 +90,7 @@ def test_what_is_derived_is_made_anew_without_training(root: Path, tmp_path: Pat
 
 
 def test_a_run_without_what_was_trained_cannot_be_derived(run: Results, tmp_path: Path):
-    with pytest.raises(UserError, match="is no recorded run"):
+    with pytest.raises(UserError, match="is not a recorded run"):
         reference_runs.copy_primary(run.folder, tmp_path / "new")
     reference_runs.record(run, run.folder / "reference/laptop")
     with pytest.raises(UserError, match="has none of training/curves"):
@@ -111,7 +111,7 @@ def test_runs_stand_beside_the_article(run: Results):
 def test_a_run_that_nobody_could_repeat_is_not_recorded(run: Results):
     about = read_json(run.folder / "provenance.json")
     write_json(run.folder / "provenance.json", {**about, "dirty": True})
-    with pytest.raises(UserError, match=r"in no commit.*commit the changes"):
+    with pytest.raises(UserError, match=r"not committed.*commit the changes"):
         reference_runs.record(Results(run.folder), run.folder / "reference/laptop")
     assert reference_runs.runs(run.folder) == []
 
@@ -130,5 +130,5 @@ def test_the_command_records_again_and_says_what_is_wrong(run: Results, capsys):
         assert "recorded in" in capsys.readouterr().out
     [read] = reference_runs.runs(run.folder)
     assert not read.partial
-    with pytest.raises(SystemExit, match="is no name"):
+    with pytest.raises(SystemExit, match="is not a valid name"):
         commands.main(["record", "My run", *into])

@@ -1,4 +1,4 @@
-"""What is read of a results folder, and how a run's settings are recorded."""
+"""How a results folder is read, and how a run's settings are recorded."""
 
 import subprocess
 import sys
@@ -52,7 +52,7 @@ def test_settings_are_recorded_but_no_folder_and_no_look(made, tmp_path):
     assert "directory" not in recorded["data"]
     assert recorded["analyses"] == made
     assert Results(tmp_path).analyses == made
-    # What was given is left as it is.
+    # The original config is unchanged.
     assert config["data"]["directory"] == "/somewhere"
 
 

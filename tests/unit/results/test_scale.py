@@ -1,4 +1,4 @@
-"""What may decide: a table of configs that differ from the article's, and what each leaves open."""
+"""A table of configs that differ from the article's, and the claims that each leaves undecided."""
 
 import pytest
 from convstudy.claims import ledger, verdicts
@@ -9,12 +9,12 @@ from convstudy.results.scale import LOSSY, OTHER, READING, SMALLER
 from helpers.paths import OVERLAY, QUICK, ROOT
 from helpers.results import ALL_EXACT, FULL
 
-# What every key of the config changes.
+# What each key of the config affects.
 KEYS = {
     "nothing": (
         "data.source",
         "data.directory",
-        # At full size there is nothing to draw.
+        # At full size no subset is drawn.
         "data.seed",
         "training.seed",
         "training.backend",
@@ -37,7 +37,7 @@ TABLE = {"module_table", "replay"}
 
 
 def set_in(path: str, value: object) -> dict:
-    """Make an overlay of one key."""
+    """Make an overlay that sets one key."""
     *above, last = path.split(".")
     overlay: dict = {last: value}
     for key in reversed(above):
@@ -46,7 +46,7 @@ def set_in(path: str, value: object) -> dict:
 
 
 def study(path: str, value: object) -> dict:
-    """Make an overlay of a key of both studies."""
+    """Make an overlay that sets a key in both studies."""
     names = FULL["search"]["studies"]
     return {"search": {"studies": {name: set_in(path, value) for name in names}}}
 
@@ -54,7 +54,7 @@ def study(path: str, value: object) -> dict:
 DEVIATING = [
     # Every curve
     (
-        # With a quarter of the parameters, a quarter of them costs as much.
+        # Networks with a quarter of the parameters need a quarter of the unit.
         merged(set_in("model.width", 0.5), study("penalty.unit", 62_500)),
         SMALLER,
         EVERY,
@@ -104,7 +104,7 @@ DEVIATING = [
 
 
 def changed(overlay: dict) -> dict:
-    """Lay an overlay over the article's scale; a sampler, pruner or optimizer is replaced."""
+    """Merge an overlay over the article's scale; a sampler, pruner or optimizer is replaced."""
     config = merged(FULL, overlay)
     for name, one in overlay.get("search", {}).get("studies", {}).items():
         for part in ("sampler", "pruner"):
@@ -195,13 +195,13 @@ def test_every_key_is_of_one_sort():
         longest = max(
             (start for start in starts if f"{key}.".startswith(f"{start}.")), key=len, default=None
         )
-        assert longest, f"{key} stands nowhere in KEYS"
+        assert longest, f"{key} is not in KEYS"
         return starts[longest]
 
     everywhere = set(keys(settings.validate(QUICK, this_machine=False)))
     assert {sort(key) for key in everywhere} == set(KEYS)
     for start in [start for listed in KEYS.values() for start in listed]:
         assert any(f"{key}.".startswith(f"{start}.") for key in everywhere), start
-    # Those that decide nothing are the ones with which a config is at the article's scale.
+    # A config at the article's scale may differ only in keys that affect nothing.
     assert sort("data.seed") == "nothing"
     assert sort("data.train_images") == "curve"

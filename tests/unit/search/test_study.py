@@ -19,7 +19,7 @@ from helpers import search as search_example
 from helpers.paths import with_helpers
 from helpers.search import EPOCHS, PaperCurve, PaperTrainer, search
 
-# Who trained an epoch first may change with a crash; what was found may not.
+# A crash may change which trial trained an epoch first, but not the results.
 FOUND = [
     *("number", "state", *POSITIONS, "replicate", "epochs", "objective", "test_accuracy"),
     *("best_epoch", "epochs_trained"),
@@ -75,7 +75,7 @@ def test_the_same_seed_gives_the_same_trials_and_another_seed_others(tmp_path, u
 @pytest.mark.fault(
     "SIGKILL of a search",
     where="before the first, the ninth and a late epoch",
-    lost="the epoch under way",
+    lost="the current epoch",
 )
 @pytest.mark.parametrize("die_after", [0, 8, 23])
 def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path, undisturbed, die_after):
@@ -91,8 +91,8 @@ def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path, undisturbed, die
 
 @pytest.mark.fault(
     "SIGKILL of a search after every fifth epoch",
-    where="in its trials",
-    lost="the epochs under way",
+    where="during its trials",
+    lost="the current epochs",
 )
 def test_killed_again_and_again(tmp_path, undisturbed):
     kills = 0
@@ -173,7 +173,9 @@ def test_two_workers_use_the_budget_once(tmp_path):
 
 
 @pytest.mark.fault(
-    "Two machines work on one journal", where="at a worker's first claim", lost="nothing: one line"
+    "Two machines use one journal",
+    where="at a worker's first claim",
+    lost="nothing: a one-line message",
 )
 def test_a_journal_is_not_shared_between_machines(tmp_path, monkeypatch):
     first = search(tmp_path, workers=2)
@@ -182,18 +184,18 @@ def test_a_journal_is_not_shared_between_machines(tmp_path, monkeypatch):
         first._claim(study, 0)
         monkeypatch.setattr(search_module, "this_machine", lambda: "elsewhere")
         monkeypatch.setattr(storages, "this_machine", lambda: "elsewhere")
-        with pytest.raises(UserError, match="journal is for workers on one machine"):
+        with pytest.raises(UserError, match="journal works on one machine only"):
             search(tmp_path, workers=2).run_worker(worker=1)
-    # A worker that is gone is no reason: its trial goes on here.
+    # A worker that is gone does not matter: its trial resumes here.
     other = search(tmp_path, workers=2)
     other.run_worker(worker=1)
     assert export(other)[2]["trials"] == 14
 
 
 @pytest.mark.fault(
-    "SIGKILL of a worker that is not started again",
-    where="in a trial, on a journal",
-    lost="the epoch under way",
+    "SIGKILL of a worker that is not restarted",
+    where="during a trial, on a journal",
+    lost="the current epoch",
 )
 def test_a_dead_workers_trial_is_taken_over_by_another(tmp_path):
     assert run_example(tmp_path, "journal", 14, 8) == -signal.SIGKILL
@@ -202,7 +204,9 @@ def test_a_dead_workers_trial_is_taken_over_by_another(tmp_path):
     assert set(export(study)[2]["states"]) == {"COMPLETE", "PRUNED"}
 
 
-@pytest.mark.fault("A journal ends in half a line", where="in study.log", lost="the half line")
+@pytest.mark.fault(
+    "A journal ends with an incomplete line", where="in study.log", lost="the incomplete line"
+)
 def test_a_journal_that_ends_in_half_a_line_is_repaired(tmp_path, undisturbed):
     study = finished(tmp_path, trials=5)
     whole = study.store.file.read_bytes()
@@ -213,23 +217,25 @@ def test_a_journal_that_ends_in_half_a_line_is_repaired(tmp_path, undisturbed):
 
 
 @pytest.mark.fault(
-    "The config's sampler differs from the study's", where="in a study's storage", lost="nothing"
+    "The sampler in the config differs from the study's",
+    where="in a study's storage",
+    lost="nothing",
 )
 def test_a_study_made_with_other_settings_is_refused_with_the_difference(tmp_path):
     study = finished(tmp_path, trials=5)
     sampler = {**search_example.SETTINGS["sampler"], "startup_trials": 2}
     other = search(tmp_path, trials=5, sampler=sampler)
     assert other.folder != study.folder
-    # As if somebody had moved the one study to where the other is looked for.
+    # As if somebody had moved one study to the other's folder.
     study.folder.rename(other.folder)
-    with pytest.raises(UserError, match=r"sampler\.startup_trials is 4 there and 2 here;"):
+    with pytest.raises(UserError, match=r"sampler\.startup_trials was 4 and is now 2;"):
         other.run_worker()
     assert len(search(tmp_path, trials=5).study().get_trials()) == 0
 
 
 def test_an_unfinished_study_is_not_exported(tmp_path):
     search(tmp_path, trials=5).run_worker()
-    with pytest.raises(UserError, match="has 5 of 14 trials"):
+    with pytest.raises(UserError, match="has only 5 of its 14 trials"):
         export(search(tmp_path))
 
 
@@ -237,7 +243,7 @@ def test_curves_that_were_lost_are_trained_again(tmp_path, undisturbed):
     search(tmp_path, trials=6).run_worker()
     for path in (tmp_path / "curves").glob("*/curve.json"):
         path.unlink()
-    with pytest.raises(UserError, match="as the rest was lost"):
+    with pytest.raises(UserError, match="the rest was lost"):
         export(search(tmp_path, trials=6))
     assert search(tmp_path, trials=6).run_worker() == 0
     found = export(search(tmp_path, trials=6))[0][FOUND]
@@ -245,9 +251,9 @@ def test_curves_that_were_lost_are_trained_again(tmp_path, undisturbed):
 
 
 @pytest.mark.fault(
-    "A curve's file is damaged while it is trained",
+    "A curve's file is damaged during training",
     where="between two epochs",
-    lost="the epochs before: trained again",
+    lost="time: the earlier epochs are trained again",
 )
 @pytest.mark.parametrize("damage", ["{", "[]", '{"records": [{"epoch": 2}], "identity": 1}'])
 def test_a_curve_that_is_damaged_under_way_is_trained_from_its_start(tmp_path, damage):

@@ -5,7 +5,7 @@ from scipy.stats import t
 
 
 def test_wilson_gives_the_textbook_interval():
-    # Five of ten: 0.2366 to 0.7634.
+    # Five out of ten: 0.2366 to 0.7634.
     assert intervals.wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
 
 
@@ -16,7 +16,7 @@ def test_a_difference_on_the_same_images_by_hand():
     assert value == 0.25
     # Accuracies 3/4 and 1/2; 1/4 and 1/2.
     seeds = [1 / 32 / 2, 1 / 32 / 2]
-    # Of each model's errors, four residuals of 1/8 and 3/8 each; three degrees of freedom.
+    # Each model has six residuals of 1/8 and two of 3/8; three degrees of freedom.
     residual = 2 * (6 * (1 / 8) ** 2 + 2 * (3 / 8) ** 2) / 3 / 2
     images = max(0, np.var([0, 1, 0, 0], ddof=1) - residual) / 4
     variance = sum(seeds) + images
@@ -34,14 +34,14 @@ def test_one_training_has_the_chance_of_the_images_alone():
 
 
 def test_constants_are_those_of_the_tables():
-    # Dunnett's tables, 5 %: two-sided and one-sided, three groups of six and a control.
+    # Dunnett's tables, 5 %, two-sided and one-sided: three groups of six and a control.
     assert intervals.dunnett_constant(6, (6, 6, 6)) == pytest.approx(2.54, abs=0.01)
     assert intervals.dunnett_constant(6, (6, 6, 6), best=True) == pytest.approx(2.19, abs=0.01)
     assert intervals.dunnett_constant(3, (3,) * 26, best=True) == pytest.approx(2.80, abs=0.01)
 
 
 def test_one_more_training_by_hand():
-    """Of two models, 0.8 three times with a variance of 0.0004, and 0.5 twice with 0.0005."""
+    """Two models: 0.8 over three runs with a variance of 0.0004, 0.5 over two with 0.0005."""
     halves = intervals.prediction_half_width([0.8, 0.5], [0.0004, 0.0005], [3, 2])
     share = (0.0004 / 0.16 + 0.0005 / 0.25) / 2
     # Student's t with three degrees of freedom.

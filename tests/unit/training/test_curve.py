@@ -36,7 +36,7 @@ def run_example(store, epochs, *signal_at):
 
 
 def train(store, epochs, **changes):
-    """Ask for a curve's epochs in this process."""
+    """Train a curve's epochs in this process."""
     curve = training_example.curve(store, **changes)
     list(curve.epochs(epochs))
     return curve
@@ -70,26 +70,26 @@ def begun(tmp_path_factory):
 
 @pytest.fixture
 def copied(tmp_path, begun):
-    """Give a copy of a curve of two epochs."""
+    """Return a copy of a curve of two epochs."""
     shutil.copytree(begun.folder, tmp_path / begun.name)
     return training_example.curve(tmp_path)
 
 
 @pytest.mark.fault(
-    "SIGKILL of a training", where="within an epoch, with augmentation", lost="the epoch under way"
+    "SIGKILL of a training", where="during an epoch, with augmentation", lost="the current epoch"
 )
 def test_a_killed_training_goes_on_with_identical_results(tmp_path, undisturbed, caplog):
     caplog.set_level("INFO", logger="convstudy")
     assert run_example(tmp_path, 4, "SIGKILL", 3, 5) == -signal.SIGKILL
     assert len(training_example.curve(tmp_path).read()["records"]) == 2
     assert_identical(train(tmp_path, 4), undisturbed)
-    assert "goes on after epoch 2" in caplog.text
+    assert "resumes after epoch 2" in caplog.text
 
 
 @pytest.mark.fault(
     "SIGTERM, SIGUSR1 or Ctrl-C to a training",
-    where="after its first, a middle, its last step, in the test after them",
-    lost="the epoch under way",
+    where="after the first, a middle or the last step of an epoch, or in its test",
+    lost="the current epoch",
 )
 @pytest.mark.parametrize(
     ("name", "step"), [("SIGTERM", 1), ("SIGUSR1", 7), ("SIGINT", 10), ("SIGTERM", 11)]
@@ -106,8 +106,8 @@ def test_a_training_that_is_asked_to_stop_loses_one_epoch(tmp_path, undisturbed,
 )
 @pytest.mark.fault(
     "SIGKILL, then SIGTERM, of a training in mixed_bfloat16",
-    where="within an epoch, on one machine",
-    lost="the epoch under way, twice",
+    where="during an epoch, on one machine",
+    lost="the current epoch, twice",
 )
 def test_a_training_in_bfloat16_goes_on_with_identical_results(tmp_path, monkeypatch):
     monkeypatch.setenv("PRECISION", "mixed_bfloat16")
@@ -124,7 +124,7 @@ def test_a_training_in_bfloat16_goes_on_with_identical_results(tmp_path, monkeyp
 
 
 def assert_identical(curve, undisturbed):
-    """Compare all records, times aside, and every array of the final checkpoint."""
+    """Compare all records except times, and every array of the final checkpoint."""
     assert results(curve.read()["records"]) == results(undisturbed.read()["records"])
     expected, actual = final_state(undisturbed), final_state(curve)
     assert expected.keys() == actual.keys()
@@ -144,7 +144,7 @@ def test_a_curve_of_a_version_that_stored_steps_goes_on(copied, undisturbed):
 @pytest.mark.fault(
     "One bit of a checkpoint changes",
     where="in a .keras file",
-    lost="time: the epochs before are trained again",
+    lost="time: the earlier epochs are trained again",
 )
 def test_a_damaged_checkpoint_is_set_aside_and_made_again(copied, undisturbed, caplog):
     [checkpoint] = copied.folder.glob("*.keras")
@@ -152,14 +152,14 @@ def test_a_damaged_checkpoint_is_set_aside_and_made_again(copied, undisturbed, c
     content[len(content) // 2] ^= 1
     checkpoint.write_bytes(content)
     assert results(copied.epochs(3)) == results(undisturbed.read()["records"][:3])
-    assert "does not have the SHA-256" in caplog.text
+    assert "does not match its SHA-256" in caplog.text
     assert [path.read_bytes() for path in copied.folder.glob("damaged-*.keras")] == [content]
 
 
 @pytest.mark.fault(
     "A checkpoint is deleted",
     where="in the store",
-    lost="time: the epochs before are trained again",
+    lost="time: the earlier epochs are trained again",
 )
 def test_a_lost_checkpoint_is_made_again_with_the_same_results(copied, undisturbed):
     [checkpoint] = copied.folder.glob("*.keras")
@@ -171,7 +171,7 @@ def test_the_example_learns_and_its_epochs_differ(undisturbed):
     records = undisturbed.read()["records"]
     assert records[-1]["loss"] < records[0]["loss"]
     assert len({record["loss"] for record in records}) == 4
-    # Of 60 test images and 160 training images, whole ones are right.
+    # The numbers of correct images, of 60 test and 160 training images, are whole.
     for field, images in (("test_accuracy", 60), ("train_accuracy", 160)):
         right = [images * record[field] for record in records]
         assert right == pytest.approx([round(one) for one in right], abs=1e-9)
@@ -205,7 +205,9 @@ def test_a_schedule_goes_on_where_it_stood(tmp_path):
 
 
 @pytest.mark.fault(
-    "One bit of a stored curve changes", where="in curve.json", lost="the curve: trained again"
+    "One bit of a stored curve changes",
+    where="in curve.json",
+    lost="time: the curve is trained again",
 )
 def test_a_damaged_file_is_set_aside(copied, undisturbed, caplog):
     path = copied.folder / "curve.json"
@@ -216,7 +218,7 @@ def test_a_damaged_file_is_set_aside(copied, undisturbed, caplog):
     with pytest.raises(UserError, match="is damaged"):
         copied.read()
     assert results(copied.epochs(1)) == results(undisturbed.read()["records"][:1])
-    assert "curve.json is damaged (its content does not have the SHA-256" in caplog.text
+    assert "curve.json is damaged (its content does not match its SHA-256" in caplog.text
     assert [one.read_bytes() for one in copied.folder.glob("damaged-*-curve.json")] == [content]
 
 
@@ -225,7 +227,7 @@ def work(store, epochs):
 
 
 @pytest.mark.fault(
-    "Two processes ask for one curve",
+    "Two processes request the same curve",
     where="in the store",
     lost="nothing: one trains, the other waits",
 )
@@ -243,8 +245,8 @@ def test_two_processes_train_each_epoch_once(tmp_path, undisturbed):
 
 @pytest.mark.fault(
     "The loss becomes infinite",
-    where="within an epoch",
-    lost="nothing: the curve ends, with its reason",
+    where="during an epoch",
+    lost="nothing: the curve ends and records the reason",
 )
 def test_a_loss_that_is_not_finite_ends_the_curve(tmp_path):
     diverging = optimizer(name="sgd", learning_rate=1e30)
@@ -254,13 +256,13 @@ def test_a_loss_that_is_not_finite_ends_the_curve(tmp_path):
     assert len(records) < 4
     assert described["status"] == "ended"
     assert described["reason"] == f"the loss is not finite in epoch {len(records) + 1}"
-    # Whoever asks again gets the same answer without training.
+    # Another request gets the same result without training.
     again = training_example.curve(tmp_path, optimizer=diverging)
     assert list(again.epochs(4)) == records
     assert again._trainer is None
 
 
-# Of all of CIFAR-10 as JPEG (docs/evidence.md).
+# The digest of all of CIFAR-10 as JPEG (docs/evidence.md).
 JPEG_DIGEST = "381da081404d108c9b3e37d0f7a22115a74b868c23aa2cc3be70c597c6abd476"
 EVIDENCE = {
     "conv-conv_width1_seed0_cccc73b31d12",
@@ -302,7 +304,7 @@ def test_replicates_are_other_seeds(tmp_path):
 
 
 def test_the_evidence_is_of_the_curves_that_it_was_begun_with(root):
-    """What is recorded, and weeks of computing, is of these; `config/evidence.yaml` says which."""
+    """The recorded results, weeks of computing, are of these curves of `config/evidence.yaml`."""
     configs = [root / f"config/{name}.yaml" for name in ("config", "article", "evidence")]
     config = settings.read(configs, this_machine=False)
     images = SimpleNamespace(digest=JPEG_DIGEST)

@@ -10,7 +10,7 @@ from helpers import engine as engine_example
 from helpers import training as training_example
 from helpers.paths import with_helpers
 
-# Relative to the length of the steps. Keras's fit comes as near to float64, and no nearer.
+# Relative to the length of the steps. Keras's fit is as close to float64, but no closer.
 TOLERANCE = {"float32": 1e-3, "float64": 1e-10, "mixed_bfloat16": 0.02}
 
 
@@ -29,7 +29,7 @@ def test_the_engine_computes_what_fit_computes(backend):
     assert len(lines) == 3 * 3 + 1 + 2 * 2
     tolerance = dict(TOLERANCE)
     if backend != "tensorflow":
-        # The last layer is float32, and there fit takes the loss of rounded probabilities.
+        # The last layer is float32, where fit computes the loss from rounded probabilities.
         tolerance["float64"] = 1e-6
     for line in lines:
         assert line["error"] < tolerance[line["precision"]], line
@@ -39,7 +39,7 @@ def test_the_engine_computes_what_fit_computes(backend):
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("scale", [1.0, 40.0])
 def test_the_loss_of_a_badly_wrong_image_is_exact(scale, smoothing):
-    """Of clipped probabilities it would be 16 where it is 100, without a gradient."""
+    """From clipped probabilities it would be 16 instead of 100, without a gradient."""
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
@@ -76,7 +76,7 @@ def test_the_engine_takes_logits_and_leaves_the_model_as_it_is(precision):
 
 
 def moved_by_hand(image, flip, up, left):
-    """Move one image by cutting it out of a black frame."""
+    """Move an image by padding it with black and cropping."""
     frame = np.pad(image[:, ::-1] if flip else image, ((4, 4), (4, 4), (0, 0)))
     height, width, _ = image.shape
     return frame[4 + up :, 4 + left :][:height, :width]

@@ -1,4 +1,4 @@
-"""The line that says what a run will cost."""
+"""Tests of the estimate of what a run will cost."""
 
 import math
 import subprocess
@@ -31,7 +31,7 @@ def config(*overlays):
 
 
 def store(results, curve, epochs, ended=None, speed=1000.0):
-    """Write a curve as far as the estimate reads it."""
+    """Write the parts of a curve that the estimate reads."""
     record = {"images_per_second": speed, "processor": PROCESSOR}
     state = {"identity": curve.identity, "records": [record] * epochs, "ended": ended}
     write_json(curve.folder / "curve.json", state)
@@ -45,13 +45,13 @@ def prepared(results, chosen, images=5000):
 
 def test_a_first_run_trains_everything(tmp_path):
     said = line(config(), tmp_path, ["all"], 2)
-    # Of five trials of five epochs, and five that may be pruned; then the same, largely shared.
+    # Five full trials of five epochs and five that may be pruned; then the same, largely shared.
     expected = 5 * (5 + 5 * estimate.KEPT) * (1 + estimate.NEW)
     assert said.startswith(
         "Left to train: 72 epochs of 9 networks and at most 100 epochs in 2 studies"
-        f" (some {expected:.0f} expected)"
+        f" (about {expected:.0f} expected)"
     )
-    assert "each of 5,000 images; about" in said
+    assert ", 5,000 images per epoch; about" in said
     assert said.endswith("on 2 cores here.")
     assert "81 networks" in line(config(), tmp_path, ["tabulate_modules"], 1)
     assert "12 networks" in line(config(), tmp_path, ["compare_recipes"], 1)
@@ -75,7 +75,7 @@ def test_what_is_stored_is_not_trained_again(tmp_path):
     assert "15 epochs of 3 networks" in line(chosen, tmp_path, ["results/training/summary.csv"], 1)
     store(tmp_path, known.curve(("conv", "conv"), 0, 8, chosen["training"]), 2, {"reason": "nan"})
     assert "10 epochs of 2 networks" in line(chosen, tmp_path, ["results/training/summary.csv"], 1)
-    # Of other images, all of it is.
+    # With other images, everything has to be trained.
     prepared(tmp_path, chosen, images=4000)
     assert "72 epochs of 9" in line(chosen, tmp_path, ["results/training/summary.csv"], 1)
 
@@ -89,7 +89,7 @@ def test_a_finished_study_is_left_out(tmp_path):
     for curve in curves:
         store(tmp_path, curve, 5)
     [first, second] = known.studies()
-    # Ten trials of five epochs, of which some are pruned, less the fifteen that are there.
+    # Ten trials of five epochs, of which some are pruned, less the fifteen that are stored.
     whole = 5 * (5 + 5 * estimate.KEPT)
     assert (first.most, first.epochs) == (50, pytest.approx(whole - 15))
     assert second.epochs == pytest.approx(whole * estimate.NEW)
@@ -98,7 +98,7 @@ def test_a_finished_study_is_left_out(tmp_path):
         (tmp_path / f"search/{study}").mkdir(parents=True)
         (tmp_path / f"search/{study}/trials.csv").write_text("\n".join(["curve", *names]))
     assert list(known.studies()) == []
-    # Of other settings.
+    # A trial with a curve of other settings.
     (tmp_path / "search/accuracy/trials.csv").write_text("\n".join(["curve", *names[1:], "other"]))
     assert len(list(known.studies())) == 1
 
@@ -123,7 +123,7 @@ def test_pruning_and_sharing_are_those_of_the_recorded_studies():
 def test_speeds_are_the_stores_or_else_the_recorded_ones(tmp_path, monkeypatch):
     chosen = config("overnight")
     known = prepared(tmp_path, chosen, images=50_000)
-    # Processors of one unit are averaged; between the widths, speed is a power of the width.
+    # Processors with the same unit are averaged; between widths, speed is a power of the width.
     recorded = estimate.recorded_speeds("conv", chosen["training"])
     assert recorded[0.25] == pytest.approx(math.sqrt(1787 * 901))
     between = known.speed("conv", chosen["training"])
@@ -137,16 +137,16 @@ def test_speeds_are_the_stores_or_else_the_recorded_ones(tmp_path, monkeypatch):
     monkeypatch.setattr(estimate.environment, "processor", lambda: PROCESSOR)
     store(tmp_path, known.curve(("conv", "conv"), 0, 20, chosen["training"]), 3, speed=321.0)
     assert known.speed("conv", chosen["training"]) == 321.0
-    # Three layers a stage cost half as much again as two.
+    # Three layers per stage cost half as much again as two.
     single = known.seconds(("conv", "conv"), chosen["training"])
     assert known.seconds(("conv",) * 3, chosen["training"]) == pytest.approx(1.5 * single)
     monkeypatch.setattr(estimate.environment, "processor", lambda: "Another CPU, AVX2")
     monkeypatch.setattr(estimate.environment, "unit", lambda: "AVX2")
     said = line(chosen, tmp_path, ["all"], 2)
-    assert said.endswith("; how long that takes is not known on this machine yet.")
+    assert said.endswith("; how long that will take on this machine is not known yet.")
     monkeypatch.setattr(estimate.environment, "unit", lambda: "AVX512-BF16")
     monkeypatch.setattr(estimate.gpus, "names", lambda: ["a GPU"])
-    assert "not known on this machine" in line(chosen, tmp_path, ["all"], 2)
+    assert "on this machine is not known" in line(chosen, tmp_path, ["all"], 2)
 
 
 def test_jobs_take_turns_on_cores():

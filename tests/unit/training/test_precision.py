@@ -1,4 +1,4 @@
-"""bfloat16: right for all that the config allows, or refused."""
+"""Tests that bfloat16 is computed correctly for all that the config allows, or refused."""
 
 import itertools
 import json
@@ -32,7 +32,7 @@ def tensorflow():
 
 
 def grid(kind: str, size: int):
-    """List arguments and shapes: channels, kernels, strides or dilations, and groups."""
+    """Yield arguments and shapes: channels, kernels, strides or dilations, and groups."""
     steps = [(1, 1), (2, 1), (3, 1), (1, 2), (1, 3)]
     for channels, kernel, (stride, dilation) in itertools.product((1, 3, 16), range(1, 6), steps):
         arguments = {"kernel_size": kernel, "strides": stride, "dilation_rate": dilation}
@@ -41,7 +41,7 @@ def grid(kind: str, size: int):
             arguments["filters"] = 8
         shape = (size, size, channels)
         yield arguments, shape
-        # Keras compiles these by XLA, a second each.
+        # Keras compiles these with XLA, which takes a second each.
         if kind == "Conv2D" and channels == 16 and kernel in (1, 3) and stride + dilation < 4:
             yield {**arguments, "groups": 4}, shape
 
@@ -61,11 +61,11 @@ def test_every_layer_is_computed_rightly_here(kind, size):
 @multiplies_bfloat16
 @pytest.mark.parametrize("kind", ["adjust", *KINDS])
 def test_gradients_are_as_exact_as_bfloat16_can_be(kind):
-    """Every rounding is bounded by the magnitudes that go into it (Higham, 2002, section 3).
+    """Rounding errors are bounded by the magnitudes of the inputs (Higham, 2002, section 3).
 
-    The result is rounded once, and so is what lies between: a separable layer's halves, and an
-    output before the bias is added. Sums round in float32, at random, so that their errors grow as
-    the root of the number of terms (Higham and Mary, 2019).
+    The result is rounded once, and so are intermediate results: the output of a separable layer's
+    depthwise half, and an output before the bias is added. Sums round in float32, at random, so
+    their errors grow with the root of the number of terms (Higham and Mary, 2019).
     """
     layers = models.architecture((kind if kind in KINDS else "conv",), 1.0)
     named = "stage2_adjust" if kind == "adjust" else "stage1_layer1"
@@ -102,7 +102,7 @@ def test_a_layer_that_is_wrong_is_refused(monkeypatch):
     precision._largest_error.cache_clear()
     precision.require_bfloat16(layers)
     precision._largest_error.cache_clear()
-    # As TensorFlow sums by itself.
+    # TensorFlow's own bias, whose gradient is summed in bfloat16.
     monkeypatch.setattr(kernels, "_add_bias", tf.nn.bias_add)
     with pytest.raises(UserError, match=r"gradient by the bias is off by .* write precision: fl"):
         precision.require_bfloat16(layers)
@@ -141,7 +141,7 @@ def test_variables_that_change_a_precision_are_left_out(monkeypatch, caplog):
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "0"
     assert os.environ["ONEDNN_VERBOSE"] == "0"
     assert not {"DNNL_MAX_CPU_ISA", "TF_SET_ONEDNN_FPMATH_MODE"} & set(os.environ)
-    assert "ONEDNN_DEFAULT_FPMATH_MODE=BF16 changes what float32 means" in caplog.text
+    assert "ONEDNN_DEFAULT_FPMATH_MODE=BF16, which changes what float32 means" in caplog.text
     backends.use_backend("tensorflow", "cpu", 1, "mixed_bfloat16")
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"
 

@@ -8,7 +8,7 @@ def test_a_curve_that_moved_names_its_processors():
     ]
     assert record.devices(records) == "cpu (one, AMX), then cpu (another, AVX2)"
     assert record.devices(records[:1] * 2) == "cpu"
-    # As records were before they named it.
+    # Older records do not name the processor.
     assert record.devices([{"device": "cpu"}]) == "cpu"
 
 

@@ -7,7 +7,7 @@ EPOCHS = 3
 
 @pytest.fixture
 def folder(tmp_path):
-    """Give a store of one finished curve, with its checkpoint."""
+    """Return a store with one finished curve and its checkpoint."""
     curve = PaperCurve(tmp_path / "store", ("conv", "conv"), 0)
     list(curve.epochs(EPOCHS))
     assert len(list(curve.folder.glob("*.keras"))) == 1

@@ -1,4 +1,4 @@
-"""The script that trains curves without Snakemake, and the record that grows out of it."""
+"""Tests of the script that trains curves without Snakemake, and of the record it grows."""
 
 import importlib.util
 import json
@@ -19,7 +19,7 @@ from convstudy.results import reference_runs
 from convstudy.results.run import Results
 from convstudy.training.record import load_description
 
-# What the script may use; of the project's other packages, none may be imported.
+# The script may import these, but none of the project's other dependencies.
 NEEDED = {"filelock", "pydantic", "keras", "numpy", "pillow", "pyarrow", "pyyaml"}
 WITHOUT = """
 import runpy, sys
@@ -32,7 +32,7 @@ CURVES = "training/curves"
 
 @pytest.fixture(scope="module", params=["tensorflow", "jax"])
 def start(request, root, tmp_path_factory):
-    """Give the folder, and a function that starts the script in it."""
+    """Return the folder, and a function that starts the script in it."""
     if importlib.util.find_spec(request.param) is None:
         pytest.skip(f"{request.param} is not installed: make setup EXTRA={request.param}")
     folder = tmp_path_factory.mktemp("clone")
@@ -57,15 +57,15 @@ def start(request, root, tmp_path_factory):
 
 
 def commit(folder):
-    """Let the results be of a commit, whatever the state of this checkout."""
+    """Make the results look like those of a clean commit, whatever the state of this checkout."""
     about = read_json(folder / "results/provenance.json")
     write_json(folder / "results/provenance.json", {**about, "commit": "abc", "dirty": False})
 
 
 @pytest.mark.fault(
-    "SIGKILL of benchmarks/train_curves.py, and a record of what is there",
+    "SIGKILL of benchmarks/train_curves.py, then recording what is finished",
     where="after its first curve",
-    lost="the epoch under way",
+    lost="the current epoch",
 )
 def test_curves_are_trained_killed_continued_and_recorded(start, capsys):
     folder, start = start
@@ -73,10 +73,10 @@ def test_curves_are_trained_killed_continued_and_recorded(start, capsys):
     into = ["--results", str(folder / "results"), "--into", str(folder / "reference")]
     _, said = (idle := start("--minutes", "0")).communicate()
     assert idle.returncode == 0, said
-    assert said.count("not begun, as it needs about") == 3
+    assert said.count("skipped, as it needs about") == 3
     assert "0 of 3 curves are finished" in said
     commit(folder)
-    with pytest.raises(SystemExit, match=r"nothing in .* is finished; record it when"):
+    with pytest.raises(SystemExit, match=r"nothing in .* is finished; wait for"):
         commands.main(["record", "evidence", *into])
 
     killed = start()
@@ -119,7 +119,7 @@ def test_a_record_takes_no_other_curves(start):
     changed = json.loads(json.dumps(right))
     changed["records"][0]["test_accuracy"] += 0.01
     write_sealed(path, changed)
-    with pytest.raises(UserError, match=r"conv_0\.json differs from .* trained anew; keep"):
+    with pytest.raises(UserError, match=r"conv_0\.json differs from .* retrained; keep"):
         reference_runs.record(results, target)
     for record in changed["records"]:
         record |= {"matmul_precision": "bfloat16", "processor": "Some CPU, AMX9"}
@@ -131,12 +131,12 @@ def test_a_record_takes_no_other_curves(start):
     write_json(
         folder / "results/run.json", {**run, "config": {**run["config"], "model": {"width": 1}}}
     )
-    with pytest.raises(UserError, match=r"of other settings \(section model\)"):
+    with pytest.raises(UserError, match=r"has other settings \(section model\)"):
         reference_runs.record(Results(folder / "results"), target)
     write_json(folder / "results/run.json", run)
     data = read_json(folder / "results/data/summary.json")
     write_json(folder / "results/data/summary.json", {**data, "digest": "others"})
-    with pytest.raises(UserError, match=r"of other settings \(other images\)"):
+    with pytest.raises(UserError, match=r"has other settings \(other images\)"):
         reference_runs.record(Results(folder / "results"), target)
     write_json(folder / "results/data/summary.json", data)
 

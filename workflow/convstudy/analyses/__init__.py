@@ -1,4 +1,4 @@
-"""One folder an analysis: numbers, figures with captions, and what the report shows of them.
+"""One folder per analysis: numbers, figures with captions, and what the report shows of them.
 
-An analysis imports the rooms above, and no other analysis. config/config.yaml says which are made.
+An analysis may import the rooms above it but no other analysis. config/config.yaml selects them.
 """

@@ -1,4 +1,4 @@
-"""What the article states, as data with its source.
+"""The article's statements as data, with their source.
 
-Imports `core`. Whether it is right is not its business: that is for `claims`.
+Imports `core`. Checking them is the job of `claims`.
 """

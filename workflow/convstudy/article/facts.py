@@ -1,4 +1,4 @@
-"""What the article states, read from `facts.yaml`, the only place where its figures stand."""
+"""Access to the article's figures in `facts.yaml`, the only place that holds them."""
 
 from functools import cache
 from importlib.resources import files
@@ -9,7 +9,7 @@ from convstudy.core.errors import UserError
 
 @cache
 def load() -> dict[str, Any]:
-    """Give everything that the article states, section by section."""
+    """Return all of the article's statements, by section."""
     import yaml
 
     text = (files("convstudy.article") / "facts.yaml").read_text(encoding="utf-8")
@@ -17,23 +17,22 @@ def load() -> dict[str, Any]:
 
 
 def figure(path: str) -> Any:
-    """Give one of the article's figures.
+    """Return one of the article's figures.
 
     Args:
-        path: Its keys, and places in lists from 0, joined by points:
-            ``single_kind.conv.parameters``.
+        path: Keys, and indices of lists from 0, joined by dots: ``single_kind.conv.parameters``.
 
     Raises:
-        UserError: If the article states no such thing: names what there is.
+        UserError: If there is no such figure; the message lists what there is.
     """
     value = load()
-    for place, key in enumerate(path.split(".")):
+    for depth, key in enumerate(path.split(".")):
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        inside = {str(name): one for name, one in pairs} if isinstance(value, dict | list) else {}
+        inside = {str(name): item for name, item in pairs} if isinstance(value, dict | list) else {}
         if key not in inside:
-            where = ".".join(path.split(".")[:place]) or "facts.yaml"
+            where = ".".join(path.split(".")[:depth]) or "facts.yaml"
             raise UserError(
-                f"{path} is no figure of the article; {where} has"
+                f"{path} is not a figure of the article; {where} has"
                 f" {', '.join(inside) or 'nothing below it'}"
             )
         value = inside[key]
@@ -41,12 +40,12 @@ def figure(path: str) -> Any:
 
 
 def accuracies() -> dict[str, float]:
-    """Give the test accuracy of each single-kind network, as a fraction."""
+    """Return the test accuracy of each single-kind network, as a fraction."""
     return {kind: row["test_accuracy"] for kind, row in _single_kind().items()}
 
 
 def parameter_counts() -> dict[str, int]:
-    """Give the seven parameter counts that the article prints, by model."""
+    """Return the seven parameter counts that the article prints, by model."""
     counts = {kind: row["parameters"] for kind, row in _single_kind().items()}
     for row in best(penalised=True):
         if "parameters" in row:
@@ -55,21 +54,21 @@ def parameter_counts() -> dict[str, int]:
 
 
 def best(penalised: bool) -> list[dict[str, Any]]:
-    """Give a study's trials that the article prints: ``rank``, ``module``, ``test_accuracy``.
+    """Return a study's trials that the article prints: ``rank``, ``module``, ``test_accuracy``.
 
-    With the penalty also ``objective`` and ``parameters``, where printed.
+    Trials of the penalised study also have ``objective`` and ``parameters``, where printed.
     """
     return _study(penalised)["best"]
 
 
 def completed(penalised: bool) -> tuple[int, int]:
-    """Give how many trials a study completed, and how many it had."""
+    """Return the numbers of completed trials and of all trials in a study."""
     study = _study(penalised)
     return study["completed"], study["trials"]
 
 
 def penalty() -> tuple[float, int]:
-    """Give the penalty's weight and the number of parameters that it is paid for."""
+    """Return the penalty's weight and the number of parameters that it applies to."""
     stated = _study(penalised=True)["penalty"]
     return stated["weight"], stated["unit"]
 

@@ -1,4 +1,4 @@
 """The ledger of config/claims.yaml, and the verdicts.
 
-Reads tables by their names, and so imports no analysis.
+Tables are read by name, so no analysis is imported.
 """

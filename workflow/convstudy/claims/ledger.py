@@ -1,4 +1,4 @@
-"""The claims as data: config/claims.yaml, checked, with the article's figures put in."""
+"""The claims as data: config/claims.yaml, validated, with the article's figures filled in."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -14,16 +14,16 @@ from convstudy.core.errors import UserError
 from convstudy.core.section import Mistake, Name, Number, Section, Text
 
 TESTS = ("equality", "tolerance", "ordering", "interval")
-# The source of what the article does not state.
+# The source of statements that are not the article's.
 OWN = "this project"
-# A figure of the article in a statement, and its format.
+# A reference to a figure of the article in a statement, with its format.
 FIGURE = re.compile(r"\{([\w.]+)(?::([^{}]+))?\}")
 
 Json = dict[str, Any]
-# What a claim rests on; training is decided by a run of the article's size alone, run is about the
-# run itself, whatever its size.
+# What a claim rests on. Only a run at the article's scale decides training; run is about this run,
+# whatever its scale.
 Basis = Literal["arithmetic", "training", "run", "timing"]
-# The table that a claim speaks of, below results/.
+# The table that a claim is about, below results/.
 File = Literal[
     "verification/examples.csv",
     "verification/identities.csv",
@@ -36,7 +36,7 @@ File = Literal[
     "tables/trials.csv",
     "tables/objectives.csv",
     "tables/savings.csv",
-    # Of other analyses than the article's own study
+    # Tables of the optional analyses
     "module_table/summary.csv",
     "module_table/table.csv",
     "replay/summary.csv",
@@ -46,7 +46,7 @@ File = Literal[
     "timing/modules.csv",
     "epoch_selection/summary.csv",
 ]
-# Of the effect; points are hundredths, of accuracies and other fractions.
+# The effect's unit; points are hundredths of an accuracy or another fraction.
 Unit = Literal[
     "points", "times", "error", "objective", "parameters", "filters", "channels", "layers",
     "modules", "rank", "trials", "epochs",
@@ -57,43 +57,43 @@ class Numbers(Section):
     """Numbers from the rows of the claim's file."""
 
     select: Text | None = None
-    """Which rows, as pandas' DataFrame.query understands it; all without it."""
+    """Which rows, as a pandas DataFrame.query expression; all rows by default."""
     column: str
     """Which column."""
     reduce: Literal["mean", "sum", "min", "max", "count"] | None = None
-    """One number of all rows; each row counts without it."""
+    """How to reduce the rows to one number; by default each row is tested."""
     interval: (
         Literal["accuracy", "prediction", "student"]
         | Annotated[list[str], Field(min_length=2, max_length=2)]
         | None
     ) = None
-    """Where its 95 % interval is from; accuracy (of a mean test accuracy, over new trainings and
-    images), prediction (where one more training would lie), student (of a mean over replicates,
-    Student's t), or two columns of the row. Exact without it.
+    """Its 95 % interval: accuracy (of a mean test accuracy, over new trainings and images),
+    prediction (where one more training would lie), student (of a mean over replicates, Student's
+    t), or two columns of the row. By default the number is exact.
     """
     models: str | None = None
-    """The column that names each row's model, from all of which a prediction takes their spread."""
+    """The column that names each row's model; a prediction pools the spread of all models."""
     label: str | None = None
-    """What the evidence calls it."""
+    """Its name in the evidence."""
     named_by: str | None = None
-    """The column whose value the evidence calls it by."""
+    """The column whose value names it in the evidence."""
 
     @model_validator(mode="after")
     def _accuracy_is_a_mean(self) -> Self:
         columns = ("test_accuracy_best", "test_accuracy_last")
         if self.interval == "accuracy" and (self.reduce, self.column in columns) != ("mean", True):
             raise ValueError(
-                f"its interval is accuracy; allowed are reduce: mean and one of the columns"
-                f" {', '.join(columns)}; write these, or another interval"
+                "interval: accuracy needs reduce: mean and one of the columns"
+                f" {', '.join(columns)}; add these, or choose another interval"
             )
         return self
 
 
 class Quantity(Numbers):
-    """Numbers, or their ratio to others."""
+    """Numbers, or their ratio to other numbers."""
 
     over: Numbers | None = None
-    """What it is divided by."""
+    """What they are divided by."""
 
 
 class Stated(Section):
@@ -112,26 +112,26 @@ Expected = Number | Stated | Column
 
 
 class Equality(Section):
-    """Each value is the expected one."""
+    """Each value equals the expected one."""
 
     value: Quantity
     expected: Expected
 
 
 class Tolerance(Equality):
-    """Each value is at most the tolerance away from the expected one."""
+    """Each value is within the tolerance of the expected one."""
 
     tolerance: Expected
 
 
 class Ordering(Section):
-    """Each value is larger than the next one."""
+    """Each value is greater than the next."""
 
     values: Annotated[list[Quantity], Field(min_length=2)]
 
 
 class Interval(Section):
-    """Each value is above one number, or below one, or both."""
+    """Each value is above a number, below a number, or between two."""
 
     value: Quantity
     above: Number | None = None
@@ -140,12 +140,12 @@ class Interval(Section):
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         if self.above is None and self.below is None:
-            raise ValueError("it has no above or below; at least one is needed; add it")
+            raise ValueError("it has no above or below; add at least one of them")
         return self
 
 
 class Topic(Section):
-    """What the report shows under one heading; its basis, file and unit are those of its claims."""
+    """Claims under one heading of the report; they inherit its basis, file and unit."""
 
     basis: Basis | None = None
     file: File | None = None
@@ -154,15 +154,15 @@ class Topic(Section):
 
 
 class Claim(Section):
-    """A claim with what its topic gives."""
+    """A claim, with the keys it inherits from its topic."""
 
     model_config = ConfigDict(frozen=True)
 
     id: Name
     topic: str
     statement: Text
-    """What is stated; {single_kind.conv.parameters} stands for a figure of the article, with :.2%
-    and the like for its format.
+    """What is stated; {single_kind.conv.parameters} inserts a figure of the article, optionally
+    with a format such as :.2%.
     """
     source: Text
     """Where the article states it, or "this project"."""
@@ -170,44 +170,44 @@ class Claim(Section):
     file: File
     unit: Unit
     refuted_by: Text
-    """What would refute it, in words."""
+    """What would refute it."""
     equality: Equality | None = None
     tolerance: Tolerance | None = None
     ordering: Ordering | None = None
     interval: Interval | None = None
     readings: Annotated[list[str], Field(min_length=2)] = []
-    """Columns of which each may be what the article shows, the first one as the test names it; a
-    claim is decided where all agree.
+    """Columns that may be what the article shows, starting with the one in the test; a claim is
+    decided only if all of them agree.
     """
     draws: Literal["decides", "once"] | None = None
-    """What a study returns is one draw. It decides by how often replayed studies return it, or
-    never (once).
+    """Set if the claim is about what one study returns, which is a random draw. It is decided by
+    how often replayed studies return the same (decides), or never (once).
     """
 
     @model_validator(mode="after")
     def _one_test(self) -> Self:
         given = [kind for kind in TESTS if getattr(self, kind)]
         if len(given) != 1:
-            has = " and ".join(given) or f"none of {', '.join(TESTS)}"
-            fix = "remove the others" if given else "add it"
-            raise ValueError(f"it has {has}; allowed is one of them; {fix}")
+            has = f"has {' and '.join(given)}" if given else f"has none of {', '.join(TESTS)}"
+            fix = "remove the others" if given else "add one"
+            raise ValueError(f"it {has}; exactly one is allowed; {fix}")
         return self
 
     @property
     def test(self) -> Json:
-        """The type of its test, and what that asks for."""
+        """The type of its test and the arguments of that test."""
         [kind] = [kind for kind in TESTS if getattr(self, kind)]
         return {"type": kind, **getattr(self, kind).model_dump(exclude_unset=True)}
 
 
 def load(path: Path, drawn: Collection[str] | None = None) -> list[Claim]:
-    """Read claims, with the article's figures put in.
+    """Read claims and fill in the article's figures.
 
     Args:
-        drawn: Ids of what replayed studies are asked about; only their claims may have ``draws``.
+        drawn: Ids of the claims that replayed studies can decide; only these may have ``draws``.
 
     Raises:
-        UserError: With one line for each mistake: file, line, claim, key, what is allowed, fix.
+        UserError: For mistakes, one line each: file, line, claim, key, what is allowed, fix.
     """
     file = yaml_file.read(path)
     topics = file.content if isinstance(file.content, dict) else {}
@@ -224,40 +224,40 @@ def load(path: Path, drawn: Collection[str] | None = None) -> list[Claim]:
         head = f"{file.name} has a mistake" if len(lines) == 1 else f"{file.name} has mistakes"
         raise UserError("\n  ".join([f"{head}:", *lines]))
     claims = [Claim.model_validate(entry) for _, entry in entries]
-    return [one.model_copy(update={"statement": _filled(one.statement)}) for one in claims]
+    return [claim.model_copy(update={"statement": _filled(claim.statement)}) for claim in claims]
 
 
 def _topic_mistakes(topics: Json) -> Iterator[Mistake]:
-    """Find what is wrong before the claims themselves can be read."""
+    """Find mistakes that prevent the claims themselves from being read."""
     if not topics:
-        yield Mistake((), "it has no topics; needed is at least one; write TOPIC: {claims: [...]}")
+        yield Mistake((), "it has no topics; add at least one: TOPIC: {claims: [...]}")
     for topic, part in topics.items():
         found = [Mistake((topic, *keys), what) for keys, what in mistakes.find(Topic, part)]
         yield from found
         for place, entry in enumerate([] if found else part["claims"]):
             rows = entry.get("each", [{}])
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                what = f"{rows!r}, but allowed is a list of sections, such as - {{kind: conv}}"
+                what = f"{rows!r}, but it must be a list of sections, such as - {{kind: conv}}"
                 yield Mistake((topic, "claims", place, "each"), what)
                 continue
             for row in rows:
                 try:
                     _put_in(entry, row) if "each" in entry else None
                 except KeyError as error:
-                    what = f"it uses ${error.args[0]}, which each does not give; add it there"
+                    what = f"it uses ${error.args[0]}, which is missing from its each; add it there"
                     yield Mistake((topic, "claims", place), what)
                 except ValueError:
-                    what = "it has a $ that names nothing; write $$"
+                    what = "it has a $ without a name; write $$ for a dollar sign"
                     yield Mistake((topic, "claims", place), what)
 
 
 def expanded(topics: Json) -> list[Json]:
-    """Give every claim as a mapping of its own, with what its topic and ``each`` say."""
+    """Return every claim as its own mapping, with the keys of its topic and ``each`` filled in."""
     return [entry for _, entry in _placed(topics)]
 
 
 def _placed(topics: Json) -> Iterator[tuple[tuple[Any, ...], Json]]:
-    """Give every claim with the keys that lead to it."""
+    """Yield every claim with the keys that lead to it."""
     for topic, part in topics.items():
         shared = {"topic": topic} | {key: part[key] for key in part if key != "claims"}
         for place, entry in enumerate(part["claims"]):
@@ -268,7 +268,7 @@ def _placed(topics: Json) -> Iterator[tuple[tuple[Any, ...], Json]]:
 
 
 def _put_in(part: Any, row: Json) -> Any:
-    """Replace ``$key`` in all texts."""
+    """Replace ``$key`` in all strings."""
     if isinstance(part, dict):
         return {key: _put_in(value, row) for key, value in part.items()}
     if isinstance(part, list):
@@ -279,37 +279,37 @@ def _put_in(part: Any, row: Json) -> Any:
 def _mistakes(
     entry: Json, before: Sequence[Any], drawn: Collection[str] | None
 ) -> Iterator[Mistake]:
-    """Find what is wrong with a claim, its figures of the article included."""
+    """Find mistakes in a claim and in its references to the article's figures."""
     found = list(mistakes.find(Claim, entry))
     yield from found
     if found:
         return
     if entry["id"] in before:
-        yield Mistake(("id",), "it stands twice; allowed is each id once; rename one")
+        yield Mistake(("id",), "this id is used twice; rename one of the claims")
     if "draws" in entry and drawn is not None and entry["id"] not in drawn:
-        what = f"allowed are the claims {', '.join(drawn)}; remove it"
+        what = f"only {', '.join(drawn)} may have it; remove it"
         yield Mistake(("draws",), what)
     for path, form in figures(entry):
         try:
             format(facts.figure(path), form or "")
         except UserError as error:
-            yield Mistake((), f"{error}; write one of these")
+            yield Mistake((), f"{error}; use one of these")
         except (ValueError, TypeError) as error:
-            what = f"it has the format {form!r} ({error}); write for example :.2%"
+            what = f"invalid format {form!r} ({error}); write for example :.2%"
             yield Mistake(("statement",), what)
 
 
 def figures(entry: Json) -> list[tuple[str, str | None]]:
-    """List the article's figures that a claim speaks of, each with its format in the statement."""
+    """List the article's figures that a claim refers to, with their formats in the statement."""
     stated = FIGURE.findall(entry["statement"])
     return [
         *((path, form or None) for path, form in stated),
-        *((one, None) for one in _named(entry)),
+        *((path, None) for path in _named(entry)),
     ]
 
 
 def _named(part: Any) -> Iterator[str]:
-    """Give the article's figures that a test names, at any depth."""
+    """Yield the article's figures that a test names, at any depth."""
     if isinstance(part, dict):
         if isinstance(part.get("article"), str):
             yield part["article"]
@@ -321,11 +321,11 @@ def _named(part: Any) -> Iterator[str]:
 
 
 def _filled(statement: str) -> str:
-    """Put the article's figures in a statement."""
+    """Fill the article's figures into a statement."""
 
-    def write(found: re.Match[str]) -> str:
-        value = facts.figure(found[1])
-        form = found[2] or ("," if isinstance(value, int) else "")
+    def write(match: re.Match[str]) -> str:
+        value = facts.figure(match[1])
+        form = match[2] or ("," if isinstance(value, int) else "")
         return format(value, form).replace("%", " %")
 
     return FIGURE.sub(write, statement)

@@ -1,4 +1,4 @@
-"""What a claim asks of a table, as numbers with intervals, and whether they lie where it holds."""
+"""The numbers that a claim reads from a table, with intervals, and whether it holds for them."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -16,17 +16,17 @@ from convstudy.results.scale import LEAST_REPLICATES
 from convstudy.stats import intervals
 from convstudy.training import record
 
-# Replicates that are asked about where an order is unclear.
+# Up to how many replicates are considered to make an order clear.
 MOST_REPLICATES = 100
 
 
 class Quantity(NamedTuple):
-    """Numbers of a table with the ends of their 95 % intervals, which are the same where exact.
+    """Numbers from a table with the ends of their 95 % intervals (equal to the number if exact).
 
     Attributes:
         few: Whether there are too few replicates for an interval.
-        right: Of a mean accuracy, (replicates, images): which images were right.
-        another: Whether the interval is that of one more training, and not that of the number.
+        right: For a mean accuracy, which images were right: (replicates, images).
+        another: Whether the interval is that of one more training instead of that of the number.
     """
 
     value: pd.Series
@@ -45,7 +45,14 @@ class Quantity(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """A number with its interval, and the region where the claim holds, with its ends or not."""
+    """A number with its interval, and the region where the claim holds (closed if `ends`).
+
+    Example:
+        An accuracy of 83 % (82 to 84 %) is clearly above 80 %:
+
+        >>> Comparison(0.83, 0.82, 0.84, above=0.80, below=1.0, ends=False).agrees
+        True
+    """
 
     effect: float
     low: float
@@ -56,7 +63,7 @@ class Comparison(NamedTuple):
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the interval lies in the region (True), outside (False), or across its border."""
+        """True if the interval lies inside the region, False if outside, None if in between."""
         if self.ends:
             inside = self.above <= self.low and self.high <= self.below
             outside = self.high < self.above or self.low > self.below
@@ -67,7 +74,7 @@ class Comparison(NamedTuple):
 
 
 class NoMatchingRowsError(Exception):
-    """No row has what a quantity asks for; trials that were drawn and pruned have no number."""
+    """No row has a number that a quantity asks for, for example because all trials were pruned."""
 
     def __init__(self, line: str, drawn: bool = False) -> None:
         super().__init__(line)
@@ -75,7 +82,7 @@ class NoMatchingRowsError(Exception):
 
 
 def compared(claim: Claim, test: Json, results: Results) -> tuple[list[Comparison], str, bool]:
-    """Do a claim's test: its comparisons, the evidence, whether there are too few replicates."""
+    """Run a claim's test; return comparisons, evidence, and whether replicates are too few."""
     unit: str = claim.unit
     table = results.table(claim.file)
 
@@ -117,10 +124,10 @@ def compared(claim: Claim, test: Json, results: Results) -> tuple[list[Compariso
 
 
 def measure(claim: Claim, asked: Json, table: pd.DataFrame) -> Quantity:
-    """Take numbers from a table.
+    """Read a quantity's numbers from a table.
 
     Args:
-        claim: Named in messages.
+        claim: For error messages.
         asked: A `ledger.Quantity` of the claim.
         table: The claim's file.
 
@@ -136,13 +143,13 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame) -> Quantity:
     selected = len(rows)
     rows = rows[rows[column].notna()]
     if rows.empty and selected and "state" in rows:
-        raise NoMatchingRowsError("It was drawn, and no such trial completed.", drawn=True)
+        raise NoMatchingRowsError("Such trials were started, but none completed.", drawn=True)
     if rows.empty:
-        raise NoMatchingRowsError(f"Not seen: no such row is in results/{claim.file}.")
+        raise NoMatchingRowsError(f"Not seen: results/{claim.file} has no such row.")
     numbers = [column, *ends]
     for name in numbers if reduce != "count" else []:
         if not pd.api.types.is_numeric_dtype(rows[name]):
-            raise _mistake(claim, f"{name} holds text, but needed are numbers; name another column")
+            raise _mistake(claim, f"{name} holds text, not numbers; name another column")
     number = len(rows)
     every = rows
     if reduce in ("min", "max"):
@@ -158,7 +165,7 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame) -> Quantity:
         _require_column(claim, record.RIGHT_OF[column], table)
         right = record.right(rows, column)
     if ends:
-        # The least of several lies between the least of their lower and of their upper ends.
+        # The minimum of several lies between the minima of their lower and of their upper ends.
         low, high = (
             pd.Series(every[end].agg(reduce), values.index) if reduce else rows[end] for end in ends
         )
@@ -167,14 +174,14 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame) -> Quantity:
     if "over" in asked:
         divisor = measure(claim, asked["over"], table)
         ends = [values, low, high, *divisor[:3]]
-        found = intervals.ratio(*(one.to_numpy(float) for one in ends))
-        values, low, high = (pd.Series(one, values.index) for one in found)
+        ratio = intervals.ratio(*(end.to_numpy(float) for end in ends))
+        values, low, high = (pd.Series(part, values.index) for part in ratio)
     if "named_by" in asked:
         names = [str(name) for name in rows[asked["named_by"]].head(len(values))]
     else:
         names = [asked.get("label", "")] * len(values)
     replicated = interval in ("accuracy", "prediction", "student")
-    # A table gives no interval where there is one replicate.
+    # With one replicate, a table has no interval.
     few = (replicated and number < LEAST_REPLICATES) or bool(low.isna().any())
     return Quantity(values, low, high, names, rows, few, right, interval == "prediction")
 
@@ -182,14 +189,14 @@ def measure(claim: Claim, asked: Json, table: pd.DataFrame) -> Quantity:
 def _ends(
     asked: Json, table: pd.DataFrame, rows: pd.DataFrame, values: pd.Series, right: Any
 ) -> Iterator[pd.Series]:
-    """Give the ends of the interval that a quantity names; without one, the values themselves."""
+    """Return the ends of the interval that a quantity asks for (the values if it is exact)."""
     interval, column = asked.get("interval"), asked["column"]
     if interval == "accuracy":
         ends = intervals.accuracy_interval(right)
     elif interval == "student":
         ends = intervals.mean_interval(rows[column])
     elif interval == "prediction":
-        # In which one more training of the same network would lie.
+        # The range for one more training of the same network.
         trained = table.groupby(asked["models"])[column].agg(["mean", "var", "count"])
         halves = intervals.prediction_half_width(*trained.to_numpy().T)
         half = halves[trained.index.get_loc(rows[asked["models"]].iloc[0])]
@@ -202,7 +209,7 @@ def _ends(
 def _difference(
     one: Quantity, other: Quantity, replicates: int | None = None
 ) -> tuple[float, float, float]:
-    """Give a difference with its interval; of accuracies, on the same images."""
+    """Return a difference with its interval; accuracies are compared on the same images."""
     if one.right is not None and other.right is not None:
         return intervals.crossed([one.right, other.right], (1, -1), replicates)
     value = one.single[0] - other.single[0]
@@ -210,7 +217,7 @@ def _difference(
 
 
 def _clear(quantities: list[Quantity], comparisons: list[Comparison]) -> str:
-    """Say how many replicates would make an order clear, at the differences that were seen."""
+    """Describe how many replicates would make an order clear, given the observed differences."""
     needed = 0
     for (one, other), compared in zip(pairwise(quantities), comparisons, strict=True):
         if compared.agrees is not None:
@@ -223,16 +230,14 @@ def _clear(quantities: list[Quantity], comparisons: list[Comparison]) -> str:
                 needed = max(needed, replicates)
                 break
         else:
-            return f" {MOST_REPLICATES} replicates would not make that clear."
-    return f" About {needed} replicates would make that clear." if needed else ""
+            return f" Even {MOST_REPLICATES} replicates would not settle the order."
+    return f" About {needed} replicates would settle the order." if needed else ""
 
 
 def _require_column(claim: Claim, name: str, table: pd.DataFrame) -> None:
     if name not in table:
         raise _mistake(
-            claim,
-            f"test names the column {name}, but results/{claim.file} has {', '.join(table)}; write"
-            " one of these",
+            claim, f"results/{claim.file} has no column {name}; it has {', '.join(table)}; name one"
         )
 
 
@@ -244,8 +249,8 @@ def _selected(claim: Claim, asked: Json, table: pd.DataFrame) -> pd.DataFrame:
     except (SyntaxError, NameError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _mistake(
             claim,
-            f"select has {asked['select']!r}, which pandas does not understand ({error});"
-            f" allowed are conditions on {', '.join(table)}; correct it",
+            f"select: pandas cannot evaluate {asked['select']!r} ({error}); write a condition on"
+            f" {', '.join(table)}",
         ) from None
 
 
@@ -257,19 +262,19 @@ def _require_single(claim: Claim, quantity: Quantity) -> None:
     if len(quantity.value) > 1:
         raise _mistake(
             claim,
-            f"test.values has a quantity of {len(quantity.value)} rows, but an ordering is of"
+            f"ordering.values: a quantity has {len(quantity.value)} rows, but an ordering compares"
             " single numbers; add reduce, for example reduce: mean",
         )
 
 
 def _expected(claim: Claim, asked: Any, quantity: Quantity) -> pd.Series:
-    """Give what is expected of each value."""
+    """Return the expected value of each number."""
     if isinstance(asked, dict) and "column" in asked:
         if len(quantity.rows) != len(quantity.value):
             raise _mistake(
                 claim,
-                f"test compares one number of {len(quantity.rows)} rows with the column"
-                f" {asked['column']}, which has as many; remove reduce, or expect a number",
+                f"the test compares one number with the {len(quantity.rows)} rows of the column"
+                f" {asked['column']}; remove reduce, or expect a number",
             )
         _require_column(claim, asked["column"], quantity.rows)
         return quantity.rows[asked["column"]]
@@ -278,7 +283,7 @@ def _expected(claim: Claim, asked: Any, quantity: Quantity) -> pd.Series:
 
 
 def _shown(quantity: Quantity, unit: str) -> str:
-    """Write a quantity's values with names and intervals."""
+    """Format a quantity's values with names and intervals."""
     written = []
     of = "one more training: " if quantity.another else ""
     for name, value, low, high in zip(
@@ -291,7 +296,7 @@ def _shown(quantity: Quantity, unit: str) -> str:
 
 
 def _number(value: float, unit: str) -> str:
-    """Write a number for the evidence."""
+    """Format a number for the evidence."""
     if unit == "points":
         return f"{100 * value:.2f} %"
     if unit == "difference":
@@ -302,7 +307,7 @@ def _number(value: float, unit: str) -> str:
 
 
 def _bounds(above: float, below: float, unit: str) -> str:
-    """Write the region of an interval's test."""
+    """Describe the region of an interval test."""
     words = [("above", above)] * (above > -inf) + [("below", below)] * (below < inf)
     return "the claim holds " + " and ".join(
         f"{word} {_number(bound, unit)}" for word, bound in words

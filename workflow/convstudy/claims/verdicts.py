@@ -1,10 +1,10 @@
-"""The claims of config/claims.yaml, judged by a run's tables.
+"""The claims of config/claims.yaml, judged on a run's tables.
 
-Each test compares numbers with the region where the claim holds. With its 95 % interval inside, a
-claim is reproduced; outside, it is not; across the border, it is undecided. Arithmetic is decided
-by any run; what depends on trained networks by one of the article's scale (see `results.scale`)
-on the real images. What a run of another scale shows of it stands beside the verdict and is never
-counted. This project's own statements, which are of the run itself, hold or do not.
+Each test compares numbers with the region where the claim holds. A claim is reproduced if its 95 %
+interval lies inside, not reproduced if outside, and undecided if it crosses the border. Any run
+decides arithmetic; claims about trained networks need a run at the article's scale (see
+`results.scale`) on the real images. What a smaller run shows is reported beside the verdict and
+never counted. This project's own statements, which are about the run itself, hold or do not.
 """
 
 from math import inf
@@ -20,15 +20,15 @@ from convstudy.results.run import Results
 from convstudy.results.scale import LOSSY, OTHER, SMALLER, Difference
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
-# By whether what was seen agrees, if it may decide.
+# The verdict by whether the results agree, where they may decide.
 VERDICTS = {True: REPRODUCED, False: NOT_REPRODUCED, None: UNDECIDED}
-# Of this project's own statements, which reproduce nothing.
+# The same for this project's own statements, which reproduce nothing.
 OWN_VERDICTS = {True: "holds", False: "does not hold", None: "unclear"}
-# What the data of a run say at its own scale.
+# What a run shows at its own scale.
 HERE = {True: "agrees", False: "disagrees", None: "unclear"}
 NOT_COMPARABLE, NOT_SEEN = "not comparable", "not seen"
-# Why a claim is open.
-NOT_MADE, SYNTHETIC, NOTHING = "not made", "synthetic data", "nothing to compare"
+# Reasons why a claim is undecided.
+NOT_MADE, SYNTHETIC, NOTHING = "not run", "synthetic data", "nothing to compare"
 ONE_DRAW = "one draw"
 DRAWS = "replay/draws.csv"
 
@@ -40,24 +40,24 @@ def check(results: Results, claims: list[Claim], overlay: Json) -> pd.DataFrame:
         overlay: config/article.yaml, the article's scale.
 
     Returns:
-        ``id``, ``topic``, ``statement``, ``source``, ``basis``, ``verdict`` (of the article's
-        statements, `VERDICTS`; of this project's own, `OWN_VERDICTS`), ``reason`` (why it is open,
-        or on which reading of the article it is decided), ``here`` (`HERE`: what the data of a run
-        say of a claim on trained networks, at the run's own scale), ``evidence`` (what this run
-        saw), ``effect`` with ``low`` and ``high`` (its 95 % interval, empty where it is exact) in
-        ``unit``, ``file``, ``refuted_by``.
+        ``id``, ``topic``, ``statement``, ``source``, ``basis``, ``verdict`` (`VERDICTS` for the
+        article's statements, `OWN_VERDICTS` for this project's own), ``reason`` (why it is
+        undecided, or on which reading of the article it is decided), ``here`` (`HERE`: what this
+        run shows about a claim on trained networks, at its own scale), ``evidence`` (the numbers),
+        ``effect`` with ``low`` and ``high`` (its 95 % interval, empty if exact) in ``unit``,
+        ``file``, ``refuted_by``.
     """
     differing = scale.differences(results.run["config"], overlay, results.data)
     return pd.DataFrame([_judged(claim, results, differing) for claim in claims])
 
 
 class Seen(NamedTuple):
-    """What a run's tables say of a claim, whatever the run's size.
+    """What a run's tables show about a claim, whatever the run's scale.
 
     Attributes:
-        agrees: Whether they agree; None where that is open, for the reason `why`.
-        evidence: What they show.
-        effect: The number that decides, if there is one.
+        agrees: Whether they agree; None if that is unclear, for the reason `why`.
+        evidence: What they show, in words.
+        effect: The number that decides, if any.
     """
 
     agrees: bool | None
@@ -87,7 +87,7 @@ def _judged(claim: Claim, results: Results, differing: list[Difference]) -> Json
         "reason": reason,
         "here": _here(claim, seen, touched) if claim.basis == "training" else None,
         "evidence": seen.evidence,
-        **{name: None if one is None else one * hundredths for name, one in numbers.items()},
+        **{name: None if value is None else value * hundredths for name, value in numbers.items()},
         "unit": unit,
         "file": claim.file,
         "refuted_by": claim.refuted_by,
@@ -95,12 +95,12 @@ def _judged(claim: Claim, results: Results, differing: list[Difference]) -> Json
 
 
 def files(claim: Claim) -> list[str]:
-    """List the tables that a claim's verdict stands on."""
+    """List the tables that a claim's verdict is based on."""
     return [claim.file, *([DRAWS] if claim.draws else [])]
 
 
 def touching(claim: Claim, differing: list[Difference]) -> list[Difference]:
-    """Keep the differences from the article that matter to a claim: none to arithmetic."""
+    """Keep the differences from the article that matter to a claim (none for arithmetic)."""
     if claim.basis != "training":
         return []
     parts = {part for file in files(claim) for part in scale.depends(file)}
@@ -108,29 +108,29 @@ def touching(claim: Claim, differing: list[Difference]) -> list[Difference]:
 
 
 def _gate(claim: Claim, seen: Seen, touched: list[Difference]) -> tuple[bool | None, str | None]:
-    """Say whether what was seen may decide, and why not, or on which reading it does."""
+    """Decide a claim, unless something prevents it; return the decision and the reason."""
     if seen.why in (NOT_MADE, SYNTHETIC, NOTHING):
         return None, seen.why
     for sort, why in ((SMALLER, "reduced scale"), (OTHER, "other settings")):
         lines = [one.line for one in touched if one.sort == sort]
         if lines:
-            # What is smaller stands at the head of the report; what is other is named here.
+            # The report header lists what is smaller; other settings are named here.
             return None, why if sort == SMALLER else f"{why}: {' '.join(lines)}"
     if _absolute(claim) and any(one.sort == LOSSY for one in touched):
         return None, "lossy images"
     if seen.agrees is None:
         return None, seen.why
-    # What decides and is not the article's for certain.
+    # Decided, with our readings of what the article leaves open as the reason.
     return seen.agrees, " ".join(one.line for one in touched) or None
 
 
 def _absolute(claim: Claim) -> bool:
-    """Tell whether a claim on trained networks states a number, and not an order or a bound."""
+    """Check whether a claim on trained networks states a number rather than an order or bound."""
     return claim.basis == "training" and claim.test["type"] in ("equality", "tolerance")
 
 
 def _here(claim: Claim, seen: Seen, touched: list[Difference]) -> str | None:
-    """Say what the data of this run show of a claim at the run's own scale."""
+    """Return what this run shows about a claim at its own scale."""
     if seen.why in (NOT_MADE, SYNTHETIC):
         return None
     if seen.why == NOTHING:
@@ -141,11 +141,11 @@ def _here(claim: Claim, seen: Seen, touched: list[Difference]) -> str | None:
 
 
 def _look(claim: Claim, results: Results) -> Seen:
-    """Do a claim's test on a run's tables."""
+    """Run a claim's test on a run's tables."""
     if not results.has(claim.file):
-        return Seen(None, NOT_MADE, f"Not made yet: {_fix(claim.file)}")
+        return Seen(None, NOT_MADE, f"Not run yet: {_fix(claim.file)}")
     if claim.basis in ("training", "run") and results.synthetic:
-        evidence = "There is nothing to say without CIFAR-10: the images are synthetic."
+        evidence = "The images are synthetic, so this says nothing about CIFAR-10."
         return Seen(None, SYNTHETIC, evidence)
     first, *others = [_look_once(claim, test, results) for test in _readings(claim)]
     if claim.draws:
@@ -160,7 +160,7 @@ def _look(claim: Claim, results: Results) -> Seen:
 
 
 def _fix(file: str) -> str:
-    """Say what makes a file that is not there."""
+    """Describe how to make a missing file."""
     folder = file.partition("/")[0]
     if folder in analyses.names():
         return f"add {folder} to analyses in the config"
@@ -168,7 +168,7 @@ def _fix(file: str) -> str:
 
 
 def _readings(claim: Claim) -> list[Json]:
-    """Give a claim's test, once for each column that may be what the article shows."""
+    """Return a claim's test, once for each column that may be what the article shows."""
     if not claim.readings:
         return [claim.test]
     stated = claim.readings[0]
@@ -188,35 +188,35 @@ def _look_once(claim: Claim, test: Json, results: Results) -> Seen:
         comparisons, evidence, few = compared(claim, test, results)
     except NoMatchingRowsError as error:
         return Seen(None, ONE_DRAW if error.drawn else NOTHING, str(error))
-    found = [one.agrees for one in comparisons]
-    agrees = False if False in found else None if None in found else True
-    # The one that decides: of those that the verdict is about, the farthest out.
+    answers = [comparison.agrees for comparison in comparisons]
+    agrees = False if False in answers else None if None in answers else True
+    # The comparison that decides: of those with this answer, the one farthest out.
     effect = min(
-        (one for one in comparisons if one.agrees is agrees),
+        (comparison for comparison in comparisons if comparison.agrees is agrees),
         key=lambda one: min(one.effect - one.above, one.below - one.effect),
     )
     if few:
         return Seen(None, "too few replicates", evidence, effect)
-    return Seen(agrees, "within the interval" if agrees is None else "", evidence, effect)
+    return Seen(agrees, "interval crosses the boundary" if agrees is None else "", evidence, effect)
 
 
 def _drawn(claim: Claim, once: Seen, results: Results) -> Seen:
-    """Judge what a study gives by how often replayed studies give it.
+    """Judge what one study returned by how often replayed studies return it.
 
-    It is decided where that is more, or less, than one half on the table of modules and on each
-    table with one replicate left out, with the 95 % intervals. What happened once decides nothing.
+    It is decided if that share is above (or below) one half, with its 95 % interval, on the module
+    table and with each replicate left out in turn. A single outcome decides nothing.
     """
     if not results.has(DRAWS):
-        evidence = f"{once.evidence} How often a study gives that: {_fix(DRAWS)}"
+        evidence = f"{once.evidence} To see how often studies agree: {_fix(DRAWS)}"
         return Seen(None, NOTHING if once.why == NOTHING else ONE_DRAW, evidence)
     table = results.table(DRAWS)
     table = table[table["claim"] == claim.id].sort_values("left_out", na_position="first")
-    # The whole table, and each with one replicate left out.
+    # First the whole table, then the tables with one replicate left out.
     whole, *others = (
         Comparison(row.share, row.low, row.high, 0.5, inf, ends=False) for row in table.itertuples()
     )
-    share, low, high = (f"{100 * one:.1f} %" for one in whole[:3])
-    evidence = f"{once.evidence} Of {table['studies'].iloc[0]} replayed studies, {share} give it"
+    share, low, high = (f"{100 * part:.1f} %" for part in whole[:3])
+    evidence = f"{once.evidence} Of {table['studies'].iloc[0]} replayed studies, {share} agree"
     evidence += f" ({low} to {high}"
     if others:
         shares = [one.effect for one in others]

@@ -1,4 +1,4 @@
-"""All settings in one: defaults, mistakes in words, and what is written of them.
+"""All settings together: their defaults, their checks, and the files generated from them.
 
-Imports the rooms whose settings and checks it puts together. What a setting does is their business.
+Imports the rooms whose settings and checks it combines; each setting is implemented in its room.
 """

@@ -1,6 +1,6 @@
-"""Which analyses there are, and their settings.
+"""The analyses and their settings.
 
-They are the folders of `convstudy.analyses`, found without importing them.
+The analyses are the folders of `convstudy.analyses`, found without importing them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,9 +25,9 @@ from convstudy.core.section import (
 )
 from convstudy.training.settings import BatchSize, Epochs, Replicates, Training, warmup_mistakes
 
-# The article's own study, which is always made.
+# The article's own study, which is always part of a run.
 ARTICLE = "article_study"
-# Of which other analyses an analysis is made.
+# The analyses whose results an analysis needs.
 NEEDS = {
     "epoch_selection": ("module_table",),
     "replay": ("module_table",),
@@ -35,7 +35,7 @@ NEEDS = {
     "pareto": ("module_table", "timing"),
 }
 
-# What a recipe may change of how networks are trained.
+# The training settings that a recipe may change.
 Recipe: Any = changes(Training, "batch_size", "augmentation", "label_smoothing", "optimizer")
 COMPARED: dict[str, dict[str, Any]] = {
     "adam": {},
@@ -58,14 +58,14 @@ COMPARED: dict[str, dict[str, Any]] = {
 
 @cache
 def names() -> list[str]:
-    """List the analyses that a config may ask for."""
-    folders = [Path(str(one)) for one in files("convstudy.analyses").iterdir()]
-    found = sorted(path.parent.name for one in folders for path in one.glob("__init__.py"))
+    """List the analyses that a config may request."""
+    folders = [Path(str(path)) for path in files("convstudy.analyses").iterdir()]
+    found = sorted(path.parent.name for folder in folders for path in folder.glob("__init__.py"))
     return [name for name in found if name != ARTICLE]
 
 
 def captions(made: Sequence[str]) -> dict[str, Path]:
-    """Give each figure's caption by the figure's name.
+    """Return the caption file of each figure, by the figure's name.
 
     Args:
         made: Names of the analyses, besides the article's own study.
@@ -76,57 +76,57 @@ def captions(made: Sequence[str]) -> dict[str, Path]:
 
 
 class ModuleTable(Section):
-    """The table of all 27 modules.
+    """The table of all modules.
 
-    A change trains the added epochs or replicates.
+    Increasing a number trains only what is missing.
     """
 
     epochs: Epochs = 5
-    """Epochs of each training; as many as a trial has, so that table and studies share curves."""
+    """Epochs per training; with as many as a trial has, table and studies share curves."""
 
     replicates: Replicates = 3
-    """Trainings of each module, each with another seed."""
+    """Trainings of each module, with different seeds."""
 
 
 class Recipes(Section):
-    """Ways of training, which are compared with the article's figures."""
+    """Ways of training, compared with the article's accuracies."""
 
     epochs: Epochs = 8
     """Epochs of each training."""
 
     replicates: Replicates = 1
-    """Trainings of each kind by each recipe, each with another seed."""
+    """Trainings of each kind with each recipe, with different seeds."""
 
     compared: Annotated[dict[Name, Recipe], Field(min_length=1)] = {
         name: Recipe.model_validate(given) for name, given in COMPARED.items()
     }
-    """The recipes by name; each says what it changes of training; `NAME: null` removes one.
+    """The recipes by name, each with its changes to training; `NAME: null` removes one.
 
-    These are `batch_size`, `augmentation`, `label_smoothing` and `optimizer`. `adam` changes
-    nothing; `sgd` and `rmsprop` are what tutorials of the time took instead; `modern` is what the
-    same parameters can do.
+    A recipe can change `batch_size`, `augmentation`, `label_smoothing` and `optimizer`. `adam`
+    changes nothing, `sgd` and `rmsprop` were common alternatives at the time, and `modern` shows
+    what the same parameters can reach.
     """
 
 
 class Replay(Section):
-    """Studies replayed on the table of all modules, without training.
+    """Studies replayed on the table of all modules; nothing is trained.
 
-    Some seconds for each of the 32 ways to search. The penalty is that of the first study that has
-    one, here and in `penalties`.
+    This takes a few seconds for each of the 32 search methods. The penalty is that of the first
+    study that has one, here and in `penalties`.
     """
 
     studies: Annotated[int, Field(ge=2, le=10_000)] = 200
-    """Replayed studies of each way to search."""
+    """Replayed studies per search method."""
 
     trials: Annotated[int, Field(ge=1, le=10_000)] = 50
-    """Trials of each study; a grid ends after one of each module."""
+    """Trials per study; a grid search ends when every module has been tried."""
 
     seed: Seed = 0
-    """Seed of all replayed studies."""
+    """Seed for all replayed studies."""
 
 
 class Layers(Section):
-    """Single layers, as many channels out as in."""
+    """Single layers with as many output as input channels."""
 
     channels: Annotated[list[BatchSize], Field(min_length=2), UNIQUE] = [2**n for n in range(1, 11)]
     """Channel counts to measure."""
@@ -140,40 +140,40 @@ class Layers(Section):
     """Heights, and widths, of the feature maps."""
 
     batch_size: BatchSize = 16
-    """Feature maps a call."""
+    """Feature maps per call."""
 
     most_macs: Annotated[int, Field(ge=1)] = 2_500_000_000
-    """Multiply-accumulates of a forward call; a point with more is skipped, as table and log say.
+    """Most multiply-accumulates of a forward call; larger layers are skipped and listed.
 
-    Bounds memory, too: a layer's tensors have at most a ninth as many numbers.
+    This also limits memory: the tensors of a layer hold at most a ninth as many numbers.
     """
 
 
 class Timing(Section):
-    """The measured times of modules and layers; a change measures them anew.
+    """Measured times of modules and layers; any change repeats the measurement.
 
-    Some twelve minutes on two idle CPU cores. Leave the machine alone meanwhile.
+    It takes about twelve minutes on two CPU cores. Leave the machine idle otherwise.
     """
 
     processes: Annotated[int, Field(ge=1, le=100)] = 3
-    """Processes that measure, one after another; intervals are those over them, so one has none."""
+    """Measuring processes, one after another; intervals need at least two."""
 
     repeats: Annotated[int, Field(ge=3, le=10_000)] = 7
-    """Repeats of every measurement in a process, whose median counts."""
+    """Repeats of every measurement in a process; the median is used."""
 
     batch_size: BatchSize = 256
-    """Images of a call from which images a second come; latency is that of one image."""
+    """Images per call when measuring throughput; latency is that of one image."""
 
     training_steps: Annotated[int, Field(ge=1, le=100_000)] = 4
-    """Steps of training in a measurement, of training.batch_size images each."""
+    """Training steps per measurement, of training.batch_size images each."""
 
     layers: Layers = Layers()
 
 
 class Pareto(Section):
-    """Other quantities in place of parameters, and several objectives at once.
+    """Penalties on other quantities than parameters, and several objectives at once.
 
-    They are computed from the table of modules and the measured times.
+    These are computed from the table of modules and the measured times.
     """
 
     weights: Annotated[
@@ -181,28 +181,28 @@ class Pareto(Section):
     ] = [0.01, 0.05, 0.2]
     """Weights of the penalties on parameters, MACs, latency and training time.
 
-    A weight is added to the test error for as much of the quantity as the median module has.
+    A weight is what the amount of the median module adds to the test error.
     """
 
     studies: Annotated[int, Field(ge=1, le=100_000)] = 50
-    """Studies of error, parameters and latency that are replayed on the table by every sampler."""
+    """Replayed studies of error, parameters and latency, per sampler."""
 
     trials: Annotated[int, Field(ge=1, le=10_000)] = 50
-    """Trials of each."""
+    """Trials per study."""
 
 
 def mistakes(config: Config) -> Iterator[Mistake]:
-    """Find analyses that there are not or that lack what they are made of, and endless warmups."""
+    """Find unknown analyses, analyses without those they need, and warmups longer than training."""
     asked = config["analyses"]
-    for place, name in enumerate(asked):
-        missing = [one for one in NEEDS.get(name, ()) if one not in asked]
+    for index, name in enumerate(asked):
+        missing = [needed for needed in NEEDS.get(name, ()) if needed not in asked]
         if name not in names():
             fix = suggestion(name, names())
-            what = f"{name} is none; allowed are {', '.join(names())}; {fix}"
-            yield Mistake(("analyses", place), what)
+            what = f"{name} is not an analysis; allowed are {', '.join(names())}; {fix}"
+            yield Mistake(("analyses", index), what)
         elif missing:
-            what = f"{name} is made of {' and '.join(NEEDS[name])}; add {', '.join(missing)}"
-            yield Mistake(("analyses", place), what)
+            what = f"{name} needs {' and '.join(NEEDS[name])}; add {', '.join(missing)}"
+            yield Mistake(("analyses", index), what)
     recipes = config["recipes"]
     for name, recipe in recipes["compared"].items():
         optimizer = merged(config["training"], recipe)["optimizer"]

@@ -1,6 +1,6 @@
-"""The settings written out: config.yaml with its comments, the tables of README.md, a JSON schema.
+"""Generate config.yaml with its comments, the tables of its README.md, and a JSON schema.
 
-`make settings` writes them into config/, and a test compares.
+`make settings` writes them into config/; a test checks that they are up to date.
 """
 
 import json
@@ -27,7 +27,7 @@ Part = dict[str, Any]
 
 
 def documents(folder: Path = FOLDER) -> dict[Path, str]:
-    """Give the text of each file, by its path."""
+    """Return the text of each file, by its path."""
     readme = (folder / "README.md").read_text(encoding="utf-8")
     before, _, rest = readme.partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -42,9 +42,9 @@ def documents(folder: Path = FOLDER) -> dict[Path, str]:
 
 
 def _with_null(part: Any) -> Any:
-    """Let null stand for a named section: it removes one."""
+    """Also allow null for a named section, which removes it."""
     if isinstance(part, list):
-        return [_with_null(one) for one in part]
+        return [_with_null(item) for item in part]
     if not isinstance(part, dict):
         return part
     return {
@@ -60,18 +60,18 @@ def _below(part: Part) -> Part:
 
 
 def _first(part: Part) -> str:
-    """Give the first paragraph of a description in one line, without the full stop."""
+    """Return the first paragraph of a description in one line, without the full stop."""
     return " ".join(part["description"].partition("\n\n")[0].split()).rstrip(".")
 
 
 def _choices(part: Part) -> str:
-    """Say what may be written, where that is one of a few words."""
+    """List the allowed values, if they are a few words."""
     few = "enum" in part or {"const": "auto"}.items() <= (part.get("anyOf") or [{}])[0].items()
     return f" ({allowed(part).removeprefix('one of ').replace(' or ', ', ')})" if few else ""
 
 
 def _yaml(part: Part, indent: str) -> Iterator[str]:
-    """Write a section's keys, each below its comment."""
+    """Write a section's keys, each after its comment."""
     for key, one in _below(part).items():
         if not indent:
             yield ""
@@ -91,7 +91,7 @@ def _yaml(part: Part, indent: str) -> Iterator[str]:
 
 
 def _named(part: Part, indent: str) -> Iterator[str]:
-    """Write the sections that a user names: one of defaults in full, others by what differs."""
+    """Write user-named sections: the first of only defaults in full, others as differences."""
     [each] = part["patternProperties"].values()
     explained = False
     for name, given in part["default"].items():
@@ -106,12 +106,12 @@ def _named(part: Part, indent: str) -> Iterator[str]:
 
 
 def _defaults(part: Part) -> bool:
-    """Tell whether every key has a default; what a recipe leaves out has none."""
-    return all("default" in one for one in _below(part).values())
+    """Return whether every key has a default; the keys of a recipe have none."""
+    return all("default" in key for key in _below(part).values())
 
 
 def _changed(value: Any, part: Part) -> Any:
-    """Give what differs from the defaults."""
+    """Return what differs from the defaults."""
     if isinstance(value, dict):
         found = {key: _changed(one, _below(part).get(key, {})) for key, one in value.items()}
         return {key: one for key, one in found.items() if one not in ({}, None)}

@@ -1,4 +1,4 @@
-"""What a section forbids, in our words: one line a mistake, all at once."""
+"""Report everything wrong with a section at once, in plain words and one line per mistake."""
 
 import difflib
 import json
@@ -21,39 +21,39 @@ TYPES = {
     "null": "null",
 }
 WORDS = dict(zip(LIMITS.values(), ("at least", "more than", "at most", "less than"), strict=True))
-# Sections whose keys are names that the user gives: of what.
+# Sections whose keys are chosen by the user, and what these keys name.
 NAMED = {("search", "studies"): "study", ("recipes", "compared"): "recipe"}
 
 
 def find(section: type[Section], value: Any) -> Iterator[Mistake]:
-    """Find what a section forbids."""
+    """Find the values that a section does not allow."""
     try:
         section.model_validate(value)
     except ValidationError as error:
         known = set()
-        for one in error.errors(include_url=False):
-            mistake = _mistake(json_schema(section), value, one)
-            # A value that may be of two types has an error for each.
+        for details in error.errors(include_url=False):
+            mistake = _mistake(json_schema(section), value, details)
+            # A value that may have two types gets an error for each.
             if mistake.path not in known:
                 known.add(mistake.path)
                 yield mistake
 
 
 def write(mistakes: Sequence[Mistake], value: Any, files: Sequence[YamlFile]) -> list[str]:
-    """Put each mistake in a line that begins with the file and line of its key, in their order."""
+    """Format each mistake as one line that begins with its file and line, sorted by these."""
     found = [(place(path, value, files), dotted(path), what) for path, what in mistakes]
-    found.sort(key=lambda one: [part.zfill(9) for part in one[0].rsplit(":", 1)])
-    return [": ".join(part for part in one if part) for one in found]
+    found.sort(key=lambda parts: [part.zfill(9) for part in parts[0].rsplit(":", 1)])
+    return [": ".join(part for part in parts if part) for parts in found]
 
 
 def dotted(path: tuple[Any, ...]) -> str:
-    """Write keys with dots between them, and places in a list in brackets."""
+    """Join keys with dots, and put list indices in brackets."""
     keys = [f"[{key}]" if isinstance(key, int) else f".{key}" for key in path]
     return "".join(keys).removeprefix(".")
 
 
 def place(path: tuple[Any, ...], value: Any, files: Sequence[YamlFile]) -> str:
-    """Say in which file and line a key stands, or else the deepest section around it."""
+    """Return the file and line of a key, or else of the deepest section around it."""
     for depth in range(len(path), 0, -1):
         for file in reversed(files):
             if (line := file.lines.get(path[:depth])) is not None:
@@ -63,7 +63,7 @@ def place(path: tuple[Any, ...], value: Any, files: Sequence[YamlFile]) -> str:
 
 
 def at(value: Any, path: tuple[Any, ...], default: Any = None) -> Any:
-    """Give what stands at a path, or the default."""
+    """Return the value at a path, or the default."""
     for key in path:
         try:
             value = value[key]
@@ -73,7 +73,7 @@ def at(value: Any, path: tuple[Any, ...], default: Any = None) -> Any:
 
 
 def _mistake(schema: dict[str, Any], whole: Any, error: Mapping[str, Any]) -> Mistake:
-    """Put one of pydantic's errors in our words."""
+    """Translate one of pydantic's errors into our own words."""
     part, value = schema, whole
     around, path = schema, list[Any]()
     [*where, last] = error["loc"] or ("",)
@@ -92,49 +92,49 @@ def _mistake(schema: dict[str, Any], whole: Any, error: Mapping[str, Any]) -> Mi
     if kind in ("extra_forbidden", "invalid_key"):
         known = list(part["properties"])
         fix = suggestion(str(last), known)
-        return Mistake((*where, last), f"no such key; allowed here are {', '.join(known)}; {fix}")
+        return Mistake((*where, last), f"unknown key; allowed here are {', '.join(known)}; {fix}")
     if kind == "missing":
         needed = ", ".join(around["required"])
-        return Mistake(tuple(where), f"it has no {last}; needed are {needed}; add it")
+        return Mistake(tuple(where), f"{last} is missing; required are {needed}; add it")
     if last == "[key]":
         what = NAMED[tuple(where[:-1])]
         return Mistake(
             tuple(where),
-            f"{error['input']!r} is no name for a {what}; allowed are lower-case letters, digits"
-            f" and _, a letter first; rename it, for example my_{what}",
+            f"{error['input']!r} is not a valid name for a {what}; use lower-case letters, digits"
+            f" and _, starting with a letter, for example my_{what}",
         )
     if kind == "value_error":
         return Mistake(tuple(path), str(error["ctx"]["error"]))
     if tuple(path) in NAMED and value == {}:
         what = f"my_{NAMED[tuple(path)]}"
-        return Mistake(tuple(path), f"it is empty, but one is needed; write {what}: {{}} below it")
+        return Mistake(tuple(path), f"at least one is needed; write {what}: {{}} below it")
     key = str(path[-1]) if path else ""
     shown = repr(value) if isinstance(value, str) else text(value)
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
     return Mistake(
-        tuple(path), f"{shown}, but allowed is {allowed(part)}; {_fix(key, value, part)}"
+        tuple(path), f"{shown}, but it must be {allowed(part)}; {_fix(key, value, part)}"
     )
 
 
 def _needed(part: dict[str, Any]) -> dict[str, Any]:
-    """Give what a key may be, besides null."""
-    others = [one for one in part.get("anyOf", ()) if one != {"type": "null"}]
+    """Return the schema of a key's value, without the alternative null."""
+    others = [schema for schema in part.get("anyOf", ()) if schema != {"type": "null"}]
     return part | others[0] if len(others) == 1 else part
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
-    """Ask whether a word was meant for one that is known."""
+    """Suggest the known word that is closest to a misspelt one."""
     close = difflib.get_close_matches(word, known, 1)
     return f"did you mean {close[0]}?" if close else "remove it"
 
 
 def _fix(key: str, value: Any, part: dict[str, Any]) -> str:
-    """Give the corrected line."""
+    """Suggest a corrected line."""
     name = f"{key}: " if key else ""
-    choices = [str(one) for one in part.get("enum", ())]
+    choices = [str(choice) for choice in part.get("enum", ())]
     number = _number(value)
     if number is not None and part.get("type") in ("integer", "number") and fits(number, part):
-        # YAML 1.1 reads 1e-3 as text, as it has no point.
+        # YAML 1.1 reads 1e-3 as text, as it has no decimal point.
         quotes = ", without quotes" if isinstance(value, str) else ""
         return f"write {name}{plain(number)}{quotes}"
     if close := difflib.get_close_matches("none" if value is None else str(value), choices, 1):
@@ -147,7 +147,7 @@ def _fix(key: str, value: Any, part: dict[str, Any]) -> str:
 
 
 def _number(value: Any) -> int | float | None:
-    """Give the number that was meant, if one was."""
+    """Return the number that was probably meant, if any."""
     try:
         number = float(value) if isinstance(value, (str, float)) else math.nan
     except ValueError:
@@ -158,7 +158,7 @@ def _number(value: Any) -> int | float | None:
 
 
 def fits(number: float, part: Mapping[str, Any]) -> bool:
-    """Tell whether a number is within a key's limits, and whole where it must be."""
+    """Return whether a number is within a key's limits, and an integer if it must be."""
     return (
         (part["type"] == "number" or isinstance(number, int))
         and part.get("minimum", -math.inf) <= number <= part.get("maximum", math.inf)
@@ -169,7 +169,7 @@ def fits(number: float, part: Mapping[str, Any]) -> bool:
 
 
 def text(value: Any) -> str:
-    """Write a value as YAML does, in one line."""
+    """Format a value as YAML, in one line."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and math.isfinite(value):
@@ -182,16 +182,18 @@ def text(value: Any) -> str:
 
 
 def plain(number: float) -> str:
-    """Write a number without an exponent, which YAML would need a point for."""
+    """Format a number without an exponent, as YAML reads 1e-3 as text."""
     short = repr(number)
     return short if "e" not in short else f"{number:.12f}".rstrip("0").rstrip(".")
 
 
 def allowed(part: Mapping[str, Any]) -> str:
-    """Say what a key may be."""
+    """Describe the values that a key may have."""
     if "anyOf" in part:
-        each = dict.fromkeys(allowed(one) for one in part["anyOf"])
-        return " or ".join(one for one in each if one != "a whole number" or "a number" not in each)
+        each = dict.fromkeys(allowed(choice) for choice in part["anyOf"])
+        return " or ".join(
+            kind for kind in each if kind != "a whole number" or "a number" not in each
+        )
     if "enum" in part:
         return "one of " + ", ".join(map(text, part["enum"]))
     if "const" in part:

@@ -1,4 +1,4 @@
-"""The config: all sections, their defaults, and the checks of each room."""
+"""The config: all sections, their defaults, and the checks from each room."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,10 +19,10 @@ from convstudy.training import settings as training_settings
 
 
 class Report(Section):
-    """The report's look; a change here renders the report and nothing else."""
+    """The look of the report; a change only renders the report again."""
 
     title: Text = "Which convolution layer is worth its parameters?"
-    """Its title."""
+    """Title of the report."""
 
 
 class Settings(Section):
@@ -33,10 +33,10 @@ class Settings(Section):
     training: training_settings.Training = training_settings.Training()
     search: search_settings.SearchSettings = search_settings.SearchSettings()
     analyses: Annotated[list[str], UNIQUE] = []
-    """What is made and shown in the report besides the article's own study; beyond.yaml lists all.
+    """Analyses to make besides the article's own study; beyond.yaml lists all of them.
 
-    [The README](../README.md#beyond-the-article) says what each is. An analysis that is made of
-    another one is listed with it. The next sections are their settings.
+    [docs/analyses.md](../docs/analyses.md) says what each is. An analysis that uses another one
+    must be listed with it. The next sections hold their settings.
     """
     module_table: ModuleTable = ModuleTable()
     recipes: Recipes = Recipes()
@@ -46,17 +46,17 @@ class Settings(Section):
     report: Report = Report()
 
 
-# What settings of earlier versions were, or meant by a value, and what to do.
+# Settings of earlier versions, or values of them, why each was removed, and what to do.
 GONE = {
-    "exhaustive": "the table of all modules; write module_table",
-    "training.precision: mixed_float16": "for GPUs; write precision: mixed_bfloat16",
-    "training.backend: torch": "0.4 to 0.6 times as fast; write backend: tensorflow",
-    "search.storage: sqlite": "a file that one worker could use; write storage: journal",
-    "data.download_timeout": "the seconds given to a silent server, which has 10 now; remove it",
-    "report.show_code": "for code that unfolds, which reports/report.ipynb has anyway; remove it",
-    "search.studies.*.sampler.candidates": "what TPE compares, which is 24 always; remove it",
-    "search.studies.*.pruner.interval_steps": "epochs between looks, now always 1; remove it",
-    "search.studies.*.pruner.minimum_trials": "trials at an epoch, now always 1; remove it",
+    "exhaustive": "it is called module_table now; write module_table",
+    "training.precision: mixed_float16": "bfloat16 replaces it; write precision: mixed_bfloat16",
+    "training.backend: torch": "it was only 0.4 to 0.6 times as fast; write backend: tensorflow",
+    "search.storage: sqlite": "it allowed only one worker; write storage: journal",
+    "data.download_timeout": "a silent server now always gets 10 seconds; remove it",
+    "report.show_code": "reports/report.ipynb shows the code; remove it",
+    "search.studies.*.sampler.candidates": "TPE always compares 24; remove it",
+    "search.studies.*.pruner.interval_steps": "pruning now checks every epoch; remove it",
+    "search.studies.*.pruner.minimum_trials": "one trial at an epoch is now enough; remove it",
 }
 
 Check = Callable[[Config], Iterator[Mistake]]
@@ -87,18 +87,18 @@ def validate(
 
     Args:
         config: As read from YAML.
-        files: The files that it was read from, the later over the earlier.
+        files: The files that it was read from; later ones override earlier ones.
         this_machine: Whether the jobs run here, so that this machine must have what they need.
 
     Returns:
-        A new config in which every key stands. A study or recipe that is null is left out.
+        A new config with every key. Studies and recipes that are null are left out.
 
     Raises:
-        UserError: With one line for each mistake: file, line, key, value, what is allowed, fix.
+        UserError: With one line per mistake: file, line, key, value, what is allowed, fix.
     """
     given = _plain(config)
     found = [
-        Mistake(tuple(key.split(".")), f"{value or 'it'} is gone: it was {was}")
+        Mistake(tuple(key.split(".")), f"{value or 'this setting'} was removed: {was}")
         for key, value, was in drop_gone(given)
     ]
     found += _remove_named(given, files)
@@ -116,10 +116,10 @@ def validate(
 
 
 def filled(config: Config) -> dict[str, Any]:
-    """Fill in the defaults of a recorded config; what is gone, or unknown here, is left out.
+    """Fill in the defaults of a recorded config; removed and unknown settings are left out.
 
     Raises:
-        UserError: If a value is none that is allowed today.
+        UserError: If a value is no longer allowed.
     """
     given = _plain(config)
     drop_gone(given)
@@ -131,7 +131,7 @@ def filled(config: Config) -> dict[str, Any]:
 
 
 def _remove_named(config: dict[str, Any], files: Sequence[yaml_file.YamlFile]) -> list[Mistake]:
-    """Take out studies and recipes that are null, and find those that were never there."""
+    """Remove studies and recipes that are null; report those that did not exist before."""
     found = []
     for (section, key), what in NAMED.items():
         part = config.get(section)
@@ -140,23 +140,27 @@ def _remove_named(config: dict[str, Any], files: Sequence[yaml_file.YamlFile]) -
             continue
         contents = [Settings().model_dump(), *(file.content for file in files)]
         parts = [mistakes.at(content, (section, key)) for content in contents]
-        there = {
-            name for one in parts if isinstance(one, dict) for name in one if one[name] is not None
+        existing = {
+            name
+            for part in parts
+            if isinstance(part, dict)
+            for name in part
+            if part[name] is not None
         }
-        for name in [name for name, one in named.items() if one is None]:
+        for name in [name for name, value in named.items() if value is None]:
             del named[name]
-            if name not in there:
-                fix = mistakes.suggestion(str(name), sorted(there))
-                line = f"null removes a {what}, but there is none of that name; {fix}"
-                line += f" For a {what} of defaults, write {name}: {{}}"
+            if name not in existing:
+                fix = mistakes.suggestion(str(name), sorted(existing))
+                line = f"null removes a {what}, but no {what} has this name; {fix}"
+                line += f" For a {what} with default settings, write {name}: {{}}"
                 found.append(Mistake((section, key, name), line))
     return found
 
 
 def remove_others(config: dict[str, Any]) -> None:
-    """Set studies and recipes of the default config to null that a whole config does not have.
+    """Set the default studies and recipes that a complete config lacks to null.
 
-    Laid over the default config, it then comes out as it is.
+    Merged over the default config, the config then stays as it is.
     """
     for (section, key), defaults in _named_by_default().items():
         if key in config.get(section, {}):
@@ -164,15 +168,15 @@ def remove_others(config: dict[str, Any]) -> None:
 
 
 def _named_by_default() -> dict[tuple[str, str], dict[str, Any]]:
-    whole = Settings().model_dump()
-    return {(section, key): whole[section][key] for section, key in NAMED}
+    defaults = Settings().model_dump()
+    return {(section, key): defaults[section][key] for section, key in NAMED}
 
 
 def drop_gone(config: dict[str, Any]) -> list[tuple[str, str | None, str]]:
-    """Take settings of earlier versions out of a config.
+    """Remove settings of earlier versions from a config.
 
     Returns:
-        Of each, the key, its value if that alone is gone, and what it was.
+        For each: its key, its value if only that value was removed, and the text from `GONE`.
     """
     found = []
     for gone, was in GONE.items():
@@ -194,29 +198,29 @@ def drop_gone(config: dict[str, Any]) -> list[tuple[str, str | None, str]]:
 
 
 def _plain(value: Any) -> Any:
-    """Turn the config's own mappings into dicts."""
+    """Turn nested mappings into plain dicts."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def read(paths: Iterable[Path], *, this_machine: bool = True) -> dict[str, Any]:
-    """Read configs, lay each over the ones before, and check what comes out.
+    """Read configs, merge each over those before, and check the result.
 
     Raises:
-        UserError: If a file cannot be read, or for the mistakes that `validate` finds.
+        UserError: If a file cannot be read, or `validate` finds mistakes.
     """
     files = [yaml_file.read(path) for path in paths]
     config: dict[str, Any] = {}
     for file in files:
         if not isinstance(file.content, dict):
-            raise UserError(f"{file.name} has no sections; write for example data: {{}}")
+            raise UserError(f"{file.name} has no sections; write, for example, data: {{}}")
         config = merged(config, file.content)
     return validate(config, files, this_machine=this_machine)
 
 
 def penalty(config: Mapping[str, Any]) -> dict[str, float]:
-    """Give weight and unit of the first study that has a penalty, or else the article's."""
+    """Return weight and unit of the first study with a penalty, or else the article's."""
     for study in config["search"]["studies"].values():
         if study["penalty"]["weight"] > 0:
             return {key: study["penalty"][key] for key in ("weight", "unit")}
@@ -225,5 +229,5 @@ def penalty(config: Mapping[str, Any]) -> dict[str, float]:
 
 
 def recipe_training(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
-    """Give the ``training`` section as a recipe changes it."""
+    """Return the ``training`` section with a recipe's changes."""
     return merged(config["training"], config["recipes"]["compared"][recipe])

@@ -1,4 +1,4 @@
-"""A YAML file, read with the line of every key; a key that is written twice is refused."""
+"""Read a YAML file with the line of every key, and refuse duplicate keys."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ Keys = tuple[Any, ...]
 
 
 class YamlFile(NamedTuple):
-    """What a file says, and the line of each key and list item, by the keys that lead to it."""
+    """A file's content, and the line of each key and list item, by its path of keys."""
 
     name: str
     content: Any
@@ -23,7 +23,7 @@ def read(path: Path) -> YamlFile:
     """Read a YAML file.
 
     Raises:
-        UserError: If there is none, if it is no YAML, or if a key is there twice: a line each.
+        UserError: If it cannot be read, is not valid YAML, or has duplicate keys (one line each).
     """
     absolute, here = path.absolute(), Path.cwd()
     name = str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
@@ -32,42 +32,42 @@ def read(path: Path) -> YamlFile:
         node = loader.get_single_node()
         twice = [f"{name}:{line}: {what}" for line, what in _repeated(node, ())]
         if twice:
-            raise UserError("\n  ".join([f"{name} has a key twice:", *twice]))
+            raise UserError("\n  ".join([f"{name} has duplicate keys:", *twice]))
         lines = dict(_lines(node, ()))
         return YamlFile(name, loader.construct_document(node) if node else {}, lines)
     except OSError as error:
         raise UserError(
-            f"{name} cannot be read ({error.strerror}); name a file that is there"
+            f"{name} cannot be read ({error.strerror}); check its name and permissions"
         ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" in line {mark.line + 1}" if mark else ""
         what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-        raise UserError(f"{name} is no YAML{line}: {what}; correct it there") from None
+        raise UserError(f"{name} is not valid YAML{line}: {what}; correct it there") from None
 
 
 def _repeated(node: yaml.Node | None, path: Keys) -> Iterator[tuple[int, str]]:
-    """Find keys that stand twice in a mapping, before merge keys (``<<``) are put in."""
+    """Find duplicate keys of a mapping, before merge keys (``<<``) are resolved."""
     first: dict[tuple[str, str], int] = {}
     for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-        line, known, whole = key.start_mark.line + 1, (key.tag, str(key.value)), (*path, key.value)
+        line, known, keys = key.start_mark.line + 1, (key.tag, str(key.value)), (*path, key.value)
         if known in first:
             yield (
                 line,
-                f"{'.'.join(map(str, whole))}: it is already in line {first[known]}; allowed is"
-                " each key once; remove one of the two",
+                f"{'.'.join(map(str, keys))}: duplicate key, already in line {first[known]}; each"
+                " key is allowed once; remove one of the two",
             )
         first.setdefault(known, line)
-        yield from _repeated(value, whole)
-    for place, value in enumerate(node.value if isinstance(node, yaml.SequenceNode) else ()):
-        yield from _repeated(value, (*path, place))
+        yield from _repeated(value, keys)
+    for index, value in enumerate(node.value if isinstance(node, yaml.SequenceNode) else ()):
+        yield from _repeated(value, (*path, index))
 
 
 def _lines(node: yaml.Node | None, path: Keys) -> Iterator[tuple[Keys, int]]:
     for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-        whole = (*path, str(key.value))
-        yield whole, key.start_mark.line + 1
-        yield from _lines(value, whole)
-    for place, value in enumerate(node.value if isinstance(node, yaml.SequenceNode) else ()):
-        yield (*path, place), value.start_mark.line + 1
-        yield from _lines(value, (*path, place))
+        keys = (*path, str(key.value))
+        yield keys, key.start_mark.line + 1
+        yield from _lines(value, keys)
+    for index, value in enumerate(node.value if isinstance(node, yaml.SequenceNode) else ()):
+        yield (*path, index), value.start_mark.line + 1
+        yield from _lines(value, (*path, index))

@@ -1,5 +1,5 @@
-"""Files, locks, signals, the machine, progress: what any program of this kind would need.
+"""Files, locks, signals, progress and machine information: general-purpose helpers.
 
-Imports nothing else of the library. Knows nothing of layers, networks or studies,
-and of the settings only what computes.
+Imports nothing else from the library and knows nothing about layers, networks or studies; of the
+settings, it reads only the backend, device and threads.
 """

@@ -1,4 +1,4 @@
-"""What produced a result: commit, packages and machine."""
+"""What produced a result: commit, package versions and machine."""
 
 import datetime
 import hashlib
@@ -21,23 +21,23 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Give the versions of Python and of the packages that matter, where installed."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python and of those `PACKAGES` that are installed."""
+    installed = {"python": platform.python_version()}
     for package in PACKAGES.split():
         try:
-            found[package] = importlib.metadata.version(package)
+            installed[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
-# What a processor can multiply, the best first: its flag and our name for it.
+# Vector and matrix extensions, best first: the CPU flag and our name for it.
 UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16", "avx512f": "AVX-512", "avx2": "AVX2"}
 
 
 @cache
 def _cpuinfo() -> dict[str, str]:
-    """Read what Linux says of the first processor; empty elsewhere."""
+    """Return the first processor's entry in Linux's /proc/cpuinfo; empty on other systems."""
     info = Path("/proc/cpuinfo")
     first = info.read_text().partition("\n\n")[0] if info.is_file() else ""
     pairs = (line.partition(":") for line in first.splitlines())
@@ -45,28 +45,28 @@ def _cpuinfo() -> dict[str, str]:
 
 
 def unit() -> str:
-    """Name the processor's best unit for products, as in `UNITS`; else its architecture."""
+    """Return the processor's best extension in `UNITS`, or its architecture if it has none."""
     flags = _cpuinfo().get("flags", "").split()
     return next((name for flag, name in UNITS.items() if flag in flags), platform.machine())
 
 
 def processor() -> str:
-    """Name the processor's class: equal classes and versions give equal bits."""
+    """Name the processor's class: the same class and package versions give identical bits."""
     info = _cpuinfo()
     if "cpu family" not in info:
         return f"{hardware()['processor']}, {unit()}"
-    # Cloud providers hide the model's name, and one name may stand for several generations.
+    # Cloud providers hide the model name, and one name can cover several generations.
     which = f"family {info['cpu family']}, model {info['model']}"
     return f"{info['model name']} ({which}), {unit()}"
 
 
 @cache
 def hardware() -> dict[str, Any]:
-    """Describe the machine: system, processor, cores, GPUs. Its name is left out."""
+    """Describe the machine (system, processor, cores, GPUs), without its host name."""
     processor = _cpuinfo().get("model name") or platform.processor() or platform.machine()
     if platform.system() == "Darwin":
-        asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
-        processor = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        processor = subprocess.run(command, capture_output=True, text=True).stdout.strip()
     return {
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "processor": processor,
@@ -76,17 +76,17 @@ def hardware() -> dict[str, Any]:
 
 
 def machine(described: Mapping[str, Any]) -> str:
-    """Name a machine in a line, from what `hardware` gave."""
+    """Format the result of `hardware` as one line."""
     cores = f"{described['processor']}, {described['cores']} cores"
     return ", ".join([cores, *described["gpus"]])
 
 
 @cache
 def commit(folder: Path) -> dict[str, Any]:
-    """Give the git commit of a folder, and whether files differ from it.
+    """Return the git commit of a folder, and whether there are uncommitted changes.
 
     Returns:
-        ``commit`` and ``dirty``, both None where there is no git or no repository.
+        ``commit`` and ``dirty``, both None without git or outside a repository.
     """
     try:
         head = _git(folder, "rev-parse", "HEAD")
@@ -97,13 +97,13 @@ def commit(folder: Path) -> dict[str, Any]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    asked = ["git", *arguments]
-    done = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=True)
+    command = ["git", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
 def of_training(training: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe where a training runs, for the file of its curve."""
+    """Describe the environment of a training, to be stored with its curve."""
     return {
         "when": now(),
         "versions": versions(),
@@ -114,17 +114,17 @@ def of_training(training: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def now() -> str:
-    """Give the time, UTC, to the second."""
+    """Return the current UTC time in ISO format, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def time_of_day(text: str) -> str:
-    """Write what `now` gave for people, to the minute."""
+    """Format a time from `now` for display, to the minute."""
     return text.replace("T", " ")[:16] + " UTC"
 
 
 def describe(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe a run: time, code, settings, versions, machine, what trains."""
+    """Describe a run: time, commit, settings, versions, machine, backend and device."""
     text = json.dumps(config, sort_keys=True)
     return {
         "created": now(),

@@ -1,5 +1,5 @@
-"""The one error that is a user's to mend."""
+"""The error raised for mistakes that the user can fix."""
 
 
 class UserError(Exception):
-    """A mistake in input: one line that says what is wrong, where, what is allowed and the fix."""
+    """A mistake in the input: one line with what is wrong, where, what is allowed and the fix."""

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Atomic file writes: a file is either complete or absent."""
 
 import contextlib
 import hashlib
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; on success, flush it to disk and rename it to `path`.
+    """Write to a temporary file; on success, flush it to disk and rename it to `path`.
 
     Yields:
-        A file name of the same suffix, in the same folder, to write to.
+        The temporary file's path, in the same folder and with the same suffix.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         mask = os.umask(0)
         os.umask(mask)
-        # mkstemp makes files that only their owner can read.
+        # mkstemp creates files that only their owner can read.
         temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
     finally:
@@ -39,16 +39,16 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
+    """Write `text` as UTF-8, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all.
+    """Write `value` as indented JSON, atomically.
 
     Raises:
-        ValueError: If a number is not finite: JSON has no such number.
+        ValueError: If a number is not finite, which JSON cannot represent.
     """
     write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
@@ -59,30 +59,30 @@ def read_json(path: str | Path) -> Any:
 
 
 def file_digest(path: str | Path) -> str:
-    """Hash a file: SHA-256, hexadecimal."""
+    """Return a file's SHA-256 as hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_sealed(path: str | Path, value: dict[str, Any]) -> None:
-    """Write `value` as JSON with ``sha256``, a digest of all the rest, whole or not at all."""
+    """Write `value` as JSON with ``sha256``, a digest of everything else, atomically."""
     write_json(path, {**value, "sha256": _seal(value)})
 
 
 def read_sealed(path: str | Path) -> dict[str, Any]:
-    """Read what `write_sealed` wrote.
+    """Read a file written by `write_sealed`.
 
     Raises:
-        ValueError: If the file is not as it was written.
+        ValueError: If the file is malformed or was changed after it was written.
     """
     try:
         value = read_json(path)
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(value, dict):
-        raise ValueError("it holds no mapping")
+        raise ValueError("it is not a JSON object")
     if value.pop("sha256", None) != _seal(value):
-        raise ValueError("its content does not have the SHA-256 that it states")
+        raise ValueError("its content does not match its SHA-256")
     return value
 
 
@@ -92,6 +92,6 @@ def _seal(value: dict[str, Any]) -> str:
 
 
 def write_csv(path: str | Path, table: "pd.DataFrame") -> None:
-    """Write `table` as CSV without its index, whole or not at all."""
+    """Write `table` as CSV without its index, atomically."""
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False)

@@ -1,4 +1,4 @@
-"""GPUs: which there are, and one for each job on a machine without a scheduler of its own."""
+"""Find GPUs, and lease one to each job on machines without a scheduler."""
 
 import contextlib
 import logging
@@ -18,20 +18,20 @@ from convstudy.core.locks import lock
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 1.0
-# What results say of epochs whose job asked for a GPU and found none.
+# The device recorded for epochs whose job requested a GPU but found none.
 NO_GPU = "cpu, in place of a GPU"
 
 _wanted = False
 
 
 def wanted() -> bool:
-    """Tell whether this process's job asks for a GPU."""
+    """Return whether this process's job requests a GPU."""
     return _wanted
 
 
 @cache
 def found() -> dict[str, str]:
-    """Give the names of this machine's NVIDIA GPUs by UUID, without importing a backend."""
+    """Return the names of this machine's NVIDIA GPUs by UUID, without importing a backend."""
     if shutil.which("nvidia-smi") is None:
         return {}
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
@@ -46,12 +46,12 @@ def found() -> dict[str, str]:
 
 
 def names() -> list[str]:
-    """Name the GPUs of this machine."""
+    """Return the names of this machine's GPUs."""
     return list(found().values())
 
 
 def asked_for(resources: Mapping[str, Any]) -> bool:
-    """Tell whether a job's resources ask for a GPU, by either of SLURM's two forms."""
+    """Return whether a job's resources request a GPU, in either of SLURM's two forms."""
     return bool(resources.get("gpu")) or "gpu" in str(resources.get("gres") or "")
 
 
@@ -60,18 +60,18 @@ def visible() -> list[str]:
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is None:
         return list(found())
-    return [one.strip() for one in allowed.split(",") if one.strip() not in ("", "-1")]
+    return [gpu.strip() for gpu in allowed.split(",") if gpu.strip() not in ("", "-1")]
 
 
 @contextlib.contextmanager
 def lease(resources: Mapping[str, Any]) -> Iterator[str | None]:
-    """Hold one GPU for a job that asks for one, and hide the others from it.
+    """Hold one GPU for a job that requests one, and hide the others from it.
 
-    Two jobs on a machine never hold the same GPU, whichever run they belong to; who finds all
-    taken waits. A lease ends with the process, however that dies.
+    Two jobs on a machine never hold the same GPU, whichever run they belong to; a job waits while
+    all are taken. A lease ends with its process, however that dies.
 
     Yields:
-        The GPU as CUDA_VISIBLE_DEVICES names it; None if none was asked for or there is none.
+        The GPU as CUDA_VISIBLE_DEVICES names it; None if none was requested or none exists.
     """
     global _wanted
     _wanted = asked_for(resources)
@@ -80,25 +80,25 @@ def lease(resources: Mapping[str, Any]) -> Iterator[str | None]:
         return
     candidates = visible()
     if not candidates:
-        logger.warning("a GPU was asked for, but this machine shows none")
+        logger.warning("a GPU was requested, but this machine has none")
         yield None
         return
     folder = Path(tempfile.gettempdir()) / f"convstudy-gpus-{os.getuid()}"
-    gpu, ours = _take(candidates, folder)
+    gpu, held_lock = _take(candidates, folder)
     logger.info("uses GPU %s", gpu)
     os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    # Numbers then mean what nvidia-smi shows.
+    # Makes CUDA number the GPUs as nvidia-smi does.
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     try:
         yield gpu
     finally:
-        ours.release()
+        held_lock.release()
 
 
 def _card(gpu: str) -> str:
-    """Name a card in the same way for all jobs of a machine.
+    """Return a name for a card that is the same in all jobs on a machine.
 
-    A number may mean another card in each job of a cluster; the UUID is the card's own.
+    On a cluster, the same number may mean a different card in each job; the UUID is unique.
     """
     uuids = list(found())
     if not gpu.isdigit():
@@ -109,20 +109,20 @@ def _card(gpu: str) -> str:
 
 
 def _take(candidates: list[str], folder: Path) -> tuple[str, Any]:
-    """Lock the first candidate that is free, waiting for one if need be."""
+    """Lock the first free candidate, waiting for one if necessary."""
     from filelock import Timeout
 
     said = False
     while True:
         for gpu in candidates:
-            ours = lock(folder / _card(gpu))
+            held_lock = lock(folder / _card(gpu))
             try:
-                ours.acquire(blocking=False)
-                return gpu, ours
+                held_lock.acquire(blocking=False)
+                return gpu, held_lock
             except Timeout:
                 continue
         if not said:
             logger.info("waiting for a GPU: all %d are in use", len(candidates))
             said = True
-        signals.stop_if_asked("while it waited for a GPU")
+        signals.stop_if_asked("while waiting for a GPU")
         time.sleep(SECONDS_BETWEEN_LOOKS)

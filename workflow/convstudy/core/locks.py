@@ -1,4 +1,4 @@
-"""Locks that the system frees when their owner dies, so that none is ever left to clear by hand."""
+"""Locks that the operating system frees when their owner dies: no stale locks to clean up."""
 
 import contextlib
 import logging
@@ -13,15 +13,15 @@ from convstudy.core.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-# A lock ends with its object.
+# A lock is released when its object is garbage-collected, so claims are kept here.
 _claims: list[Any] = []
 
 
 def lock(path: Path) -> Any:
-    """Make the lock of a file or folder, ``PATH.lock``.
+    """Return the lock of a file or folder, ``PATH.lock``.
 
     Raises:
-        NotImplementedError: On use, if the file system has no such locks.
+        NotImplementedError: On use, if the file system does not support such locks.
     """
     from filelock import FileLock
 
@@ -30,7 +30,7 @@ def lock(path: Path) -> Any:
 
 
 def is_free(path: Path) -> bool:
-    """Tell whether nobody holds a lock."""
+    """Return whether nobody holds a lock."""
     from filelock import Timeout
 
     try:
@@ -41,10 +41,10 @@ def is_free(path: Path) -> bool:
 
 
 def wait(ours: Any, what: str) -> None:
-    """Acquire a lock, saying what is waited for, and giving up when a stop is asked for.
+    """Acquire a lock; if it is taken, log what is waited for.
 
     Raises:
-        Interrupted: If a stop is asked for while waiting.
+        Interrupted: If a stop is requested while waiting.
     """
     from filelock import Timeout
 
@@ -52,41 +52,41 @@ def wait(ours: Any, what: str) -> None:
         ours.acquire(blocking=False)
         return
     except Timeout:
-        logger.info("waiting for %s, which another process holds", what)
+        logger.info("waiting for %s, held by another process", what)
     try:
         ours.acquire(poll_interval=0.2, cancel_check=signals.stop_requested)
     except Timeout:
-        signals.stop_if_asked(f"while it waited for {what}")
+        signals.stop_if_asked(f"while waiting for {what}")
         raise
 
 
 @contextlib.contextmanager
 def waiting_for(path: Path, what: str) -> Iterator[None]:
-    """Hold a lock, having waited for it."""
-    ours = lock(path)
-    wait(ours, what)
+    """Wait for a lock, then hold it."""
+    held_lock = lock(path)
+    wait(held_lock, what)
     try:
         yield
     finally:
-        ours.release()
+        held_lock.release()
 
 
 def claim_folder(folder: Path) -> None:
-    """Keep other runs of the workflow out of a folder for as long as this process lives.
+    """Keep other runs of the workflow out of a folder while this process lives.
 
     Raises:
-        UserError: If another run is at work in the folder.
+        UserError: If another run is using the folder.
     """
     from filelock import Timeout
 
-    ours, owner = lock(folder / "run"), folder / "run.owner"
+    folder_lock, owner = lock(folder / "run"), folder / "run.owner"
     try:
-        ours.acquire(blocking=False)
+        folder_lock.acquire(blocking=False)
     except Timeout:
         who = owner.read_text(encoding="utf-8").strip() if owner.is_file() else "unknown"
         raise UserError(
-            f"another run is at work in {folder.resolve().parent} ({who}); only one run a folder"
-            " is allowed; wait for it, stop it, or use another clone"
+            f"another run is using {folder.resolve().parent} ({who}); only one run per folder is"
+            " allowed; wait for it to finish, stop it, or use another clone"
         ) from None
     owner.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
-    _claims.append(ours)
+    _claims.append(folder_lock)

@@ -1,4 +1,4 @@
-"""How long things take, and how far they are."""
+"""Formatting of durations, and progress lines."""
 
 import logging
 import time
@@ -7,24 +7,24 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 def duration(seconds: float) -> str:
-    """Write a duration for people: ``48 s``, ``3 min 20 s``, ``2 h 05 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    """Format a duration for display: ``48 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    rounded = round(seconds)
+    if rounded < 60:
+        return f"{rounded} s"
+    if rounded < 3600:
+        return f"{rounded // 60} min {rounded % 60:02d} s"
+    return f"{rounded // 3600} h {rounded % 3600 // 60:02d} min"
 
 
 class Progress:
-    """Counts, and says now and then how much is done and how long the rest will take."""
+    """Counts items, and regularly logs how many are done and the estimated time left."""
 
     def __init__(self, logger: logging.Logger, what: str, total: int) -> None:
         self.logger, self.what, self.total, self.done = logger, what, total, 0
         self.began = self.said = time.perf_counter()
 
     def count(self, tell: bool = True) -> None:
-        """Count one more."""
+        """Count one more item; with `tell`, log the progress now and then."""
         self.done += 1
         now = time.perf_counter()
         if tell and (now - self.said > SECONDS_BETWEEN_LINES or self.done == self.total):

@@ -26,7 +26,14 @@ Config = Mapping[str, Any]
 
 
 class Section(BaseModel):
-    """Keys that are all known, and values that are taken as they stand: 1 is no 1.0 and no true."""
+    """Settings with no unknown keys and no type coercion: 1 becomes neither 1.0 nor true.
+
+    Example:
+        >>> class Optimizer(Section):
+        ...     learning_rate: Number = 0.001
+        >>> Optimizer.model_validate({"learning_rate": 1}).model_dump()
+        {'learning_rate': 1}
+    """
 
     model_config = ConfigDict(
         extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
@@ -34,31 +41,36 @@ class Section(BaseModel):
 
 
 class Mistake(NamedTuple):
-    """A mistake: the keys that lead to it, and what is wrong, what is allowed and the fix."""
+    """A mistake: the path of keys to it, and a line with what is wrong, allowed, and the fix.
+
+    Example:
+        >>> Mistake(("model", "width"), "9, but allowed is at most 8; write width: 0.25").path
+        ('model', 'width')
+    """
 
     path: tuple[Any, ...]
     what: str
 
 
 class WithoutRepeats:
-    """A list's limit that pydantic lacks: no item twice."""
+    """A constraint on lists that pydantic lacks: no item may be repeated."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        """Check the list once it is one."""
+        """Check for repeats after pydantic has validated the list."""
         return no_info_after_validator_function(_without_repeats, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> Any:
-        """Say so in the JSON schema."""
+        """Add ``uniqueItems`` to the JSON schema."""
         return {**handler(schema), "uniqueItems": True}
 
 
 def _without_repeats(items: list[Any]) -> list[Any]:
     if len(set(items)) < len(items):
-        raise PydanticCustomError("repeats", "an item stands twice")
+        raise PydanticCustomError("repeats", "an item is repeated")
     return items
 
 
-# Never `float`, which makes 1.0 of 1 and so another key of each curve and study.
+# Never just `float`: it would turn 1 into 1.0, which changes the key of every curve and study.
 Number = int | float
 Seed = Annotated[int, Field(ge=0, le=100_000)]
 Text = Annotated[str, Field(min_length=1)]
@@ -67,7 +79,7 @@ UNIQUE = WithoutRepeats()
 
 
 class Changes(Section):
-    """What is changed of another section: its dump holds only the keys that were given."""
+    """Overrides of another section: its dump holds only the keys that were given."""
 
     @model_serializer(mode="wrap")
     def _given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -75,7 +87,7 @@ class Changes(Section):
 
 
 def changes(section: type[Section], *keys: str) -> type[Changes]:
-    """Make the class of what may be changed of a section, all of it or the given keys."""
+    """Create the class of overrides for a section: for all its keys, or only those given."""
     fields: dict[str, Any] = {}
     for name in keys or section.model_fields:
         field = section.model_fields[name]
@@ -84,7 +96,7 @@ def changes(section: type[Section], *keys: str) -> type[Changes]:
         kind, empty = field.rebuild_annotation(), type(None)
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             kind = empty = changes(field.annotation)
-        # A factory, so that the JSON schema shows no default.
+        # A factory keeps the default out of the JSON schema.
         fields[name] = (kind, Field(default_factory=empty, description=field.description))
     made = create_model(f"{section.__name__}Changes", __base__=Changes, **fields)
     made.__doc__ = (section.__doc__ or "").partition("\n\n")[0]
@@ -92,7 +104,7 @@ def changes(section: type[Section], *keys: str) -> type[Changes]:
 
 
 class _Unsorted(GenerateJsonSchema):
-    """pydantic's JSON schema with the keys of defaults in their order."""
+    """Generates pydantic's JSON schema without sorting the keys of defaults."""
 
     def sort(self, value: Any, parent_key: str | None = None) -> Any:
         return value
@@ -100,34 +112,34 @@ class _Unsorted(GenerateJsonSchema):
 
 @cache
 def json_schema(section: type[Section]) -> dict[str, Any]:
-    """Give a section's JSON schema, with every reference followed."""
-    whole = section.model_json_schema(schema_generator=_Unsorted)
-    shared = whole.pop("$defs", {})
+    """Return a section's JSON schema, with every reference resolved."""
+    schema = section.model_json_schema(schema_generator=_Unsorted)
+    shared = schema.pop("$defs", {})
 
     def tidy(part: Any) -> Any:
         if isinstance(part, list):
-            return [tidy(one) for one in part]
+            return [tidy(item) for item in part]
         if not isinstance(part, dict):
             return part
         if "$ref" in part:
             part = {**shared[part["$ref"].rpartition("/")[2]], **part}
-        found = {
+        tidied = {
             LIMITS.get(key, key): {name: tidy(below) for name, below in value.items()}
             if key in ("properties", "patternProperties")
             else tidy(value)
             for key, value in part.items()
             if key not in ("$ref", "default") and (key != "title" or not isinstance(value, str))
         }
-        # pydantic knows no number that stays what it is.
-        if found.get("anyOf") == [{"type": "integer"}, {"type": "number"}]:
-            found = {"type": "number"} | {key: found[key] for key in found if key != "anyOf"}
-        return found | ({"default": part["default"]} if "default" in part else {})
+        # `Number`, which pydantic can only express as a union of int and float.
+        if tidied.get("anyOf") == [{"type": "integer"}, {"type": "number"}]:
+            tidied = {"type": "number"} | {key: tidied[key] for key in tidied if key != "anyOf"}
+        return tidied | ({"default": part["default"]} if "default" in part else {})
 
-    return tidy(whole)
+    return tidy(schema)
 
 
 def merged(base: Config, overlay: Config) -> dict[str, Any]:
-    """Lay a config over another one, as Snakemake does with ``--configfile``."""
+    """Merge a config over another one, as Snakemake does with ``--configfile``."""
     result = copy.deepcopy(dict(base))
     for key, value in overlay.items():
         both = isinstance(value, dict) and isinstance(result.get(key), dict)

@@ -1,7 +1,7 @@
-"""A request to stop, made by a signal and heard between two steps of the work.
+"""Stop requests: signals are recorded and handled between two steps of the work.
 
 SLURM sends SIGTERM on `scancel`, on preemption and at a job's time limit, and SIGUSR1 some time
-before, if it is asked to (``--signal=USR1@120``). Ctrl-C is SIGINT.
+before the limit if configured (``--signal=USR1@120``). Ctrl-C is SIGINT.
 """
 
 import os
@@ -13,11 +13,11 @@ _asked_by: str | None = None
 
 
 class Interrupted(Exception):  # noqa: N818
-    """The work stopped where it can go on, as it was asked to."""
+    """The work stopped on request, at a point from which it can resume."""
 
 
 def install() -> None:
-    """Take the signals as requests from now on; a second Ctrl-C stops at once."""
+    """Treat the signals as stop requests from now on; a second Ctrl-C stops immediately."""
     for number in SIGNALS:
         signal.signal(number, _note)
 
@@ -30,18 +30,23 @@ def _note(number: int, frame: object) -> None:
 
 
 def stop_requested() -> bool:
-    """Tell whether a stop was asked for."""
+    """Return whether a stop was requested."""
     return _asked_by is not None
 
 
 def stop_if_asked(where: str, then: str = "from there") -> None:
-    """Raise `Interrupted` if a stop was asked for; say what was reached, and what comes then."""
+    """Raise `Interrupted` if a stop was requested.
+
+    Args:
+        where: What had been reached.
+        then: Where the next run resumes.
+    """
     if stop_requested():
-        raise Interrupted(f"{_asked_by}: stopped {where}; the next start goes on {then}")
+        raise Interrupted(f"{_asked_by}: stopped {where}; the next run resumes {then}")
 
 
 def reset() -> None:
-    """Start anew, as a new process does, and leave the signals to the system."""
+    """Forget any request and restore the default signal handlers, as in a new process."""
     global _asked_by
     _asked_by = None
     for number in SIGNALS:
@@ -50,5 +55,5 @@ def reset() -> None:
 
 
 def request_stop() -> None:
-    """Ask this process to stop, as SLURM does."""
+    """Send this process SIGTERM, as SLURM does."""
     os.kill(os.getpid(), signal.SIGTERM)

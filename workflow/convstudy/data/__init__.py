@@ -1,4 +1,4 @@
-"""Images: where they come from, which are used, and their digest.
+"""Images: their sources, the subset that is used, and its digest.
 
-Imports `core`. What is learnt from them is not its business.
+Imports `core`.
 """

@@ -1,4 +1,4 @@
-"""The images that a run uses, as arrays with a digest."""
+"""The images used by a run, as arrays with a digest."""
 
 import hashlib
 import logging
@@ -15,21 +15,21 @@ from convstudy.data.sources import CLASS_NAMES, SHAPE, SPLITS, Source, find, fir
 
 logger = logging.getLogger(__name__)
 
-# As images are used: those for validation are held out from those for training.
+# The splits of a run; validation images are held out from the official training images.
 USED_SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images and labels, memory-mapped where they come from files.
+    """Images and labels, memory-mapped when loaded from files.
 
     Attributes:
         train_images, validation_images, test_images: (images, 32, 32, 3) of uint8. Validation
             images are held out from the official training images; there may be none.
         train_labels, validation_labels, test_labels: (images,) of uint8.
-        digest: SHA-256 over the bytes of the arrays, one after another: training images, training
-            labels, test images, test labels, validation images, validation labels. A byte a channel
-            or label, and the last axis runs fastest: image, Y, X, channel (red, green, blue).
+        digest: SHA-256 of the concatenated bytes of the arrays: training images, training labels,
+            test images, test labels, validation images, validation labels. One byte per channel or
+            label, in C order: image, Y, X, channel (red, green, blue).
     """
 
     train_images: np.ndarray
@@ -44,12 +44,12 @@ class Dataset:
         """Hash the arrays again, which reads all of them.
 
         Raises:
-            UserError: If they are not those that the digest was made of.
+            UserError: If they do not match the digest.
         """
-        found = digest(vars(self))
-        if found != self.digest:
+        actual = digest(vars(self))
+        if actual != self.digest:
             raise _not_as_prepared(
-                f"the arrays' SHA-256 is {found[:12]}..., but the summary says"
+                f"the arrays' SHA-256 is {actual[:12]}..., but the summary says"
                 f" {self.digest[:12]}...: they were changed after they were written"
             )
 
@@ -61,10 +61,10 @@ def _not_as_prepared(what: str) -> UserError:
 
 
 def load_arrays(folder: Path) -> Dataset:
-    """Open what `prepare` wrote, without reading the images into memory.
+    """Open the arrays written by `prepare`, without reading the images into memory.
 
     Raises:
-        UserError: If a file is missing, damaged, or does not fit the others.
+        UserError: If a file is missing, damaged or inconsistent with the others.
     """
     arrays = {}
     for split in USED_SPLITS:
@@ -73,7 +73,7 @@ def load_arrays(folder: Path) -> Dataset:
             try:
                 arrays[f"{split}_{what}"] = np.load(path, mmap_mode="r", allow_pickle=False)
             except Exception as error:
-                # NumPy reads a damaged head as Python, which fails in many ways.
+                # NumPy parses the header as Python; a damaged one raises errors of many kinds.
                 raise _not_as_prepared(f"{path} cannot be read ({first_line(error)})") from None
             if arrays[f"{split}_{what}"].dtype != np.uint8:
                 raise _not_as_prepared(f"{path} has {arrays[f'{split}_{what}'].dtype}, not uint8")
@@ -94,15 +94,16 @@ def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) ->
     """Read the data set, draw the subset and write arrays, counts and a summary.
 
     Args:
-        directory: Folder of Parquet files, if one is given.
-        folder: Where the arrays go; ``summary.json`` is written last.
+        settings: The config's ``data`` section.
+        directory: Folder of Parquet files, if given.
+        folder: Where to write; ``summary.json`` is written last.
 
     Returns:
         The summary.
 
     Raises:
-        UserError: If no source is to be had, a file is damaged, or a subset is larger than the data
-            set.
+        UserError: If no source is available, a file is damaged, or the subset is larger than the
+            data set.
     """
     source, fallbacks = find(settings, directory)
     used, counts = {}, ["split,label,name,images"]
@@ -125,7 +126,7 @@ def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) ->
         "seed": settings["seed"],
         "digest": digest(used),
     }
-    # Until all is written, no summary says that the arrays are whole.
+    # There is no summary until all arrays are complete.
     (folder / "summary.json").unlink(missing_ok=True)
     for name, array in used.items():
         with replacing(folder / f"{name}.npy") as temporary:
@@ -136,20 +137,20 @@ def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) ->
         "%d training, %d validation and %d test images from %s%s",
         *summary["used"].values(),
         source.origin,
-        ", stored with losses (JPEG)" if summary["lossy"] else "",
+        " (lossy JPEG)" if summary["lossy"] else "",
     )
     return summary
 
 
 def draw(source: Source, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Draw the images that are used, equal shares of the classes.
+    """Draw the images to use, stratified by class.
 
     Returns:
-        Positions for each of `USED_SPLITS`, ascending; those for training and validation are of the
-        official training images, and no image is in both.
+        Ascending indices for each of `USED_SPLITS`; those for training and validation refer to the
+        official training images and do not overlap.
 
     Raises:
-        UserError: If there are fewer images than are asked for.
+        UserError: If there are fewer images than requested.
     """
     wanted = {split: settings[f"{split}_images"] for split in USED_SPLITS}
     for split in SPLITS:
@@ -158,10 +159,10 @@ def draw(source: Source, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
         if wanted[split] is None:
             wanted[split] = most
         if not 0 < wanted[split] <= most:
-            beside = f" beside {held_out} for validation" if held_out else ""
+            besides = f" besides {held_out} for validation" if held_out else ""
             raise UserError(
                 f"data.{split}_images: {settings[f'{split}_images']}, but {source.origin} has"
-                f" {most} {split} images{beside}; write at most {most}, or null for all"
+                f" {most} {split} images{besides}; write at most {most}, or null for all"
             )
     labels = source.labels["train"]
     train = stratified(labels, wanted["train"], [settings["seed"], 0])
@@ -175,7 +176,7 @@ def draw(source: Source, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """Hash images and labels: SHA-256 of their bytes, in the order that `Dataset` gives."""
+    """Hash images and labels: the SHA-256 of their bytes, in the order described in `Dataset`."""
     hashed = hashlib.sha256()
     for split in ("train", "test", "validation"):
         for what in ("images", "labels"):
@@ -185,14 +186,14 @@ def digest(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def stratified(labels: np.ndarray, wanted: int | None, seed: Any) -> np.ndarray:
-    """Draw a subset in which each class has its share, rounded by largest remainder.
+    """Draw a subset that keeps the classes' shares, rounded by largest remainder.
 
     Args:
         labels: (images,) of int.
         wanted: Number of images; None for all.
 
     Returns:
-        Positions, ascending.
+        Indices, ascending.
     """
     if wanted is None or wanted == len(labels):
         return np.arange(len(labels))

@@ -19,21 +19,21 @@ Images = Annotated[int, Field(ge=10)]
 class Data(Section):
     """Which images are used.
 
-    A change makes other curves if the images differ.
+    Different images mean new curves.
     """
 
     source: Literal["auto", "real", "directory", "keras", "synthetic"] = "auto"
     """Where CIFAR-10 comes from.
 
-    `auto` takes the folder if one is given, else Keras's cache or download, else synthetic images;
-    `real` never takes synthetic ones.
+    `auto` uses the folder if one is given, otherwise Keras's cache or download, otherwise synthetic
+    images; `real` never uses synthetic images.
     """
 
     directory: Text | None = None
     """Folder with train-*.parquet and test-*.parquet; null means the environment variable
     CONVSTUDY_CIFAR10.
 
-    The files are as the Hugging Face hub lays out `uoft-cs/cifar10`.
+    The layout is that of `uoft-cs/cifar10` on the Hugging Face hub.
     """
 
     train_images: Images | None = 5000
@@ -43,10 +43,10 @@ class Data(Section):
     """Images held out from the training images, to choose an epoch without the test images."""
 
     test_images: Images | None = 1000
-    """Test images, drawn as the training images are; null means all."""
+    """Test images, drawn in the same way; null means all."""
 
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the draw, and of synthetic images."""
+    """Seed for drawing images, and for synthetic images."""
 
 
 def mistakes(config: Config) -> Iterator[Mistake]:

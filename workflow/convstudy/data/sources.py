@@ -1,4 +1,4 @@
-"""Where CIFAR-10 comes from: a folder, Keras, or made-up images."""
+"""Sources of CIFAR-10: a folder, Keras, or a synthetic replacement."""
 
 import hashlib
 import io
@@ -34,14 +34,14 @@ CLASS_NAMES = (
     "ship",
     "truck",
 )
-# As they come.
+# The official splits.
 SPLITS = ("train", "test")
-# Images in the whole data set (Krizhevsky, 2009), equally many of each class.
+# Images in the full data set (Krizhevsky, 2009), equally many per class.
 OFFICIAL = {"train": 50_000, "test": 10_000}
 SHAPE = (32, 32, 3)
 SIGNATURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg"}
 
-# The archive of keras.datasets.cifar10, its checksum there, and the names in its cache.
+# The archive of keras.datasets.cifar10, with its checksum and its name in Keras's cache.
 ARCHIVE_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 ARCHIVE_SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
 ARCHIVE_NAME = "cifar-10-batches-py-target"
@@ -49,7 +49,7 @@ ARCHIVE_NAME = "cifar-10-batches-py-target"
 
 @dataclass(frozen=True)
 class Source:
-    """A whole data set, as read: arrays by split, where from, and how the images were encoded."""
+    """A full data set: arrays by split, where they come from, and how images were encoded."""
 
     name: str
     origin: str
@@ -59,13 +59,13 @@ class Source:
 
 
 class Unavailable(Exception):  # noqa: N818
-    """A source that is not there, which is no mistake: another one may be."""
+    """Raised if a source is not available; this is not an error, since another one may be."""
 
 
 def find(settings: Mapping[str, Any], directory: str | None) -> tuple[Source, list[str]]:
-    """Read the first source that is to be had; with synthetic images, say why it is no other.
+    """Read the first available source; for synthetic images, also return why others were skipped.
 
-    A folder that is given but damaged is an error; it is never passed over.
+    A folder that is given but damaged is an error; it is never skipped.
     """
     chosen = settings["source"]
     steps = {
@@ -75,33 +75,33 @@ def find(settings: Mapping[str, Any], directory: str | None) -> tuple[Source, li
         "real": ["directory", "keras"],
         "auto": ["directory", "keras", "synthetic"],
     }[chosen]
-    passed_over: list[str] = []
+    skipped: list[str] = []
     for step in steps:
         try:
             if step == "directory":
                 return read_directory(directory), []
             if step == "keras":
-                # The real images, of which no folder was asked for: nothing stands in.
+                # These are the real images, so no fallback was used.
                 return read_keras(), []
-            return make_synthetic(settings), passed_over
+            return make_synthetic(settings), skipped
         except Unavailable as reason:
-            passed_over.append(str(reason))
+            skipped.append(str(reason))
             logger.warning("%s", reason)
     raise UserError(
-        f"data.source: {chosen}, but no images are to be had: {'; '.join(passed_over)}; set"
+        f"data.source: {chosen}, but no image source is available: {'; '.join(skipped)}; set"
         " CONVSTUDY_CIFAR10 or data.directory to a folder of train-*.parquet and test-*.parquet,"
         " or data.source: synthetic to try the workflow without CIFAR-10"
     )
 
 
 def read_directory(directory: str | None) -> Source:
-    """Read Parquet files as the Hugging Face hub lays out ``uoft-cs/cifar10``.
+    """Read Parquet files in the layout of ``uoft-cs/cifar10`` on the Hugging Face hub.
 
     Raises:
         Unavailable: If no folder is given.
-        UserError: If the folder or a file in it is not what it should be.
+        UserError: If the folder or a file in it is missing, incomplete or damaged.
     """
-    # An environment variable that is set to nothing gives an empty name.
+    # An environment variable may be set to an empty string.
     if not directory:
         raise Unavailable("no folder is given (data.directory and CONVSTUDY_CIFAR10 are empty)")
     folder = Path(directory).expanduser()
@@ -119,29 +119,33 @@ def read_directory(directory: str | None) -> Source:
                 " a folder with train-*.parquet and test-*.parquet"
             )
         _require_all_parts(files)
-        read = [_read_parquet(file) for file in files]
-        images[split] = np.concatenate([one[0] for one in read])
-        labels[split] = np.concatenate([one[1] for one in read])
-        encodings |= {one[2] for one in read}
+        parts = [_read_parquet(file) for file in files]
+        images[split] = np.concatenate([part[0] for part in parts])
+        labels[split] = np.concatenate([part[1] for part in parts])
+        encodings |= {part[2] for part in parts}
         _require_official_counts(labels[split], split, str(folder))
-    # One lossy file makes the whole lossy.
+    # One lossy file makes the data set lossy.
     encoding = "jpeg" if "jpeg" in encodings else "png"
     return Source("directory", f"the folder {folder.resolve().name}", encoding, images, labels)
 
 
 def _require_all_parts(files: Sequence[Path]) -> None:
-    """Refuse files named ``train-00000-of-00002.parquet`` of which some are not there."""
+    """Raise an error if files named like ``train-00000-of-00002.parquet`` are incomplete."""
     totals = [re.search(r"-of-(\d+)$", file.stem) for file in files]
     for file, total in zip(files, totals, strict=True):
         if total and int(total[1]) != len(files):
             raise UserError(
                 f"{file}: its name says that it is one of {int(total[1])} files, but"
-                f" {file.parent} has {len(files)} like it; fetch all, and nothing else, anew"
+                f" {file.parent} has {len(files)}; fetch all files again and remove any others"
             )
 
 
 def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
-    """Read images, labels and the encoding of one file, or say what is wrong with it."""
+    """Read images, labels and the encoding of one file.
+
+    Raises:
+        UserError: If the file is damaged or not as expected.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -150,7 +154,7 @@ def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
 
     try:
         if not path.stat().st_size:
-            raise wrong("an empty file")
+            raise wrong("the file is empty")
         # Files that hold checksums are checked against them.
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             names = file.schema_arrow.names
@@ -163,9 +167,9 @@ def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
     except AttributeError:
         raise wrong("the column img has no field bytes with encoded images") from None
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise wrong(f"damaged or no Parquet file ({first_line(error)})") from None
+        raise wrong(f"damaged or not a Parquet file ({first_line(error)})") from None
     if not labels:
-        raise wrong("no rows")
+        raise wrong("the file has no rows")
     images = np.empty((len(labels), *SHAPE), np.uint8)
     encodings = set()
     for row, (image, label) in enumerate(zip(encoded, labels, strict=True)):
@@ -176,12 +180,12 @@ def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
         except ValueError as error:
             raise wrong(f"row {row} has {error}") from None
         encodings.add(encoding)
-    # One lossy image makes the whole lossy.
+    # One lossy image makes the file lossy.
     return images, np.array(labels, np.uint8), "jpeg" if "jpeg" in encodings else "png"
 
 
 def _decode(image: Any) -> tuple[np.ndarray, str]:
-    """Decode one image of 32x32 RGB pixels, or raise ValueError with the reason."""
+    """Decode an image of 32x32 RGB pixels; raise ValueError with the reason if that fails."""
     from PIL import Image
 
     kinds = [
@@ -196,10 +200,10 @@ def _decode(image: Any) -> tuple[np.ndarray, str]:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             opened = Image.open(io.BytesIO(image), formats=["PNG", "JPEG"])
         size, mode = opened.size, opened.mode
-        # The size stands in the head: a huge image is refused before it is decoded.
+        # The size is read from the header, so a huge image is rejected before it is decoded.
         pixels = np.asarray(opened) if (*size, mode) == (*SHAPE[:2], "RGB") else None
     except Exception as error:
-        # Decoders raise errors of many kinds on damaged bytes; all mean the same here.
+        # Decoders raise many kinds of errors on damaged bytes.
         raise ValueError(f"an image that cannot be decoded ({first_line(error)})") from None
     if pixels is None:
         raise ValueError(f"an image of {size[0]}x{size[1]} pixels, {mode}, not 32x32 RGB")
@@ -207,27 +211,27 @@ def _decode(image: Any) -> tuple[np.ndarray, str]:
 
 
 def first_line(error: BaseException) -> str:
-    """Give the first line of an error, or else its type."""
+    """Return the first line of an error's message, or its type if there is none."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _require_official_counts(labels: np.ndarray, split: str, where: str) -> None:
-    """Refuse more images than the official split has, and another mix of classes in all of it."""
+    """Raise an error if there are too many images, or if a full split has unbalanced classes."""
     if len(labels) > OFFICIAL[split]:
         raise UserError(
             f"{where}: {len(labels)} {split} images in {split}-*.parquet, but CIFAR-10 has"
-            f" {OFFICIAL[split]}; remove files that are there twice or in the wrong split"
+            f" {OFFICIAL[split]}; remove duplicate files and files in the wrong split"
         )
     counts = np.bincount(labels, minlength=len(CLASS_NAMES))
     if len(labels) == OFFICIAL[split] and len(set(counts)) > 1:
         raise UserError(
-            f"{where}: the {split} labels are not CIFAR-10's, which has {len(labels) // 10} a"
+            f"{where}: the {split} labels are not CIFAR-10's, which has {len(labels) // 10} per"
             f" class; found {', '.join(map(str, counts))}; fetch the files again"
         )
 
 
 def make_synthetic(settings: Mapping[str, Any]) -> Source:
-    """Draw synthetic images, as many as the settings ask for, or as CIFAR-10 has."""
+    """Generate as many synthetic images as the settings request, or as CIFAR-10 has."""
     from convstudy.data import synthetic
 
     wanted = {split: settings[f"{split}_images"] or OFFICIAL[split] for split in SPLITS}
@@ -249,19 +253,19 @@ def make_synthetic(settings: Mapping[str, Any]) -> Source:
 def read_keras(timeout: float = 10.0) -> Source:
     """Read the archive that ``keras.datasets.cifar10`` uses, from its cache or by download.
 
-    Nothing is unpickled before the archive's checksum is right; the folder that Keras extracts
-    beside it, which anyone may have changed, is not read.
+    The archive's checksum is verified before anything is unpickled; the folder that Keras extracts
+    next to it may have been changed, so it is not read.
 
     Args:
-        timeout: Seconds after which a server that says nothing is given up.
+        timeout: Seconds to wait for a silent server.
 
     Raises:
-        Unavailable: If no whole archive is in the cache and it cannot be downloaded.
+        Unavailable: If the cache has no intact archive and it cannot be downloaded.
     """
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
     cache = home / "datasets"
     damaged = ""
-    # The names that Keras 3 and Keras 2 give it, and its own.
+    # The names in Keras 3 and Keras 2, and the original one.
     for name in (f"{ARCHIVE_NAME}_archive", "cifar-10-batches-py.tar.gz", "cifar-10-python.tar.gz"):
         archive = cache / name
         if archive.is_file():
@@ -269,7 +273,7 @@ def read_keras(timeout: float = 10.0) -> Source:
                 return _read_archive(_checked(archive), "Keras's cache")
             except Unavailable as reason:
                 damaged += f"{reason}; "
-                logger.warning("%s: downloading it anew", reason)
+                logger.warning("%s: downloading it again", reason)
     try:
         return _read_archive(_checked(_download(cache, timeout)), "Keras's download")
     except Unavailable as reason:
@@ -277,7 +281,7 @@ def read_keras(timeout: float = 10.0) -> Source:
 
 
 def _checked(archive: Path) -> bytes:
-    """Read an archive into memory, so that what is unpickled is what was checked."""
+    """Read an archive into memory and verify its checksum, so that no unchecked byte is used."""
     try:
         content = archive.read_bytes()
     except OSError as error:
@@ -288,7 +292,7 @@ def _checked(archive: Path) -> bytes:
 
 
 def _download(cache: Path, timeout: float) -> Path:
-    """Download the archive through Keras into its cache, giving up when nothing arrives."""
+    """Download the archive through Keras into its cache, with a timeout."""
     _require_answer(ARCHIVE_URL, timeout)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(timeout)
@@ -296,7 +300,7 @@ def _download(cache: Path, timeout: float) -> Path:
         import keras
 
         cache.mkdir(parents=True, exist_ok=True)
-        # In a folder of its own, so that no half of an archive stands in the cache.
+        # In a temporary folder, so that the cache never holds half an archive.
         with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as folder:
             path = keras.utils.get_file(
                 fname="archive",
@@ -307,14 +311,14 @@ def _download(cache: Path, timeout: float) -> Path:
             )
             return Path(path).replace(cache / f"{ARCHIVE_NAME}_archive")
     except Exception as error:
-        # Whatever goes wrong, the images are not to be had from here.
+        # Whatever goes wrong, this source is unavailable.
         raise Unavailable(f"Keras cannot download CIFAR-10 ({first_line(error)})") from None
     finally:
         socket.setdefaulttimeout(before)
 
 
 def _require_answer(url: str, timeout: float) -> None:
-    """Raise `Unavailable` unless a server answers in time, its name looked up included."""
+    """Raise `Unavailable` unless a server answers in time, including the name lookup."""
     import urllib.request
 
     answers: list[str] = []
@@ -327,17 +331,17 @@ def _require_answer(url: str, timeout: float) -> None:
         except Exception as error:
             answers.append(first_line(error).strip("<>"))
 
-    # Looking up a name has no time limit of its own; a thread that hangs there is left behind.
+    # Name lookup has no timeout of its own; a thread that hangs in it is abandoned.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(timeout)
     problem = answers[0] if answers else f"no answer in {timeout:g} s"
     if problem:
-        raise Unavailable(f"Keras's cache lacks CIFAR-10, and {url} does not give it ({problem})")
+        raise Unavailable(f"Keras's cache lacks CIFAR-10, and {url} is not available ({problem})")
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Unpickles arrays, bytes, lists and dicts, and nothing that could run code."""
+    """Unpickles arrays, bytes, lists and dicts, but nothing that could run code."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module.split(".")[0], name) in {
@@ -351,10 +355,10 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 def _read_archive(content: bytes, origin: str) -> Source:
-    """Read the batches of a checked archive without extracting it."""
+    """Read the batches of a verified archive without extracting it."""
     batches: dict[str, list[dict[bytes, Any]]] = {split: [] for split in SPLITS}
     with tarfile.open(fileobj=io.BytesIO(content)) as packed:
-        for member in sorted(packed.getmembers(), key=lambda one: one.name):
+        for member in sorted(packed.getmembers(), key=lambda member: member.name):
             split = {"data_batch": "train", "test_batch": "test"}.get(
                 Path(member.name).name.rstrip("_12345")
             )
@@ -362,13 +366,13 @@ def _read_archive(content: bytes, origin: str) -> Source:
             if split and file:
                 batches[split].append(_PlainUnpickler(file, encoding="bytes").load())
     images = {
-        split: np.concatenate([one[b"data"] for one in read])
+        split: np.concatenate([batch[b"data"] for batch in read])
         .reshape(-1, 3, *SHAPE[:2])
         .transpose(0, 2, 3, 1)
         for split, read in batches.items()
     }
     labels = {
-        split: np.concatenate([one[b"labels"] for one in read]).astype(np.uint8)
+        split: np.concatenate([batch[b"labels"] for batch in read]).astype(np.uint8)
         for split, read in batches.items()
     }
     return Source("keras", origin, "raw", images, labels)

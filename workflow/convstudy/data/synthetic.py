@@ -1,10 +1,11 @@
-"""Images of ten classes that need no download: a stand-in where CIFAR-10 cannot be had.
+"""Synthetic images of ten classes, used when CIFAR-10 is not available.
 
-A class is a pair: one of five textures (stripes across or down, a checkerboard upright or on its
-corner, rings) and one of two relations between colour channels (the texture's phase is about the
-same in red and blue, or about opposite). Telling the relation takes a layer that compares channels
-in space, so that the kinds of layers differ. Random wavelength, phase, tilt, colours, a plain disc
-and strong noise hide the class. Mirroring an image, or shifting it, does not change its class.
+A class is a pair: one of five textures (horizontal or vertical stripes, an upright or diagonal
+checkerboard, rings) and one of two relations between colour channels (the texture has about the
+same phase in red and blue, or about the opposite one). Recognising the relation takes a layer that
+compares channels spatially, so the kinds of layers perform differently. Random wavelength, phase,
+tilt and colours, a plain disc and strong noise hide the class, which does not change when an image
+is mirrored or shifted.
 """
 
 from collections.abc import Sequence
@@ -14,17 +15,18 @@ import numpy as np
 CLASSES = 10
 SIDE = 32
 BATCH = 2000
-# Spread of the noise, of 255; chosen so that a few epochs neither fail nor finish.
+# Standard deviation of the noise (white is 255), chosen so that a few epochs learn something but
+# not everything.
 NOISE = 64
 
 
 def make(count: int, seed: int | Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Draw images, equally many of each class up to one, in random order.
+    """Draw images in random order, with class sizes that differ by at most one.
 
     Returns:
         images: (count, 32, 32, 3) of uint8.
-        labels: (count,) of uint8. Twice the number of the texture, plus one where red and blue are
-            opposite.
+        labels: (count,) of uint8. Twice the number of the texture, plus one if red and blue have
+            opposite phases.
     """
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(count) % CLASSES).astype(np.uint8)

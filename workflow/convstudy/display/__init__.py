@@ -1,4 +1,4 @@
-"""How numbers, tables and figures look: forms, columns, colours, axes.
+"""How numbers, tables and figures look: number formats, columns, colours, axes.
 
-Imports `core`, `layers` and `results`. What is shown is the business of `analyses` and `report`.
+Imports `core`, `layers` and `results`. `analyses` and `report` decide what is shown.
 """

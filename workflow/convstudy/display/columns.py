@@ -1,4 +1,4 @@
-"""Tables as the report shows them: which columns, under which heads and in which form."""
+"""Tables in the report: which columns are shown, with which headings and formats."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,15 +15,19 @@ from convstudy.results.run import Results
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a shown table.
+    """A column of a table in the report.
 
     Attributes:
         label: Its heading.
-        form: See `write`; a column with one is aligned to the right. Without, the value as it is.
-        html: Value to HTML, aligned to the left.
-        wraps: Whether its text may take several lines.
-        ends: The columns of an interval's ends, which it shows in place of one of its own.
-        phone: Whether a phone shows it, too.
+        form: A number format, see `write`; such a column is right-aligned. Otherwise text.
+        html: Converts the value to HTML, left-aligned.
+        wraps: Whether its text may wrap.
+        ends: The columns with the ends of an interval, shown in this column.
+        phone: Whether phones also show it.
+
+    Example:
+        >>> Column("Test accuracy", form=".1%").label
+        'Test accuracy'
     """
 
     label: str
@@ -35,13 +39,13 @@ class Column:
 
 
 def interval_of(name: str, form: str, label: str = f"95{THIN}% interval") -> Column:
-    """Make a column of the interval of another one, whose ends are NAME_low and NAME_high."""
+    """Make a column for the interval from NAME_low to NAME_high."""
     low, high = (f"{name}_{end}".strip("_") for end in ("low", "high"))
     return Column(label, form, ends=(low, high))
 
 
 def module(value: str) -> str:
-    """Write a module's layers as colours and letters, and a single kind by its name."""
+    """Show a module's layers as colours and letters, and a single kind by name."""
     if value in KINDS:
         return _glyph(value) + escape(KINDS[value].label)
     return f'{_glyph(value)}<abbr title="{escape(value)}">{style.letters(value)}</abbr>'
@@ -57,12 +61,12 @@ def _glyph(module: str) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """A shown table.
+    """A table in the report.
 
     Attributes:
-        caption: Stands above it.
-        columns: By their names in the file; an interval's is of our own.
-        prepare: What is done with the file's rows before they are shown.
+        caption: Shown above it.
+        columns: By name in the file (an interval's name is free).
+        prepare: Transforms the file's rows before they are shown.
     """
 
     caption: str
@@ -75,11 +79,11 @@ NUMBERS = (
     "cases completed epochs epochs_trained parameters passed pruned rank replicates this_run"
     " trainings trials"
 )
-# As a column is shown, unless its table says otherwise.
+# How columns are shown unless their table says otherwise.
 COLUMNS = {
     **{name: Column(name.capitalize()) for name in TEXT.split()},
     **{name: Column(name.replace("_", " ").capitalize(), WHOLE) for name in NUMBERS.split()},
-    "alike": Column("Not told apart", PERCENT),
+    "alike": Column("Tied with best", PERCENT),
     "article": Column("Article", PERCENT),
     "article_completed": Column("Article: completed"),
     "article_test_accuracy": Column("Article: test accuracy", PERCENT),
@@ -118,7 +122,7 @@ COLUMNS = {
 
 
 def table(caption: str, names: str, **others: Column) -> Table:
-    """Describe a table by the names of its columns; those with a * are not shown on a phone."""
+    """Describe a table by its column names; those with a * are hidden on phones."""
     columns = {}
     for entry in names.split():
         name = entry.rstrip("*")

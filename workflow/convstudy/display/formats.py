@@ -1,4 +1,4 @@
-"""Numbers as figures, tables and sentences show them."""
+"""Number formats for figures, tables and sentences."""
 
 import math
 from typing import Any
@@ -7,18 +7,18 @@ import pandas as pd
 
 from convstudy.display import style
 
-# Thin space before units, as in the figures; a true minus sign.
+# A thin space before units, as in the figures, and a true minus sign.
 THIN, MINUS, DASH = "\u202f", style.MINUS, "\u2013"
-# Forms of numbers: a format of Python's, with `%` for per cent, `pp` for points (hundredths), `d`
-# for whole numbers and `×` for factors; or a template.
+# A form is a template or a Python format, with `%` for per cent, `pp` for points (hundredths), `d`
+# for whole numbers and `×` for factors.
 PERCENT, POINTS, DISTANCE = ".2%", "+.2pp", ".2pp"
-# As many digits as an interval of a point or two bears.
+# No more digits than an interval of a point or two justifies.
 ACCURACY, CHANGE_POINTS, WHOLE_PERCENT = ".1%", "+.1pp", ".0%"
 WHOLE, CHANGE, THREE = ",d", "+,.0f", "#,.3g"
 
 
 def write(value: Any, form: str) -> str:
-    """Write a number in a form; text as it is."""
+    """Format a number; text is returned unchanged."""
     if isinstance(value, str):
         return value
     if value == math.inf:
@@ -36,7 +36,7 @@ def write(value: Any, form: str) -> str:
     elif form == THREE:
         text = f"{value:,.0f}" if value >= 1000 else f"{value:#.3g}".rstrip(".")
     elif form == ".0e":
-        # An error: zero, or one digit and its power of ten.
+        # An error: zero, or one digit and a power of ten.
         return "0" if value == 0 else f"{value:.0e}"
     else:
         text = format(value, form)
@@ -44,7 +44,7 @@ def write(value: Any, form: str) -> str:
 
 
 def span(low: float, high: float, form: str) -> str:
-    """Write two numbers as a range; a dash where there is none."""
+    """Format two numbers as a range, or a dash if there is none."""
     if pd.isna(low):
         return DASH
     between = " to " if form.startswith("+") else DASH

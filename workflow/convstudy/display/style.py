@@ -1,7 +1,7 @@
 """The style of all figures.
 
-A layer kind has the same colour in every figure. The colours are told apart with any kind of
-colour vision, and no figure says something by colour alone.
+A layer kind has the same colour in every figure. The colours can be distinguished with any kind of
+colour vision, and no figure relies on colour alone.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 P = ParamSpec("P")
-# Okabe and Ito's colours, those with the most contrast to white first.
+# Okabe and Ito's colours, starting with the highest contrast to white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, MUTED, FAINT, WARNING = "#1f2933", "#5f6b7a", "#c5ccd6", "#9f1d1d"
 MINUS = "\N{MINUS SIGN}"
-# Inches that a phone shows.
+# Width of a phone's screen in inches.
 NARROW = 3.7
 MIXED = "one of each"
 _narrow: ContextVar[bool] = ContextVar("narrow", default=False)
@@ -33,7 +33,7 @@ _narrow: ContextVar[bool] = ContextVar("narrow", default=False)
 
 @contextlib.contextmanager
 def narrow_screen() -> Iterator[None]:
-    """Let figures be drawn for a phone: as narrow, with panels below each other."""
+    """Draw figures for a phone: narrow, with panels stacked."""
     token = _narrow.set(True)
     try:
         yield
@@ -42,12 +42,12 @@ def narrow_screen() -> Iterator[None]:
 
 
 def colours() -> dict[str, str]:
-    """Give each layer kind its colour."""
+    """Return the colour of each layer kind."""
     return {kind: PALETTE[number % len(PALETTE)] for number, kind in enumerate(KINDS)}
 
 
 def kind_looks() -> dict[str, dict[str, Any]]:
-    """Give each layer kind its colour and, for who does not see it, its marker."""
+    """Return the colour and, for readers who cannot see it, the marker of each layer kind."""
     markers = "o^sDvP"
     return {
         kind: {"color": colour, "marker": markers[number % len(markers)], "ms": 5}
@@ -56,23 +56,23 @@ def kind_looks() -> dict[str, dict[str, Any]]:
 
 
 def module_looks() -> dict[str, dict[str, Any]]:
-    """Give modules the look of the kind that most of their layers are of; see `leading_kind`."""
+    """Return the look of modules by the kind of most of their layers; see `leading_kind`."""
     looks = {**kind_looks(), MIXED: {"color": "#7b8794", "marker": "X", "ms": 5}}
     return {kind: {**look, "ms": 7} for kind, look in looks.items()}
 
 
 def module_labels() -> dict[str, str]:
-    """Give the legend's words for `module_looks`."""
+    """Return the legend labels for `module_looks`."""
     return {kind: f"mostly {KINDS[kind].label}" for kind in KINDS} | {MIXED: MIXED}
 
 
 def is_narrow() -> bool:
-    """Tell whether what is drawn is for a phone."""
+    """Check whether figures are being drawn for a phone."""
     return _narrow.get()
 
 
 def _style() -> dict[str, Any]:
-    """Give Matplotlib's settings: seaborn's, with our style sheet laid over them."""
+    """Return Matplotlib settings: seaborn's, overridden by our style sheet."""
     import seaborn as sns
     from matplotlib import rc_params_from_file
 
@@ -85,7 +85,7 @@ def _style() -> dict[str, Any]:
 
 
 def styled(draw: "Callable[P, Figure]") -> "Callable[P, Figure]":
-    """Let a function draw in the house style, and leave Matplotlib's settings as they were."""
+    """Decorate a function to draw in the house style without changing Matplotlib's settings."""
 
     @wraps(draw)
     def styled(*arguments: "P.args", **named: "P.kwargs") -> "Figure":
@@ -100,9 +100,9 @@ def styled(draw: "Callable[P, Figure]") -> "Callable[P, Figure]":
 def new_figure(
     results: Results | None, *shape: int, size: tuple[float, float], **arguments: Any
 ) -> Any:
-    """Make a figure and its axes, with a visible note if the results are of synthetic images.
+    """Make a figure and its axes, with a visible note if the images are synthetic.
 
-    Without results, there is no note: what is shown does not depend on the images.
+    Pass no results if the figure does not depend on the images; then there is no note.
     """
     from matplotlib.figure import Figure
 
@@ -115,7 +115,7 @@ def new_figure(
         height = size[1] if columns == 1 else (0.3 + 0.55 * columns) * size[1]
         figure = Figure(figsize=(NARROW, height), layout="constrained")
         axes = figure.subplots(columns, rows, **arguments)
-        # As the caller sees them, they stand beside each other.
+        # To the caller, they are still side by side.
         axes = getattr(axes, "T", axes)
     else:
         figure = Figure(figsize=size, layout="constrained")
@@ -145,7 +145,7 @@ def whole_axis(axis: Any) -> None:
 
 
 def legend_below(figure: "Figure", handles: Sequence[Any], columns: int) -> None:
-    """Put a legend below all axes; on a phone one entry a line, and long words in several."""
+    """Put a legend below all axes; on a phone one entry per line, wrapped if long."""
     if is_narrow():
         columns = 1
         for handle in handles:
@@ -157,7 +157,7 @@ def legend_below(figure: "Figure", handles: Sequence[Any], columns: int) -> None
 
 
 def legend_line(label: str, **style: Any) -> Any:
-    """Make a legend's entry."""
+    """Make a legend entry."""
     from matplotlib.lines import Line2D
 
     return Line2D([], [], label=label, **style)
@@ -178,7 +178,7 @@ def short_number(value: float, _position: int | None = None) -> str:
 def plain_ticks(axis: Any) -> None:
     """Label a logarithmic axis at 1, 2 and 5, or evenly if it is short, as plain numbers.
 
-    Call it when all is drawn.
+    Call it after everything is drawn.
     """
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
@@ -190,17 +190,17 @@ def plain_ticks(axis: Any) -> None:
 
 
 def save(figure: "Figure", stem: str | Path, suffixes: Sequence[str] = ("svg", "png")) -> None:
-    """Write a figure as PNG, at two pixels a point, and as SVG, each whole or not at all.
+    """Write a figure as SVG and as PNG (200 dpi), each atomically.
 
     Args:
         stem: Path without suffix.
-        suffixes: In which forms.
+        suffixes: File formats.
     """
     import matplotlib as mpl
 
-    # No dates and versions inside, so that equal figures are equal files.
+    # Leave out dates and versions, so that equal figures give equal files.
     metadata: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "png": {"Software": None}}
-    # Ticks are made on drawing only, and so need the style here.
+    # Ticks are made only when the figure is drawn, so they need the style here.
     with mpl.rc_context(_style()):
         for suffix in suffixes:
             with replacing(f"{stem}.{suffix}") as temporary:
@@ -209,13 +209,13 @@ def save(figure: "Figure", stem: str | Path, suffixes: Sequence[str] = ("svg", "
 
 
 def leading_kind(kinds: Sequence[str]) -> str:
-    """Give the kind that most layers of a module are of, or `MIXED`."""
+    """Return the kind of most of a module's layers, or `MIXED`."""
     most = max(kinds, key=kinds.count)
     return most if list(kinds).count(most) > 1 else MIXED
 
 
 class Drawing(NamedTuple):
-    """A figure, whose caption is the file ``captions/NAME.rst`` beside it."""
+    """A figure; its caption is in ``captions/NAME.rst`` beside the code."""
 
     draw: "Callable[[Results], Figure]"
     numbers: Callable[[Results], list[str]]

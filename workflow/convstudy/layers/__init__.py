@@ -1,4 +1,4 @@
-"""Layer kinds and the networks made of them: closed forms, worked examples, NumPy twins.
+"""Layer kinds and the networks built from them: counts, worked examples, NumPy implementations.
 
-Imports `core` and `article`. Trains nothing.
+Imports `core` and `article`. Does no training.
 """

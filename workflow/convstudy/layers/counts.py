@@ -9,24 +9,24 @@ from convstudy.article import facts
 from convstudy.core.errors import UserError
 from convstudy.layers import models
 
-# Layers that a count of a network's layers means.
+# Layer types counted as layers of a network.
 WEIGHTED = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Dense")
 
 logger = logging.getLogger(__name__)
 
 
 def all_models() -> dict[str, tuple[str, ...]]:
-    """Give the layer kinds of a stage for the three single-kind models and the 27 modules."""
+    """Return each stage's layer kinds for the three single-kind models and the 27 modules."""
     return {**models.single_kind_models(), **models.modules()}
 
 
 def count_models(trained_width: float) -> pd.DataFrame:
-    """Count every model at width 1 and at the width that is trained.
+    """Count every model at width 1 and at the trained width.
 
     Returns:
         ``model``, ``layer1`` to ``layer3``, ``weighted_layers`` (convolutions and the last layer),
         ``parameters``, ``trainable``, ``macs`` (of one image's forward pass), and ``trained_width``
-        with the last three numbers there.
+        with those three counts at that width.
     """
     rows = []
     for name, kinds in all_models().items():
@@ -73,7 +73,7 @@ def verify(trained_width: float) -> pd.DataFrame:
 
     Returns:
         ``model``, ``width``, ``closed_form``, ``count_params`` (Keras's own), ``sum_of_weights``,
-        ``trainable_closed_form``, ``trainable_weights``, ``article`` (where it prints the count),
+        ``trainable_closed_form``, ``trainable_weights``, ``article`` (the printed count, if any),
         ``passed``.
     """
     printed = facts.parameter_counts()
@@ -93,9 +93,9 @@ def verify(trained_width: float) -> pd.DataFrame:
                 "trainable_weights": sum(prod(weight.shape) for weight in built.trainable_weights),
                 "article": printed.get(name) if width == 1 else None,
             }
-            ours = {row["closed_form"], row["count_params"], row["sum_of_weights"]}
+            counts = {row["closed_form"], row["count_params"], row["sum_of_weights"]}
             row["passed"] = (
-                ours == {row["article"] or row["closed_form"]}
+                counts == {row["article"] or row["closed_form"]}
                 and row["trainable_closed_form"] == row["trainable_weights"]
             )
             rows.append(row)
@@ -103,10 +103,10 @@ def verify(trained_width: float) -> pd.DataFrame:
 
 
 def require_agreement(table: pd.DataFrame) -> None:
-    """Raise if a model's counts differ.
+    """Raise an error if any model's counts disagree.
 
     Raises:
-        UserError: Naming the models.
+        UserError: With the names of those models.
     """
     failed = table.loc[~table["passed"], ["model", "width"]]
     if len(failed):

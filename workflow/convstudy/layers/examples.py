@@ -1,7 +1,7 @@
 """The article's six worked examples as data, and their checks against the printed numbers.
 
-Each is computed by the NumPy reference and by the Keras layer, in float32 and float64. All have no
-bias and ``padding="valid"``.
+Each is computed by the NumPy reference in float64 and by the Keras layer in float32 and float64,
+without bias and with ``padding="valid"``.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,14 +23,14 @@ class Example:
     """A layer, its input and its kernels.
 
     Attributes:
-        name: As in results and file names.
-        title: For people.
+        name: Name in results and file names.
+        title: Name for display.
         layer: Class in ``keras.layers``.
         image: (1, Y, X, channels).
         kernels: In Keras's order and shapes.
-        cell: Output row, column and channel whose sum the picture writes out.
-        terms: Most products that are added up for one output number.
-        note: What of the example is ours and not the article's, if anything.
+        cell: Row, column and channel of the output cell whose sum the diagram writes out.
+        terms: Maximum number of products summed in one output number.
+        note: What is not from the article, if anything.
     """
 
     name: str
@@ -44,30 +44,30 @@ class Example:
 
     @property
     def compute(self) -> Callable[..., np.ndarray]:
-        """The layer's reference."""
+        """The layer's NumPy implementation."""
         return numpy_layers.LAYERS[self.layer]
 
     def output(self) -> np.ndarray:
-        """Compute the example with the reference, (1, Y, X, channels)."""
+        """Compute the example's output with NumPy, (1, Y, X, channels)."""
         return self.compute(self.image, *self.kernels)
 
     def tolerance(self, *dtypes: str) -> np.ndarray:
-        """Bound the rounding error of each output number, computed in each of the types.
+        """Bound the difference of each output number between computations in the given types.
 
-        A sum of n products is off by at most about n x eps x the sum of their sizes (N. J. Higham,
-        Accuracy and Stability of Numerical Algorithms, 2002, section 3.1).
+        A sum of n products has an error of at most about n x eps x the sum of their magnitudes
+        (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.1).
         """
         sizes = self.compute(np.abs(self.image), *(np.abs(kernel) for kernel in self.kernels))
         return self.terms * sum(float(np.finfo(dtype).eps) for dtype in dtypes) * sizes
 
 
 def count_up(*shape: int) -> np.ndarray:
-    """Fill an array with 1, 2, 3, ... as the article does."""
+    """Return an array filled with 1, 2, 3, ..., as in the article."""
     return np.arange(1, np.prod(shape) + 1, dtype=np.float64).reshape(shape)
 
 
 def examples() -> dict[str, Example]:
-    """Give the six examples by name, in the article's order."""
+    """Return the six examples by name, in the article's order."""
     rows, columns = np.mgrid[:5, :5]
     made = (
         Example(
@@ -116,7 +116,7 @@ def examples() -> dict[str, Example]:
             0.1 * count_up(1, 3, 3, 1),
             (count_up(3, 3, 1, 1), np.array([2.0, 3.0]).reshape(1, 1, 1, 2)),
             (0, 0, 0),
-            # Nine products, and one with the pointwise kernel.
+            # Nine products, plus one with the pointwise kernel.
             10,
         ),
         Example(
@@ -137,8 +137,8 @@ def check_examples() -> pd.DataFrame:
     """Compare every printed number with the reference and with Keras, and the partial sums.
 
     Returns:
-        ``example``, ``id`` (``print`` and ``reference`` say with what is compared, the others which
-        sum or product is), ``check`` (in words), ``expected``, ``actual``, ``abs_error``,
+        ``example``, ``id`` (what outputs are compared with, ``print`` or ``reference``; or which
+        sum or product is checked), ``check`` (in words), ``expected``, ``actual``, ``abs_error``,
         ``tolerance``, ``passed``.
     """
     rows = [row for example in examples().values() for row in _check_outputs(example)]
@@ -149,7 +149,7 @@ def check_examples() -> pd.DataFrame:
 
 
 def printed_output(name: str) -> np.ndarray | None:
-    """Give an example's output as the article prints it, (1, Y, X, channels), if it does."""
+    """Return an example's output as the article prints it, (1, Y, X, channels), or None."""
     stated = facts.load()["worked_examples"].get(name, {})
     if "outputs" not in stated:
         return None
@@ -157,13 +157,13 @@ def printed_output(name: str) -> np.ndarray | None:
 
 
 def _check_outputs(example: Example) -> Iterator[Row]:
-    """Compare reference and Keras with what is printed, and Keras with the reference."""
-    ours = example.output()
+    """Compare the reference and Keras with the printed numbers, and Keras with the reference."""
+    reference = example.output()
     printed = printed_output(example.name)
-    computed = {"reference": (ours, "float64")}
+    computed = {"reference": (reference, "float64")}
     for dtype in ("float32", "float64"):
-        given = example.image, *example.kernels
-        computed[f"Keras {dtype}"] = (keras_layer(example.layer, *given, dtype=dtype), dtype)
+        arrays = example.image, *example.kernels
+        computed[f"Keras {dtype}"] = (keras_layer(example.layer, *arrays, dtype=dtype), dtype)
     for who, (actual, dtype) in computed.items():
         if printed is not None:
             # The article computed in float32.
@@ -171,7 +171,7 @@ def _check_outputs(example: Example) -> Iterator[Row]:
             yield from _compare(example, who, "print", printed, actual, bounds)
         if who != "reference":
             bounds = example.tolerance("float64", dtype)
-            yield from _compare(example, who, "reference", ours, actual, bounds)
+            yield from _compare(example, who, "reference", reference, actual, bounds)
 
 
 def _compare(
@@ -185,16 +185,16 @@ def _compare(
     for _, row, column, channel in np.ndindex(expected.shape):
         cell = (0, row, column, channel)
         place = f"row {row + 1}, column {column + 1}, channel {channel + 1}"
-        given, found, bound = (float(one[cell]) for one in (expected, actual, bounds))
-        yield example.name, against, f"{who} against {against}: {place}", given, found, bound
+        stated, computed, bound = (float(array[cell]) for array in (expected, actual, bounds))
+        yield example.name, against, f"{who} against {against}: {place}", stated, computed, bound
 
 
 def products(example: Example) -> list[tuple[float, float]]:
-    """Give the factors of every product that goes into the example's highlighted cell.
+    """Return the factors of every product in the example's highlighted cell.
 
     Returns:
-        (input, weight). Channel by channel, and within a channel row by row. A separable layer's
-        are those of its depthwise half.
+        (input, weight), channel by channel and row by row within a channel. For a separable layer,
+        only the products of its depthwise half.
     """
     image, kernel = example.image[0], example.kernels[0]
     row, column, channel = example.cell
@@ -216,7 +216,7 @@ def products(example: Example) -> list[tuple[float, float]]:
 
 
 def _check_partial_sums() -> list[Row]:
-    """Check the sums and products that the article's text writes out."""
+    """Check the sums and products written out in the article's text."""
     stated = facts.load()["worked_examples"]
     factors = {name: products(example) for name, example in examples().items()}
     single, multi = factors["conv2d_single"], factors["conv2d_multi"]
@@ -227,7 +227,7 @@ def _check_partial_sums() -> list[Row]:
     assert printed is not None
     nine = "sum of nine products"
     beside = ("transpose", "beside_corner")
-    # The example, what is checked, the number that is stated, the factors of its products.
+    # Example, id, check, the stated number and the factors of its products.
     sums: list[tuple[str, str, str, float, list[tuple[float, float]]]] = [
         ("conv2d_single", "sum", nine, stated["conv2d_single"]["cell"], single),
         ("conv2d_multi", "sum", "sum over channel 1", channels[0], multi[:9]),

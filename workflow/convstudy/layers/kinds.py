@@ -1,4 +1,4 @@
-"""Layer kinds: what a model can be made of, and what each costs in closed form.
+"""Layer kinds: the building blocks of models, and their costs in closed form.
 
 To add a kind, add one entry to `KINDS`; models, counts, studies and plots follow.
 """
@@ -18,6 +18,10 @@ class Layer:
         name: Name within the model, such as ``stage1_layer2``.
         type: Class in ``keras.layers``.
         arguments: Keyword arguments of that class.
+
+    Example:
+        >>> Layer("stage1_pool", "AveragePooling2D", {"pool_size": 2}).type
+        'AveragePooling2D'
     """
 
     name: str
@@ -34,6 +38,11 @@ class LayerKind:
         label: Name in tables and plots.
         type: Class in ``keras.layers``.
         arguments: Its keyword arguments; a grouped, dilated or 5x5 kind differs only here.
+
+    Example:
+        >>> dilated = LayerKind("dilated", "Dilated", "Conv2D", {"dilation_rate": 2})
+        >>> dilated.layer("stage1_layer1", channels=64).arguments["filters"]
+        64
     """
 
     name: str
@@ -42,9 +51,9 @@ class LayerKind:
     arguments: dict[str, Any] = field(default_factory=lambda: {"kernel_size": 3})
 
     def layer(self, name: str, channels: int) -> Layer:
-        """Give the layer of this kind that ends in `channels` channels."""
+        """Return a layer of this kind with `channels` output channels."""
         arguments = {**self.arguments, "padding": "same"}
-        # A depthwise layer cannot change the number of channels, so it is not told one.
+        # A depthwise layer cannot change the number of channels, so it takes no such argument.
         if self.type != "DepthwiseConv2D":
             arguments["filters"] = channels
         return Layer(name, self.type, arguments)
@@ -62,12 +71,12 @@ KINDS: dict[str, LayerKind] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What a layer costs.
+    """The cost of a layer.
 
     Attributes:
         output_shape: (Y, X, channels), or (channels,) after global pooling.
         parameters: Number of weights, biases and statistics.
-        trainable: Those that an optimizer changes.
+        trainable: How many of them are trained.
         macs: Multiply-accumulate operations of one image's forward pass in convolutions and the
             dense layer; biases, normalisation, activation and pooling are left out.
     """
@@ -87,8 +96,8 @@ def cost(layer: Layer, input_shape: Shape) -> Cost:
 
     Returns:
         Conv2D has k²·N·M/groups weights, DepthwiseConv2D k²·N·depth_multiplier, SeparableConv2D the
-        latter and a pointwise N·depth_multiplier·M; each output channel has a bias.
-        BatchNormalization has four numbers a channel, two of them trained.
+        latter plus N·depth_multiplier·M for its pointwise half; each output channel has a bias.
+        BatchNormalization has four numbers per channel, two of them trainable.
 
     Raises:
         ValueError: If the layer's type has no formula here.

@@ -1,8 +1,8 @@
-"""Models: layer kinds in, a network out, as plain data, as counts, or as a Keras model.
+"""Build networks from layer kinds, as plain data, as counts, or as a Keras model.
 
-The network is the article's: three stages, each a 1x1 Conv2D that sets the number of channels and
-then layers of the given kinds, every convolution followed by BatchNormalization and ReLU; average
-pooling between the stages, global average pooling and a softmax layer at the end.
+The network is the article's. Each of three stages has a 1x1 Conv2D that sets the number of
+channels, then layers of the given kinds; every convolution is followed by BatchNormalization and
+ReLU. Average pooling separates the stages; global average pooling and a softmax layer come last.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ CLASSES = 10
 STAGE_CHANNELS = (64, 128, 256)
 SINGLE_KIND_LAYERS = 2
 MODULE_LAYERS = 3
-# Columns of tables, and what a study draws.
+# Names of the layers in tables and in the search space.
 POSITIONS = tuple(f"layer{position}" for position in range(1, MODULE_LAYERS + 1))
 
 
 def single_kind_models() -> dict[str, tuple[str, ...]]:
-    """Give the layer kinds of a stage for each single-kind model, by the model's name."""
+    """Return each stage's layer kinds for every single-kind model, by the model's name."""
     return {kind: (kind,) * SINGLE_KIND_LAYERS for kind in KINDS}
 
 
 def modules() -> dict[str, tuple[str, ...]]:
-    """Give every combination of layer kinds that the studies search, by its name."""
+    """Return every combination of layer kinds that the studies search, by name."""
     return {"-".join(kinds): kinds for kinds in product(KINDS, repeat=MODULE_LAYERS)}
 
 
@@ -37,10 +37,10 @@ def architecture(kinds: Sequence[str], width: float = 1.0, momentum: float = 0.9
     Args:
         kinds: Layer kinds of every stage, in order.
         width: Multiplies the stages' 64, 128 and 256 channels.
-        momentum: Of the moving averages in BatchNormalization.
+        momentum: Momentum of the moving averages in BatchNormalization.
 
     Returns:
-        In the order in which an image passes them.
+        The layers in forward order.
     """
     layers = [Layer("rescaling", "Rescaling", {"scale": 1 / 255})]
     for stage, full_channels in enumerate(STAGE_CHANNELS, start=1):
@@ -66,7 +66,7 @@ def architecture(kinds: Sequence[str], width: float = 1.0, momentum: float = 0.9
 
 
 def costs(layers: Sequence[Layer]) -> list[Cost]:
-    """Count every layer of a network in closed form, in its order."""
+    """Count every layer of a network in closed form, in order."""
     counted: list[Cost] = []
     shape: tuple[int, ...] = INPUT_SHAPE
     for layer in layers:
@@ -76,8 +76,8 @@ def costs(layers: Sequence[Layer]) -> list[Cost]:
 
 
 def total(counted: Sequence[Cost]) -> Cost:
-    """Add up the layers of a network; the shape is the last layer's."""
-    _, *numbers = zip(*(astuple(one) for one in counted), strict=True)
+    """Sum the costs of a network's layers; the output shape is that of the last one."""
+    _, *numbers = zip(*(astuple(layer) for layer in counted), strict=True)
     return Cost(counted[-1].output_shape, *(sum(column) for column in numbers))
 
 
@@ -90,7 +90,7 @@ def build(layers: Sequence[Layer]) -> Any:
     """Build the Keras model of a network.
 
     Returns:
-        From images, uint8 of shape (batch, 32, 32, 3), to class probabilities, (batch, 10).
+        A model from images, uint8 of shape (batch, 32, 32, 3), to class probabilities, (batch, 10).
     """
     import keras
 
@@ -98,7 +98,7 @@ def build(layers: Sequence[Layer]) -> Any:
     output = image = keras.Input(INPUT_SHAPE, dtype="uint8")
     for layer in layers:
         arguments = dict(layer.arguments)
-        # In bfloat16, the values of pixels would be fewer, and the loss wrong.
+        # bfloat16 has too few bits for pixel values, and makes the loss inaccurate.
         if layer.type == "Dense" or (layer.type == "Rescaling" and mixed):
             arguments["dtype"] = "float32"
         output = getattr(keras.layers, layer.type)(name=layer.name, **arguments)(output)

@@ -1,7 +1,7 @@
-"""The layers' arithmetic in NumPy, float64, written for reading.
+"""Readable NumPy implementations of the layers, in float64.
 
 Arrays are (batch, Y, X, channels) and kernels have Keras's shapes. Nothing here calls Keras, so
-that agreement with Keras says something.
+agreement with Keras is an independent check.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,9 +10,9 @@ import numpy as np
 
 
 def _pads(size: int, kernel: int, stride: int, dilation: int, padding: str) -> tuple[int, int, int]:
-    """Give the zeros before and after one axis, and the number of output positions.
+    """Return the zeros before and after one axis, and the number of output positions.
 
-    ``same`` makes as many outputs as strides fit and puts the odd zero at the end, as TensorFlow
+    ``same`` makes size / stride outputs, rounded up, and puts an odd zero at the end, as TensorFlow
     does.
     """
     reach = dilation * (kernel - 1) + 1
@@ -26,7 +26,7 @@ def _pads(size: int, kernel: int, stride: int, dilation: int, padding: str) -> t
 def _patches(
     image: np.ndarray, kernel: tuple[int, int], stride: int, dilation: int, padding: str
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Slide a window over images: output row, output column, what the window shows there."""
+    """Slide a window over images; yield the output row, the column and the window's content."""
     _, height, width, _ = image.shape
     top, bottom, rows = _pads(height, kernel[0], stride, dilation, padding)
     left, right, columns = _pads(width, kernel[1], stride, dilation, padding)
@@ -45,12 +45,12 @@ def conv2d(
     dilation: int = 1,
     padding: str = "valid",
 ) -> np.ndarray:
-    """Convolve: every filter sees every input channel, and the products are added up.
+    """Convolve: every filter covers all input channels, and the products are summed.
 
     Args:
         image: (batch, Y, X, N).
         kernel: (kernel Y, kernel X, N, M).
-        stride, dilation: Steps of the window, and between its taps.
+        stride, dilation: Step of the window, and spacing of its taps.
         padding: ``valid`` or ``same``.
 
     Returns:
@@ -71,7 +71,7 @@ def depthwise_conv2d(
     dilation: int = 1,
     padding: str = "valid",
 ) -> np.ndarray:
-    """Convolve each channel with filters of its own: Conv2D without the sum over channels.
+    """Convolve each channel with its own filters: Conv2D without the sum over channels.
 
     Args:
         image: (batch, Y, X, N).
@@ -79,8 +79,8 @@ def depthwise_conv2d(
         stride, dilation, padding: As for `conv2d`.
 
     Returns:
-        (batch, output Y, output X, N x depth multiplier) of float64. The filters of the first
-        channel come first.
+        (batch, output Y, output X, N x depth multiplier) of float64, starting with the outputs of
+        the first channel's filters.
     """
     image, kernel = image.astype(np.float64), kernel.astype(np.float64)
     cells = {}
@@ -99,13 +99,13 @@ def separable_conv2d(
     dilation: int = 1,
     padding: str = "valid",
 ) -> np.ndarray:
-    """Convolve each channel by itself, then mix the channels with a 1x1 Conv2D.
+    """Convolve each channel separately, then mix the channels with a 1x1 Conv2D.
 
     Args:
         image: (batch, Y, X, N).
         depthwise: (kernel Y, kernel X, N, depth multiplier).
         pointwise: (1, 1, N x depth multiplier, M).
-        stride, dilation, padding: As for `conv2d`; they concern the depthwise half.
+        stride, dilation, padding: As for `conv2d`; they apply to the depthwise half.
     """
     return conv2d(depthwise_conv2d(image, depthwise, stride, dilation, padding), pointwise)
 
@@ -113,14 +113,13 @@ def separable_conv2d(
 def conv2d_transpose(
     image: np.ndarray, kernel: np.ndarray, stride: int = 1, padding: str = "valid"
 ) -> np.ndarray:
-    """Let every input cell lay down the kernel, times its value, and add up where they overlap.
+    """Add a copy of the kernel, scaled by the input cell, to the output for every input cell.
 
     Args:
         image: (batch, Y, X, N).
         kernel: (kernel Y, kernel X, M, N). Keras's order: output channels before input channels.
-        stride: Steps between the places where neighbouring cells lay the kernel.
-        padding: ``valid`` keeps all that was laid down, ``same`` keeps Y x stride by X x stride
-            cells.
+        stride: Distance between the copies of neighbouring input cells.
+        padding: ``valid`` keeps the full output, ``same`` crops it to Y x stride by X x stride.
 
     Returns:
         (batch, output Y, output X, M) of float64.
@@ -128,7 +127,7 @@ def conv2d_transpose(
     image, kernel = image.astype(np.float64), kernel.astype(np.float64)
     batch, height, width, _ = image.shape
     tall, wide, filters, _ = kernel.shape
-    # Where the kernel is shorter than the stride, the cells between are zero.
+    # If the kernel is smaller than the stride, the cells between copies stay zero.
     full_height = (height - 1) * stride + max(tall, stride)
     full_width = (width - 1) * stride + max(wide, stride)
     output = np.zeros((batch, full_height, full_width, filters))
@@ -145,7 +144,7 @@ def conv2d_transpose(
 
 
 def _grid(cells: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
-    """Put output cells, each (batch, channels), in their rows and columns."""
+    """Arrange output cells, each (batch, channels), in rows and columns."""
     rows, columns = max(cells)
     return np.stack(
         [
@@ -156,7 +155,7 @@ def _grid(cells: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
     )
 
 
-# By the name of Keras's class.
+# By the name of the Keras class.
 LAYERS: dict[str, Callable[..., np.ndarray]] = {
     "Conv2D": conv2d,
     "DepthwiseConv2D": depthwise_conv2d,

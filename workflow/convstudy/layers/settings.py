@@ -8,13 +8,13 @@ from convstudy.core.section import Number, Section
 
 
 class Model(Section):
-    """The networks' size and normalisation.
+    """Size and normalisation of the networks.
 
-    A change makes other curves.
+    Changing a key here means new curves.
     """
 
     width: Annotated[Number, Field(ge=0.03125, le=8)] = 0.25
-    """Multiplies the 64, 128 and 256 channels of the three stages."""
+    """Factor on the 64, 128 and 256 channels of the three stages."""
 
     batch_normalization_momentum: Annotated[Number, Field(ge=0, lt=1)] = 0.9
     """Momentum of the moving averages in BatchNormalization.

@@ -1,4 +1,4 @@
-"""The identities between layers that the article states, and Keras against the reference."""
+"""Checks of the article's identities between layers, and of Keras against the reference."""
 
 import itertools
 import logging
@@ -14,17 +14,17 @@ from convstudy.layers import numpy_layers
 logger = logging.getLogger(__name__)
 
 SEED = 20181221
-# Identity by id and in words, what is checked, error, tolerance, whether it passed.
+# Identity as id and in words, check, error, tolerance, whether it passed.
 Row = tuple[str, str, str, float, float, bool]
 EPS = {name: float(np.finfo(name).eps) for name in ("float32", "float64")}
 
 
 def check_identities() -> pd.DataFrame:
-    """Check what the article says of how the layers are related, with random numbers in Keras.
+    """Check the article's identities between layers on random numbers in Keras.
 
     Returns:
-        ``id``, ``identity``, ``check`` (in words), ``max_abs_error``, ``tolerance`` (n x eps x the
-        largest sum of the products' sizes, n products a sum), ``passed``.
+        ``id``, ``identity``, ``check`` (in words), ``max_abs_error``, ``tolerance`` (2 x n x eps x
+        the largest sum of the magnitudes of n products), ``passed``.
     """
     rng = np.random.default_rng(SEED)
     rows = [*_identities(rng), *_filter_counts()]
@@ -95,8 +95,8 @@ def _identities(rng: np.random.Generator) -> Iterator[Row]:
         convolved = keras_layer("Conv2D", image, kernel, **options)
         other = rng.normal(size=convolved.shape)
         back = keras_layer("Conv2DTranspose", other, kernel, **options)
-        # With a stride that leaves a rest, Conv2DTranspose gives fewer rows; none of the missing
-        # ones was seen by the convolution.
+        # If the stride leaves a remainder, Conv2DTranspose returns fewer rows; the convolution did
+        # not use the missing ones.
         seen = image[:, : back.shape[1], : back.shape[2]]
         sizes = numpy_layers.conv2d(np.abs(image), np.abs(kernel), stride, 1, padding)
         yield row(
@@ -111,7 +111,7 @@ def _identities(rng: np.random.Generator) -> Iterator[Row]:
 
 
 def _filter_counts() -> Iterator[Row]:
-    """Count k x k filters in real Keras layers."""
+    """Check the article's numbers of filters in Keras layers."""
     import keras
 
     n, m, k = 6, 10, 3
@@ -141,12 +141,12 @@ def _filter_counts() -> Iterator[Row]:
 def keras_layer(
     layer: str, image: np.ndarray, *kernels: np.ndarray, dtype: str = "float64", **options: Any
 ) -> np.ndarray:
-    """Apply a Keras layer without bias and with given kernels.
+    """Apply a Keras layer with the given kernels and no bias.
 
     Args:
         image: (batch, Y, X, channels).
         *kernels: In Keras's order and shapes.
-        dtype: In which the layer computes.
+        dtype: Type in which the layer computes.
         **options: ``strides``, ``dilation_rate``, ``padding``.
     """
     import keras
@@ -170,7 +170,7 @@ GRID_COLUMNS = (
 
 
 def grid_cases() -> list[dict[str, Any]]:
-    """List the cases of the grid: all combinations that Keras allows."""
+    """Return the cases of the grid: all combinations that Keras allows."""
     cases = []
     for layer, kernel, stride, dilation, padding, channels, multiplier, dtype in itertools.product(
         ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose"),
@@ -184,7 +184,7 @@ def grid_cases() -> list[dict[str, Any]]:
     ):
         has_multiplier = layer in ("DepthwiseConv2D", "SeparableConv2D")
         if (
-            # Keras refuses a stride together with a dilation.
+            # Keras does not support stride and dilation together.
             (stride > 1 and dilation > 1)
             or (multiplier > 1 and not has_multiplier)
             or (dilation > 1 and (kernel == 1 or layer == "Conv2DTranspose"))
@@ -197,7 +197,7 @@ def grid_cases() -> list[dict[str, Any]]:
 
 
 def _arrays(case: dict[str, Any], rng: np.random.Generator) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Draw an image and kernels that the case's type holds exactly."""
+    """Draw an image and kernels that the case's dtype can represent exactly."""
     k, n, m = case["kernel"], case["channels"], case["filters"]
     shapes = {
         "Conv2D": [(k, k, n, m)],
@@ -216,7 +216,7 @@ def _arrays(case: dict[str, Any], rng: np.random.Generator) -> tuple[np.ndarray,
 
 
 def _expected(case: dict[str, Any], image: np.ndarray, kernels: list[np.ndarray]) -> np.ndarray:
-    """Compute a case with the reference."""
+    """Compute a case with the NumPy reference."""
     options = {"stride": case["stride"], "padding": case["padding"]}
     if case["layer"] != "Conv2DTranspose":
         options["dilation"] = case["dilation"]
@@ -233,11 +233,11 @@ MUTATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def check_grid() -> pd.DataFrame:
-    """Compare Keras with the reference over a grid of settings, and see that mistakes are found.
+    """Compare Keras with the reference over a grid of settings, with and without mutations.
 
     Returns:
-        A row a case. Where ``mutation`` is given, Keras got a deliberately wrong kernel and
-        ``passed`` means that the comparison noticed.
+        One row per case. In rows with a ``mutation``, Keras got a deliberately wrong kernel, and
+        ``passed`` means that the comparison detected it.
     """
     rng = np.random.default_rng(SEED)
     rows = []
@@ -258,7 +258,7 @@ def _compare(
     given: list[np.ndarray],
     mutation: str,
 ) -> dict[str, Any]:
-    """Compare the reference on `kernels` with Keras on the kernels that it is given."""
+    """Compare the reference on `kernels` with Keras on the kernels `given`."""
     options = {"strides": case["stride"], "padding": case["padding"]}
     if case["layer"] != "Conv2DTranspose":
         options["dilation_rate"] = case["dilation"]
@@ -268,7 +268,7 @@ def _compare(
     terms = case["kernel"] ** 2 * case["channels"] * case["depth_multiplier"]
     terms += case["channels"] * case["depth_multiplier"]
     error = float(np.max(np.abs(expected - actual)))
-    # The reference is rounded, too, to float64.
+    # The reference is itself rounded to float64.
     tolerance = terms * (EPS[case["dtype"]] + EPS["float64"]) * float(np.max(sizes))
     return {
         **case,
@@ -280,10 +280,10 @@ def _compare(
 
 
 def require_all_passed(**tables: pd.DataFrame) -> None:
-    """Raise if a check failed.
+    """Raise an error if any check failed.
 
     Raises:
-        UserError: Naming the failed checks.
+        UserError: With the failed checks.
     """
     failed = []
     for name, table in tables.items():

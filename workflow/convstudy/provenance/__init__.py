@@ -1,4 +1,4 @@
-"""What made which file: the frame of a job, its record, digests of code, the archive.
+"""What made which file: the wrapper of each job, its record, code digests, the archive.
 
-Imports `core` alone. It is the frame of every job, and so no result may depend on it.
+Imports `core` alone. As it wraps every job, no result may depend on it.
 """

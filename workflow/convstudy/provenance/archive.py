@@ -2,7 +2,7 @@
 
 The archive follows the profiles Workflow Run Crate and Provenance Run Crate 0.5
 (https://w3id.org/ro/wfrun/provenance/0.5) on RO-Crate 1.1: the run and each of its jobs are
-actions, which name what they read and wrote.
+actions that list the files they read and wrote.
 """
 
 import logging
@@ -18,7 +18,7 @@ from convstudy.provenance import job_records
 
 logger = logging.getLogger(__name__)
 
-# What a run needs; tests, benchmarks and documents stay in the repository.
+# What a run needs; tests, benchmarks and docs stay in the repository.
 SOURCES = (
     "Snakefile",
     "config",
@@ -31,15 +31,16 @@ SOURCES = (
     "CITATION.cff",
     "README.md",
 )
-# The newest whose RO-Crate, 1.1, has settled profiles for runs.
+# The newest profiles for RO-Crate 1.1, the latest version with stable profiles for runs.
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
     "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
     "https://w3id.org/ro/wfrun/provenance/0.5": "Provenance Run Crate",
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
 }
+BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"
-# What the system knows of file types differs; the archive is to be the same everywhere.
+# Not from `mimetypes`, which differs between systems: the archive must be the same everywhere.
 FORMATS = {
     ".csv": "text/csv",
     ".html": "text/html",
@@ -56,9 +57,9 @@ FORMATS = {
 
 
 def packed_files(root: Path) -> list[str]:
-    """List what the archive holds, below the project's folder, by name.
+    """List the archive's files, relative to the project's folder, sorted by name.
 
-    The images are left out: they are not ours to pass on.
+    The images are left out, as we may not redistribute them.
     """
     found = {
         name
@@ -88,16 +89,16 @@ def pack(root: Path, path: Path) -> None:
 
 
 def _warn_of_folders(root: Path, names: Iterable[str]) -> None:
-    """Warn of files that name folders of this machine, before they are published."""
+    """Warn about files that contain paths of this machine, before they are published."""
     folders = {str(root.resolve()).encode(), str(Path.home()).encode() + b"/"}
     for name in names:
         content = (root / name).read_bytes()
         if any(folder in content for folder in folders):
-            logger.warning("%s names a folder of this machine; look before you publish it", name)
+            logger.warning("%s contains a path of this machine; check before publishing it", name)
 
 
 class _Description:
-    """The crate's metadata, made from CITATION.cff, the run's summaries and the jobs' records."""
+    """The crate's metadata, built from CITATION.cff, the run's summaries and the jobs' records."""
 
     def __init__(self, root: Path, names: list[str]) -> None:
         from rocrate.rocrate import ROCrate
@@ -109,8 +110,10 @@ class _Description:
         self.records, _ = job_records.read_records(root / job_records.RECORDS)
         self.data = read_json(root / job_records.DATA)
         self.citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
-        self.authors = [self._author(one) for one in self.citation["authors"]]
-        self.works = [self._work(one) for one in self.citation["references"]]
+        # The project's public address, if CITATION.cff has one.
+        self.home = self.citation.get("repository-code")
+        self.authors = [self._author(author) for author in self.citation["authors"]]
+        self.works = [self._work(work) for work in self.citation["references"]]
         spdx = self.citation["license"]
         self.license = self._add(f"https://spdx.org/licenses/{spdx}", "CreativeWork", name=spdx)
         for name in names:
@@ -124,17 +127,18 @@ class _Description:
             self._describe_job(record)
 
     def _add(self, identifier: str, kind: str, **properties: Any) -> Any:
-        """Add what is no file."""
+        """Add an entity that is not a file."""
         from rocrate.model import ContextEntity
 
         return self.crate.add(ContextEntity(self.crate, identifier, {"@type": kind, **properties}))
 
     def _author(self, author: Mapping[str, str]) -> Any:
-        """Add an author of CITATION.cff: a group has a name alone, a person other keys, too."""
+        """Add an author from CITATION.cff: a group has only a name, a person has more keys."""
         parts = [author[key] for key in ("given-names", "family-names") if key in author]
         name = " ".join(parts) or author.get("name") or author["alias"]
         kind = "Organization" if author.keys() <= {"name", "website"} else "Person"
-        return self._add(author.get("orcid") or f"#{_slug(name)}", kind, name=name)
+        address = {"url": author["website"]} if "website" in author else {}
+        return self._add(author.get("orcid") or f"#{_slug(name)}", kind, name=name, **address)
 
     def _work(self, work: Mapping[str, Any]) -> Any:
         return self._add(
@@ -156,6 +160,7 @@ class _Description:
         }
 
     def _workflow(self) -> Any:
+        profile = self._add(BIOSCHEMAS, "CreativeWork", name="Bioschemas ComputationalWorkflow")
         return self.crate.add_workflow(
             self.root / "Snakefile",
             "Snakefile",
@@ -169,29 +174,32 @@ class _Description:
                 "version": self.citation["version"],
                 "author": _reference(self.authors),
                 "license": _reference([self.license]),
+                "conformsTo": _reference([profile]),
+                **({"url": self.home} if self.home else {}),
             },
         )
 
     def _describe_root(self) -> None:
-        """Say what the archive is, whose it is, and what it refers to."""
+        """Describe the archive: its contents, authors and references."""
         used, origin, digest = (self.data[key] for key in ("used", "origin", "digest"))
         reductions = read_json(self.root / "results/run.json")["reductions"]
         sentences = [
             "Sources, settings, environment, results, report and provenance of one run.",
             f"Its {used['train']:,} training and {used['test']:,} test images ({origin}) have the"
-            f" SHA-256 {digest}. They are not in the archive, as CIFAR-10 is not the authors' to"
-            " pass on; the workflow makes them again.",
+            f" SHA-256 {digest}. They are not in the archive, as the authors may not redistribute"
+            " CIFAR-10; the workflow prepares them again.",
         ]
         if reductions:
             sentences.append(f"The run differs from the article's: {' '.join(reductions)}")
         if any(record["dirty"] for record in self.records):
-            sentences.append("Some jobs ran with changes that are in no commit.")
+            sentences.append("Some jobs ran with uncommitted changes.")
         top = self.crate.root_dataset
         top["name"] = f"A run of {self.citation['title']}"
         top["description"] = " ".join(sentences)
         top["datePublished"] = max(record["ended"] for record in self.records)
         top["license"] = self.license
         top["author"] = _reference(self.authors)
+        top["publisher"] = self.authors[0]
         top["keywords"] = self.citation["keywords"]
         top["citation"] = _reference(self.works)
         top["conformsTo"] = _reference(
@@ -201,11 +209,11 @@ class _Description:
         self.crate.get("README.md")["about"] = top
 
     def _describe_run(self) -> None:
-        """Add the run as a whole: what it was given, and all that came out."""
+        """Add the run as a whole: its inputs and everything it produced."""
         given = [
             name for name in self.names if name in ("config/config.yaml", "config/article.yaml")
         ]
-        images = [one.id for one in self.works if "CIFAR-10" in one["description"]]
+        images = [work.id for work in self.works if "CIFAR-10" in work["description"]]
         made = [name for name in self.names if name.startswith(("results/", "reports/"))]
         commits = {
             job_records.commit_name(record["commit"], record["dirty"]) for record in self.records
@@ -233,19 +241,25 @@ class _Description:
                 self.crate.get(name)["about"] = run
 
     def _describe_rule(self, rule: str) -> None:
-        """Add a rule as a tool of the workflow, and as its step."""
+        """Add a rule both as a tool of the workflow and as a step of it."""
         version = self.citation["version"]
-        tool = self._add(f"#rule-{rule}", "SoftwareApplication", name=rule, softwareVersion=version)
+        tool = self._add(
+            f"{self.home or ''}#rule-{rule}",
+            "SoftwareApplication",
+            name=rule,
+            softwareVersion=version,
+            **({"url": self.home} if self.home else {}),
+        )
         step = self._add(f"#step-{rule}", "HowToStep", name=rule, workExample=_reference([tool]))
         self.workflow.append_to("hasPart", tool)
         self.workflow.append_to("step", step)
 
     def _describe_job(self, record: job_records.Record) -> None:
-        """Add a job: its rule, when and where it ran, and what of the archive it read and wrote."""
+        """Add a job: its rule, when and where it ran, and the archived files it read and wrote."""
         name, rule = job_records.job_name(record), record["rule"]
         machine = environment.machine(record["hardware"])
         files = {
-            key: _reference(one["path"] for one in record[part] if one["path"] in self.names)
+            key: _reference(file["path"] for file in record[part] if file["path"] in self.names)
             for key, part in (("object", "inputs"), ("result", "outputs"))
         }
         commit = job_records.commit_name(record["commit"], record["dirty"])
@@ -254,7 +268,7 @@ class _Description:
             "CreateAction",
             name=name,
             description=f"On {machine}, at {commit}",
-            instrument={"@id": f"#rule-{rule}"},
+            instrument={"@id": f"{self.home or ''}#rule-{rule}"},
             startTime=record["started"],
             endTime=record["ended"],
             agent=_reference(self.authors[:1]),
@@ -271,7 +285,7 @@ class _Description:
 
 
 def _reference(entities: Iterable[Any]) -> Any:
-    """Refer to entities, or to files by name; a single one stands without a list."""
+    """Refer to entities, or to files by name; a single reference is not put into a list."""
     found = [{"@id": entity if isinstance(entity, str) else entity.id} for entity in entities]
     return found[0] if len(found) == 1 else found
 

@@ -1,4 +1,4 @@
-"""What a job says: one line a step, in its log and in the terminal."""
+"""The context in which a job's script runs: its messages, its record and its errors."""
 
 import contextlib
 import logging
@@ -15,18 +15,19 @@ from convstudy.provenance.job_records import recorded
 
 @contextlib.contextmanager
 def job(snakemake: Any, *, stoppable: bool = False) -> Iterator[None]:
-    """Send the library's messages to a job's log and to the terminal, record it, and end it well.
+    """Log a job to its log file and the terminal, record it, and report errors in one line.
 
     Args:
-        stoppable: Whether the job keeps what it has done when a signal asks it to stop.
+        snakemake: The object that Snakemake gives to a script.
+        stoppable: Whether the job can stop on a signal and keep what it has done.
 
     Raises:
-        SystemExit: With status 1 after a `UserError`, an interruption, or what the system refuses
-            (a full disk, for example), each of which is one line.
+        SystemExit: With status 1 after an error: `UserError`, interruptions and system errors (such
+            as a full disk) are logged in one line, unexpected ones with their traceback.
     """
     logger = logging.getLogger("convstudy")
     logger.setLevel(logging.INFO)
-    # A log that cannot be written, on a full disk for example, must not hide what happens.
+    # A log that cannot be written (on a full disk, say) must not hide the error itself.
     logging.raiseExceptions = False
     to_terminal = logging.StreamHandler(sys.stderr)
     to_terminal.setFormatter(_RedactingFormatter(f"[{snakemake.rule}] %(message)s"))
@@ -51,7 +52,7 @@ def job(snakemake: Any, *, stoppable: bool = False) -> Iterator[None]:
         logger.error("%s", _system_refused(error))
         raise SystemExit(1) from None
     except Exception:
-        logger.exception("%s stopped on an error that it does not know", snakemake.rule)
+        logger.exception("%s failed with an unexpected error", snakemake.rule)
         raise SystemExit(1) from None
     finally:
         for handler in logger.handlers:
@@ -60,17 +61,17 @@ def job(snakemake: Any, *, stoppable: bool = False) -> Iterator[None]:
 
 
 def _system_refused(error: OSError) -> str:
-    """Say in a line what the system refused, and what to do."""
+    """Describe in one line what the system refused, and what to do."""
     where = f"{error.filename}: " if error.filename else ""
     what = error.strerror or str(error)
     return (
-        f"{where}{what}; no file was left half-written; see to space and permissions there"
-        " (df -h results), then start again: all that was stored is kept"
+        f"{where}{what}; no file was left half-written; check space and permissions there"
+        " (df -h results), then start again: everything stored so far is kept"
     )
 
 
 class _RedactingFormatter(logging.Formatter):
-    """Writes lines without the password of the studies' storage."""
+    """Formats lines with the password of the studies' storage removed."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
@@ -80,9 +81,9 @@ class _RedactingFormatter(logging.Formatter):
 
 
 def _secrets() -> list[str]:
-    """Give the password in CONVSTUDY_STORAGE, as it stands there and decoded."""
+    """Return the password in CONVSTUDY_STORAGE, as written and percent-decoded."""
     from urllib.parse import unquote
 
     user, at, _ = os.environ.get("CONVSTUDY_STORAGE", "").rpartition("@")
     password = user.partition("://")[2].partition(":")[2]
-    return [one for one in {password, unquote(password)} if at and len(one) > 2]
+    return [secret for secret in {password, unquote(password)} if at and len(secret) > 2]

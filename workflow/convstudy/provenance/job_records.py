@@ -1,8 +1,8 @@
-"""A record of each job: what it read and wrote, by which code, on which machine; and their check.
+"""Write and check a record of each job: what it read and wrote, with which code, on which machine.
 
-A record is no declared output of its rule: no rule has to mention it, and Snakemake neither asks
-for it nor removes it. So a job removes its own record when it begins and writes it last, when its
-files are whole; one that dies leaves none.
+Records are not declared outputs: no rule has to mention them, and Snakemake neither requires nor
+removes them. So a job deletes its own record when it starts and writes it last, when its outputs
+are complete; a job that dies leaves no record.
 """
 
 import contextlib
@@ -26,29 +26,29 @@ RECORDS = "results/provenance"
 DATA = "results/data/summary.json"
 REFERENCE = "results/reference"
 ARCHIVE = "reports/convstudy-run.crate.zip"
-# What no job declares: the store of curves, what jobs say and how long they take, the records
-# themselves, and reference runs, which are in git.
+# Files that no job declares: the curve store, logs, run times, the records themselves, and
+# reference runs, which are in git.
 UNRECORDED = ("results/.state", "results/logs", "results/benchmarks", RECORDS, REFERENCE)
 
 
 @contextlib.contextmanager
 def recorded(snakemake: Any, root: Path = Path()) -> Iterator[None]:
-    """Write a job's record if it ends well.
+    """Write a job's record if it succeeds.
 
-    A job without outputs has none.
+    A job without outputs gets no record.
     """
     if not snakemake.output:
         yield
         return
     path = root / record_path(snakemake.rule, dict(snakemake.wildcards.items()))
     path.unlink(missing_ok=True)
-    # The code is that of the start, however long the job takes.
+    # The commit when the job starts; it may change before the job ends.
     made = {"started": environment.now(), **environment.commit(Path(__file__).parent)}
     yield
     params = dict(snakemake.params.items())
     code = params.pop("code", None)
     inputs, outputs = (_described(files, root) for files in (snakemake.input, snakemake.output))
-    read_or_written = {one["path"] for one in (*inputs, *outputs)}
+    read_or_written = {file["path"] for file in (*inputs, *outputs)}
     record = {
         "rule": snakemake.rule,
         "wildcards": dict(snakemake.wildcards.items()),
@@ -68,7 +68,7 @@ def recorded(snakemake: Any, root: Path = Path()) -> Iterator[None]:
 
 
 def record_path(rule: str, wildcards: Mapping[str, str]) -> Path:
-    """Name a job's record, below the project's folder: as its log, with another ending."""
+    """Return the path of a job's record in the project's folder: like its log's, but .json."""
     name = "_".join(wildcards.values())
     return Path(RECORDS, rule, f"{name}.json") if name else Path(RECORDS, f"{rule}.json")
 
@@ -85,13 +85,13 @@ def _described(files: Iterable[str], root: Path) -> list[dict[str, Any]]:
 
 
 def settings_digest(value: Any) -> str:
-    """Give a short digest of settings."""
+    """Return a short digest of settings."""
     text = json.dumps(value, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def seeds(settings: Mapping[str, Any], within: str = "") -> dict[str, int]:
-    """Find every ``seed`` in nested settings; their names are joined by dots."""
+    """Find every ``seed`` in nested settings, by its dotted key."""
     found = {}
     for key, value in settings.items():
         name = f"{within}{key}"
@@ -107,7 +107,7 @@ def read_records(folder: Path) -> tuple[list[Record], list[str]]:
 
     Returns:
         The records, in the order in which the jobs ended.
-        A line for each file that is no whole record.
+        A line for each file that is not an intact record.
     """
     records, damaged = [], []
     for path in sorted(folder.rglob("[!.]*.json")):
@@ -115,39 +115,39 @@ def read_records(folder: Path) -> tuple[list[Record], list[str]]:
             records.append(read_sealed(path))
         except (OSError, ValueError) as error:
             name = path.relative_to(folder).as_posix()
-            damaged.append(f"{RECORDS}/{name}: is no record as a job wrote it ({error}); delete it")
+            damaged.append(f"{RECORDS}/{name}: the record is damaged ({error}); delete it")
     return sorted(records, key=lambda record: (record["ended"], job_name(record))), damaged
 
 
 def job_name(record: Record) -> str:
-    """Name a job: its rule and its wildcards."""
+    """Return a job's name: its rule and its wildcards."""
     return " ".join([record["rule"], *record["wildcards"].values()])
 
 
 def producers(records: Iterable[Record]) -> dict[str, Record]:
-    """Give each file's job; the one that ended last, if several wrote it."""
-    return {one["path"]: record for record in records for one in record["outputs"]}
+    """Map each file to the job that wrote it; if several did, to the last."""
+    return {file["path"]: record for record in records for file in record["outputs"]}
 
 
 def lineage(path: str, made_by: Mapping[str, Record]) -> list[Record]:
-    """Give the job that made a file, then those that made what it read, and so on."""
+    """Return the job that made a file, then the jobs that made its inputs, and so on."""
     found: dict[str, Record] = {}
     waiting = [path]
     while waiting:
         record = made_by.get(waiting.pop())
         if record is not None and job_name(record) not in found:
             found[job_name(record)] = record
-            waiting += [one["path"] for one in record["inputs"]]
+            waiting += [file["path"] for file in record["inputs"]]
     return list(found.values())
 
 
 def output_digest(record: Record, path: str) -> str:
-    """Give the SHA-256 of one of a job's outputs."""
-    return next(one["sha256"] for one in record["outputs"] if one["path"] == path)
+    """Return the SHA-256 of one of a job's outputs."""
+    return next(file["sha256"] for file in record["outputs"] if file["path"] == path)
 
 
 class Verification(NamedTuple):
-    """How many jobs and files were compared, a line for each difference, and what else to know."""
+    """The numbers of jobs and files compared, a line for each difference, and notes."""
 
     jobs: int
     files: int
@@ -156,10 +156,11 @@ class Verification(NamedTuple):
 
 
 def verify(root: Path, codes: Mapping[str, str | None]) -> Verification:
-    """Hash all results again and compare them with the records of their jobs.
+    """Hash all results again and compare them with their jobs' records.
 
     Args:
-        codes: The digest of the code that each rule of the workflow uses now.
+        root: The project's folder.
+        codes: The current code digest of each rule of the workflow.
     """
     records, differences = read_records(root / RECORDS)
     made_by = producers(records)
@@ -167,19 +168,19 @@ def verify(root: Path, codes: Mapping[str, str | None]) -> Verification:
     for path, record in sorted(made_by.items()):
         differences += _compare_output(path, record, digest(path))
     for record in records:
-        # Of a record that later ones replace, nothing is left to compare.
-        if any(made_by[one["path"]] is record for one in record["outputs"]):
+        # A record whose outputs were all rewritten by later jobs has nothing left to compare.
+        if any(made_by[file["path"]] is record for file in record["outputs"]):
             differences += _compare_inputs(record, made_by, digest)
     differences += _compare_code(records, codes)
     for path in unrecorded(root, made_by):
         differences.append(
-            f"{path}: no job's record names it; {_anew(path)}, or delete it if no rule makes it"
+            f"{path}: not in any job's record; {_anew(path)}, or delete it if no rule makes it"
         )
     return Verification(len(records), len(made_by), differences, _notes(records))
 
 
 def _anew(path: str) -> str:
-    return f"make it anew: snakemake --cores all --force {path}"
+    return f"to make it again: snakemake --cores all --force {path}"
 
 
 def _compare_output(path: str, record: Record, found: str | None) -> list[str]:
@@ -187,9 +188,9 @@ def _compare_output(path: str, record: Record, found: str | None) -> list[str]:
     if found == expected:
         return []
     if found is None:
-        return [f"{path}: is missing, but {job_name(record)} wrote it; {_anew(path)}"]
+        return [f"{path}: missing, although {job_name(record)} wrote it; {_anew(path)}"]
     return [
-        f"{path}: is not as {job_name(record)} wrote it (SHA-256 {found[:12]}..., recorded"
+        f"{path}: changed since {job_name(record)} wrote it (SHA-256 {found[:12]}..., recorded"
         f" {expected[:12]}...); {_anew(path)}"
     ]
 
@@ -197,16 +198,16 @@ def _compare_output(path: str, record: Record, found: str | None) -> list[str]:
 def _compare_inputs(
     record: Record, made_by: Mapping[str, Record], digest: Callable[[str], str | None]
 ) -> list[str]:
-    """Compare what a job read with what its producer wrote or, of sources, with what is there."""
+    """Compare a job's inputs with what their producers wrote, or with the sources as they are."""
     output = record["outputs"][0]["path"]
     found = []
-    for one in record["inputs"]:
-        path = one["path"]
+    for file in record["inputs"]:
+        path = file["path"]
         source = made_by.get(path)
-        there = output_digest(source, path) if source else digest(path)
-        if there == one["sha256"]:
+        current = output_digest(source, path) if source else digest(path)
+        if current == file["sha256"]:
             continue
-        if there is None:
+        if current is None:
             what = f"{path}, which is missing"
         else:
             what = (
@@ -223,11 +224,11 @@ def _compare_code(records: Iterable[Record], codes: Mapping[str, str | None]) ->
         if rule not in codes:
             found.append(
                 f"{record_path(rule, record['wildcards'])}: the workflow has no rule {rule};"
-                " delete it and what it made"
+                " delete it and its outputs"
             )
         elif record["code"] != codes[rule]:
             found.append(
-                f"{output}: {job_name(record)} ran with code {record['code']}, and the workflow"
+                f"{output}: {job_name(record)} ran with code {record['code']}, but the workflow"
                 f" now has {codes[rule]}; {_anew(output)}"
             )
     return found
@@ -239,7 +240,7 @@ def unrecorded(root: Path, made_by: Mapping[str, Record]) -> list[str]:
 
 
 def result_files(root: Path) -> list[str]:
-    """List the files that jobs declare, below ``results`` and ``reports``, by name."""
+    """List the files in ``results`` and ``reports`` that jobs declare, sorted by name."""
     found = []
     for top in ("results", "reports"):
         for path in (root / top).rglob("*"):
@@ -251,7 +252,7 @@ def result_files(root: Path) -> list[str]:
 
 
 def _notes(records: Iterable[Record]) -> list[str]:
-    """Say at which commits the jobs ran, and whether with changes."""
+    """Describe the commits at which the jobs ran, and whether there were uncommitted changes."""
     now = environment.commit(Path(__file__).parent)
     jobs: dict[tuple[str | None, bool | None], int] = {}
     for record in records:
@@ -262,10 +263,10 @@ def _notes(records: Iterable[Record]) -> list[str]:
 
 
 def commit_name(commit: str | None, dirty: bool | None) -> str:
-    """Name a commit shortly, with whether there were changes to it."""
+    """Return a commit's short name, and whether there were uncommitted changes."""
     if commit is None:
         return "an unknown commit"
-    return f"commit {commit[:12]}" + (" with changes that are in no commit" if dirty else "")
+    return f"commit {commit[:12]}" + (" with uncommitted changes" if dirty else "")
 
 
 def _number(number: int, what: str) -> str:
@@ -273,10 +274,10 @@ def _number(number: int, what: str) -> str:
 
 
 def require_as_recorded(root: Path, codes: Mapping[str, str | None]) -> None:
-    """Verify, and say what was found: a line for each difference, and a summary.
+    """Verify the results, and log a line for each difference and a summary.
 
     Raises:
-        UserError: If anything is not as recorded, or nothing is recorded.
+        UserError: If anything differs from its record, or there are no records.
     """
     found = verify(root, codes)
     compared = f"{_number(found.files, 'file')} of {_number(found.jobs, 'job')}"
@@ -287,9 +288,9 @@ def require_as_recorded(root: Path, codes: Mapping[str, str | None]) -> None:
     if found.differences:
         number = _number(len(found.differences), "difference")
         raise UserError(
-            f"{compared}: {number} from the records; the commands above want the run's"
-            " --configfile, if it had one, and after them snakemake --cores all makes what follows"
+            f"{compared}: {number} from the records; run the commands above with the run's"
+            " --configfile, if it had one, then snakemake --cores all for everything downstream"
         )
     if not found.jobs:
-        raise UserError(f"{RECORDS} holds no records yet; run the workflow: snakemake --cores all")
-    logger.info("%s: all as recorded", compared)
+        raise UserError(f"{RECORDS} has no records yet; run the workflow: snakemake --cores all")
+    logger.info("%s: everything matches the records", compared)

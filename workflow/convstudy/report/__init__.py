@@ -1,4 +1,4 @@
 """The report: its ten sections, its first page, its HTML.
 
-Imports any room and is imported by none. It computes nothing that a table does not say.
+It may import any other room and is imported by none. It computes nothing beyond the tables.
 """

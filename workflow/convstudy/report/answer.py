@@ -1,6 +1,6 @@
-"""The report's answer: what a run says of its title's question, in sentences made from tables.
+"""The report's answer: how a run answers the question in the title, in sentences made from tables.
 
-Each sentence is true of its table, whatever stands there: what is not clear is not said to be so.
+Every sentence is true for any table, and nothing is called clear unless the intervals say so.
 """
 
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from convstudy.results.run import SUMMARY, Results, has_ranks
 
 # A small network has at most this share of the parameters of all Conv2D.
 SMALL = 0.1
-# How a number of layers is written.
+# Numbers of layers in words.
 NUMBERS = ("no", "one", "two", "three")
 FRACTIONS = {0.25: "a quarter", 0.5: "half", 0.125: "an eighth", 0.75: "three quarters"}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What stands at the head of the report.
+    """The top of the report.
 
     Attributes:
         kicker: The kind of run.
-        lead, text: The answer; the lead is its gist.
-        box, conditions: Under which conditions it holds; the box is that in a word or two.
-        refuted: Claims that are not reproduced: their ids and statements.
+        lead, text: The answer; the lead is the short version.
+        box, conditions: The conditions under which it holds; the box is a summary in a few words.
+        refuted: Ids and statements of the claims that are not reproduced.
     """
 
     kicker: str
@@ -39,7 +39,7 @@ class Answer:
 
 
 def answer(results: Results) -> Answer:
-    """Answer from a run's tables."""
+    """Build the answer from a run's tables."""
     judged = results.table("claims.csv")
     if results.synthetic:
         return made_up(judged)
@@ -58,7 +58,7 @@ def answer(results: Results) -> Answer:
 
 
 def of_modules(modules: pd.DataFrame) -> tuple[str, str]:
-    """Say which module is enough, and what small ones lose.
+    """Describe which module is enough, and what small ones lose.
 
     Args:
         modules: module_table/summary.csv, with ranks.
@@ -74,29 +74,29 @@ def of_modules(modules: pd.DataFrame) -> tuple[str, str]:
     name = _name(enough)
     accuracy = f"{_percent(enough['mean'])} ({_ends(enough, '')})"
     if enough["module"] == "conv-conv-conv":
-        lead = "all Conv2D was worth its parameters."
+        lead = "the all-Conv2D module was worth its parameters."
         text = f"It reached {accuracy}; every module with fewer parameters was clearly worse than"
         return lead, f"{text} the best one. {_small(modules)}"
     lead = f"{in_words(enough['module'])} per stage were enough."
     text = (
-        f"{name} reached {accuracy} with {_share(enough['share'])} of the parameters of all"
-        f" Conv2D; no module was clearly better{_highest(modules, enough)}."
+        f"{name} reached {accuracy} with {_share(enough['share'])} of the parameters of the"
+        f" all-Conv2D module; no module was clearly better{_highest(modules, enough)}."
     )
     return lead, f"{text} {'' if enough['share'] <= SMALL else _small(modules)}".strip()
 
 
 def _enough(modules: pd.DataFrame) -> pd.Series:
-    """Give the smallest module that may be the best, the most accurate one of several."""
+    """Return the smallest module that may be the best; of several, the most accurate."""
     best = modules[modules["rank_low"] == 1]
     return best.sort_values(["parameters", "mean"], ascending=[True, False]).iloc[0]
 
 
 def _highest(modules: pd.DataFrame, enough: pd.Series) -> str:
-    """Name the module with the highest mean, where it is another one."""
+    """Name the module with the highest mean, if it is a different one."""
     best = modules.loc[modules["mean"].idxmax()]
     if best["module"] == enough["module"]:
         return ""
-    return f", the highest mean being {_percent(best['mean'])} of {_name(best)}"
+    return f" (the highest mean was {_percent(best['mean'])}, for {_name(best)})"
 
 
 def _name(row: Any) -> str:
@@ -104,28 +104,28 @@ def _name(row: Any) -> str:
 
 
 def _small(modules: pd.DataFrame) -> str:
-    """Say what the modules with few parameters lose against all Conv2D."""
+    """Describe what the modules with few parameters lose compared with all Conv2D."""
     few = modules[modules["share"] <= SMALL]
     if few.empty:
         return ""
     best = few.loc[few["mean"].idxmax()]
-    where = f"Below {_share(SMALL)} of the parameters"
+    where = f"Below {_share(SMALL)} of the parameters,"
     change = best["minus_conv"]
     if (few["minus_conv_high"] < 0).all():
         lost = f"{-100 * change:.1f} points"
         ends = f"{-100 * best['minus_conv_high']:.1f} to {-100 * best['minus_conv_low']:.1f}"
-        return f"{where} every module lost accuracy, the best, {_name(best)}, {lost} ({ends})."
+        return f"{where} every module lost accuracy; the best, {_name(best)}, lost {lost} ({ends})."
     word = "was clearly better" if best["minus_conv_low"] > 0 else "was not clearly worse"
     if best["minus_conv_high"] < 0:
         word = "was clearly worse"
     return (
-        f"{where} the best module, {_name(best)}, {word} than all Conv2D"
-        f" ({_points(best, 'minus_conv')})."
+        f"{where} the best module, {_name(best)}, {word} than the all-Conv2D"
+        f" module ({_points(best, 'minus_conv')})."
     )
 
 
 def of_kinds(kinds: pd.DataFrame) -> tuple[str, str]:
-    """Say whether Conv2D is the most accurate of the networks of one kind.
+    """Describe whether Conv2D is the most accurate of the single-kind networks.
 
     Args:
         kinds: tables/single_kind.csv.
@@ -136,7 +136,7 @@ def of_kinds(kinds: pd.DataFrame) -> tuple[str, str]:
     failed = kinds.loc[kinds["mean"].isna(), "label"]
     if len(failed):
         lead = f"{' and '.join(failed)} could not be trained."
-        return lead, "Its loss stopped being finite in every training."
+        return lead, "In every training, the loss stopped being finite."
     conv = kinds[kinds["kind"] == "conv"].iloc[0]
     others = kinds[kinds["kind"] != "conv"]
     once = int(kinds["replicates"].min()) < 2
@@ -160,16 +160,16 @@ def of_kinds(kinds: pd.DataFrame) -> tuple[str, str]:
             f"{row['label']}, {smaller:.1f} times smaller, came out"
             f" {abs(100 * row['minus_conv']):.1f} points {word} ({shown})"
         )
-    text = f"It reached {_percent(conv['mean'])} ({_ends(conv, '')}). {'; '.join(parts)}."
+    text = f"Conv2D reached {_percent(conv['mean'])} ({_ends(conv, '')}). {'; '.join(parts)}."
     if once:
-        text += " One training each: the intervals leave out the chance in training."
+        text += " With one training each, the intervals leave out the chance in training."
     return lead, text
 
 
 def full(
     judged: pd.DataFrame, kinds: pd.DataFrame, modules: pd.DataFrame | None, results: Results
 ) -> Answer:
-    """Answer for a run at the article's scale."""
+    """Build the answer for a run at the article's scale."""
     by_id = judged.set_index("id")
     order = by_id.loc["accuracy_order", "verdict"]
     lead = {
@@ -189,21 +189,21 @@ def full(
         number = ("none", "one", "two", "all three")[inside]
         verb = "lies" if inside == 1 else "lie"
         parts.append(
-            f"Of the article's figures {number} {verb} within what one new training of ours would"
-            " show."
+            f"Of the article's figures, {number} {verb} within the range expected of one more"
+            " training here."
         )
     if modules is not None:
         best = _enough(modules)
         if best["share"] < 1:
             parts.append(
-                f"{_name(best)} needs {_share(best['share'])} of the"
-                " parameters of all Conv2D, and no module is clearly better."
+                f"{_name(best)} needs only {_share(best['share'])} of the"
+                " parameters of the all-Conv2D module, and no module is clearly better."
             )
     refuted = judged[(judged["verdict"] == verdicts.NOT_REPRODUCED)]
     chosen = results.run["config"]["training"]["replicates"]
     lossy = " (a JPEG copy)" if results.data["lossy"] else ""
     return Answer(
-        kicker="koshian2 (Qiita, 2018), run again at its own scale",
+        kicker="koshian2 (Qiita, 2018), re-run at the original scale",
         lead=lead,
         text=" ".join(parts),
         box="",
@@ -217,7 +217,7 @@ def full(
 
 
 def made_up(judged: pd.DataFrame) -> Answer:
-    """Answer for a run on made-up images."""
+    """Build the answer for a run on synthetic images."""
     stated = judged[(judged["basis"] == "arithmetic") & (judged["source"] != OWN)]
     met = int((stated["verdict"] == verdicts.REPRODUCED).sum())
     if met == len(stated):
@@ -228,7 +228,7 @@ def made_up(judged: pd.DataFrame) -> Answer:
         kicker="Synthetic images: nothing here is about accuracy",
         lead=lead,
         text=(
-            "This run had no CIFAR-10 and trained on made-up images, so this page says nothing"
+            "This run had no CIFAR-10 and used synthetic images, so this page says nothing"
             " about accuracy. To get an answer, put CIFAR-10 in a folder and run"
             " `CONVSTUDY_CIFAR10=FOLDER make report`."
         ),
@@ -238,21 +238,21 @@ def made_up(judged: pd.DataFrame) -> Answer:
 
 
 def in_words(module: str) -> str:
-    """Write a module's layers: ``one Conv2D and two depthwise layers``."""
+    """Write a module's layers in words: ``one Conv2D and two depthwise layers``."""
     kinds = module.split("-")
     names = {"conv": "Conv2D", "separable": "separable", "depthwise": "depthwise"}
     parts = [f"{NUMBERS[kinds.count(kind)]} {names[kind]}" for kind in names if kinds.count(kind)]
     joined = " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else parts[0]
-    return f"{joined} layers"
+    return f"{joined} layer{'' if parts[-1].startswith(NUMBERS[1]) else 's'}"
 
 
 def _is_small(results: Results) -> bool:
-    """Tell whether a run is smaller than the article's in what it trains."""
+    """Check whether a run trains less than the article did."""
     return any(ours < theirs for _, ours, theirs in _sizes(results))
 
 
 def _sizes(results: Results) -> list[tuple[str, float, float]]:
-    """Give the run's sizes beside the article's."""
+    """Return the run's sizes with the article's."""
     config, theirs = results.run["config"], results.run["article"]
     return [
         ("width", config["model"]["width"], theirs["width"]),
@@ -262,7 +262,7 @@ def _sizes(results: Results) -> list[tuple[str, float, float]]:
 
 
 def _conditions(results: Results) -> str:
-    """Say in what a run differs from the article's."""
+    """Describe how a run differs from the article's."""
     forms = {
         "width": lambda ours, theirs: (
             f"{FRACTIONS.get(ours / theirs, f'{ours / theirs:g}')} of the article's channels"
@@ -279,8 +279,11 @@ def _conditions(results: Results) -> str:
             parts[place] += " (a JPEG copy)"
     parts.append(_trainings(results.run["config"]["training"]["replicates"]))
     text = ", ".join(parts)
-    why = "That is too little to decide" if _is_small(results) else "Other settings do not decide"
-    return f"{text[0].upper()}{text[1:]}. {why} what the article says about trained networks."
+    why = "That is too little" if _is_small(results) else "The settings differ too much"
+    return (
+        f"{text[0].upper()}{text[1:]}. {why} to decide what the article says about trained"
+        " networks."
+    )
 
 
 def _trainings(number: int) -> str:

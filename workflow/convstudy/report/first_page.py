@@ -1,4 +1,4 @@
-"""The first page of the report as HTML: answer, conditions, picture, the three kinds, verdicts."""
+"""The first page of the report as HTML: answer, conditions, figure, the three kinds, verdicts."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from convstudy.results.run import Results
 GROUPS = {
     "arithmetic": "on arithmetic and counts",
     "training": "on trained networks",
-    "timing": "on time, this machine",
+    "timing": "on time, on this machine",
 }
 
 
@@ -33,12 +33,12 @@ def first_page(
     Args:
         judged: claims.csv.
         found: The run's answer.
-        alternative: What the figure shows, for those who do not see it.
-        caption: The figure's, beside real images.
-        made: How it was made.
+        alternative: The figure's alternative text.
+        caption: The figure's caption for a run on real images.
+        made: How the figure was made.
     """
     text = html.sentence(found.text)
-    # A command stands in the text as code.
+    # Show commands as code.
     while "`" in text:
         text = text.replace("`", "<code>", 1).replace("`", "</code>", 1)
     answer = f'<p class="answer"><strong>{html.sentence(found.lead)}</strong> {text}</p>'
@@ -61,7 +61,7 @@ def first_page(
 
 
 def _refuted(refuted: Sequence[tuple[str, str]], most: int = 3) -> str:
-    """Name the claims that are not reproduced, and lead to them."""
+    """List the claims that are not reproduced, with links to them."""
     listed = "; ".join(
         f'<a href="#claim-{name}">{html.sentence(statement.rstrip("."))}</a>'
         for name, statement in refuted[:most]
@@ -71,15 +71,15 @@ def _refuted(refuted: Sequence[tuple[str, str]], most: int = 3) -> str:
 
 
 def _picture(results: Results, alternative: str, caption: str, made: html.Html) -> str:
-    """Show the figure, with a class of its own."""
+    """Show the figure, with its own CSS class."""
     if results.synthetic:
-        caption = "What the networks of one kind need, beside Conv2D."
+        caption = "Parameters and computation of the single-kind networks, relative to Conv2D."
     shown = html.picture(results.path("figures/answer_tradeoff.svg"), alternative, caption, made)
     return shown.text.replace("<figure>", '<figure class="tradeoff">', 1)
 
 
 def _grid(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
-    """Show a table whose rows are cards on a phone, where each cell has its head beside it."""
+    """Show a table that turns into cards on a phone, each cell labelled with its column head."""
     top = "".join(f'<th scope="col">{html.escape(head)}</th>' for head in heads)
     body = ""
     for first, *cells in rows:
@@ -95,11 +95,14 @@ def _grid(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], captio
 
 
 def _kinds(results: Results) -> str:
-    """Put the networks of one kind beside the article's, each minus the row above."""
+    """Compare the single-kind networks with the article's, each minus the row above."""
     table = results.table("tables/single_kind.csv")
     counted = results.counts.set_index("model")["parameters"]
-    heads = ["Networks of one kind", "Parameters, full width", "Article", "minus the row above"]
-    heads += ["This run, 95 % interval", "minus the row above, interval"]
+    heads = ["Single-kind network", "Parameters, full width", "Article", "minus the row above"]
+    heads += [
+        f"This run, 95{formats.THIN}% interval",
+        f"minus the row above, 95{formats.THIN}% interval",
+    ]
     small = bool(results.reductions)
     heads += [""] if small else []
     rows = []
@@ -121,14 +124,14 @@ def _kinds(results: Results) -> str:
         if pd.notna(ends[0]):
             low, high = (formats.write(end, formats.CHANGE_POINTS) for end in ends)
             cells[-1] += f" <small>{low} to {high}</small>"
-            # The article has each below the row above.
+            # In the article, each is less accurate than the row above.
             seen = _seen("agrees" if ends[1] < 0 else "disagrees" if ends[0] > 0 else "unclear")
         rows.append([*cells, seen] if small else cells)
     caption = ""
     if small:
         caption = (
-            "At this scale only the sign of “minus the row above” compares with the article's, and"
-            " even that may change with scale."
+            "At this scale, only the sign of “minus the row above” is comparable with the"
+            " article's, and even that may change with scale."
         )
     return _grid("kinds", heads, rows, caption)
 
@@ -138,7 +141,7 @@ def _change(value: float, form: str) -> str:
 
 
 def _counts(results: Results) -> str:
-    """Put the counts of the networks of one kind beside the article's."""
+    """Compare the counts of the single-kind networks with the article's."""
     printed, counted = facts.parameter_counts(), results.counts.set_index("model")
     rows = [
         [
@@ -149,16 +152,16 @@ def _counts(results: Results) -> str:
         ]
         for kind in ("conv", "separable", "depthwise")
     ]
-    heads = ["Networks of one kind", "Parameters printed", "counted", "Multiply-accumulates"]
+    heads = ["Single-kind network", "Parameters, printed", "counted", "Multiply-accumulates"]
     return _grid("kinds", heads, rows, "At the article's width")
 
 
 def _verdicts(results: Results, judged: pd.DataFrame) -> str:
-    """Count the verdicts on the article's statements, which are never added up."""
+    """Count the verdicts on the article's statements by kind, without an overall score."""
     stated = judged[judged["source"] != OWN]
     small = bool(results.reductions) and not results.synthetic
     heads = [f"The article's {len(stated)} statements", "Verdict on the article"]
-    heads += ["Seen in this run; no verdict"] if small else []
+    heads += ["Seen in this run (no verdict)"] if small else []
     rows = []
     for basis, words in GROUPS.items():
         mine = stated[stated["basis"] == basis]
@@ -182,12 +185,12 @@ def _verdicts(results: Results, judged: pd.DataFrame) -> str:
 
 
 def _number(number: int, seen: str) -> str:
-    """Write how many claims agree, disagree or are otherwise."""
+    """Write a count with its verb: 1 agrees, 2 agree."""
     return f"{number} {seen if number == 1 else seen.removesuffix('s')}"
 
 
 def _seen(words: str) -> str:
-    """Write what a run shows and does not decide: dashed, without a colour."""
+    """Mark up what a run shows without deciding it: dashed, without a colour."""
     word = words if words[0].isdigit() else f"in this run: {words}"
     return f'<span class="seen">{word}</span>'
 

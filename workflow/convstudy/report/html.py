@@ -1,7 +1,7 @@
-"""Tables and figures as pieces of HTML without style, for the report's notebook.
+"""Tables and figures as unstyled HTML fragments, for the report's notebook.
 
-The style sheet of the report's template gives the classes their look; without it, in Jupyter,
-they are plain but readable.
+The report template's style sheet styles their classes; without it, in Jupyter, they are plain but
+readable.
 """
 
 import re
@@ -11,6 +11,7 @@ from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -21,7 +22,7 @@ from convstudy.display.formats import DASH, THIN, span, write
 
 @dataclass(frozen=True)
 class Html:
-    """A piece of HTML that Jupyter shows as such."""
+    """An HTML fragment that Jupyter renders."""
 
     text: str
 
@@ -37,21 +38,21 @@ SIGNS = {
 
 
 def look(verdict: str) -> str:
-    """Give a verdict's class in the style sheet."""
+    """Return a verdict's CSS class."""
     return verdict.replace(" ", "-")
 
 
 def pill(verdict: str, words: str = "") -> str:
-    """Write a verdict, or other words for it, in its colour."""
+    """Show a verdict, or other words for it, in its colour."""
     sign = f'<span aria-hidden="true">{SIGNS[verdict]}</span>'
     return f'<span class="pill {look(verdict)}">{sign} {escape(words or verdict)}</span>'
 
 
 def card(claim: Any) -> str:
-    """Show a row of the table of claims."""
+    """Show a claim, a row of claims.csv."""
     reason = "" if pd.isna(claim.reason) else claim.reason
     evidence = "" if pd.isna(claim.evidence) else sentence(claim.evidence)
-    # A command that makes what is missing ends the evidence.
+    # If results are missing, the evidence ends with the command that makes them.
     evidence = re.sub(r"(snakemake --cores all \S+)", r"<code>\1</code>", evidence)
     why = f'<p class="reason">{sentence(reason)}</p>' if reason else ""
     why += f'<p class="here">In this run: {claim.here}</p>' if pd.notna(claim.here) else ""
@@ -67,8 +68,8 @@ def card(claim: Any) -> str:
 
 
 def effect(claim: Any) -> str:
-    """Write a claim's effect, if it has an interval and the evidence does not say it already."""
-    # At another scale, a difference from what is stated says nothing.
+    """Write a claim's effect, if it has an interval and is not in the evidence already."""
+    # At another scale, the difference from the stated number is meaningless.
     if pd.isna(claim.low) or claim.here == verdicts.NOT_COMPARABLE or _is_said(claim):
         return ""
     written = partial(write, form=".2f") if claim.unit == "points" else _significant
@@ -78,23 +79,23 @@ def effect(claim: Any) -> str:
 
 
 def _is_said(claim: Any) -> bool:
-    """Tell whether the evidence has the effect's number."""
+    """Check whether the evidence contains the effect's number."""
     forms = {format(claim.effect, form) for form in (".1f", ".2f", ".4g")}
     return any(re.search(rf"(?<![\d.]){re.escape(one)}(?!\d)", claim.evidence) for one in forms)
 
 
 def _significant(value: float) -> str:
-    """Write a number with three digits."""
+    """Write a number with three significant digits."""
     return write(value, ",.0f" if abs(value) >= 100 else ".3g")
 
 
 def table(frame: pd.DataFrame, columns: Mapping[str, Column], caption: str) -> Html:
-    """Show a table whose wide form scrolls within its own box.
+    """Show a table that scrolls within its own box if it is too wide.
 
     Args:
         frame: What to show.
-        columns: Which of its columns, in which order and how. The first one heads the rows.
-        caption: Stands above the table.
+        columns: The columns to show, in order, with their formats. The first one heads the rows.
+        caption: Shown above the table.
     """
     heads = "".join(
         f'<th scope="col"{_class(column)}>{escape(column.label)}</th>'
@@ -107,7 +108,7 @@ def table(frame: pd.DataFrame, columns: Mapping[str, Column], caption: str) -> H
             tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
             cells.append(f"<{tag}{scope}{_class(column)}>{_cell(row, name, column)}</{tag}>")
         body.append(f"<tr>{''.join(cells)}</tr>")
-    # The caption stands outside the box, where it is not cut off.
+    # The caption is outside the box, so that it is not cut off.
     name = "table-" + re.sub(r"\W+", "-", caption.lower()).strip("-")
     return Html(
         f'<p class="caption" id="{name}">{escape(caption)}</p>'
@@ -118,11 +119,11 @@ def table(frame: pd.DataFrame, columns: Mapping[str, Column], caption: str) -> H
 
 
 def _left_out(columns: Mapping[str, Column]) -> str:
-    """Name the columns that a phone does not show."""
+    """Name the columns that are hidden on a phone."""
     hidden = [column.label for column in columns.values() if not column.phone]
     if not hidden:
         return ""
-    return f'<p class="phone-only">On a wider screen, too: {escape(", ".join(hidden))}.</p>'
+    return f'<p class="phone-only">Hidden on narrow screens: {escape(", ".join(hidden))}.</p>'
 
 
 def _class(column: Column) -> str:
@@ -142,24 +143,26 @@ def _cell(row: pd.Series, name: str, column: Column) -> str:
     return escape(write(row[name], column.form) if column.form else str(row[name]))
 
 
+# Characters that a URL may contain unescaped, besides letters and digits.
+URL_CHARACTERS = "!$'()*+,-./:;=?@_~"
+
+
 def embedded(path: Path) -> str:
-    """Write an SVG file as an address that holds it, for a quoted attribute."""
+    """Write an SVG file as a data URL, for a quoted attribute."""
     text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", path.read_text("utf-8"), flags=re.S)
     text = re.sub(r">\s+<", "><", re.sub(r"\s+", " ", text)).replace('"', "'")
-    # A quarter shorter than in base 64.
-    for character in "%#<>&":
-        text = text.replace(character, f"%{ord(character):02X}")
-    return f"data:image/svg+xml,{text}"
+    # Shorter than base64.
+    return f"data:image/svg+xml,{quote(text, safe=URL_CHARACTERS)}"
 
 
 def picture(path: Path, alternative: str, caption: str, below: Html) -> Html:
-    """Show a figure's SVG file, embedded, and on a phone the one that is drawn for it.
+    """Show a figure's SVG file, embedded, and on phones the narrow version.
 
     Args:
-        path: The SVG file; that for phones has its name in ``narrow`` beside it.
-        alternative: What it shows, for those who do not see it.
-        caption: Stands below it.
-        below: Stands below the caption.
+        path: The SVG file; the narrow version has the same name in the folder ``narrow``.
+        alternative: Its alternative text.
+        caption: Shown below it.
+        below: Shown below the caption.
     """
     narrow = _without_spaces(path.parent / "narrow" / path.name)
     return Html(
@@ -170,22 +173,22 @@ def picture(path: Path, alternative: str, caption: str, below: Html) -> Html:
 
 
 def _without_spaces(path: Path) -> str:
-    """Write an SVG file as an address for a list of such, where a space ends one."""
+    """Write an SVG file as a data URL without spaces, for srcset."""
     return embedded(path).replace(" ", "%20")
 
 
 def sentence(text: str) -> str:
-    """Write a sentence, in which no number parts from its unit."""
+    """Escape a sentence and keep numbers on one line with their per cent signs."""
     return escape(text).replace(" %", f"{THIN}%")
 
 
 def items(sentences: Sequence[str]) -> str:
     """Write sentences as a list."""
-    return "<ul>" + "".join(f"<li>{escape(one)}</li>" for one in sentences) + "</ul>"
+    return "<ul>" + "".join(f"<li>{escape(text)}</li>" for text in sentences) + "</ul>"
 
 
 def statements(of_group: pd.DataFrame) -> str:
-    """Show claims that are right or wrong as a table: what is stated, what was computed."""
+    """Show arithmetic claims as a table: what is stated and what was computed."""
     rows = "".join(
         f'<tr id="claim-{row.id}"><th scope="row">{sentence(row.statement)}</th>'
         f"<td>{'' if pd.isna(row.evidence) else sentence(row.evidence)}</td>"

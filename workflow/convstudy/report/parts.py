@@ -1,4 +1,4 @@
-"""What the analyses give to the report: figures, tables, findings."""
+"""What the analyses contribute to the report: figures, tables, findings."""
 
 import logging
 from collections.abc import Sequence
@@ -17,30 +17,34 @@ logger = logging.getLogger(__name__)
 
 
 def _modules(made: Sequence[str], name: str) -> list[ModuleType]:
-    """Import a module of the article's study and of each analysis that has it."""
+    """Import a module from the article's study and from each analysis that has it."""
     package = files("convstudy.analyses")
-    having = [one for one in (ARTICLE, *made) if (package / one / f"{name}.py").is_file()]
-    return [import_module(f"convstudy.analyses.{one}.{name}") for one in having]
+    having = [part for part in (ARTICLE, *made) if (package / part / f"{name}.py").is_file()]
+    return [import_module(f"convstudy.analyses.{part}.{name}") for part in having]
 
 
 def drawings(made: Sequence[str]) -> dict[str, Drawing]:
-    """Give the figures of the article's study and of these analyses, by name."""
-    return {name: one for part in _modules(made, "figures") for name, one in part.DRAWINGS.items()}
+    """Return the figures of the article's study and of these analyses, by name."""
+    return {
+        name: drawing
+        for part in _modules(made, "figures")
+        for name, drawing in part.DRAWINGS.items()
+    }
 
 
 def tables(made: Sequence[str]) -> dict[str, Table]:
-    """Give their shown tables, by name: ``NAME`` in ``tables/``, or ``FOLDER/NAME``."""
+    """Return the tables they show, by name: ``NAME`` in ``tables/``, or ``FOLDER/NAME``."""
     shown = [vars(part).get("TABLES", {}) for part in _modules(made, "shown")]
     return {name: table for part in shown for name, table in part.items()}
 
 
 def findings(analysis: str, results: Results) -> list[str]:
-    """Give what an analysis found, in sentences."""
+    """Return an analysis's findings, in sentences."""
     return list(import_module(f"convstudy.analyses.{analysis}.shown").findings(results))
 
 
 def draw_figures(results: Results, folder: Path) -> None:
-    """Draw all figures into a folder, as PNG and SVG, and below ``narrow`` for phones."""
+    """Draw all figures into a folder as PNG and SVG, and for phones into ``narrow`` below it."""
     for name, drawing in drawings(results.analyses).items():
         style.save(drawing.draw(results), folder / name)
         with style.narrow_screen():

@@ -1,4 +1,4 @@
-"""How the report's figures were made, and by which jobs, as pieces of HTML."""
+"""How the report's figures were made, and by which jobs, as HTML fragments."""
 
 from collections.abc import Iterable
 
@@ -16,12 +16,12 @@ _COLUMNS = {
     "ended": Column("Ended"),
     "code": Column("Code", wraps=True),
     "machine": Column("Machine", wraps=True),
-    "files": Column("Files and the start of their SHA-256", html=str),
+    "files": Column("Files, with the first digits of their SHA-256", html=str),
 }
 
 
 class ProvenancePanel:
-    """The jobs' records of a run."""
+    """The job records of a run."""
 
     def __init__(self, results: Results) -> None:
         self.results = results
@@ -29,28 +29,28 @@ class ProvenancePanel:
         self._made_by = job_records.producers(self.records)
 
     def for_file(self, name: str) -> Html:
-        """Show, folded, how a file was made, which is named as below the results folder."""
+        """Show, folded, how a file (a path below the results folder) was made."""
         if (self.results.folder / "reference.json").is_file():
-            # Jobs' records are of their folder, and are not recorded.
+            # A recorded run does not include job records.
             return Html("")
         path = f"results/{name}"
         record = self._made_by.get(path)
         digest = file_digest(self.results.path(name))
         if record is None or job_records.output_digest(record, path) != digest:
-            state = "No job's record names" if record is None else "No longer as its job wrote it:"
+            state = "No job record for" if record is None else "Changed since its job wrote it:"
             return _folded(
-                f"<p>{state} <code>{escape(path)}</code>, SHA-256 <code>{digest}</code>;"
-                f" <code>snakemake --cores all --force {escape(path)}</code> makes it anew.</p>"
+                f"<p>{state} <code>{escape(path)}</code>, SHA-256 <code>{digest}</code>. To remake"
+                f" it: <code>snakemake --cores all --force {escape(path)}</code></p>"
             )
         behind = job_records.lineage(path, self._made_by)
-        jobs = f"{len(behind)} jobs, this one included" if len(behind) > 1 else "this job alone"
+        jobs = f"{len(behind)} jobs, including this one" if len(behind) > 1 else "this job alone"
         numbers = job_records.seeds(self.results.run["config"])
         rows = {
             "Job": f'<a href="#{_anchor(record)}">{escape(job_records.job_name(record))}</a>,'
             f" {time_of_day(record['ended'])}",
             "Code": escape(job_records.commit_name(record["commit"], record["dirty"])),
             "Machine": escape(machine(record["hardware"])),
-            "Stands on": f"{jobs}, on {escape(_machines(behind))}",
+            "Derived from": f"{jobs}, on {escape(_machines(behind))}",
             "Networks": f"trained on {escape(', '.join(sorted(set(self.results.devices))))}",
             "Data": f"SHA-256 <code>{escape(record['data_digest'] or 'none')}</code>",
             "Seeds": escape(", ".join(f"{key} {value}" for key, value in numbers.items())),
@@ -67,9 +67,9 @@ class ProvenancePanel:
         shown = "".join(_of_rule(rule, records) for rule, records in by_rule.items())
         return Html(
             f"<p>Each job leaves a record in <code>{job_records.RECORDS}</code>: code, settings,"
-            " seeds, packages, machine, and the SHA-256 of every file that it read or wrote."
-            " <code>snakemake --cores 1 verify_provenance</code> hashes all of them again. This"
-            " page's own record is written after it.</p>" + shown
+            " seeds, packages, machine, and the SHA-256 of every file that it read or wrote. To"
+            " check all hashes again: <code>snakemake --cores 1 verify_provenance</code>. This"
+            " page's own record is written after the page.</p>" + shown
         )
 
 
@@ -98,8 +98,8 @@ def _of_rule(rule: str, records: list[job_records.Record]) -> str:
 
 
 def _files(record: job_records.Record) -> Iterable[str]:
-    for one in record["outputs"]:
-        yield f"{escape(one['path'])} <code>{one['sha256'][:12]}</code>"
+    for output in record["outputs"]:
+        yield f"{escape(output['path'])} <code>{output['sha256'][:12]}</code>"
 
 
 def _caption(rule: str) -> str:
@@ -107,7 +107,7 @@ def _caption(rule: str) -> str:
 
 
 def _anchor(record: job_records.Record) -> str:
-    # As the table names its caption.
+    # The id that the table derives from its caption.
     return f"table-jobs-of-{record['rule']}"
 
 

@@ -1,4 +1,4 @@
-"""Execute the report's notebook and render it as one HTML file that needs nothing else."""
+"""Execute the report's notebook and render it as one self-contained HTML file."""
 
 import logging
 import os
@@ -19,16 +19,16 @@ logger = logging.getLogger(__name__)
 
 SOURCE = Path(str(files("convstudy.report") / "report.md"))
 TEMPLATE = SOURCE.parent / "template"
-# A cell's name in a comment; below it prose, or code in a fence.
+# A cell's name in a comment, followed by prose or by fenced code.
 CELL = re.compile(r"<!-- ([\w-]+) -->\n(.*?)\n(?=\n<!-- [\w-]+ -->\n|\Z)", re.DOTALL)
 FENCE = re.compile(r"```python\n(.*)\n```", re.DOTALL)
 
 
 def assemble(made: Sequence[str]) -> Any:
-    """Make the notebook of the report's text, with the cells of the analyses that were made.
+    """Build the notebook from the report's text, with the cells of the analyses that were made.
 
-    A cell whose name begins with that of an analysis is shown where it was made, and one that
-    begins with ``without-`` and an analysis's where it was not.
+    A cell whose name begins with an analysis's is included if that analysis was made; one that
+    begins with ``without-`` and an analysis's, if it was not.
     """
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -47,7 +47,7 @@ def assemble(made: Sequence[str]) -> Any:
 
 
 def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path()) -> Any:
-    """Run a notebook with parameters, in this very Python.
+    """Run a notebook with parameters, in this Python interpreter.
 
     Args:
         notebook: The source, with a cell tagged ``parameters``.
@@ -58,7 +58,7 @@ def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path())
         The executed notebook.
 
     Raises:
-        UserError: If a cell fails: names the cell and its error.
+        UserError: If a cell fails; names the cell and its error.
     """
     import papermill
     from jupyter_client.kernelspec import KernelSpecManager
@@ -66,7 +66,7 @@ def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path())
     from traitlets import default
 
     class ThisPython(AsyncKernelManager):
-        """Starts this interpreter, whatever kernels the user has installed under the same name."""
+        """Start this interpreter, whatever kernels of the same name the user has installed."""
 
         @default("kernel_spec_manager")
         def _only_native(self) -> KernelSpecManager:
@@ -77,12 +77,12 @@ def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path())
             return "auto"
 
         def start_kernel(self, **arguments: Any) -> Any:
-            # The user's start-up files and the debugger's advice have no place in a report.
+            # Keep the user's start-up files and the debugger's advice out of the report.
             quiet = {"IPYTHONDIR": profile, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
             environment = {**os.environ, **quiet}
             return super().start_kernel(**arguments, env=environment, stderr=messages)
 
-    # papermill's own lines would repeat the workflow's.
+    # papermill's log would repeat the workflow's.
     logging.getLogger("papermill").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as profile, open(f"{profile}/messages", "w+") as messages:
         try:
@@ -103,14 +103,14 @@ def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path())
                 f"the notebook's cell {failed} ({first.strip()}) failed: {error.ename}: {message}"
             ) from None
         except Exception:
-            # The kernel itself failed; what it said is all there is to go by.
+            # The kernel itself failed; its messages are the only clue.
             messages.seek(0)
             logger.error("the notebook's kernel: %s", messages.read().strip() or "no message")
             raise
 
 
 def to_html(notebook: Any, title: str, kicker: str) -> str:
-    """Render an executed notebook with our template."""
+    """Render an executed notebook with the report's template."""
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
@@ -119,23 +119,24 @@ def to_html(notebook: Any, title: str, kicker: str) -> str:
         exclude_input=True,
         exclude_anchor_links=True,
     )
-    shown = {"report_title": title, "report_kicker": kicker}
+    glossary = (files("convstudy.report") / "glossary.md").read_text(encoding="utf-8")
+    shown = {"report_title": title, "report_kicker": kicker, "glossary": glossary}
     html, _ = exporter.from_notebook_node(notebook, shown)
     return html
 
 
 def render(results: Results, title: str, executed: Path, html: Path) -> None:
-    """Execute the report's notebook and write it, and the report.
+    """Execute the report's notebook; write the executed notebook and the report.
 
     Args:
-        executed, html: Where to write. The notebook runs in its own folder, as in Jupyter later.
+        executed, html: Where to write. The notebook runs in its own folder, as it would in Jupyter.
 
     Raises:
         UserError: If a cell fails.
     """
     import nbformat
 
-    # Seen from the notebook's own folder, so that no folder of this machine stands in it.
+    # Relative to the notebook's folder, so that no path of this machine ends up in it.
     parameters = {"results": os.path.relpath(results.folder, executed.parent)}
     done = execute(assemble(results.analyses), parameters, executed.parent)
     kicker = answer(results).kicker

@@ -1,4 +1,4 @@
-"""The report's parts by name, so that each cell of its notebook is one short line."""
+"""The parts of the report by name, so that each notebook cell is one short line."""
 
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ GROUPS = {
 
 
 class Report:
-    """The parts of the report on a run."""
+    """The parts of a run's report."""
 
     def __init__(self, results: str | Path) -> None:
         self.results = Results(Path(results))
@@ -43,45 +43,45 @@ class Report:
         return answer(self.results)
 
     def _read(self, name: str) -> pd.DataFrame:
-        """Read a table of the report, or one of an analysis: ``FOLDER/NAME``."""
+        """Read a table from ``tables/``, or an analysis's: ``FOLDER/NAME``."""
         return self.results.table(f"{name}.csv" if "/" in name else f"tables/{name}.csv")
 
     def banner(self) -> html.Html:
-        """Warn if the data are synthetic or something else stands in for what was asked."""
+        """Warn if the data are synthetic or other fallbacks were used."""
         results = self.results
         if not results.synthetic and not results.fallbacks:
             return html.Html("")
         if results.synthetic:
             title = "Synthetic data"
-            text = "Accuracies say nothing about the article; arithmetic and counts hold."
+            text = "Accuracies say nothing about the article; arithmetic and counts still hold."
         else:
-            title = "Not everything was as asked"
-            text = "Something stands in for what could not be had."
+            title = "Fallbacks were used"
+            text = "These requested resources were unavailable and were replaced."
         listed = html.items(results.fallbacks) if results.fallbacks else ""
         return html.Html(
             f'<aside class="banner"><strong>{title}</strong><p>{text}</p>{listed}</aside>'
         )
 
     def first_page(self) -> html.Html:
-        """Show the answer, its conditions, the picture, the three kinds and the verdicts."""
+        """Show the answer, its conditions, the figure, the three kinds and the verdicts."""
         name = "answer_tradeoff"
         made = self._provenance.for_file(f"figures/{name}.svg")
         return first_page(self.results, self.claims, self._answer, *self._words(name), made)
 
     def differences(self) -> html.Html:
-        """List in what the run differs from the article's."""
+        """List how the run differs from the article's."""
         reductions = self.results.reductions
         if not reductions:
-            return html.Html("<p>Every setting is at the article's size.</p>")
+            return html.Html("<p>Every setting is at the article's scale.</p>")
         ways = "one way" if len(reductions) == 1 else f"{len(reductions)} ways"
         return html.Html(
             f'<details class="differences" id="differences" open><summary>This run differs from'
-            f" the article's in {ways}; what depends on training stays undecided</summary>"
+            f" the article's in {ways}; claims about training stay undecided</summary>"
             f"{html.items(reductions)}</details>"
         )
 
     def facts(self) -> html.Html:
-        """Show what was run where."""
+        """Show what ran where."""
         facts = "".join(
             f"<div><dt>{html.escape(row.item)}</dt><dd>{html.escape(str(row.value))}</dd></div>"
             for row in self._read("run").itertuples()
@@ -89,10 +89,10 @@ class Report:
         return html.Html(f'<dl class="facts bare">{facts}</dl>')
 
     def scorecard(self) -> html.Html:
-        """Show the claims: each with its verdict, the evidence and what would refute it.
+        """Show the claims, each with its verdict, the evidence and what would refute it.
 
-        Arithmetic is a table. A topic is folded if all of it holds, unless it is about trained
-        networks and the run is of the article's scale.
+        Arithmetic is shown as a table. A topic is folded if all of its claims hold, unless it is
+        about trained networks and the run is at the article's scale.
         """
         basis = self.claims["basis"].mask(self.claims["source"] == OWN, OWN)
         shown = []
@@ -117,12 +117,12 @@ class Report:
         return html.Html("".join(shown))
 
     def table(self, name: str) -> html.Html:
-        """Show a table of ``tables/``, or one of an analysis, ``FOLDER/NAME``."""
+        """Show a table from ``tables/``, or an analysis's: ``FOLDER/NAME``."""
         form = parts.tables(self.results.analyses)[name]
         return self._shown(form.prepare(self._read(name), self.results), form)
 
     def findings(self, analysis: str) -> html.Html:
-        """Say what an analysis found, in sentences; several are a list, below its lead if any."""
+        """Show an analysis's findings: a paragraph, or a list below a lead-in."""
         lines = parts.findings(analysis, self.results)
         lead = [lines.pop(0)] if len(lines) == 1 or (lines and lines[0].endswith(":")) else []
         listed = "".join(f"<li>{html.sentence(line)}</li>" for line in lines)
@@ -130,7 +130,7 @@ class Report:
         return html.Html(text + (f"<ul>{listed}</ul>" if lines else ""))
 
     def _shown(self, frame: pd.DataFrame, form: Table) -> html.Html:
-        """Show a table; beside synthetic data it has no columns of the article."""
+        """Show a table; with synthetic data, the article's columns are missing."""
         there = {
             name: column
             for name, column in form.columns.items()
@@ -139,7 +139,7 @@ class Report:
         return html.table(frame, there, form.caption)
 
     def _best(self, study: str) -> html.Html:
-        """Show a study's best trials; without a penalty, the objective is the test error."""
+        """Show a study's best trials; without a penalty, the objective is just the test error."""
         penalised = self.results.studies[study].penalised
         shown = {
             name: column
@@ -165,13 +165,13 @@ class Report:
         return html.Html(f'<div class="figures example">{shown}</div>')
 
     def _words(self, name: str) -> tuple[str, str]:
-        """Give what stands for a figure where it is not seen, and its caption."""
-        # Snakemake's own report shows these, too.
+        """Return a figure's alternative text and its caption."""
+        # Snakemake's own report also shows these.
         text = captions(self.results.analyses)[name].read_text(encoding="utf-8")
         caption = " ".join(text.split())
         sort, _, rest = name.partition("_")
         if sort == "example":
-            words = f"Worked example {rest.replace('_', ', ')}: input, kernels and output as grids."
+            words = f"Worked example {rest.replace('_', ', ')}: grids of input, kernels and output."
             return words, caption
         drawing = parts.drawings(self.results.analyses)[name]
         said = "; ".join(drawing.numbers(self.results)) + "."
@@ -184,10 +184,10 @@ class Report:
         about = self.results.provenance
         hardware = about["hardware"]
         gpus = ", ".join(hardware["gpus"]) or "none"
-        changed = " (with changes that are in no commit)" if about["dirty"] else ""
+        changed = " (with uncommitted changes)" if about["dirty"] else ""
         facts = {
             "Recorded at commit": f"{about['commit'] or 'unknown'}{changed}",
-            "Digest of the settings": about["config_digest"],
+            "Settings digest": about["config_digest"],
             "SHA-256 of the data": self.results.data["digest"],
             "System": hardware["system"],
             "GPUs": gpus,
@@ -197,20 +197,20 @@ class Report:
             for name, value in facts.items()
         )
         return html.Html(
-            "<p>In a checkout of this commit, with its locked packages and the settings that"
-            " <code>results/run.json</code> lists, this runs everything again:</p>"
+            "<p>To repeat this run, check out this commit, install its locked packages and use the"
+            " settings that <code>results/run.json</code> lists:</p>"
             f"<pre><code>{html.escape(self._command)}</code></pre>"
             f'<dl class="facts bare">{listed}</dl>'
         )
 
     @property
     def _command(self) -> str:
-        """The command that runs this run again; a recorded one knows its own."""
+        """The command that repeats this run; a recorded run stores its own."""
         about = self.results.folder / "reference.json"
         return read_json(about)["command"] if about.is_file() else "snakemake --cores all"
 
     def jobs(self) -> html.Html:
-        """Show the record of every job: when, by which code and where it made which files."""
+        """Show every job's record: when and where it ran, with which code, and what it wrote."""
         return self._provenance.jobs()
 
     @cached_property

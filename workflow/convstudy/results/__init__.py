@@ -1,4 +1,4 @@
-"""A run's folder as an object, its scale beside the article's, recorded runs.
+"""A run's results folder as an object, its scale compared with the article's, recorded runs.
 
-Imports the rooms that make results. Draws, judges and formats nothing.
+Imports the rooms that make results; draws no figures, judges no claims and formats nothing.
 """

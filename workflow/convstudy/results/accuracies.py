@@ -1,4 +1,4 @@
-"""Accuracies of a run's networks: a kind's beside the article's, modules with errors and ranks."""
+"""Compare a run's accuracies: kinds with the article, modules with errors and ranks."""
 
 from typing import Any
 
@@ -11,24 +11,24 @@ from convstudy.layers.models import POSITIONS
 from convstudy.stats import intervals
 from convstudy.training import record
 
-# With which all modules are compared.
+# The module that all others are compared with.
 CONV = "conv-conv-conv"
-# Tables drawn of what the true means may be.
+# Number of random draws of the true means.
 DRAWS = 10_000
 
 
 def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Give each module's mean accuracy, its 95 % interval, and its error on these images.
+    """Return each module's mean accuracy, its 95 % interval, and its error on these images.
 
-    Few replicates tell little about one module's spread, so for the error the spread is taken to be
-    the same for all and is estimated from all of them together.
+    Few replicates say little about one module's spread, so the error assumes the same spread for
+    all modules and pools their replicates.
 
     Returns:
         means: By module: its layers, ``parameters``, ``macs``, ``replicates``, ``mean``, ``low``
             and ``high`` (see `intervals.accuracy_interval`), and ``error``: the standard error
-            of the mean by which modules are compared, as all meet the same images. The last three
-            are empty where all modules have one replicate, or no replicates differ.
-        dof: Degrees of freedom of the error; 0 where it is empty.
+            of the mean for comparing modules, which were all tested on the same images. The last
+            three are empty if all modules have one replicate, or no replicates differ.
+        dof: Degrees of freedom of the error; 0 if it is empty.
     """
     done = table[table["status"] == "finished"]
     groups = done.groupby("module", sort=False)
@@ -49,18 +49,19 @@ def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 
 
 def draw_means(found: pd.DataFrame, dof: int, draws: int = DRAWS) -> np.ndarray:
-    """Draw what the true means may be on these images, as far as the replicates tell.
+    """Draw plausible true means on these images, given the replicates.
 
-    A mean that stands out does so by luck, too, so each is drawn around a value nearer to the mean
-    of all: the means are taken to come from a normal distribution, whose variance is what is left
-    of theirs without the errors (C. N. Morris, J. Am. Stat. Assoc. 78, 47, 1983). Drawn around the
-    observed means, the error would count twice.
+    Extreme means are partly luck, so each is drawn around a value shrunk towards the mean of all:
+    the means are assumed to come from a normal distribution whose variance is theirs minus that of
+    the errors (C. N. Morris, J. Am. Stat. Assoc. 78, 47, 1983). Drawing around the observed means
+    would count the error twice.
 
     Args:
-        found, dof: What `means` gives, with at least one degree of freedom.
+        found, dof: What `means` returns, with at least one degree of freedom.
+        draws: Number of draws.
 
     Returns:
-        Of shape (draws, modules).
+        An array of shape (draws, modules).
     """
     from scipy.stats import t
 
@@ -74,38 +75,38 @@ def draw_means(found: pd.DataFrame, dof: int, draws: int = DRAWS) -> np.ndarray:
 
 
 def rank_sets(found: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Give the places that each module may have on these images, with 95 % confidence for each.
+    """Return the range of ranks of each module on these images, with 95 % confidence for each.
 
-    Those above it are at most the modules that are not clearly worse, where it is compared with all
-    others at once (M. Mogstad et al., Review of Economic Studies 91, 476, 2024, with normal errors
-    of one variance, for which Dunnett's constant is theirs).
+    At least the clearly better modules rank above it, and at most those that are not clearly worse,
+    when it is compared with all others at once (M. Mogstad et al., Review of Economic Studies 91,
+    476, 2024; with normal errors of equal variance, their constant is Dunnett's).
 
     Args:
-        found: What `means` gives, with errors.
+        found: What `means` returns, with errors.
 
     Returns:
-        low, high: (modules,) of int, from 1.
+        low, high: Arrays of int of shape (modules,), counted from 1.
     """
     mean = found["mean"].to_numpy()
-    most = np.array([resolution(found, one, best=False) for one in found.index])
-    # Of each other one (columns) above each one (rows).
+    most = np.array([resolution(found, module, best=False) for module in found.index])
+    # How far each other module (columns) is above each module (rows).
     above = mean - mean[:, None]
     return 1 + (above > most).sum(axis=1), len(mean) - (above < -most).sum(axis=1)
 
 
 def resolution(found: pd.DataFrame, one: str, best: bool = True) -> pd.Series:
-    """Give by how much each module must differ from one to be told apart from it.
+    """Return how much each module must differ from a given one to be distinguishable from it.
 
     With 95 % confidence for all modules at once, see `intervals.dunnett_constant`.
 
     Args:
-        found: What `means` gives.
-        one: The module with which they are compared.
-        best: Whether it is the one that looks best, by its mean or by an objective that adds a
-            constant, and it is asked which others are worse.
+        found: What `means` returns.
+        one: The module that they are compared with.
+        best: Whether that module looks best, by its mean or by an objective that adds a constant,
+            and the question is which others are worse.
 
     Returns:
-        By module; empty without errors.
+        The differences by module; NaN without errors.
     """
     if len(found) == 1 or found["error"].isna().any():
         return pd.Series(np.nan, found.index)

@@ -1,12 +1,12 @@
-"""Recorded runs: the small text files of a run, kept for others to compare theirs with.
+"""Recorded runs: the small text files of a run, kept so that others can compare theirs.
 
-A recorded run is a results folder of its own, which `Results` reads, with ``config.yaml`` to run it
-again and ``reference.json``, written last, which says what it is. It may be a part of a run, which
-grows: what is recorded again under the same name is added.
+A recorded run is a results folder that `Results` can read, with ``config.yaml`` to repeat the run
+and ``reference.json``, written last, which describes it. It may be part of a run, and can grow:
+recording again under the same name adds to it.
 
-``python -m convstudy record NAME`` records what is finished. It is no rule: what is recorded is
-an input of every later run's report, and must not be made anew by it. `make derive` makes tables
-and claims of a recorded run anew, by the workflow's own rules, without training.
+``python -m convstudy record NAME`` records what is finished. This is not a rule, as recorded runs
+are inputs of every later report, which must not remake them. `make derive` remakes the tables and
+claims of a recorded run with the workflow's own rules, without training.
 """
 
 import copy
@@ -32,9 +32,9 @@ from convstudy.training.precision import GRID_PASSED
 from convstudy.training.record import load_description, tabulate_single_kind
 
 FOLDER = "reference"
-# The whole records of the single-kind trainings; two tables are made of them.
+# The complete records of the single-kind trainings, from which two tables are made.
 CURVES = "training/curves"
-# What was trained or measured, from which the workflow derives all but these.
+# What was trained or measured. The workflow derives everything else from it, except NOT_DERIVED.
 PRIMARY = (
     f"{CURVES}/*.json",
     "module_table/trainings/*.json",
@@ -43,27 +43,28 @@ PRIMARY = (
 )
 NOT_DERIVED = ("*.json", "data/*", "verification/*", "counts/*", "search/*/*")
 TABLES = ("training/summary.csv", "training/curves.csv")
-# What every run has, and what alone is no result.
+# Files that every run has, which are not results.
 ABOUT = ("run.json", "provenance.json", "data/summary.json")
 MOST_BYTES = 1_000_000
-# Settings that change how a result is made, and not what it says.
+# Settings that change how results are made, but not the results.
 OF_THE_MACHINE = {"data": ("directory",), "training": ("device", "jit_compile", "threads")}
 
 
 def record(results: Results, folder: Path) -> None:
-    """Copy a run's files, or those that it has so far.
+    """Copy the files that a run has so far.
 
     Args:
-        folder: Where they go; its name is the record's.
+        results: The run.
+        folder: Where to copy them; the folder's name is the record's.
 
     Raises:
-        UserError: If the run's code is in no commit, nothing is finished, a file is too large to be
-            kept, a curve may be wrong, or the folder has a run of other settings or another curve.
+        UserError: If the run's code is uncommitted, nothing is finished, a file is too large, a
+            curve may be wrong, or the folder has a run with other settings or another curve.
     """
     if results.provenance["dirty"] or not results.provenance["commit"]:
         raise UserError(
-            f"{folder}: the run's code is in no commit, so nobody could run it again; commit the"
-            " changes and run the workflow once more (curves are kept)"
+            f"{folder}: the run's code was not committed, so nobody could repeat the run; commit"
+            " the changes and run the workflow again (curves are kept)"
         )
     _require_same_run(results, folder)
     names = [*result_files(results.studies_planned), "claims.csv"]
@@ -74,7 +75,7 @@ def record(results: Results, folder: Path) -> None:
     trained = _finished_curves(results)
     if len(found) + len(trained) <= len(ABOUT):
         raise UserError(
-            f"{folder}: nothing in {results.folder} is finished; record it when a curve is"
+            f"{folder}: nothing in {results.folder} is finished; wait for the first curve"
         )
     for path, curve in trained.items():
         _require_right(path, curve, folder)
@@ -93,22 +94,22 @@ def record(results: Results, folder: Path) -> None:
 
 
 def _require_same_run(results: Results, folder: Path) -> None:
-    """Refuse to add to a record what is of other settings."""
+    """Refuse to add results made with other settings to a record."""
     if not (folder / "reference.json").is_file():
         return
     known = Results(folder)
-    theirs, ours = (_comparable(run.run["config"]) for run in (known, results))
-    other = [f"section {key}" for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
+    old, new = (_comparable(run.run["config"]) for run in (known, results))
+    other = [f"section {key}" for key in {**old, **new} if old.get(key) != new.get(key)]
     if known.data["digest"] != results.data["digest"]:
         other.append("other images")
     if other:
         raise UserError(
-            f"{folder} is of other settings ({', '.join(other)}); take another name, or remove it"
+            f"{folder} has other settings ({', '.join(other)}); choose another name, or remove it"
         )
 
 
 def _comparable(config: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what changes how a result is made, and not what it says."""
+    """Leave out settings that change how results are made, but not the results."""
     kept = {
         section: {
             key: value
@@ -123,7 +124,7 @@ def _comparable(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _finished_curves(results: Results) -> dict[Path, dict[str, Any]]:
-    """Read the single-kind curves that are of the run's settings; older ones may lie there, too."""
+    """Read the single-kind curves made with the run's settings; the folder may have older ones."""
     images = SimpleNamespace(digest=results.data["digest"])
     planned = store.single_kind_curves(results.run["config"], Path(), images)
     names = {curve.name for curve in planned}
@@ -132,39 +133,39 @@ def _finished_curves(results: Results) -> dict[Path, dict[str, Any]]:
 
 
 def _require_right(path: Path, curve: dict[str, Any], folder: Path) -> None:
-    """Refuse a curve that differs from the recorded one, or that bfloat16 may have made wrong."""
+    """Refuse a curve that differs from the recorded one, or that bfloat16 may have corrupted."""
     known = folder / CURVES / path.name
     if known.is_file() and load_description(str(known))["records"] != curve["records"]:
         raise UserError(
-            f"{known} differs from {path}, which was trained anew; keep the recorded one, or"
-            " remove it first"
+            f"{known} differs from {path}, which was retrained; keep the recorded one, or remove"
+            " it first"
         )
     for epoch in curve["records"]:
         on_cpu = epoch["device"] == "cpu" and epoch.get("matmul_precision") == "bfloat16"
         if on_cpu and not epoch["processor"].endswith(GRID_PASSED):
             raise UserError(
                 f"{path}: epoch {epoch['epoch']} was computed in bfloat16 on {epoch['processor']},"
-                f" where the grid of convolutions was not tried; allowed are {GRID_PASSED}; run"
+                f" which is untested; tested are {GRID_PASSED}; run"
                 " tests/unit/training/test_precision.py there and, if it passes, add it to"
                 " GRID_PASSED in workflow/convstudy/training/precision.py"
             )
 
 
 def copy_primary(folder: Path, target: Path) -> None:
-    """Copy what a recorded run's other files are derived from, so that the workflow makes these.
+    """Copy a recorded run's primary files, so that the workflow derives all others from them.
 
-    All copies have the same time of change, so that none seems to be older than what it is made of.
+    All copies get the same modification time, so that none looks older than its inputs.
 
     Raises:
-        UserError: If there is no such run, or it has too little.
+        UserError: If there is no such run, or it has no primary files.
     """
     if not (folder / "reference.json").is_file():
-        raise UserError(f"{folder} is no recorded run; write the name of one in {folder.parent}")
+        raise UserError(f"{folder} is not a recorded run; name one of those in {folder.parent}")
     found = [path for pattern in PRIMARY for path in folder.glob(pattern)]
     if not found:
         raise UserError(
-            f"{folder} has none of {', '.join(PRIMARY)}, as it was recorded before these were kept"
-            " or has no analysis but the article's; run and record it again"
+            f"{folder} has none of {', '.join(PRIMARY)}: it was recorded by an earlier version, or"
+            " without any analysis; run and record it again"
         )
     kept = [path for pattern in NOT_DERIVED for path in folder.glob(pattern) if path.is_file()]
     for path in [*found, *kept]:
@@ -176,28 +177,28 @@ def copy_primary(folder: Path, target: Path) -> None:
 def _copy(source: Path, target: Path) -> None:
     if source.stat().st_size > MOST_BYTES:
         raise UserError(
-            f"{target}: {source} has {source.stat().st_size / 1e6:.1f} MB, and allowed are"
-            f" {MOST_BYTES / 1e6:g} MB a file; remove {source.parent} to leave that part out"
+            f"{target}: {source} has {source.stat().st_size / 1e6:.1f} MB, but at most"
+            f" {MOST_BYTES / 1e6:g} MB are allowed; remove {source.parent} to leave that part out"
         )
     with files.replacing(target) as temporary:
         shutil.copyfile(source, temporary)
 
 
 def _tabulate_curves(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Make the tables of all recorded curves, in the workflow's order."""
+    """Tabulate all recorded curves, in the workflow's order."""
     found = [load_description(str(path)) for path in folder.glob(f"{CURVES}/*.json")]
     kinds = list(KINDS)
     return tabulate_single_kind(
-        sorted(found, key=lambda one: (kinds.index(one["model"]), one["replicate"]))
+        sorted(found, key=lambda curve: (kinds.index(curve["model"]), curve["replicate"]))
     )
 
 
 def _describe(results: Results, folder: Path) -> None:
-    """Write the run's config, and last what the record is."""
+    """Write the run's config and, last, the description of the record."""
     import yaml
 
     config = copy.deepcopy(results.run["config"])
-    # The folder is that machine's own, and the next run's version may lack a setting.
+    # The folder exists on that machine only, and today's version may lack some settings.
     config["data"]["directory"] = None
     settings.drop_gone(config)
     settings.remove_others(config)
@@ -214,18 +215,18 @@ def _describe(results: Results, folder: Path) -> None:
 
 
 def runs(results: Path) -> list[Results]:
-    """Read the runs that are recorded below a results folder, by name."""
+    """Read the runs recorded in a results folder, sorted by name."""
     return [Results(path.parent) for path in sorted(results.glob(f"{FOLDER}/*/reference.json"))]
 
 
 def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
-    """Put the article, recorded runs and this run beside each other.
+    """Compare the article, the recorded runs and this run.
 
     Returns:
-        A row a run: ``run``, ``date``, ``device``, ``data``, ``width``, ``epochs``, ``replicates``
-        (as text: in a part of a run, some kinds may have more than others), each layer kind (mean
-        over replicates of the best test accuracy over epochs), ``time`` (of its single-kind
-        trainings), ``commit``.
+        A row per run: ``run``, ``date``, ``device``, ``data``, ``width``, ``epochs``,
+        ``replicates`` (as text: in part of a run, kinds may have different numbers), each layer
+        kind (mean over replicates of the best test accuracy over epochs), ``time`` (of its
+        single-kind trainings), ``commit``.
     """
     source = facts.load()["source"]
     rows: list[dict[str, Any]] = [
@@ -247,7 +248,7 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
             "width": run.run["config"]["model"]["width"],
             "commit": (about["commit"] or "unknown")[:12],
         }
-        # A part of a run may have none.
+        # Part of a run may have none.
         if run.has(TABLES[0]):
             training = run.training
             row |= {
@@ -263,5 +264,5 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
 
 
 def _counts(sizes: pd.Series) -> str:
-    """Write numbers as one number or a range."""
+    """Format numbers as one number or a range."""
     return " to ".join(dict.fromkeys((str(sizes.min()), str(sizes.max()))))

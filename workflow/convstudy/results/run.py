@@ -1,4 +1,4 @@
-"""What a finished run left in its results folder, read for tables, claims, plots and report."""
+"""Read a finished run's results folder, for tables, claims, plots and the report."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ TABLES = "counts data objectives run runs savings single_kind studies trials ver
 
 
 def result_files(studies: Sequence[str]) -> list[str]:
-    """Name every file of the article's own study, below the results folder."""
+    """List the files of the article's own study, relative to the results folder."""
     return [
         "run.json",
         "provenance.json",
@@ -43,7 +43,7 @@ def result_files(studies: Sequence[str]) -> list[str]:
 
 
 def table_names(studies: Sequence[str]) -> list[str]:
-    """Name every table that is made of the results, without suffix."""
+    """List the tables that are made from the results, without suffix."""
     return [*TABLES.split(), *(f"best_{study}" for study in studies)]
 
 
@@ -54,13 +54,14 @@ def write_run(
 
     Args:
         folder: The results folder.
+        config: The run's config.
         article: The overlay for the article's scale.
         data: Summary of the images: see `scale.differences`.
     """
     import yaml
 
-    # The report's look is no part of what produced the results; nor is where the images lie on
-    # this machine: their digest says what they are.
+    # Neither the report's look nor the images' folder on this machine affects the results; a
+    # digest identifies the images.
     config = copy.deepcopy({part: config[part] for part in config if part != "report"})
     config["data"].pop("directory")
     theirs = yaml.safe_load(article.read_text(encoding="utf-8"))
@@ -78,7 +79,7 @@ def write_run(
 
 
 def in_todays_form(run: dict[str, Any]) -> dict[str, Any]:
-    """Bring ``run.json`` of an earlier version, such as the evidence commit's, to today's form."""
+    """Convert ``run.json`` of an earlier version, such as the evidence's, to today's form."""
     extras = run.pop("extras", None)
     if extras is not None:
         today = {"exhaustive": "module_table", "optimism": "epoch_selection"}
@@ -120,16 +121,21 @@ class Study:
 
 @dataclass(frozen=True)
 class Results:
-    """A results folder, each file of which is read when it is first asked for.
+    """A results folder, whose files are read on first use.
 
     Args:
         folder: The folder with ``run.json``.
+
+    Example:
+        >>> results = Results(Path("results/reference/cpu-small"))
+        >>> results.test_images, list(results.studies)
+        (4000, ['accuracy', 'penalised'])
     """
 
     folder: Path
 
     def path(self, name: str) -> Path:
-        """Give a file of the folder.
+        """Return the path of a file in the folder.
 
         Raises:
             UserError: If there is no such file.
@@ -137,8 +143,7 @@ class Results:
         path = self.folder / name
         if not path.is_file():
             raise UserError(
-                f"results/{name} is missing; let the workflow make it:"
-                f" snakemake --cores all results/{name}"
+                f"results/{name} is missing; to make it: snakemake --cores all results/{name}"
             )
         return path
 
@@ -150,7 +155,7 @@ class Results:
 
     @cached_property
     def run(self) -> dict[str, Any]:
-        """The config and the sentences that say where it is less than the article's."""
+        """The config, and sentences on where the run is smaller than the article's."""
         return in_todays_form(read_json(self.path("run.json")))
 
     @cached_property
@@ -165,27 +170,27 @@ class Results:
 
     @property
     def synthetic(self) -> bool:
-        """Whether the images are made up, so that accuracies say nothing about CIFAR-10."""
+        """Whether the images are synthetic, so that accuracies say nothing about CIFAR-10."""
         return bool(self.data["synthetic"])
 
     @property
     def analyses(self) -> list[str]:
-        """Names of the analyses that belong to this run, besides the article's own study."""
+        """Names of this run's analyses, besides the article's own study."""
         return list(self.run["config"]["analyses"])
 
     @property
     def studies_planned(self) -> list[str]:
-        """Names of the config's studies, which a part of a run may lack."""
+        """Names of the config's studies, which part of a run may lack."""
         return list(self.run["config"]["search"]["studies"])
 
     @property
     def partial(self) -> bool:
-        """Whether files are missing, as in a recorded part of a run."""
+        """Whether files are missing, as when part of a run was recorded."""
         names = result_files(self.studies_planned)
         return not all((self.folder / name).is_file() for name in names)
 
     def has(self, name: str) -> bool:
-        """Tell whether this run has a file; an older analysis may be there and not belong to it."""
+        """Return whether a file belongs to this run, not to an analysis left by an older one."""
         folder = name.partition("/")[0]
         if folder in analyses.names():
             return folder in self.analyses
@@ -193,29 +198,29 @@ class Results:
 
     @property
     def reductions(self) -> list[str]:
-        """Sentences that say where this run is smaller than the article's or other."""
+        """Sentences on how this run is smaller than the article's, or different."""
         return list(self.run["reductions"])
 
     @property
     def fallbacks(self) -> list[str]:
-        """Sentences that say what was used in place of something that could not be had."""
+        """Sentences on what replaced requested resources that were unavailable."""
         devices = self.devices
         without = sum(NO_GPU in device for device in devices)
         line = (
-            f"A GPU was asked for where there was none: the CPU did {without} of {len(devices)}"
-            " trainings and trials, in part or whole."
+            f"A GPU was requested but not available: {without} of {len(devices)} trainings and"
+            " trials ran on the CPU, in part or entirely."
         )
         return [*self.data["fallbacks"], *([line] if without else [])]
 
     @property
     def devices(self) -> list[str]:
-        """What trained each single-kind network and each trial's, as their curves say."""
+        """The device that trained each single-kind network and each trial, from their curves."""
         tables = [self.training, *(study.trials for study in self.studies.values())]
         return [device for table in tables for device in table["device"].dropna()]
 
     @property
     def test_images(self) -> int:
-        """Number of images that each test accuracy is a mean over."""
+        """Number of test images behind each test accuracy."""
         return int(self.data["used"]["test"])
 
     @cached_property
@@ -230,12 +235,12 @@ class Results:
 
     @cached_property
     def training(self) -> "pd.DataFrame":
-        """A row a single-kind training."""
+        """One row per single-kind training."""
         return self.table("training/summary.csv")
 
     @cached_property
     def curves(self) -> "pd.DataFrame":
-        """A row an epoch of a single-kind training."""
+        """One row per epoch of each single-kind training."""
         return self.table("training/curves.csv")
 
     @cached_property
@@ -253,7 +258,7 @@ class Results:
 
 
 def has_ranks(results: Results) -> bool:
-    """Tell whether there is a table of modules with ranks; one replicate each has none."""
+    """Return whether there is a table of modules with ranks, which need several replicates."""
     if not results.has(SUMMARY):
         return False
     return bool(results.table(SUMMARY)[["rank_low", "share"]].notna().all(axis=None))

@@ -1,8 +1,8 @@
 """How a run differs from the article's, and which claims that leaves undecided.
 
-The article's scale is config/article.yaml, laid over a run's own config. Each difference says of
-what it is: of every curve (images, network, recipe), of the single-kind trainings, of a study, of
-the table of modules, or of the studies replayed on it. A claim depends on what its file is made of.
+The article's scale is config/article.yaml, merged over the defaults. Each difference affects every
+curve (images, network, recipe), the single-kind trainings, a study, the table of modules, or the
+studies replayed on it. A claim depends on whatever its file is made from.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,12 +15,12 @@ from convstudy.data.settings import IMAGES
 
 Config = Mapping[str, Any]
 
-# How a run differs. What is smaller or other decides no claim on trained networks. A reading is a
-# choice where the article is silent: it may decide, and the verdict says so. Images stored with
-# losses may decide an order, but no equality with a published accuracy.
+# How a run differs. Smaller or otherwise different runs decide no claim on trained networks. A
+# reading is a choice where the article is silent: it may decide, and the verdict mentions it. Lossy
+# images may decide an ordering, but not equality with a published accuracy.
 SMALLER, OTHER, READING, LOSSY = "smaller", "other", "reading", "lossy"
 
-# What a result is made of, by its file or folder.
+# What a result is made from, by its file or folder.
 CURVE, SINGLE, STUDY, TABLE, REPLAY = "curve", "single-kind", "study", "table", "replay"
 MADE_OF: dict[str, tuple[str, ...]] = {
     "training/": (CURVE, SINGLE),
@@ -35,7 +35,13 @@ LEAST_REPLICATES = 3
 
 
 class Difference(NamedTuple):
-    """A difference from the article: which sort, of what, and a sentence that says it."""
+    """A difference from the article: its sort, what it affects, and a sentence about it.
+
+    Example:
+        >>> smaller = Difference(SMALLER, CURVE, "The networks are narrower.")
+        >>> reductions([smaller])
+        ['The networks are narrower.']
+    """
 
     sort: str
     of: str
@@ -43,25 +49,25 @@ class Difference(NamedTuple):
 
 
 def depends(file: str) -> tuple[str, ...]:
-    """Say what a result is made of; nothing where no network is trained for it."""
+    """Return what a result is made from; empty if it needs no trained network."""
     return next((parts for start, parts in MADE_OF.items() if file.startswith(start)), ())
 
 
 def reductions(found: list[Difference]) -> list[str]:
-    """Give the sentences of what is smaller than the article's or other."""
-    return [one.line for one in found if one.sort in (SMALLER, OTHER)]
+    """Return the sentences on what is smaller than the article's, or different."""
+    return [difference.line for difference in found if difference.sort in (SMALLER, OTHER)]
 
 
 def differences(config: Config, overlay: Config, data: Mapping[str, Any]) -> list[Difference]:
     """Compare a run with the article's scale, in both directions.
 
     Args:
-        config: The run's.
+        config: The run's config.
         overlay: config/article.yaml, as read.
         data: Summary of the images: ``used`` (``train`` and ``test``) and ``lossy``. A folder may
-            hold fewer than CIFAR-10 has.
+            have fewer than CIFAR-10.
     """
-    # What the overlay leaves out has its default, whatever this run's config has there.
+    # Keys missing in the overlay have their defaults, whatever the run's config has.
     ours, theirs = filled(config), filled(overlay)
     found = [*_images(data), *_network(ours, theirs), *_recipe(ours, theirs)]
     found += _single_kind(ours, theirs)
@@ -71,7 +77,7 @@ def differences(config: Config, overlay: Config, data: Mapping[str, Any]) -> lis
 
 
 def _size(of: str, ours: float, theirs: float, less: str, more: str) -> Iterator[Difference]:
-    """Compare a size, of which less is smaller and more is other."""
+    """Compare a size: less than the article's is smaller, more is other."""
     if ours < theirs:
         yield Difference(SMALLER, of, less)
     elif ours > theirs:
@@ -97,18 +103,18 @@ def _network(ours: Config, theirs: Config) -> Iterator[Difference]:
         CURVE,
         width,
         full,
-        f"The networks have {width:g} of the article's channels, and so about"
+        f"The networks have {width:g} of the article's channels, hence about"
         f" {(width / full) ** 2:.2g} of its parameters.",
         f"The networks have {width:g} times the article's channels.",
     )
-    mine, momentum = (one["model"]["batch_normalization_momentum"] for one in (ours, theirs))
-    if mine != momentum:
-        line = f"BatchNormalization's momentum is {mine:g}, not {momentum:g}."
+    own, full = (config["model"]["batch_normalization_momentum"] for config in (ours, theirs))
+    if own != full:
+        line = f"BatchNormalization's momentum is {own:g}, not {full:g}."
         yield Difference(OTHER, CURVE, line)
 
 
 def _recipe(ours: Config, theirs: Config) -> Iterator[Difference]:
-    """Compare how networks are trained, most of which the article does not state."""
+    """Compare the training recipes; the article does not state most of its own."""
     mine, read = ours["training"], theirs["training"]
     same = True
     for key, what in (
@@ -125,8 +131,8 @@ def _recipe(ours: Config, theirs: Config) -> Iterator[Difference]:
         yield Difference(OTHER, CURVE, line)
     if same:
         line = (
-            f"The article does not state optimizer, batch and augmentation: here"
-            f" {_way(mine['optimizer'])}, {mine['batch_size']} images a step, augmentation"
+            f"The article does not state optimizer, batch size or augmentation; here they are"
+            f" {_way(mine['optimizer'])}, {mine['batch_size']} images per step and"
             f" {mine['augmentation']}."
         )
         yield Difference(READING, CURVE, line)
@@ -191,8 +197,8 @@ def _table(ours: Config, theirs: Config) -> Iterator[Difference]:
     mine = penalty(ours)
     if _objective(mine, ours["model"]["width"]) != "penalised":
         line = (
-            f"Replayed studies with a penalty have {mine['weight']:g} for every"
-            f" {mine['unit']:,} parameters, which is not the article's."
+            f"Replayed studies with a penalty add {mine['weight']:g} for every"
+            f" {mine['unit']:,} parameters, unlike the article's."
         )
         yield Difference(OTHER, REPLAY, line)
 
@@ -212,14 +218,14 @@ def _replicates(of: str, what: str, mine: Config) -> Iterator[Difference]:
     number = mine["replicates"]
     if number < LEAST_REPLICATES:
         times = "once" if number == 1 else "twice"
-        line = f"{what} is trained {times}; {LEAST_REPLICATES} trainings have an interval."
+        line = f"{what} is trained {times}; an interval needs {LEAST_REPLICATES} trainings."
         yield Difference(SMALLER, of, line)
 
 
 def counterparts(config: Config) -> dict[str, str]:
-    """Name the article's study that a study repeats, by the study's name.
+    """Map each study to the article's study that it repeats.
 
-    The objectives must be the same, for the width that is trained; the first such study counts.
+    Their objectives must be the same at the trained width; only the first such study is used.
     """
     found: dict[str, str] = {}
     for name, study in config["search"]["studies"].items():
@@ -230,7 +236,7 @@ def counterparts(config: Config) -> dict[str, str]:
 
 
 def _objective(penalty: Config, width: float) -> str | None:
-    """Name the article's study that has this penalty, for the width that is trained."""
+    """Return the article's study that has this penalty, at the trained width."""
     weight, unit = facts.penalty()
     each = penalty["weight"] / penalty["unit"] * width**2
     theirs = {"accuracy": 0.0, "penalised": weight / unit}
@@ -239,7 +245,7 @@ def _objective(penalty: Config, width: float) -> str | None:
 
 
 def _way(settings: Config) -> str:
-    """Write a choice with what it sets: adam (learning rate 0.001)."""
+    """Format a choice with its settings: adam (learning rate 0.001)."""
     others = [
         f"{key.replace('_', ' ')} {value}"
         for key, value in settings.items()

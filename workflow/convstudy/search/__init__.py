@@ -1,4 +1,4 @@
-"""Optuna asking for curves: studies, their workers and storages.
+"""The Optuna studies, which request learning curves; their workers and storages.
 
-Imports `training` and the rooms above it. How good a search is, is for `analyses.replay`.
+Imports `training` and the rooms above it. `analyses.replay` measures how good a search is.
 """

@@ -1,4 +1,4 @@
-"""A study as tables: its trials, their epochs, its totals."""
+"""Export a study as tables: its trials, their epochs and its totals."""
 
 import logging
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ def best_trials(trials: pd.DataFrame, rows: int = BEST_ROWS) -> pd.DataFrame:
 
 
 def export(search: Search) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Give a study's trials, their epochs and a summary.
+    """Return a study's trials, their epochs and a summary.
 
     Returns:
-        trials: A row a trial, in order.
-        curves: A row a trial's epoch.
-        summary: Settings and totals of the study.
+        trials: One row per trial, in order.
+        curves: One row per epoch of each trial.
+        summary: The study's settings and totals.
 
     Raises:
         UserError: If trials or epochs are missing.
@@ -42,8 +42,8 @@ def export(search: Search) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     ended = sum(trial.state.is_finished() for trial in stored)
     if ended < budget:
         raise UserError(
-            f"the study {search.name} has {ended} of {budget} trials, the rest was lost; the"
-            " workflow makes them: snakemake --cores all --forcerun search_modules"
+            f"the study {search.name} has only {ended} of its {budget} trials; to run the missing"
+            " ones: snakemake --cores all --forcerun search_modules"
         )
     rows, curves = [], []
     fields = ("epoch", "test_accuracy", "loss", "train_accuracy", "test_loss")
@@ -75,7 +75,7 @@ def export(search: Search) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
 def _row(
     search: Search, trial: FrozenTrial, drawn: dict[str, Any], records: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Describe a trial; warn if another curve than the stored one ended it."""
+    """Describe a trial; warn if its objective does not match its stored curve."""
     summary = summarise(records)
     parameters = search.parameters(tuple(drawn[position] for position in search.positions))
     complete = trial.state == TrialState.COMPLETE
@@ -83,8 +83,8 @@ def _row(
     expected = 1 - best + search.penalty.of(parameters)
     if complete and abs(trial.value - expected) > 1e-9:
         logger.warning(
-            "%s: trial %d ended with the objective %.6g, but its curve, which was trained again"
-            " since, gives %.6g",
+            "%s: trial %d ended with objective %.6g, but its curve has since been retrained and"
+            " now gives %.6g",
             search.name,
             trial.number + 1,
             trial.value,

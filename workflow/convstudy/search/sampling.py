@@ -1,4 +1,4 @@
-"""Optuna's samplers and pruners as the settings name them."""
+"""Create Optuna's samplers and pruners from the settings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-# Optuna's defaults, in 0.5 and now: modules that TPE compares for a choice; epochs from one look of
-# the median to the next; trials that must have reached an epoch before it prunes there.
+# Optuna's defaults, in 0.5 and now: candidates that TPE compares per draw; epochs between the
+# median's pruning checks; trials that must have reached an epoch before it prunes there.
 CANDIDATES, INTERVAL_STEPS, MINIMUM_TRIALS = 24, 1, 1
 
 
 def sampler(
     settings: Mapping[str, Any], seed: int, trial: int, space: Mapping[str, Sequence[str]]
 ) -> optuna.samplers.BaseSampler:
-    """Make the sampler of one trial; all arguments that change its choices are given.
+    """Create the sampler of one trial, with every argument that affects its draws set explicitly.
 
-    A seeded sampler repeats its start in a new process, so each trial has its own seed: a resumed
-    study then draws what it would have drawn. The grid's order is one for the whole study.
+    A seeded sampler starts over in a new process, so each trial has its own seed: a resumed study
+    then draws what it would have drawn anyway. The grid has one order for the whole study.
     """
     if settings["name"] == "grid":
         return _Grid(space, seed=seed)
@@ -35,7 +35,7 @@ def sampler(
 
 
 class _Grid(optuna.samplers.GridSampler):
-    """A grid that leaves it to the budget when a study ends; beyond its points it repeats some."""
+    """A grid that does not end the study; once exhausted, it repeats points."""
 
     def after_trial(
         self,
@@ -44,11 +44,11 @@ class _Grid(optuna.samplers.GridSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Do nothing: Optuna's own grid asks `optimize` to stop, which is not used here."""
+        """Do nothing: Optuna's own grid tells `optimize`, which is not used here, to stop."""
 
 
 def pruner(settings: Mapping[str, Any], epochs: int) -> optuna.pruners.BasePruner:
-    """Make the pruner; all its arguments are given."""
+    """Create the pruner, with all its arguments set explicitly."""
     if settings["name"] == "none":
         return optuna.pruners.NopPruner()
     if settings["name"] == "hyperband":

@@ -20,56 +20,55 @@ class Sampler(Section):
     """How the next module is chosen."""
 
     name: Literal["tpe", "random", "grid"] = "tpe"
-    """TPE, uniform at random, or all 27 modules in turn."""
+    """TPE, uniformly random, or every module in turn."""
 
     startup_trials: Trials = 5
-    """Trials drawn at random before TPE begins; studies with the same seed share them."""
+    """Random trials before TPE begins; studies with the same seed share them."""
 
     multivariate: bool = True
-    """Whether TPE models the three layers together; Optuna 0.5 did not."""
+    """Whether TPE models the three layers jointly; Optuna 0.5 did not."""
 
     constant_liar: bool = True
-    """Whether TPE counts running trials as bad ones, which spreads workers."""
+    """Whether TPE treats running trials as bad ones, so that workers try different modules."""
 
 
 class Pruner(Section):
-    """How hopeless trials are stopped."""
+    """How unpromising trials are stopped early."""
 
     name: Literal["median", "hyperband", "none"] = "median"
-    """Median of the trials before, Hyperband, or none."""
+    """Median of earlier trials, Hyperband, or none."""
 
     startup_trials: Trials = 5
-    """Trials before the median prunes."""
+    """Trials before median pruning begins."""
 
     warmup_steps: Annotated[int, Field(ge=0)] = 1
-    """Epochs of each trial in which it is not pruned."""
+    """Epochs at the start of each trial without pruning."""
 
 
 class PenaltySettings(Section):
     """What parameters cost in the objective."""
 
     weight: Annotated[Number, Field(ge=0, le=1000)] = 0.0
-    """Added to the test error for every unit of parameters; zero means accuracy alone."""
+    """Added to the test error per unit of parameters; zero means accuracy alone."""
 
     unit: Annotated[Number, Field(gt=0, le=1_000_000_000)] = 15625
-    """Parameters that cost one weight: the article's 250,000 at width 1, times the square of the
-    width here.
+    """Number of parameters that cost one weight: the article's 250,000, times the square of the
+    width.
     """
 
     pruning: Literal["article", "objective"] = "article"
-    """Whether the values that pruning compares leave the penalty out, as the article's did, or hold
-    it.
+    """Whether pruning compares values without the penalty, as in the article, or the objective.
     """
 
 
 class StudySettings(Section):
     """One Optuna study over the modules.
 
-    A change makes the study anew; more trials are added.
+    Any change starts a new study, except that trials can be added.
     """
 
     trials: Annotated[int, Field(ge=1, le=100_000)] = 10
-    """Trials in all, whoever runs them and however often the run is resumed; pruned ones count."""
+    """Total number of trials over all workers and resumed runs; pruned trials count."""
 
     seed: Seed = 0
     """Seed of the sampler."""
@@ -82,29 +81,30 @@ class StudySettings(Section):
 class SearchSettings(Section):
     """The Optuna studies.
 
-    `epochs` and `storage` make the studies anew; their curves may be there already.
+    Changing `epochs` or `storage` starts new studies, which reuse stored curves.
     """
 
     epochs: Epochs = 5
-    """Most epochs of a trial."""
+    """Maximum epochs per trial."""
 
     workers: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Jobs that work on each study side by side; with one, the same seed gives the same trials."""
+    """Parallel jobs per study; with one, the same seed gives the same trials."""
 
     storage: Literal["journal", "postgresql"] = "journal"
-    """Where Optuna keeps the studies; journal is a file for one machine, postgresql is for many.
+    """Where Optuna keeps the studies: journal is a file, for one machine; postgresql is for
+    several.
 
-    PostgreSQL's URL stands in the environment variable `CONVSTUDY_STORAGE`, see below.
+    The environment variable `CONVSTUDY_STORAGE` holds the URL of PostgreSQL, see below.
     """
 
     studies: Annotated[dict[Name, StudySettings], Field(min_length=1)] = {
         "accuracy": StudySettings(),
         "penalised": StudySettings(penalty=PenaltySettings(weight=0.05)),
     }
-    """The studies by name, each with results/search/NAME/; `NAME: null` removes one.
+    """The studies by name, each in results/search/NAME/; `NAME: null` removes one.
 
-    A name has lower-case letters, digits and underscores. `penalised` differs from the defaults in
-    its penalty's weight, 0.05.
+    A name has lower-case letters, digits and underscores. `penalised` differs from the defaults
+    only in the weight of its penalty, 0.05.
     """
 
 

@@ -1,7 +1,7 @@
 """Where Optuna keeps a study: a file for the workers of one machine, PostgreSQL for many machines.
 
-The URL of a PostgreSQL may hold a password. It comes from the environment variable
-CONVSTUDY_STORAGE, never from the config, so that no result, log or report can repeat it.
+A PostgreSQL URL may contain a password. It is read from the environment variable
+CONVSTUDY_STORAGE, never from the config, so that it cannot leak into results, logs or the report.
 """
 
 import contextlib
@@ -29,18 +29,18 @@ from convstudy.search.settings import URL_VARIABLE, postgres_url
 
 logger = logging.getLogger(__name__)
 
-# A worker says so often that it lives; one that has been silent for the grace period is dead.
+# Seconds between a worker's heartbeats, and of silence after which it is considered dead.
 HEARTBEAT_SECONDS = 30
 GRACE_SECONDS = 120
 
 
 def this_machine() -> str:
-    """Tell this machine from others, without its name."""
+    """Return an identifier of this machine that does not reveal its name."""
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
 class FileStore:
-    """A study in a journal of its own, for workers on one machine."""
+    """A study in its own journal file, for workers on one machine."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder
@@ -48,7 +48,7 @@ class FileStore:
         self.file = folder / "study.log"
 
     def open(self) -> BaseStorage:
-        """Open the file or make it; half a line that a killed process left is cut off."""
+        """Open or create the file; cut off an incomplete line left by a killed process."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with lock(self.file):
@@ -58,11 +58,11 @@ class FileStore:
         except OSError:
             raise
         except Exception as error:
-            # Replaying damaged lines fails in many ways; all mean the same here.
+            # Replaying damaged lines fails in many ways, all of which mean the same here.
             aside = self.file.with_name(f"damaged-{self.file.name}")
             raise UserError(
                 f"{self.file} is damaged ({type(error).__name__}: {error}); rename it, for example"
-                f" to {aside.name}: the study then starts again, with the curves that are there"
+                f" to {aside.name}: the study then starts over, reusing the stored curves"
             ) from None
 
     def claim(self) -> contextlib.AbstractContextManager[Any]:
@@ -70,36 +70,36 @@ class FileStore:
         return lock(self.folder / "claim")
 
     def abandoned(self, study: optuna.Study, running: Sequence[FrozenTrial]) -> set[int]:
-        """Give the numbers of running trials whose worker is gone: its lock is free."""
+        """Return the numbers of running trials whose worker is gone, so that its lock is free."""
         owners = {trial.user_attrs["worker"] for trial in running}
         gone = {owner for owner in owners if is_free(self.folder / f"worker-{owner}")}
         return {trial.number for trial in running if trial.user_attrs["worker"] in gone}
 
     def accept(self, others: Sequence[FrozenTrial]) -> None:
-        """Refuse to work beside workers on other machines.
+        """Refuse to share the study with workers on other machines.
 
         Raises:
-            UserError: If a trial of the other workers runs elsewhere.
+            UserError: If another worker's trial runs on a different machine.
         """
         if any(trial.user_attrs.get("machine") != this_machine() for trial in others):
             raise UserError(
-                "search.storage: journal is for workers on one machine, but this study's are"
-                " on several; write storage: postgresql, or search.workers: 1, or keep the jobs on"
+                "search.storage: journal works on one machine only, but this study's workers run on"
+                " several; use storage: postgresql or search.workers: 1, or keep the jobs on"
                 " one node (slurm_extra: \"'--nodelist=NODE'\" in the profile)"
             )
 
     def copy(self, study: optuna.Study, path: Path) -> None:
-        """Copy the file, which optuna-dashboard opens."""
+        """Copy the file, which optuna-dashboard can open."""
         with replacing(path) as temporary:
             shutil.copyfile(self.file, temporary)
 
 
 class PostgresStore:
-    """A study in a PostgreSQL that workers on many machines share.
+    """A study in a PostgreSQL database, shared by workers on many machines.
 
     Args:
-        folder: The study's folder, which holds the study's number in the server's name for it:
-            other clones of this project may keep the same study beside it.
+        folder: The study's folder. It holds a random number that is part of the study's name on
+            the server, as other clones of this project may keep the same study there.
 
     Raises:
         UserError: If the URL is missing or malformed.
@@ -112,7 +112,7 @@ class PostgresStore:
 
     @cached_property
     def study_name(self) -> str:
-        """The study's name on the server: its name here and a random number."""
+        """The study's name on the server: its local name and a random number."""
         path = self.folder / "number.txt"
         with lock(path):
             if not path.is_file():
@@ -124,10 +124,10 @@ class PostgresStore:
         from sqlalchemy.pool import NullPool
 
         return {
-            # A connection lasts as long as a question: hundreds of workers then need few at a
-            # time, and a restarted server is met with a new one.
+            # Each query opens its own connection: hundreds of workers then need few at a time,
+            # and a restart of the server does no harm.
             "poolclass": NullPool,
-            # A claim that nobody gives back within a minute is an error, no endless wait.
+            # Waiting over a minute for a claim is an error, so that no worker waits forever.
             "connect_args": {
                 "connect_timeout": 20,
                 "options": "-c lock_timeout=60000 -c tcp_keepalives_idle=30",
@@ -135,8 +135,8 @@ class PostgresStore:
         }
 
     def open(self) -> BaseStorage:
-        """Connect, and make Optuna's tables if they are not there."""
-        # Its heartbeat is used as `optimize` uses it, but `optimize` is not.
+        """Connect, and create Optuna's tables if they do not exist."""
+        # The heartbeat is used here as in `optimize`, without calling `optimize` itself.
         warnings.filterwarnings("ignore", message=".*[Hh]eartbeat", module="optuna")
         with self._plain_errors(), self._lock("tables"):
             return RDBStorage(
@@ -151,16 +151,16 @@ class PostgresStore:
         return self._lock(self.study_name)
 
     def abandoned(self, study: optuna.Study, running: Sequence[FrozenTrial]) -> set[int]:
-        """Give the numbers of running trials whose worker has been silent for too long."""
-        # As Optuna's own `optimize` asks, which is not used here.
+        """Return the numbers of running trials whose worker has been silent for too long."""
+        # This is the check in Optuna's own `optimize`, which is not used here.
         silent = set(study._storage._get_stale_trial_ids(study._study_id))
         return {trial.number for trial in running if trial._trial_id in silent}
 
     def accept(self, others: Sequence[FrozenTrial]) -> None:
-        """Work beside workers wherever they are."""
+        """Accept workers on any machine."""
 
     def copy(self, study: optuna.Study, path: Path) -> None:
-        """Copy the study to a journal file, which optuna-dashboard opens."""
+        """Copy the study to a journal file, which optuna-dashboard can open."""
         with replacing(path) as temporary:
             optuna.copy_study(
                 from_study_name=self.study_name,
@@ -170,7 +170,7 @@ class PostgresStore:
 
     @contextlib.contextmanager
     def _lock(self, what: str) -> Iterator[None]:
-        """Hold one of the server's own locks, which it frees when the connection is lost."""
+        """Hold an advisory lock on the server, which frees it if the connection is lost."""
         import sqlalchemy
 
         key = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
@@ -181,7 +181,7 @@ class PostgresStore:
 
     @contextlib.contextmanager
     def _plain_errors(self) -> Iterator[None]:
-        """Say in a line what the server or the way to it lacks."""
+        """Turn connection and server errors into one-line messages."""
         from sqlalchemy.exc import OperationalError
 
         try:
@@ -189,9 +189,9 @@ class PostgresStore:
         except OperationalError as error:
             first = str(error.orig).strip().splitlines()[0]
             raise UserError(
-                f"{URL_VARIABLE}: the PostgreSQL there does not answer as it should ({first}); see"
-                " that it runs, lets this machine in and has the database; then start again: the"
-                " study goes on"
+                f"{URL_VARIABLE}: the PostgreSQL server there failed ({first}); make sure that it"
+                " is running, accepts this machine and has the database, then start again: the"
+                " study resumes"
             ) from None
 
 
@@ -200,14 +200,14 @@ def _require_lines(journal: Path) -> None:
     if journal.is_file():
         for number, line in enumerate(journal.read_bytes().splitlines(), 1):
             if not isinstance(json.loads(line), dict):
-                raise ValueError(f"line {number} holds no mapping")
+                raise ValueError(f"line {number} is not a mapping")
 
 
 def _drop_torn_line(journal: Path) -> None:
-    """Cut what a killed process left of a line at a journal's end."""
+    """Cut off an incomplete last line that a killed process left in a journal."""
     if not journal.is_file() or not (content := journal.read_bytes()) or content.endswith(b"\n"):
         return
-    whole = content.rfind(b"\n") + 1
-    logger.warning("%s ended in half a line, which is cut off", journal)
+    end = content.rfind(b"\n") + 1
+    logger.warning("%s ended in an incomplete line, which was removed", journal)
     with replacing(journal) as temporary:
-        temporary.write_bytes(content[:whole])
+        temporary.write_bytes(content[:end])

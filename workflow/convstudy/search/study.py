@@ -1,8 +1,8 @@
-"""Optuna searches the modules by asking for learning curves, one epoch more at a time.
+"""Search the modules with Optuna, extending learning curves one epoch at a time.
 
-Everything about a trial is decided from what is stored and from the trial's number, so that a
-study which was killed goes on as if it had not been: a trial left running is continued under its
-own number, by its own worker's next start or by another worker.
+Everything about a trial follows from what is stored and from the trial's number, so a killed study
+resumes as if nothing had happened: a trial left running continues under its own number, in the
+next run of its worker or in another worker.
 """
 
 import contextlib
@@ -35,10 +35,16 @@ MakeCurve = Callable[[Sequence[str], int], Curve]
 
 @dataclass(frozen=True)
 class Penalty:
-    """What parameters cost: `weight` for every `unit` of them, added to the test error.
+    """The cost of parameters: `weight` for every `unit` of them, added to the test error.
 
-    `pruning` is ``article`` (the values that pruning compares leave it out, as in the article) or
-    ``objective`` (they contain it).
+    `pruning` is ``article`` (pruning compares values without the penalty, as in the article) or
+    ``objective`` (pruning compares values that include it).
+
+    Example:
+        The article's penalty on its largest network:
+
+        >>> Penalty(weight=0.05, unit=250_000, pruning="article").of(1_598_730)
+        0.319746
     """
 
     weight: float
@@ -46,7 +52,7 @@ class Penalty:
     pruning: str
 
     def of(self, parameters: int) -> float:
-        """Give the penalty of a number of parameters."""
+        """Return the penalty of a number of parameters."""
         return self.weight * parameters / self.unit
 
 
@@ -54,16 +60,17 @@ class Search:
     """One study, which several processes may work on.
 
     Args:
-        settings: Its settings there.
-        epochs: Most epochs of a trial.
-        workers: Processes that work on it.
+        name: Its name in the config.
+        settings: Its settings in the config.
+        epochs: Maximum epochs per trial.
+        workers: Number of processes that work on it.
         storage: ``journal`` or ``postgresql``.
-        folder: The folder of all studies' states.
-        make_curve: Gives the curve of layer kinds and a replicate.
-        parameters: Gives the number of parameters of layer kinds, at the trained width.
+        folder: The folder with the state of all studies.
+        make_curve: Returns the curve of layer kinds and a replicate.
+        parameters: Returns the number of parameters of layer kinds, at the trained width.
 
     Attributes:
-        positions, kinds: What is drawn: one of the layer kinds for each position of the module.
+        positions, kinds: The search space: one of the layer kinds for each position of the module.
     """
 
     positions: Sequence[str] = POSITIONS
@@ -87,7 +94,7 @@ class Search:
         self.make_curve = make_curve
         self.parameters = parameters
         self.penalty = Penalty(**settings["penalty"])
-        # The budget and the number of workers are left out: a study can be made longer.
+        # The budget and the number of workers are left out, so that a study can be extended.
         self.identity = {
             "study": name,
             "sampler": {**settings["sampler"], "candidates": CANDIDATES},
@@ -110,11 +117,11 @@ class Search:
             self.store = FileStore(self.folder, name)
 
     def study(self) -> optuna.Study:
-        """Open the study, or make it.
+        """Open the study, or create it.
 
         Raises:
-            UserError: If the study that is stored was made with other settings, or its storage is
-                out of order.
+            UserError: If the stored study was made with other settings, or its storage is damaged
+                or unavailable.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(
@@ -130,21 +137,21 @@ class Search:
         if changes:
             raise UserError(
                 f"the study {self.store.study_name} was made with other settings:"
-                f" {'; '.join(changes)}; a study's trials cannot be mixed; set them back, or move"
+                f" {'; '.join(changes)}; one study cannot mix settings; restore them, or move"
                 f" {self.folder} away"
             )
         return study
 
     def run_worker(self, worker: int = 0) -> int:
-        """Work on the study until its trials are used up, and count those that ended here.
+        """Work on the study until its budget is used up; return how many trials ended here.
 
-        The number of trials is the study's, whoever works on it and however often it resumes.
+        The budget is the study's total, over all workers and resumptions.
 
         Raises:
-            Interrupted: If a stop is asked for; the trial under way goes on with the next start.
+            Interrupted: On a stop signal; the current trial resumes in the next run.
         """
         began, ended = time.perf_counter(), 0
-        # The next start of the same worker waits until this one is gone.
+        # A new start of the same worker waits until this one is gone.
         with waiting_for(self.folder / f"worker-{worker}", f"worker {worker} of an earlier start"):
             with self.store.claim():
                 study = self.study()
@@ -181,8 +188,8 @@ class Search:
                 self.settings["sampler"], self.settings["seed"], number, self._space()
             )
             if interrupted:
-                logger.info("%s: trial %d was interrupted and goes on", self.name, number + 1)
-                # Optuna has no public way back to a trial that is under way.
+                logger.info("%s: resuming trial %d, which was interrupted", self.name, number + 1)
+                # Optuna has no public way to reopen a running trial.
                 trial = Trial(study, interrupted[0]._trial_id)
             else:
                 trial = study.ask()
@@ -192,16 +199,16 @@ class Search:
             if "replicate" not in trial.user_attrs:
                 trial.set_user_attr("replicate", self._times_drawn(trials, number, kinds))
             with get_heartbeat_thread(trial._trial_id, study._storage):
-                # The first sign of life, before anyone else can look for one.
+                # Send the first heartbeat before any other worker can check for one.
                 return trial
 
     def _interrupted(
         self, study: optuna.Study, trials: Sequence[FrozenTrial], worker: int
     ) -> list[FrozenTrial]:
-        """List the running trials whose worker is gone; `worker` holds its own lock and asks."""
+        """List the running trials whose worker is gone; `worker` is the caller's own number."""
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-        # This worker's own; those of workers that are no longer asked for; of no worker: it died
-        # in the moment of claiming.
+        # This worker's own trials, those of workers that the config no longer has, and those
+        # without a worker, which died while claiming.
         gone = [
             trial
             for trial in running
@@ -214,7 +221,7 @@ class Search:
         return [trial for trial in running if trial in gone or trial.number in abandoned]
 
     def run_trial(self, study: optuna.Study, trial: Trial) -> Generator[None, None, None]:
-        """Ask for one epoch after another until the trial is pruned or has all of them.
+        """Request one epoch after another until the trial is pruned or complete.
 
         Yields:
             After each epoch.
@@ -227,7 +234,7 @@ class Search:
         reported = set(study.get_trials(deepcopy=False)[trial.number].intermediate_values)
         best = 0.0
         epochs = 0
-        # Closed as soon as the trial is pruned, so that nobody waits for the curve any longer.
+        # Close the curve as soon as the trial is pruned, so that no other worker waits for it.
         name = self.trial_name(trial.number)
         with contextlib.closing(curve.epochs(self.epochs, name)) as records:
             for record in records:
@@ -262,18 +269,18 @@ class Search:
     def _tell(
         self, study: optuna.Study, trial: Trial, state: TrialState, value: float | None = None
     ) -> None:
-        """End a trial, unless a worker that took this one for dead has done so."""
+        """End a trial, unless a worker that considered this one dead already has."""
         try:
             study.tell(trial, value, state=state)
         except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
             if not study.get_trials(deepcopy=False)[trial.number].state.is_finished():
                 raise
             logger.warning(
-                "%s: another worker has ended trial %d, too", self.name, trial.number + 1
+                "%s: another worker has also ended trial %d", self.name, trial.number + 1
             )
 
     def _train_what_was_lost(self, study: optuna.Study, worker: int) -> None:
-        """Train again what this worker's share of curves has lost, by damage or by pruning."""
+        """Retrain epochs missing from this worker's share of curves (damaged or removed)."""
         trials = study.get_trials(deepcopy=False)[: self.settings["trials"]]
         for trial in trials[worker :: self.workers]:
             if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
@@ -283,17 +290,17 @@ class Search:
                     pass
 
     def _space(self) -> dict[str, list[str]]:
-        """Give what can be drawn for each position."""
+        """Return the choices for each position."""
         return {position: list(self.kinds) for position in self.positions}
 
     def _suggest(self, trial: Trial) -> tuple[str, ...]:
-        """Draw the layer kinds, or give those drawn before."""
+        """Draw the layer kinds, or return those drawn before."""
         return tuple(
             trial.suggest_categorical(position, kinds) for position, kinds in self._space().items()
         )
 
     def _drawn(self, trial: FrozenTrial) -> tuple[str, ...]:
-        """Give the layer kinds of a trial."""
+        """Return the layer kinds of a trial."""
         return tuple(trial.params[position] for position in self.positions)
 
     def _times_drawn(self, trials: Sequence[FrozenTrial], number: int, kinds: Sequence[str]) -> int:
@@ -302,28 +309,28 @@ class Search:
         return sum(trial.params == drawn for trial in trials if trial.number < number)
 
     def trial_name(self, number: int) -> str:
-        """Name a trial, in the records of the epochs that are trained for it."""
+        """Return the name of a trial, as in the records of epochs trained for it."""
         return f"{self.name}_{self.key}/{number}"
 
     def curve_of(self, trial: FrozenTrial) -> Curve:
-        """Give the curve that a claimed trial asks for."""
+        """Return the curve of a claimed trial."""
         replicate = trial.user_attrs.get("replicate")
         if set(trial.params) != set(self.positions) or type(replicate) is not int:
             raise UserError(
-                f"the study {self.name}: its trial {trial.number} has lost what it drew, so its"
-                f" storage is damaged; rename {self.folder}: the study then starts again, with the"
-                " curves that are there"
+                f"the study {self.name}: its storage is damaged, as trial {trial.number} has lost"
+                f" its layer kinds; rename {self.folder}: the study then starts over, reusing the"
+                " stored curves"
             )
         return self.make_curve(self._drawn(trial), replicate)
 
     def copy_storage(self, path: Path) -> None:
-        """Copy Optuna's storage file, which optuna-dashboard opens."""
+        """Copy Optuna's storage to a file that optuna-dashboard can open."""
         with self.store.claim():
             self.store.copy(self.study(), path)
 
 
 def differences(stored: Any, wanted: Any, key: str = "") -> list[str]:
-    """Name the settings in which two studies differ, with both values."""
+    """List the settings in which two studies differ, with both values."""
     if isinstance(stored, dict) and isinstance(wanted, dict):
         return [
             line
@@ -332,15 +339,17 @@ def differences(stored: Any, wanted: Any, key: str = "") -> list[str]:
                 stored.get(name), wanted.get(name), f"{key}.{name}" if key else name
             )
         ]
-    return [] if stored == wanted else [f"{key} is {stored} there and {wanted} here"]
+    return [] if stored == wanted else [f"{key} was {stored} and is now {wanted}"]
 
 
 def from_settings(name: str, params: Any, dataset: Dataset) -> Search:
-    """Make a study's search from a rule's parameters.
+    """Create a study's search from a rule's parameters.
 
     Args:
-        params: With ``settings`` (the study's), ``epochs``, ``workers``, ``storage``, ``model``,
-            ``training`` (as in the config) and ``state`` (the folder of curves and studies).
+        name: The study's name in the config.
+        params: The rule's ``settings`` (of the study), ``epochs``, ``workers``, ``storage``,
+            ``model``, ``training`` (as in the config) and ``state`` (folder of curves and studies).
+        dataset: The images to train on.
     """
     state = Path(params.state)
 

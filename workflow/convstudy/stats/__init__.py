@@ -1,4 +1,4 @@
-"""The methods of every interval and test, one function each, with its source.
+"""Statistical methods: one function per interval or test, each with its source.
 
-Imports no other room. Takes numbers and arrays; which column they are of is not its business.
+Imports no other room of the library. Works on plain numbers and arrays, not on tables' columns.
 """

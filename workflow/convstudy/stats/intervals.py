@@ -1,4 +1,4 @@
-"""Every interval, once: two-sided, 95 %, a function a method, each with its source."""
+"""All intervals: two-sided, 95 %, one function per method, each with its source."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -10,18 +10,18 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-# Two-sided 95 % of a normal distribution.
+# Two-sided 95 % quantile of the normal distribution.
 NORMAL_95 = 1.959963984540054
 
 
 def wilson(accuracy: float, images: int) -> tuple[float, float]:
-    """Give the interval of an accuracy that was measured on a number of images.
+    """Return the interval of an accuracy measured on a number of images.
 
-    Wilson's score interval (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927). It covers the chance in
-    the choice of test images, not that in the training.
+    Wilson's score interval (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927). It covers the random
+    choice of test images, but not the randomness of training.
 
     Args:
-        accuracy: Fraction of images that were classified rightly; a mean over replicates, too.
+        accuracy: Fraction of images classified correctly, or its mean over replicates.
         images: Number of images.
     """
     square = NORMAL_95**2
@@ -32,10 +32,12 @@ def wilson(accuracy: float, images: int) -> tuple[float, float]:
 
 
 def t_half_width(error: Any, dof: int, number: int = 1) -> Any:
-    """Give half the width of Student's interval from standard errors and degrees of freedom.
+    """Return half the width of Student's t interval.
 
     Args:
-        number: Of how many it may be that one, whichever (Bonferroni).
+        error: Standard errors.
+        dof: Degrees of freedom.
+        number: Number of simultaneous comparisons (Bonferroni).
     """
     from scipy import stats
 
@@ -43,7 +45,7 @@ def t_half_width(error: Any, dof: int, number: int = 1) -> Any:
 
 
 def mean_interval(values: "pd.Series") -> tuple[float, float]:
-    """Give Student's interval of a mean over replicates; empty with one value."""
+    """Return Student's t interval of a mean over replicates; nan with a single value."""
     half = t_half_width(values.sem(), len(values) - 1)
     return values.mean() - half, values.mean() + half
 
@@ -51,23 +53,24 @@ def mean_interval(values: "pd.Series") -> tuple[float, float]:
 def crossed(
     models: Sequence[np.ndarray], weights: Sequence[float] = (1.0,), replicates: int | None = None
 ) -> tuple[float, float, float]:
-    """Give a weighted sum of models' means, with the interval over new trainings and new images.
+    """Return a weighted sum of models' means, with its interval over new trainings and images.
 
-    Trainings and images are crossed: every training meets the same images. The variance is that
-    between each model's trainings and that between images, less what the trainings' own errors in
-    the images add to the latter (random effects of a two-way layout: S. R. Searle, G. Casella and
-    C. E. McCulloch, Variance Components, 1992, chapter 4); the degrees of freedom are those of
-    F. E. Satterthwaite, Biometrics Bulletin 2, 110, 1946. Trainings of different models are
-    independent.
+    Trainings and images are crossed: every training is tested on the same images. The variance is
+    the sum of the variance between each model's trainings and the variance between images, less
+    what the individual errors of trainings contribute to the latter (random effects of a two-way
+    layout: S. R. Searle, G. Casella and C. E. McCulloch, Variance Components, 1992, chapter 4); the
+    degrees of freedom are those of F. E. Satterthwaite, Biometrics Bulletin 2, 110, 1946. Trainings
+    of different models are independent.
 
     Args:
-        models: Of each model, (replicates, images): which images were right, or any other values.
-            With one replicate, its chance in the training cannot be seen and is left out.
+        models: For each model, (replicates, images): which images were classified correctly, or
+            any other values. With a single replicate, the variance of its training is unknown and
+            left out.
         weights: (1,) for a mean, (1, -1) for a difference.
-        replicates: Instead of as many as there are: what these trainings foretell of more.
+        replicates: Predict the interval for this number of replicates instead of the actual one.
 
     Returns:
-        value, low, high; the ends are nan where nothing varies, which tells nothing.
+        value, low, high; the ends are nan if nothing varies.
     """
     from scipy import stats
 
@@ -87,7 +90,7 @@ def crossed(
             dof.append(number - 1)
     parts = np.array([*seeds, max(0.0, over_images.var(ddof=1) - residual) / images])
     if np.allclose(parts, 0, atol=1e-15):
-        # By chance, the trainings are equally good, and their errors as independent as can be.
+        # The trainings happen to be equally good, with errors as independent as possible.
         parts[-1] = over_images.var(ddof=1) / images
     value, variance = float(over_images.mean()), parts.sum()
     if not variance:
@@ -98,12 +101,12 @@ def crossed(
 
 
 def accuracy_interval(right: np.ndarray) -> tuple[float, float]:
-    """Give the interval of a model's accuracy: over new trainings and images, see `crossed`.
+    """Return the interval of a model's accuracy over new trainings and images, see `crossed`.
 
-    One training alone has that of the images, see `wilson`; none has none.
+    A single training has the interval over images alone, see `wilson`; without any it is nan.
 
     Args:
-        right: (replicates, images). Which images were right.
+        right: (replicates, images). Which images were classified correctly.
     """
     if not len(right):
         return nan, nan
@@ -115,22 +118,22 @@ def accuracy_interval(right: np.ndarray) -> tuple[float, float]:
 
 @cache
 def dunnett_constant(one: int, others: tuple[int, ...], best: bool = False) -> float:
-    """Give by how many standard errors others must differ from one, for all of them at once.
+    """Return how many standard errors make a difference from a control significant.
 
-    C. W. Dunnett, J. Am. Stat. Assoc. 50, 1096 (1955). Whether one is the best of all is J. C.
-    Hsu's comparison with the best (Multiple Comparisons, 1996, chapter 4), whose constant is
-    one-sided.
+    It holds for all comparisons simultaneously (C. W. Dunnett, J. Am. Stat. Assoc. 50, 1096, 1955).
+    J. C. Hsu's comparison with the best (Multiple Comparisons, 1996, chapter 4) uses the one-sided
+    constant.
 
     Args:
-        one: Replicates of the one.
-        others: Replicates of each of the others.
-        best: Whether it is asked only how far the others may be above it.
+        one: Replicates of the control.
+        others: Replicates of each of the other groups.
+        best: Whether to return the one-sided constant, for how far the others may lie above it.
     """
     from scipy import stats
 
-    # The constant depends on the numbers alone; what varies is any sample of so many.
+    # The constant depends on the sample sizes alone, so any values will do.
     control, *samples = (np.arange(number, dtype=float) for number in (one, *others))
-    found = stats.dunnett(
+    result = stats.dunnett(
         *samples,
         control=control,
         alternative="greater" if best else "two-sided",
@@ -138,26 +141,26 @@ def dunnett_constant(one: int, others: tuple[int, ...], best: bool = False) -> f
     )
     squares = sum(number * (number**2 - 1) / 12 for number in (one, *others))
     variance = squares / (one + sum(others) - 1 - len(others))
-    allowance = samples[0].mean() - control.mean() - found.confidence_interval(0.95).low[0]
+    allowance = samples[0].mean() - control.mean() - result.confidence_interval(0.95).low[0]
     return float(allowance / sqrt(variance * (1 / one + 1 / others[0])))
 
 
 def prediction_half_width(means: Any, variances: Any, replicates: Any) -> np.ndarray:
-    """Give half the width of the interval in which one more training of a model would lie.
+    """Return half the width of the prediction interval for one more training of a model.
 
-    It lies around the mean of the trainings there are; an accuracy that was measured once, on the
-    same test images, differs from the model's if it is outside (J. R. Spence and D. J. Stanley,
-    PLoS ONE 11, e0162874, 2016). As all trainings meet the same images, the spread between runs is
-    chance enough; it is about that of independent errors in the images (K. Jordan, arXiv
-    2304.01910), and in proportion to p (1 - p) it is taken as the same for all models.
+    The interval is centred on the mean of the existing trainings; a single accuracy measured on the
+    same test images differs from the model's if it lies outside (J. R. Spence and D. J. Stanley,
+    PLoS ONE 11, e0162874, 2016). As all trainings are tested on the same images, only the variance
+    between runs matters. It is about that of independent errors per image (K. Jordan, arXiv
+    2304.01910), so its ratio to p (1 - p) is assumed to be the same for all models.
 
     Args:
-        means: Accuracies over replicates, (..., models).
-        variances: Of the replicates, (..., models); nan where there is one, which adds nothing.
+        means: Mean accuracies over replicates, (..., models).
+        variances: Variances over replicates, (..., models); nan (ignored) with a single replicate.
         replicates: (models,).
 
     Returns:
-        (..., models). nan where no model has two trainings.
+        (..., models). nan if no model has two trainings.
     """
     means, variances, replicates = map(np.asarray, (means, variances, replicates))
     dof = int((replicates - 1).sum())
@@ -171,11 +174,11 @@ def prediction_half_width(means: Any, variances: Any, replicates: Any) -> np.nda
 def difference(
     one: tuple[float, float, float], other: tuple[float, float, float]
 ) -> tuple[float, float]:
-    """Give the interval of a difference of two numbers, each given as value, low and high.
+    """Return the interval of a difference of two numbers, each given as value, low and high.
 
     The squares of the distances to the ends are added, as in method 10 of R. G. Newcombe,
-    Statistics in Medicine 17, 873 (1998). That takes the numbers as independent; on the same test
-    images they are not quite, which makes the interval rather too wide.
+    Statistics in Medicine 17, 873 (1998). This assumes independence; on the same test images the
+    numbers are correlated, which makes the interval slightly too wide.
     """
     (value, low, high), (less, less_low, less_high) = one, other
     below, above = hypot(value - low, less_high - less), hypot(high - value, less - less_low)
@@ -185,15 +188,15 @@ def difference(
 def ratio(
     value: Any, low: Any, high: Any, divisor: Any, less: Any, more: Any
 ) -> tuple[Any, Any, Any]:
-    """Give a ratio of two positive numbers with its interval, as `difference` does of logarithms.
+    """Return the ratio of two positive numbers with its interval: `difference` on a log scale.
 
     Args:
-        value, low, high: The dividend and the ends of its interval, which are the same where exact.
-        divisor, less, more: The same of the divisor.
+        value, low, high: The dividend and the ends of its interval, which are equal if it is exact.
+        divisor, less, more: The same for the divisor.
     """
     quotient = value / divisor
     exact = (low == high) & (less == more)
-    # What is positive has no interval below zero.
+    # A positive number has no interval below zero.
     low, less = np.maximum(low, 0), np.maximum(less, 0)
     with np.errstate(divide="ignore"):
         below = np.hypot(np.log(value / low), np.log(more / divisor))

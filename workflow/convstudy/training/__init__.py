@@ -1,4 +1,4 @@
-"""Learning curves: the engine that trains, the trainer of one curve, the store of all.
+"""Learning curves: the training engine, the trainer of one curve, the store of all curves.
 
-Imports the rooms above, `core` to `data`. Why a curve is wanted is not its business.
+Imports the rooms `core` to `data`. Knows nothing about what the curves are used for.
 """

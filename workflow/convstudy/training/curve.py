@@ -1,10 +1,9 @@
-"""A learning curve: trained once, made longer when more is asked, never repeated.
+"""A learning curve: trained once, extended when more epochs are requested, never repeated.
 
-A curve is a folder ``NAME/`` with ``curve.json`` (what it is, one record an epoch) and the newest
-checkpoint, beside the lock ``NAME.lock``. ``curve.json`` is replaced last and names the checkpoint
-that belongs to it, so a process that dies or is asked to stop loses at most the epoch under way.
-Both files are read only if they are as they were written; what is damaged is set aside and trained
-again.
+A curve is a folder ``NAME/`` with ``curve.json`` (its identity and one record per epoch) and the
+latest checkpoint, next to the lock ``NAME.lock``. ``curve.json`` is replaced last and names its
+checkpoint, so a process that dies or is stopped loses at most the current epoch. Both files are
+verified by their SHA-256; damaged ones are set aside, and their epochs are trained again.
 """
 
 import contextlib
@@ -32,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 def digest(value: Any) -> str:
-    """Hash plain data: the SHA-256 of its JSON with sorted keys, first 12 hexadecimal digits."""
+    """Hash plain data: the first 12 hexadecimal digits of the SHA-256 of its sorted JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -41,10 +40,13 @@ class Curve:
     """One network's training, epoch by epoch.
 
     Args:
+        store: Folder of all curves.
         kinds: Layer kinds of every stage.
-        replicate: Repeats of the same network differ in this alone; it is added to the seed.
+        replicate: Added to the seed; the only difference between repeats of a network.
         model: The config's ``model`` section.
-        epochs: Epochs for which the learning rate schedule is made.
+        training: The config's ``training`` section.
+        epochs: Length of the learning rate schedule.
+        dataset: Images and labels.
     """
 
     def __init__(
@@ -81,11 +83,11 @@ class Curve:
         self._described: dict[str, str] = {}
 
     def read(self) -> dict[str, Any]:
-        """Read what the store knows of the curve.
+        """Read the curve from the store.
 
         Returns:
             ``records``, ``ended`` (see `ended`) and ``checkpoint`` (after the last record): its
-            file, length and SHA-256.
+            file, size and SHA-256.
 
         Raises:
             UserError: If the file is damaged.
@@ -95,30 +97,30 @@ class Curve:
         except (ValueError, OSError) as error:
             raise UserError(
                 f"{self.folder / 'curve.json'} is damaged ({error}); the workflow sets it aside"
-                " and trains the curve anew: snakemake --cores all --forcerun train_model"
+                " and trains the curve again: snakemake --cores all --forcerun train_model"
                 " search_modules"
             ) from None
 
     def _read(self) -> dict[str, Any]:
-        """Read the curve's file, or raise ValueError with what is wrong with it."""
+        """Read the curve's file; raise ValueError if it is damaged."""
         try:
             state = read_sealed(self.folder / "curve.json")
         except FileNotFoundError:
             return {"identity": self.identity, "records": [], "ended": None, "checkpoint": None}
         if state.get("identity") != self.identity:
             raise ValueError("it describes another curve")
-        # Earlier versions stored steps within an epoch, too.
+        # Earlier versions also stored steps within an epoch.
         state.pop("part", None)
         return state
 
     def _read_or_set_aside(self) -> dict[str, Any]:
-        """Read the curve's file, with the lock held; a damaged one makes way for a new one."""
+        """Read the curve's file, setting a damaged one aside. The lock must be held."""
         try:
             return self._read()
         except ValueError as error:
             aside = self._set_aside(self.folder / "curve.json")
             logger.warning(
-                "%s: curve.json is damaged (%s): set aside as %s, and trained again from epoch 1",
+                "%s: curve.json is damaged (%s): set aside as %s; training again from epoch 1",
                 self.name,
                 error,
                 aside.name,
@@ -129,31 +131,31 @@ class Curve:
         return path.replace(path.with_name(f"damaged-{time.time_ns()}-{path.name}"))
 
     def epochs(self, last: int, trained_for: str = "") -> Generator[dict[str, Any], None, None]:
-        """Give the records of epochs 1 to `last`, training those that the store lacks.
+        """Yield the records of epochs 1 to `last`, training those that are not stored.
 
-        Several processes may ask at once: one of them trains, until it stops asking, and the
-        others wait.
+        If several processes iterate at the same time, one of them trains until it stops iterating,
+        and the others wait.
 
         Args:
             last: The last epoch wanted. The caller may stop earlier.
-            trained_for: Who asks; stored with each record that is trained here.
+            trained_for: What requested the epochs; stored with each record that is trained here.
 
         Yields:
             A record (see `Trainer.train_epoch`) with ``trained_for``, ``device``, ``backend``,
-            ``processor`` and ``matmul_precision``. Fewer than `last` come if the loss stops being
-            finite; `ended` then tells why.
+            ``processor`` and ``matmul_precision``. There are fewer than `last` if the loss stops
+            being finite; `ended` then gives the reason.
         """
         records: list[dict[str, Any]] = []
-        ours = lock(self.folder)
+        curve_lock = lock(self.folder)
         try:
             for epoch in range(1, last + 1):
                 if len(records) < epoch:
                     state = self._known_or_none()
                     if state is None or (len(state["records"]) < epoch and not state["ended"]):
-                        # Kept until the caller stops asking: to take turns would mean to load
+                        # Held until the caller stops iterating: taking turns would mean loading
                         # the checkpoint at every turn.
-                        if not ours.is_locked:
-                            wait(ours, f"the curve {self.name}")
+                        if not curve_lock.is_locked:
+                            wait(curve_lock, f"the curve {self.name}")
                             state = None
                         state = state or self._read_or_set_aside()
                         while len(state["records"]) < epoch and not state["ended"]:
@@ -164,21 +166,21 @@ class Curve:
                 yield records[epoch - 1]
         finally:
             self._trainer = None
-            ours.release()
+            curve_lock.release()
 
     def _known_or_none(self) -> dict[str, Any] | None:
-        """Read the curve's file; only who holds the lock may deal with a damaged one."""
+        """Read the curve's file; None if damaged, since only the lock's holder may set it aside."""
         with contextlib.suppress(ValueError):
             return self._read()
         return None
 
     @property
     def ended(self) -> dict[str, Any] | None:
-        """Why the curve cannot go on, if so: ``reason``, and in which ``epoch``."""
+        """The ``reason`` and ``epoch`` of the curve's early end; None if it did not end early."""
         return self.read()["ended"]
 
     def train(self, last: int, trained_for: str = "") -> None:
-        """Ask for all epochs up to `last`, saying after each how far it is."""
+        """Train all epochs up to `last`, logging the progress after each."""
         began = time.perf_counter()
         for record in self.epochs(last, trained_for):
             epoch = record["epoch"]
@@ -194,16 +196,16 @@ class Curve:
             )
 
     def describe(self, last: int) -> dict[str, Any]:
-        """Give what is stored of the curve up to epoch `last`, as plain data.
+        """Return what is stored of the curve up to epoch `last`, as plain data.
 
         Returns:
-            ``curve`` (its name), ``identity`` (all that decides its numbers), ``seed``,
-            ``replicate``, ``records``, ``device`` (what trained it; several, if it moved),
+            ``curve`` (its name), ``identity`` (all that determines its numbers), ``seed``,
+            ``replicate``, ``records``, ``device`` (or several, if training moved),
             ``environment`` (code, versions and machine of the last epoch), ``test_images`` (their
             number), ``status`` (``finished`` or ``ended``) and ``reason``.
 
         Raises:
-            UserError: If the store has less than that.
+            UserError: If the store has fewer epochs.
         """
         state = self.read()
         records = self._required(state, last)
@@ -222,16 +224,16 @@ class Curve:
         }
 
     def export(self, path: str | Path, model: str, last: int) -> None:
-        """Write the result of a training: what `describe` gives, ``model``, ``parameters``."""
+        """Write a training's result: the output of `describe`, ``model`` and ``parameters``."""
         parameters = models.total(models.costs(self.layers)).parameters
         about = {"model": model, "parameters": parameters}
         write_sealed(path, {**about, **self.describe(last)})
 
     def required(self, last: int) -> list[dict[str, Any]]:
-        """Give the records up to epoch `last`, or up to where the curve ended.
+        """Return the records up to epoch `last`, or up to where the curve ended.
 
         Raises:
-            UserError: If the store has less than that.
+            UserError: If the store has fewer epochs.
         """
         return self._required(self.read(), last)
 
@@ -239,22 +241,22 @@ class Curve:
         records = state["records"][:last]
         if len(records) < last and not state["ended"]:
             raise UserError(
-                f"{self.folder} has {len(records)} of {last} epochs, as the rest was lost; the"
+                f"{self.folder} has {len(records)} of {last} epochs; the rest was lost; the"
                 " workflow trains it again: snakemake --cores all --forcerun train_model"
                 " search_modules"
             )
         return records
 
     def _train(self, state: dict[str, Any], trained_for: str) -> dict[str, Any]:
-        """Train one epoch more, with the lock held, and store it."""
+        """Train one more epoch and store it. The lock must be held."""
         done = len(state["records"])
         if self._trainer is None or self._trainer.epoch > done:
-            # At the start, or when what was stored has been lost meanwhile.
+            # At the start, or if stored epochs have been lost in the meantime.
             self._trainer = self._continue(state)
         trainer = self._trainer
         obsolete = state["checkpoint"]
         while trainer.epoch < done:
-            # The checkpoint was pruned or lost: the same epochs again give the same weights.
+            # The checkpoint was pruned or lost; repeating the epochs gives the same weights.
             trainer.train_epoch()
         record: dict[str, Any] = {
             **trainer.train_epoch(),
@@ -273,13 +275,13 @@ class Curve:
         return state
 
     def _save(self, trainer: Trainer, name: str) -> dict[str, Any]:
-        """Write a checkpoint, and describe it so that damage shows."""
+        """Write a checkpoint, and return its file, size and SHA-256."""
         path = self.folder / name
         trainer.save(path)
         return {"file": name, "bytes": path.stat().st_size, "sha256": file_digest(path)}
 
     def _write(self, state: dict[str, Any], obsolete: dict[str, Any] | None) -> None:
-        """Replace the curve's file, and only then remove the checkpoint that it named before."""
+        """Replace the curve's file, and only then remove the previous checkpoint."""
         from convstudy.core.environment import of_training
 
         state["environment"] = {"device": self._device, **of_training(self.training)}
@@ -288,7 +290,7 @@ class Curve:
             (self.folder / obsolete["file"]).unlink(missing_ok=True)
 
     def _continue(self, state: dict[str, Any]) -> Trainer:
-        """Load the checkpoint, or start."""
+        """Select the backend, and resume from the checkpoint or start from scratch."""
         from convstudy.training.engine.backends import described, use_backend
 
         self._device = use_backend(
@@ -300,11 +302,11 @@ class Curve:
         self._tidy(state)
         trainer = self._load(state)
         self._described = described()
-        logger.info("%s trains on %s (%s)", self.name, self._device, trainer.engine.choices)
+        logger.info("%s: training on %s (%s)", self.name, self._device, trainer.engine.choices)
         return trainer
 
     def _load(self, state: dict[str, Any]) -> Trainer:
-        """Make a trainer of the checkpoint, or a new one where it is lost or damaged."""
+        """Create a trainer from the checkpoint, or a new one if it is lost or damaged."""
         make = functools.partial(
             Trainer,
             self.layers,
@@ -318,7 +320,7 @@ class Curve:
             try:
                 _require_whole(path, checkpoint)
                 trainer = make(checkpoint=path, epoch=len(state["records"]))
-                logger.info("%s goes on after epoch %d", self.name, trainer.epoch)
+                logger.info("%s resumes after epoch %d", self.name, trainer.epoch)
                 return trainer
             except FileNotFoundError:
                 logger.warning("%s is missing", path)
@@ -330,7 +332,7 @@ class Curve:
         return make()
 
     def _tidy(self, state: dict[str, Any]) -> None:
-        """Remove what a killed process left unfinished, with the lock held."""
+        """Remove unfinished files of a killed process. The lock must be held."""
         kept = state["checkpoint"]["file"] if state["checkpoint"] else None
         for path in [*self.folder.glob(".*"), *self.folder.glob("epoch-*.keras")]:
             if path.name != kept:
@@ -338,9 +340,9 @@ class Curve:
 
 
 def _require_whole(path: Path, described: dict[str, Any]) -> None:
-    """Raise ValueError unless a checkpoint is as it was written."""
+    """Raise ValueError unless a checkpoint matches its size and SHA-256."""
     size = path.stat().st_size
     if size != described["bytes"]:
         raise ValueError(f"it has {size} bytes, not {described['bytes']}")
     if file_digest(path) != described["sha256"]:
-        raise ValueError("it does not have the SHA-256 that it was written with")
+        raise ValueError("it does not match its SHA-256")

@@ -1,8 +1,8 @@
-"""bfloat16: whether what trains computes it rightly, judged by doing.
+"""Check that this machine computes bfloat16 correctly, by trying it.
 
-bfloat16 has the range of float32 and 8 of its 24 bits, so a wrong kernel, or one that adds up in
-bfloat16, looks like rounding until a network is tested. Known kinds of wrong: TensorFlow without
-oneDNN, sums that stop at 256, kernels for one input channel or for some shapes alone.
+bfloat16 has the range of float32 but only 8 of its 24 bits of precision, so a wrong kernel, or one
+that sums in bfloat16, looks like rounding until a network is tested. Known defects: TensorFlow
+without oneDNN, sums that stop at 256, kernels for one input channel or for certain shapes.
 """
 
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ from convstudy.core.errors import UserError
 from convstudy.layers import models
 from convstudy.layers.kinds import Layer, Shape
 
-# Right kernels come to 0.004, the unit roundoff, or 0.011 in two steps; emulation to 0.05 or more.
+# Correct kernels reach 0.004, the unit roundoff, or 0.011 in two steps; emulation 0.05 or more.
 LARGEST_ERROR = 0.02
 CHECKED_IMAGES = 8
-# Units (see `environment.UNITS`) on which the grid of tests/unit/training/test_precision.py passes.
+# Units (see `environment.UNITS`) on which the grid in tests/unit/training/test_precision.py passes.
 GRID_PASSED = ("AVX512-BF16",)
 
 
 def require_bfloat16(layers: Sequence[Layer]) -> None:
-    """Compute each of a network's convolutions, with its gradients, and compare with float32.
+    """Check each of a network's convolutions and its gradients against float32.
 
-    It takes about a second, and less for further networks of the same process.
+    This takes about a second, less for further networks in the same process.
 
     Raises:
-        UserError: If one is wrong.
+        UserError: If any is wrong.
     """
     shapes = [models.INPUT_SHAPE, *(cost.output_shape for cost in models.costs(layers))]
     for layer, shape in zip(layers, shapes, strict=False):
@@ -41,7 +41,7 @@ def require_bfloat16(layers: Sequence[Layer]) -> None:
         if not error <= LARGEST_ERROR:
             raise UserError(
                 f"training.precision: mixed_bfloat16, but this machine ({processor()}) computes"
-                f" {layer.name} ({layer.type} on {shape[0]}x{shape[1]}x{shape[2]}) wrongly: the"
+                f" {layer.name} ({layer.type} on {shape[0]}x{shape[1]}x{shape[2]}) incorrectly: the"
                 f" {what} is off by {100 * error:.0f} %; write precision: float32"
             )
 
@@ -49,49 +49,49 @@ def require_bfloat16(layers: Sequence[Layer]) -> None:
 @cache
 def _largest_error(type_: str, arguments: Any, shape: Shape) -> tuple[str, float]:
     layer = Layer("checked", type_, dict(arguments))
-    found = errors(layer, shape, CHECKED_IMAGES, "float32")
-    return max(found.items(), key=lambda item: np.nan_to_num(item[1], nan=np.inf))
+    relative = errors(layer, shape, CHECKED_IMAGES, "float32")
+    return max(relative.items(), key=lambda item: np.nan_to_num(item[1], nan=np.inf))
 
 
 def errors(layer: Layer, shape: Shape, images: int, reference: str) -> dict[str, float]:
-    """Compute a layer as it is trained, in bfloat16, and compare with another precision.
+    """Compute a layer in bfloat16, as in training, and compare with another precision.
 
     Args:
         layer: A convolution.
-        shape: Of an input, (Y, X, channels).
-        images: A batch.
+        shape: Shape of an input, (Y, X, channels).
+        images: Batch size.
         reference: ``float32`` or ``float64``.
 
     Returns:
-        For the output, the gradient by the input, and that by each weight: the largest difference,
-        relative to the true value and the root mean square of all true values.
+        For the output and the gradients by the input and by each weight: the largest difference,
+        relative to the true value plus the root mean square of all true values.
     """
     expected = compute(layer, shape, images, reference)
     actual = compute(layer, shape, images, "mixed_bfloat16")
-    found = {}
+    relative = {}
     for what, truth in expected.items():
         allowed = np.abs(truth) + np.sqrt(np.mean(truth**2))
         difference = np.abs(actual[what] - truth)
-        found[what] = float(np.max(difference / np.where(allowed > 0, allowed, 1)))
-    return found
+        relative[what] = float(np.max(difference / np.where(allowed > 0, allowed, 1)))
+    return relative
 
 
 def compute(
     layer: Layer, shape: Shape, images: int, policy: str, magnitudes: bool = False
 ) -> dict[str, np.ndarray]:
-    """Compute a layer's output and gradients, by the engine's own kernels.
+    """Compute a layer's output and gradients with the engine's kernels.
 
-    All that goes in is in bfloat16 already, so that only the computation rounds. The gradient
-    that comes from above has a mean, and its sum over a batch is large.
+    All inputs are exact in bfloat16, so that only the computation rounds. The upstream gradient has
+    a non-zero mean, so its sum over a batch is large.
 
     Args:
         layer, shape, images: See `errors`.
         policy: Keras dtype policy.
-        magnitudes: Whether to take the absolute values of all that goes in, which bounds all
-            rounding.
+        magnitudes: Whether to use the absolute values of all inputs, which bounds the rounding
+            errors.
 
     Returns:
-        ``output``, ``gradient by the input``, and one by each weight's name.
+        ``output``, ``gradient by the input``, and a gradient for each weight, by its name.
     """
     import keras
 
@@ -110,7 +110,7 @@ def compute(
 
     def drawn(size: Shape, mean: float) -> np.ndarray:
         values = rng.normal(mean, 1.0, size).astype("float32")
-        # Cut to the bits that bfloat16 has.
+        # Truncate to the bits of bfloat16.
         values = (values.view(np.uint32) & 0xFFFF0000).view(np.float32)
         return np.abs(values) if magnitudes else values
 

@@ -1,4 +1,4 @@
-"""The record of a curve: one mapping an epoch, and what tables say of it."""
+"""A curve's records, one mapping per epoch, and the tables made from them."""
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
@@ -12,57 +12,58 @@ from convstudy.core.files import read_sealed
 if TYPE_CHECKING:
     import pandas as pd
 
-# What tables of curves show of a record; a run without validation images leaves their cells empty.
+# Columns of tables of curves; the validation ones are empty in runs without validation images.
 MEASURED = (
     "epoch loss train_accuracy validation_loss validation_accuracy test_loss test_accuracy "
     "learning_rate seconds images_per_second"
 )
 
-# Which images were right, by the accuracy that is the mean of them.
+# By accuracy, the column that holds which images were classified correctly.
 RIGHT_OF = {"test_accuracy_best": "right_best", "test_accuracy_last": "right_last"}
 
 
 def pack(right: np.ndarray) -> str:
-    """Write which images were right, (images,) of bool, as text: a bit an image, in base 64."""
+    """Encode which images were right, (images,) of bool, as base64 text with one bit per image."""
     return base64.b64encode(np.packbits(right).tobytes()).decode()
 
 
 def unpack(text: str, images: int) -> np.ndarray:
-    """Read what `pack` wrote of a number of images."""
+    """Decode text from `pack` for a number of images."""
     return np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8), count=images).astype(bool)
 
 
 def right(trainings: "pd.DataFrame", accuracy: str) -> np.ndarray:
-    """Read which images were right, (trainings, images) of bool, of rows that `tabulate` gives.
+    """Decode which images were right, (trainings, images) of bool.
 
     Args:
-        accuracy: The column that has the means of it, of `RIGHT_OF`.
+        trainings: Rows from `tabulate`.
+        accuracy: The matching accuracy column, a key of `RIGHT_OF`.
     """
     rows = trainings[[RIGHT_OF[accuracy], "test_images"]].dropna()
     return np.array([unpack(text, int(images)) for text, images in rows.itertuples(index=False)])
 
 
 def devices(records: Sequence[Mapping[str, Any]]) -> str:
-    """Name what trained these epochs: ``cpu``, a GPU's name, or several in order.
+    """Name the devices that trained these epochs, in order: ``cpu`` or a GPU's name.
 
-    Processors are named where there are several: their results differ by rounding.
+    Processors are named only if there are several, since their results differ by rounding.
     """
-    # Older records do not name it.
-    places = dict.fromkeys((one["device"], one.get("processor")) for one in records)
-    several = len({processor for _, processor in places}) > 1
-    names = (f"{device} ({processor})" if several else device for device, processor in places)
+    # Older records have no processor.
+    used = dict.fromkeys((record["device"], record.get("processor")) for record in records)
+    several = len({processor for _, processor in used}) > 1
+    names = (f"{device} ({processor})" if several else device for device, processor in used)
     return ", then ".join(dict.fromkeys(names))
 
 
 def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Sum up a curve: its best and last test accuracy, its epochs, its time.
+    """Summarise a curve: its best and last test accuracy, its epochs and its time.
 
     Returns:
         ``test_accuracy_best`` (of ``best_epoch``), ``test_accuracy_last``, ``validated_epoch`` (the
         one with the best validation accuracy) and ``test_accuracy_validated`` (there),
         ``train_accuracy_last``, ``epochs``, ``seconds``, ``images_per_second`` (median over epochs,
-        since the first one also compiles). Of equally good epochs the first one counts. None where
-        there are no records, or no validation images; ``epochs`` and ``seconds`` are then 0.
+        since the first one also compiles). Of equally good epochs, the first is chosen. Values are
+        None without records or validation images; ``epochs`` and ``seconds`` are 0 without records.
     """
     best = best_epoch(records, "test_accuracy")
     validated = best_epoch(records, "validation_accuracy")
@@ -84,13 +85,13 @@ def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def best_epoch(records: Sequence[Mapping[str, Any]], field: str) -> int | None:
-    """Give the first epoch with the highest value of a field; None where no record has it."""
+    """Return the first epoch with the highest value of a field; None if no record has it."""
     values = [record[field] for record in records if field in record]
     return values.index(max(values)) + 1 if values else None
 
 
 def load_description(path: str) -> dict[str, Any]:
-    """Read what a training job wrote of its curve.
+    """Read the description of a curve written by a training job.
 
     Raises:
         UserError: If the file is damaged.
@@ -109,28 +110,28 @@ def tabulate(
     about: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     ending: Sequence[str],
 ) -> "pd.DataFrame":
-    """Collect trainings in a row each.
+    """Collect trainings in a table with one row each.
 
     Args:
-        descriptions: What `Curve.describe` gives, with what `about` reads besides.
-        about: Gives a row's first columns. Those of the measured accuracies follow (`summarise`).
-        ending: Fields of a description that come next. The last columns are
-            ``test_images`` and the values of `RIGHT_OF`.
+        descriptions: From `Curve.describe`, with whatever else `about` reads.
+        about: Returns a row's first columns; the columns of `summarise` follow.
+        ending: Fields of a description that come next. The last columns are ``test_images`` and
+            the values of `RIGHT_OF`.
     """
     import pandas as pd
 
     rows = []
-    for one in descriptions:
-        measured = summarise(one["records"])
+    for described in descriptions:
+        measured = summarise(described["records"])
         epochs = {"right_best": measured["best_epoch"], "right_last": measured["epochs"]}
         rows.append(
             {
-                **about(one),
+                **about(described),
                 **measured,
-                **{field: one[field] for field in ending},
-                "test_images": one["test_images"],
+                **{field: described[field] for field in ending},
+                "test_images": described["test_images"],
                 **{
-                    name: one["records"][epoch - 1]["test_right"] if epoch else None
+                    name: described["records"][epoch - 1]["test_right"] if epoch else None
                     for name, epoch in epochs.items()
                 },
             }
@@ -142,24 +143,29 @@ def tabulate_epochs(
     descriptions: Sequence[Mapping[str, Any]],
     about: Callable[[Mapping[str, Any]], Mapping[str, Any]],
 ) -> "pd.DataFrame":
-    """Collect what was measured in a row an epoch, after the columns that `about` gives."""
+    """Collect the measurements in one row per epoch, after the columns from `about`."""
     import pandas as pd
 
-    rows = [{**about(one), **record} for one in descriptions for record in one["records"]]
-    # There may be no row, and a record has more.
+    rows = [
+        {**about(described), **record}
+        for described in descriptions
+        for record in described["records"]
+    ]
+    # Columns are given because there may be no rows, and because records have more fields.
     return pd.DataFrame(rows, columns=[*about(descriptions[0]), *MEASURED.split()])
 
 
 def tabulate_single_kind(
     descriptions: Sequence[Mapping[str, Any]],
 ) -> tuple["pd.DataFrame", "pd.DataFrame"]:
-    """Collect the single-kind trainings: a row each, and a row an epoch."""
+    """Collect the single-kind trainings in two tables: one row per training, and per epoch."""
 
-    def which(one: Mapping[str, Any]) -> dict[str, Any]:
-        return {"kind": one["model"], "replicate": one["replicate"]}
+    def which(training: Mapping[str, Any]) -> dict[str, Any]:
+        return {"kind": training["model"], "replicate": training["replicate"]}
 
-    def about(one: Mapping[str, Any]) -> dict[str, Any]:
-        return {**which(one), "seed": one["seed"], "parameters": one["parameters"]}
+    def about(training: Mapping[str, Any]) -> dict[str, Any]:
+        parameters = training["parameters"]
+        return {**which(training), "seed": training["seed"], "parameters": parameters}
 
     ending = ("device", "status", "reason", "curve")
     return tabulate(descriptions, about, ending), tabulate_epochs(descriptions, which)

@@ -24,7 +24,7 @@ class Optimizer(Section):
     """The Keras optimizer."""
 
     name: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
-    """Its name in Keras."""
+    """Name in Keras."""
 
     learning_rate: Annotated[Number, Field(gt=0, le=100)] = 0.001
     """Learning rate, the highest where it is scheduled."""
@@ -32,41 +32,41 @@ class Optimizer(Section):
     schedule: Literal["constant", "cosine"] = "constant"
     """Whether the learning rate stays, or falls to zero as a cosine over all epochs.
 
-    A curve with a cosine cannot be made longer.
+    A curve with a cosine schedule cannot be extended.
     """
 
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
-    """Epochs of linear rise before the cosine."""
+    """Epochs of linear warmup before the cosine."""
 
     weight_decay: Annotated[Number, Field(ge=0, le=1)] = 0.0
     """Decoupled weight decay."""
 
     momentum: BelowOne = 0.0
-    """Momentum of sgd and rmsprop; the others do not use it."""
+    """Momentum of sgd and rmsprop; the other optimizers ignore it."""
 
 
 class Training(Section):
-    """How every network is trained, the studies' too.
+    """How every network is trained, in studies too.
 
-    A change of `epochs` or `replicates` trains the added ones (and all epochs, if the learning rate
-    is scheduled); `device`, `jit_compile` and `threads` change nothing that is stored; any other
-    key makes other curves.
+    Increasing `epochs` or `replicates` trains only what is missing (or all epochs again, if the
+    learning rate is scheduled). `device`, `jit_compile` and `threads` do not affect stored curves.
+    Changing any other key means new curves.
     """
 
     epochs: Epochs = 8
-    """Epochs of the three single-kind trainings."""
+    """Epochs of the three single-kind networks."""
 
     replicates: Replicates = 3
-    """Trainings of each single-kind network, each with another seed.
+    """Trainings of each single-kind network, with different seeds.
 
-    With three or more, differences between kinds have intervals.
+    With three or more, differences between kinds get intervals.
     """
 
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the first replicate; the next ones count up."""
+    """Seed of the first replicate; the others count up from it."""
 
     batch_size: BatchSize = 64
-    """Images a step."""
+    """Images per step."""
 
     optimizer: Optimizer = Optimizer()
 
@@ -76,33 +76,33 @@ class Training(Section):
     label_smoothing: BelowOne = 0.0
     """Share of each training label that is spread over all classes.
 
-    The test loss is always without.
+    The test loss is never smoothed.
     """
 
     backend: Literal["tensorflow", "jax"] = "tensorflow"
-    """The Keras backend; jax is an extra: make setup EXTRA=jax."""
+    """The Keras backend; jax needs make setup EXTRA=jax."""
 
     device: Literal["auto", "cpu", "gpu"] = "auto"
-    """A GPU if there is one, never, or required."""
+    """What to train on: auto uses a GPU if there is one, gpu requires one."""
 
     precision: Literal["float32", "float64", "mixed_bfloat16"] = "float32"
     """Keras dtype policy; mixed_bfloat16 needs a GPU, or a processor with AMX or AVX512-BF16.
 
-    It multiplies in bfloat16; weights, sums, normalisation, the sums of biases' gradients and the
-    loss are float32 ([details](../docs/evidence.md#what-is-computed-in-bfloat16)). On a processor
-    it needs TensorFlow.
+    Products are computed in bfloat16; weights, sums, normalisation, the sums of biases' gradients
+    and the loss are float32 ([details](../docs/evidence.md#what-is-computed-in-bfloat16)). On a
+    processor it needs TensorFlow.
     """
 
     jit_compile: Literal["auto"] | bool = "auto"
     """Whether XLA compiles TensorFlow's steps; auto means on a GPU.
 
-    JAX always compiles. Results differ by rounding.
+    JAX always compiles. Results differ only by rounding.
     """
 
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
-    """CPU threads of one training; trainings run side by side as cores allow.
+    """CPU threads per training; as many trainings run in parallel as cores allow.
 
-    Two trainings with one thread each are faster than one after the other with two.
+    Two trainings in parallel with one thread each are faster than one after the other with two.
     """
 
 

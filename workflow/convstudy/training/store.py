@@ -1,4 +1,4 @@
-"""The store of learning curves: a folder with a curve in each of its folders."""
+"""The store of learning curves: a folder with one subfolder per curve."""
 
 import logging
 import shutil
@@ -19,10 +19,12 @@ logger = logging.getLogger(__name__)
 def single_kind_curves(
     config: Mapping[str, Any], store: Path, dataset: Any
 ) -> Generator[Curve, None, None]:
-    """Give the curves of a config's single-kind networks, all replicates of one after another.
+    """Yield the curves of a config's single-kind networks, with all replicates of each in turn.
 
     Args:
-        dataset: Images and labels; for the curves' names, its ``digest`` is enough.
+        config: The config.
+        store: Folder of all curves.
+        dataset: Images and labels; the ``digest`` is enough to get the curves' names.
     """
     training = config["training"]
     for kinds in models.single_kind_models().values():
@@ -32,9 +34,9 @@ def single_kind_curves(
 
 
 def stored(store: Path) -> list[dict[str, Any]]:
-    """List the curves of a store, oldest first: name, epochs, best accuracy, bytes, age in days."""
+    """List the stored curves, oldest first: name, epochs, best accuracy, bytes, age in days."""
     rows = []
-    for path in sorted(store.glob("*/curve.json"), key=lambda one: one.stat().st_mtime):
+    for path in sorted(store.glob("*/curve.json"), key=lambda path: path.stat().st_mtime):
         try:
             records = read_sealed(path)["records"]
         except ValueError as error:
@@ -47,7 +49,7 @@ def stored(store: Path) -> list[dict[str, Any]]:
                 "epochs": summary["epochs"],
                 "test_accuracy_best": summary["test_accuracy_best"],
                 "seconds": summary["seconds"],
-                "bytes": sum(one.stat().st_size for one in path.parent.iterdir()),
+                "bytes": sum(file.stat().st_size for file in path.parent.iterdir()),
                 "days": (time.time() - path.stat().st_mtime) / 86400,
             }
         )
@@ -55,12 +57,13 @@ def stored(store: Path) -> list[dict[str, Any]]:
 
 
 def prune(store: Path, days: float, checkpoints_only: bool) -> int:
-    """Remove the curves that nothing has added to for some days, and count the bytes.
+    """Remove curves that have not been extended for some days, and return the bytes freed.
 
     Args:
-        days: Age from which a curve goes.
-        checkpoints_only: Keep the records: only a curve that is asked for more epochs is then
-            trained anew.
+        store: Folder of all curves.
+        days: Minimum age of the curves to remove.
+        checkpoints_only: Keep the records; a curve is then trained again only if more epochs are
+            requested.
     """
     freed = 0
     for row in stored(store):

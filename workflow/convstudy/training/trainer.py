@@ -1,8 +1,8 @@
-"""Train a network one epoch after another, so that it can be stopped and continued anywhere.
+"""Train a network epoch by epoch, so that training can stop and resume after any epoch.
 
-All that is random comes from the seed and the epoch's number: the first weights from the seed,
-the order and augmentation of the images from both. A checkpoint therefore needs no state of a
-random generator, and a continued training gives the results of an uninterrupted one.
+All randomness depends only on the seed and the epoch number: the initial weights on the seed, the
+order and augmentation of the images on both. A checkpoint therefore needs no random generator
+state, and a resumed training gives the same results as an uninterrupted one.
 """
 
 import logging
@@ -26,29 +26,35 @@ from convstudy.training.record import pack
 
 logger = logging.getLogger(__name__)
 
-# Raise this when a change here, in `engine` or in `models` gives other numbers from the same
-# settings: stored curves of the old recipe are then trained anew.
+# Increment this when a change here, in `engine` or in `models` changes the results of the same
+# settings; stored curves of the old recipe are then trained again.
 RECIPE = 2
 
-# A line now and then inside a long epoch; short epochs have their own line at the end.
+# Interval of progress lines within long epochs; short epochs have only their line at the end.
 SECONDS_BETWEEN_LINES = 30.0
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides a training's numbers, save the network, the seed and the data.
+    """All that determines a training's numbers, except the network, the seed and the data.
 
     Attributes:
-        batch_size: Images a step.
-        optimizer: ``name``, ``learning_rate`` and ``weight_decay``; ``momentum``, ``schedule`` and
-            ``warmup_epochs`` where they count.
-        augmentation: ``none``, ``flip`` (left-right) or ``flip_and_shift`` (and by up to four
+        batch_size: Images per step.
+        optimizer: ``name``, ``learning_rate`` and ``weight_decay``, plus ``momentum``, ``schedule``
+            and ``warmup_epochs`` if they are used.
+        augmentation: ``none``, ``flip`` (left-right) or ``flip_and_shift`` (also by up to four
             pixels).
         label_smoothing: Share of each training label that is spread over all classes.
         precision: Keras dtype policy.
         backend: Keras backend.
-        schedule_epochs: Length of the learning rate schedule; None where the rate is constant, so
-            that a curve can be made longer.
+        schedule_epochs: Length of the learning rate schedule; None for a constant rate, so that a
+            curve can be extended.
+
+    Example:
+        >>> from convstudy.config import settings
+        >>> training = settings.validate({}, this_machine=False)["training"]
+        >>> Recipe.from_settings(training, epochs=8).batch_size
+        64
     """
 
     batch_size: int
@@ -61,10 +67,10 @@ class Recipe:
 
     @classmethod
     def from_settings(cls, training: Mapping[str, Any], epochs: int) -> "Recipe":
-        """Take the recipe from the config's ``training`` section, for `epochs` epochs at most.
+        """Create the recipe from the config's ``training`` section, for at most `epochs` epochs.
 
-        Settings that this optimizer and schedule do not use are left out, so that changing them
-        makes no new curve.
+        Settings that the optimizer and schedule do not use are left out, so that changing them does
+        not create a new curve.
         """
         settings = training["optimizer"]
         used = ["name", "learning_rate", "weight_decay"]
@@ -90,10 +96,10 @@ class Trainer:
     Args:
         layers: The network.
         recipe: How it is trained.
-        seed: Of the first weights, the images' order and their augmentation.
-        dataset: What it is trained and tested on.
-        checkpoint: Where to continue; without it, the network is new.
-        epoch: Whole epochs that the checkpoint has behind it.
+        seed: Seed of the initial weights and of the images' order and augmentation.
+        dataset: Images to train and test on.
+        checkpoint: File to resume from; without it, the network is new.
+        epoch: Number of epochs completed in the checkpoint.
         jit_compile: See `Engine`.
     """
 
@@ -113,7 +119,7 @@ class Trainer:
         self.seed = seed
         self.dataset = dataset
         self.epoch = epoch
-        # Frees the networks that this process trained before.
+        # Frees networks trained earlier in this process.
         keras.backend.clear_session()
         keras.config.set_dtype_policy(recipe.precision)
         if recipe.precision == "mixed_bfloat16":
@@ -138,18 +144,18 @@ class Trainer:
         )
 
     def train_epoch(self) -> dict[str, Any]:
-        """Train one epoch, and test after it.
+        """Train one epoch, then test.
 
         Returns:
             ``epoch`` (from 1), ``loss`` and ``train_accuracy`` (means over the epoch, while the
-            weights change; the loss is that of smoothed labels, if they are), ``test_loss``,
-            ``test_accuracy``, ``test_right`` (which test images were right, see `pack`), the same
-            two numbers of the validation images if there are some, ``learning_rate`` (at the
-            epoch's end), ``seconds`` (training and test) and ``images_per_second`` (training
-            alone). Accuracies are fractions.
+            weights change; the loss uses smoothed labels, if any), ``test_loss``,
+            ``test_accuracy``, ``test_right`` (which test images were right, see `pack`),
+            ``validation_loss`` and ``validation_accuracy`` if there are validation images,
+            ``learning_rate`` (at the epoch's end), ``seconds`` (training and testing) and
+            ``images_per_second`` (training alone). Accuracies are fractions.
 
         Raises:
-            Interrupted: If a stop is asked for: after the step under way.
+            Interrupted: If a stop is requested; raised after the current step.
         """
         began = time.perf_counter()
         loss, correct = self._train_steps()
@@ -174,7 +180,7 @@ class Trainer:
         }
 
     def _train_steps(self) -> tuple[float, int]:
-        """Do an epoch's steps; give the sum of the images' losses, and how many were right."""
+        """Train an epoch's steps; return the summed loss and the number of correct images."""
         said = time.perf_counter()
         rng = np.random.default_rng([self.seed, self.epoch])
         images = len(self.dataset.train_images)
@@ -197,7 +203,7 @@ class Trainer:
         signals.stop_if_asked(f"{where} epoch {self.epoch + 1}", f"after epoch {self.epoch}")
 
     def _test(self, split: str) -> tuple[float, np.ndarray]:
-        """Give the mean loss on a split's images, and which of them are right."""
+        """Return the mean loss on a split's images, and which of them are right."""
         loss, right = 0.0, []
         for more in self.engine.test(split):
             self._stop_if_asked("in the test after")
@@ -207,13 +213,13 @@ class Trainer:
         return loss / len(joined), joined
 
     def save(self, path: Path) -> None:
-        """Write weights, optimizer and network to a ``.keras`` file, whole or not at all."""
+        """Write weights, optimizer and network to a ``.keras`` file, atomically."""
         with replacing(path) as temporary:
             self.model.save(temporary)
 
 
 def _optimizer(recipe: Recipe, images: int) -> Any:
-    """Make the Keras optimizer, with its learning rate schedule in steps."""
+    """Create the Keras optimizer, with its learning rate schedule in steps."""
     import keras
 
     settings = recipe.optimizer

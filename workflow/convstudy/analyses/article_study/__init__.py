@@ -1,1 +1,1 @@
-"""The article's own study, which is always made: tables, figures, worked examples."""
+"""The article's own study, which is always included: tables, figures, worked examples."""

@@ -1,4 +1,4 @@
-"""A picture of each worked example: input, kernels and output as grids of numbers."""
+"""Diagrams of the worked examples: input, kernels and output as grids of numbers."""
 
 import textwrap
 from typing import Any
@@ -16,14 +16,14 @@ INCHES_A_CELL = 0.46
 GAP, WIDE_GAP = 0.7, 2.2
 CHARACTERS_A_INCH = 11.3
 LINE_INCHES = 0.285
-# Of a cell without a number of its pair.
+# Marks a cell without numbering its pair.
 ONLY_MARKED = -1
-# Cells above the grids, for titles.
+# Height above the grids for titles, in cells.
 HEAD = 1.7
 
 
 def draw_example(name: str) -> Figure:
-    """Draw one worked example; the highlighted output's sum stands beneath."""
+    """Draw one worked example, with the highlighted output's sum below."""
     example = examples()[name]
     groups = _groups(example)
     heights = [_height(group) for _, group in groups]
@@ -68,7 +68,7 @@ def draw_example(name: str) -> Figure:
 
 
 def _size(widths: list[float], heights: list[float]) -> tuple[float, float, float]:
-    """Give width and height of all groups in cells, and the inches a cell."""
+    """Return width and height of all groups in cells, and the inches per cell."""
     between = len(widths) - 1
     if not style.is_narrow():
         return max(sum(widths) + WIDE_GAP * between, 16), max(heights), INCHES_A_CELL
@@ -77,8 +77,8 @@ def _size(widths: list[float], heights: list[float]) -> tuple[float, float, floa
     return wide, sum(heights) + (WIDE_GAP + HEAD) * between, style.NARROW / (wide + 0.6)
 
 
-# A grid is its label, its numbers, and which are marked, by pairs where their order differs;
-# a group is rows of grids.
+# A grid is a label, its numbers, and their marks (numbered in pairs if the order differs); a group
+# is rows of grids.
 Grid = tuple[str, np.ndarray, np.ndarray]
 Group = list[list[Grid]]
 
@@ -100,11 +100,11 @@ def _groups(example: Example) -> list[tuple[str, Group]]:
     transposed = example.layer == "Conv2DTranspose"
     depthwise = example.layer == "DepthwiseConv2D"
     separable = example.layer == "SeparableConv2D"
-    # Keras has output channels before input channels in the transposed kernel.
+    # In Keras, transposed kernels have output channels before input channels.
     by_channel = kernel.swapaxes(2, 3) if transposed else kernel
     tall, wide, sources, filters = by_channel.shape
 
-    # Which input cells and which weights the highlighted output is made of, pair by pair.
+    # The pairs of input cells and weights that make up the highlighted output.
     cells, taps = np.zeros(image.shape[:2], int), np.zeros((tall, wide), int)
     pairs = 0
     for y, x in np.ndindex(cells.shape):
@@ -146,7 +146,7 @@ def _groups(example: Example) -> list[tuple[str, Group]]:
 
 
 def _channel(number: int, array: np.ndarray) -> str:
-    """Label a channel where there are several."""
+    """Label a channel if there are several."""
     return f"channel {number + 1}" if array.shape[2] > 1 else ""
 
 

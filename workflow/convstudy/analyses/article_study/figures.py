@@ -18,7 +18,7 @@ from convstudy.results.run import Results
 
 @style.styled
 def learning_curves(results: Results) -> Figure:
-    """Draw training and test accuracy by epoch, and at the article's size its accuracies."""
+    """Draw training and test accuracy by epoch, with the article's accuracies at its scale."""
     curves = results.curves
     kinds = [kind for kind in KINDS if kind in set(curves["kind"])]
     beside = not results.synthetic and not results.reductions
@@ -56,7 +56,7 @@ def learning_curves(results: Results) -> Figure:
 
 @style.styled
 def single_kind(results: Results) -> Figure:
-    """Draw by how much each kind is more accurate than the next larger, beside the article's."""
+    """Draw each kind's accuracy minus the next larger network's, with the article's."""
     table = tables.single_kind(results)
     rows = list(table.iloc[1:].itertuples())
     above = dict(zip(table["label"].iloc[1:], table["label"], strict=False))
@@ -74,7 +74,7 @@ def single_kind(results: Results) -> Figure:
     axis.set_yticks(range(len(rows)), labels)
     axis.tick_params(axis="y", labelcolor=style.INK, length=0)
     axis.set_ylim(len(rows) - 0.4, -0.5)
-    axis.set_xlabel("difference of best test accuracies, points")
+    axis.set_xlabel("difference in best test accuracy, points")
     axis.margins(x=0.08)
     chance = "95 % interval over trainings and images"
     if not (results.training["kind"].value_counts() > 1).all():
@@ -90,9 +90,9 @@ def single_kind(results: Results) -> Figure:
 
 @style.styled
 def parameters_accuracy(results: Results) -> Figure:
-    """Draw modules by parameters and test accuracy: all of them, else those that were tried.
+    """Draw parameters and test accuracy of all modules, or of those that were tried.
 
-    The article's have a panel of their own unless this run is of the article's size.
+    The article's modules get their own panel unless this run is at the article's scale.
     """
     ours = tables.tried_modules(results)
     printed = pd.concat([tables.article_best(penalised) for penalised in (False, True)])
@@ -135,13 +135,15 @@ def parameters_accuracy(results: Results) -> Figure:
     if shown and not apart:
         handles.append(style.legend_line("article", marker="o", mfc="none", mec=style.INK, ls=""))
     if "low" in ours:
-        handles.append(style.legend_line("95 % interval of those named", color=style.MUTED, lw=1.4))
+        handles.append(
+            style.legend_line("95 % interval, labelled modules", color=style.MUTED, lw=1.4)
+        )
     style.legend_below(figure, handles, 3)
     return figure
 
 
 def _scatter_modules(axis: Axes, modules: pd.DataFrame, hollow: bool = False) -> None:
-    """Draw modules by parameters and accuracy; the kind of most layers is colour and shape."""
+    """Draw modules by parameters and accuracy; colour and shape show the kind of most layers."""
     import seaborn as sns
 
     looks = style.module_looks()
@@ -165,7 +167,7 @@ def _scatter_modules(axis: Axes, modules: pd.DataFrame, hollow: bool = False) ->
 
 
 def _name_points(axis: Axes, modules: pd.DataFrame) -> None:
-    """Write modules' letters above their intervals; without one, left of the points."""
+    """Label modules above their intervals or, without intervals, left of the points."""
     for row in modules.itertuples():
         above = "high" in modules
         axis.annotate(
@@ -180,7 +182,7 @@ def _name_points(axis: Axes, modules: pd.DataFrame) -> None:
 
 
 def _thin_out_minor_labels(axis: Axes) -> None:
-    """Label a logarithmic axis at 1, 2 and 5 only."""
+    """Label a logarithmic axis only at 1, 2 and 5."""
     from matplotlib.ticker import LogLocator
 
     axis.xaxis.set_minor_locator(LogLocator(base=10, subs=(2.0, 5.0)))

@@ -10,7 +10,7 @@ from convstudy.layers.kinds import KINDS
 from convstudy.results.run import Results
 
 BEST = table(
-    "Best trials of the study “{}”, beside the article's",
+    "Best trials of the study “{}”, compared with the article's",
     "rank* module objective parameters* test_accuracy article_module article_test_accuracy",
     rank=Column("Rank"),
     article_module=Column("Article: layers", html=module),
@@ -18,7 +18,7 @@ BEST = table(
 
 
 def _completed(frame: pd.DataFrame, _results: Results) -> pd.DataFrame:
-    """Write how many trials the article's studies completed, of how many."""
+    """Format how many of their trials the article's studies completed."""
     if "article_completed" not in frame:
         return frame
     pairs = zip(frame["article_completed"], frame["article_trials"], strict=True)
@@ -27,10 +27,10 @@ def _completed(frame: pd.DataFrame, _results: Results) -> pd.DataFrame:
 
 
 TABLES = {
-    "data": table("The data of this run", "item value"),
+    "data": table("Data of this run", "item value"),
     "verification": table("Checks of the arithmetic", "check cases passed largest_error"),
     "counts": table(
-        "Parameter counts that the article prints, at width 1",
+        "Parameter counts printed in the article, at width 1",
         "model article this_run difference*",
         article=Column("Article", WHOLE),
         difference=Column("Difference", WHOLE),
@@ -50,5 +50,5 @@ TABLES = {
         "The article, recorded runs and this run: test accuracy",
         f"run device* width* epochs* {' '.join(KINDS)}",
     ),
-    "versions": table("Versions of the software", "package version"),
+    "versions": table("Software versions", "package version"),
 }

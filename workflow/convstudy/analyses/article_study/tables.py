@@ -1,6 +1,6 @@
-"""The report's tables: results in, tidy data frames out, the article's figures beside the run's.
+"""The report's tables: tidy data frames of results, with the article's figures beside the run's.
 
-Accuracies are fractions of one, numbers are unrounded; rounding is the report's business.
+Accuracies are fractions of one and numbers are unrounded; the report does the rounding.
 """
 
 from math import nan
@@ -22,12 +22,12 @@ from convstudy.training import record
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}
 _ENDS = ("", "_low", "_high")
-# Channels for which computation is compared.
+# Numbers of channels for which computation is compared.
 CHANNELS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 def run(results: Results) -> pd.DataFrame:
-    """Say what ran where: ``item``, ``value``, both text."""
+    """Describe what ran where: ``item``, ``value``, both text."""
     about, data = results.provenance, results.data
     used, available = data["used"], data["available"]
     commit = about["commit"]
@@ -50,12 +50,12 @@ def run(results: Results) -> pd.DataFrame:
 
 
 def _device(results: Results) -> str:
-    """Name what the networks were trained on."""
+    """Name the devices that the networks were trained on."""
     return ", ".join(sorted(set(results.training["device"]))).replace("cpu", "CPU")
 
 
 def _trained_seconds(results: Results) -> float:
-    """Add up the seconds of all curves, each once, however many trials read it."""
+    """Add up the seconds of all curves, counting each once however many trials use it."""
     tables = [results.training, *(study.trials for study in results.studies.values())]
     for name in ("module_table/table.csv", "recipes/trainings.csv"):
         tables += [results.table(name)] if results.has(name) else []
@@ -72,14 +72,14 @@ def data(results: Results) -> pd.DataFrame:
         "Encoding": f"{summary['encoding']}, {'lossy' if summary['lossy'] else 'lossless'}",
         "Training images used": f"{summary['used']['train']:,}",
         "Test images used": f"{summary['used']['test']:,}",
-        "Seed of the choice": str(summary["seed"]),
-        "SHA-256 of what is used": summary["digest"],
+        "Seed of the selection": str(summary["seed"]),
+        "SHA-256 of the images used": summary["digest"],
     }
     return pd.DataFrame(list(rows.items()), columns=["item", "value"])
 
 
 def verification(results: Results) -> pd.DataFrame:
-    """Sum up the checks: ``check``, ``cases``, ``passed``, ``largest_error`` (absolute)."""
+    """Summarise the checks: ``check``, ``cases``, ``passed``, ``largest_error`` (absolute)."""
     examples, grid = results.verification["examples"], results.verification["grid"]
     printed = examples["id"] != "reference"
     mistaken = grid["mutation"].notna()
@@ -88,7 +88,7 @@ def verification(results: Results) -> pd.DataFrame:
         "Worked examples, Keras against NumPy": examples[~printed],
         "Identities between layers": results.verification["identities"],
         "Further settings, Keras against NumPy": grid[~mistaken],
-        "Deliberate mistakes that the same comparison finds": grid[mistaken],
+        "Deliberate mistakes caught by the same comparison": grid[mistaken],
         "Parameter counts, closed form against Keras": results.verification["counts"],
     }
     rows = []
@@ -101,7 +101,7 @@ def verification(results: Results) -> pd.DataFrame:
 
 
 def counts(results: Results) -> pd.DataFrame:
-    """Compare with the counts that the article prints: ``model``, both, their difference."""
+    """Compare with the counts printed in the article: ``model``, both, their difference."""
     ours = results.counts.set_index("model")["parameters"]
     rows = [
         (model, printed, int(ours[model]), int(ours[model]) - printed)
@@ -114,9 +114,9 @@ def single_kind(results: Results) -> pd.DataFrame:
     """Compare the single-kind networks with the article.
 
     Returns:
-        A row a kind, in the article's order by accuracy: see
+        One row per kind, in the article's order by accuracy: the columns of
         `convstudy.results.accuracies.against_article`; ``minus_above`` and ``minus_conv``, the
-        difference from the row above and from Conv2D, each with the ends of its 95 % interval (see
+        differences from the row above and from Conv2D, each with the ends of its 95 % interval (see
         `intervals.crossed`), and ``article_minus_above``.
     """
     by_kind = {str(kind): part for kind, part in results.training.groupby("kind")}
@@ -135,11 +135,11 @@ def single_kind(results: Results) -> pd.DataFrame:
 
 
 def five_best(results: Results, study: Study) -> pd.DataFrame:
-    """Put a study's best trials beside the article's, by rank.
+    """Join a study's best trials with the article's, by rank.
 
     Returns:
         ``rank``, then ``module``, ``objective``, ``parameters``, ``test_accuracy`` of this run, and
-        the same with ``article_`` before; empty cells where one side has fewer.
+        the same with the prefix ``article_``; cells are empty where one side has fewer.
     """
     best = study.best.assign(module=module_names(study.best) if len(study.best) else [])
     columns = ["module", "objective", "parameters", "test_accuracy"]
@@ -156,19 +156,19 @@ def article_best(penalised: bool) -> pd.DataFrame:
     """
     columns = ["rank", "module", "objective", "parameters", "test_accuracy"]
     table = pd.DataFrame(facts.best(penalised)).reindex(columns=columns)
-    # The article prints some counts only; these are the same for what it prints.
+    # The article prints only some counts; these agree with the ones it prints.
     counted = [models.parameters(module.split("-")) for module in table["module"]]
     return table.assign(parameters=counted)
 
 
 def studies(results: Results) -> pd.DataFrame:
-    """Sum up the studies.
+    """Summarise the studies.
 
     Returns:
-        A row a study: ``study``, ``penalty`` (weight for each ``unit`` parameters), ``trials``,
-        ``completed``, ``pruned``, ``failed``, ``combinations`` (of 27), ``article_completed`` (of
-        as many trials), and epochs: ``epochs_trained``, ``epochs_reused`` (read from the store),
-        ``epochs_saved`` (that pruning left out).
+        One row per study: ``study``, ``weight`` (for each ``unit`` parameters), ``unit``,
+        ``trials``, ``completed``, ``pruned``, ``failed``, ``combinations`` (of 27),
+        ``article_trials``, ``article_completed``, and epochs: ``epochs_trained``, ``epochs_reused``
+        (read from the store), ``epochs_saved`` (by pruning).
     """
     rows = []
     for name, study in results.studies.items():
@@ -208,8 +208,8 @@ def trials(results: Results) -> pd.DataFrame:
     """Rank the trials of each study.
 
     Returns:
-        ``study``, ``counterpart`` (the article's study of the same objective, for the first such
-        study), ``number``, ``state``, ``rank`` (by objective; of completed trials),
+        ``study``, ``counterpart`` (the article's study with the same objective, for the first such
+        study), ``number``, ``state``, ``rank`` (by objective, among completed trials),
         ``module``, ``depthwise_layers`` (of three), ``parameters``, and ``test_accuracy`` and
         ``objective`` with the ends of their 95 % intervals, ``..._low`` and ``..._high``.
     """
@@ -218,7 +218,7 @@ def trials(results: Results) -> pd.DataFrame:
     ranks = table.groupby("study")["objective"].rank(method="first")
     ends = [intervals.wilson(accuracy, results.test_images) for accuracy in table["test_accuracy"]]
     low, high = (pd.Series(end, table.index, float) for end in zip(*ends, strict=True))
-    # The objective is one minus an accuracy and a constant, so its interval is as wide.
+    # The objective is a constant minus the accuracy, so its interval has the same width.
     table = table.assign(
         counterpart=table["study"].map(names),
         depthwise_layers=table["module"].str.count("depthwise"),
@@ -250,12 +250,11 @@ def objectives(results: Results) -> pd.DataFrame:
 
 
 def savings(_results: Results) -> pd.DataFrame:
-    """Compare the computation of 3×3 layers with as many filters as channels.
+    """Compare the computation of 3×3 layers with equal numbers of filters and channels.
 
     Returns:
-        ``channels``; multiply-accumulates for each cell of the feature map, ``conv``,
-        ``depthwise``, ``separable``; ``depthwise_saving``, ``separable_saving`` (Conv2D's over
-        theirs).
+        ``channels``; multiply-accumulates per cell of the feature map, ``conv``, ``depthwise``,
+        ``separable``; ``depthwise_saving``, ``separable_saving`` (Conv2D's divided by theirs).
     """
     rows = []
     for channels in CHANNELS:
@@ -269,11 +268,11 @@ def savings(_results: Results) -> pd.DataFrame:
 
 
 def tried_modules(results: Results) -> pd.DataFrame:
-    """Give accuracy and parameters of all modules; without their table, of the studies' trials.
+    """Return accuracy and parameters of all modules or, without their table, of the trials.
 
     Returns:
-        ``module``, ``parameters`` (at the run's width), ``test_accuracy``; with the table of all
-        modules, a mean over replicates, with its 95 % interval, ``low`` and ``high``.
+        ``module``, ``parameters`` (at the run's width), ``test_accuracy``; with the module
+        table, this is a mean over replicates with its 95 % interval, ``low`` and ``high``.
     """
     if results.has("module_table/summary.csv"):
         summary = results.table("module_table/summary.csv").rename(
@@ -282,19 +281,19 @@ def tried_modules(results: Results) -> pd.DataFrame:
         columns = ["module", "parameters", "test_accuracy", "low", "high"]
         return summary[columns].dropna(axis="columns", how="all")
     trials = all_trials(results)
-    # Both studies may read one training.
+    # Both studies may use the same training.
     complete = trials[trials["state"] == "COMPLETE"].drop_duplicates("curve")
     return complete[["module", "parameters", "test_accuracy"]]
 
 
 def pareto_front(trials: pd.DataFrame) -> pd.DataFrame:
-    """Keep the trials that no other one beats in both parameters and accuracy.
+    """Keep the trials that no other trial beats in both parameters and accuracy.
 
     Args:
-        trials: ``parameters`` and ``test_accuracy``.
+        trials: With ``parameters`` and ``test_accuracy``.
 
     Returns:
-        By rising parameters, and so by rising accuracy.
+        The trials by increasing parameters, and so by increasing accuracy.
     """
     ordered = trials.sort_values(["parameters", "test_accuracy"], ascending=[True, False])
     best_so_far = ordered["test_accuracy"].cummax().shift(fill_value=-1.0)
@@ -312,14 +311,14 @@ def write_tables(results: Results, folder: Path) -> None:
     """Write all tables as CSV.
 
     Args:
-        folder: Where to write; the files are those of `convstudy.results.run.table_names`.
+        folder: Where to write the files of `convstudy.results.run.table_names`.
     """
-    # Each is made by the function of its name; that of recorded runs is made elsewhere.
+    # Each is made by the function of the same name; recorded runs are tabulated elsewhere.
     made = {name: globals()[name](results) for name in TABLES.split() if name != "runs"}
     for name, study in results.studies.items():
         made[f"best_{name}"] = five_best(results, study)
     for name, table in made.items():
-        # Counts hold without CIFAR-10; accuracies on synthetic images compare with nothing.
+        # Counts hold without CIFAR-10; accuracies on synthetic images are not comparable.
         if results.synthetic and name != "counts":
             theirs = [column for column in table if column.startswith("article")]
             table = table.drop(columns=[*theirs, "difference"], errors="ignore")

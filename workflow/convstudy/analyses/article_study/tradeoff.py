@@ -1,6 +1,6 @@
 """The figure of the report's first page: what a network saves, and what it gives up.
 
-Both axes are relative to all Conv2D, so that the article and a run of any size share them.
+Both axes are relative to all Conv2D, so that the article and a run at any scale can share them.
 """
 
 from math import log10
@@ -42,7 +42,7 @@ def answer_tradeoff(results: Results) -> Figure:
     shown: list[tuple[float, float]] = []
     for row in theirs.itertuples():
         place = (log10(row.share), row.change)
-        # Where the article's points lie close, the first one's name has to do.
+        # Where the article's points are close together, only the first is labelled.
         if not any(abs(place[0] - x) < 0.15 and abs(place[1] - y) < 0.02 for x, y in shown):
             shown.append(place)
             _label(axis, row.name, (row.share, row.change), -14, "normal")
@@ -55,12 +55,12 @@ def answer_tradeoff(results: Results) -> Figure:
     axis.set_xlabel("parameters (all Conv2D = 100 %)")
     axis.set_ylabel("accuracy minus all Conv2D, points")
     axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}".replace("-", "\u2212"))
-    chance = "simultaneous for all modules" if whole else "over trainings and images"
+    kind = "simultaneous 95 % interval" if whole else "95 % interval over trainings and images"
     handles = [
-        style.legend_line(f"this run, 95 % interval {chance}", marker="o", color=style.PALETTE[0]),
-        style.legend_line("this run, the other modules", marker="o", mfc="white", ls="",
+        style.legend_line(f"this run, {kind}", marker="o", color=style.PALETTE[0]),
+        style.legend_line("this run, other modules", marker="o", mfc="white", ls="",
                           mec=style.MUTED),
-        style.legend_line("the article, single trainings at full size", **look),
+        style.legend_line("the article, single trainings at full scale", **look),
     ]  # fmt: skip
     if not len(rest):
         handles.pop(1)
@@ -69,7 +69,7 @@ def answer_tradeoff(results: Results) -> Figure:
 
 
 def _label(axis: Axes, name: str, place: tuple[float, float], above: int, weight: str) -> None:
-    """Write a name so many points above a place."""
+    """Write a name a number of points above a position."""
     axis.annotate(
         name,
         place,
@@ -83,7 +83,7 @@ def _label(axis: Axes, name: str, place: tuple[float, float], above: int, weight
 
 
 def _modules(results: Results) -> pd.DataFrame:
-    """Give all modules beside all Conv2D; those that none beats in both are named."""
+    """Return all modules relative to all Conv2D; those on the Pareto front are named."""
     table = results.table("module_table/summary.csv")
     front = tables.pareto_front(table.rename(columns={"mean": "test_accuracy"}))["module"]
     return pd.DataFrame(
@@ -99,7 +99,7 @@ def _modules(results: Results) -> pd.DataFrame:
 
 
 def _printed() -> pd.DataFrame:
-    """Give the article's printed trials beside its best one of all Conv2D."""
+    """Return the article's printed trials relative to its best all-Conv2D trial."""
     trials = pd.DataFrame([*facts.best(penalised=False), *facts.best(penalised=True)])
     best = trials.groupby("module")["test_accuracy"].max()
     size = {module: models.parameters(module.split("-")) for module in best.index}
@@ -113,7 +113,7 @@ def _printed() -> pd.DataFrame:
 
 
 def _kinds(results: Results) -> pd.DataFrame:
-    """Give the networks of one kind beside Conv2D's."""
+    """Return the single-kind networks relative to Conv2D's."""
     table = tables.single_kind(results).set_index("kind")
     return pd.DataFrame(
         {
@@ -128,7 +128,7 @@ def _kinds(results: Results) -> pd.DataFrame:
 
 
 def _printed_kinds() -> pd.DataFrame:
-    """Give the article's networks of one kind beside its Conv2D's."""
+    """Return the article's single-kind networks relative to its Conv2D's."""
     accuracy, size = facts.accuracies(), facts.parameter_counts()
     kinds = [kind for kind in accuracy if kind != "conv"]
     return pd.DataFrame(
@@ -141,7 +141,7 @@ def _printed_kinds() -> pd.DataFrame:
 
 
 def _counts(results: Results) -> Figure:
-    """Draw parameters and multiply-accumulates of the three kinds, beside Conv2D's."""
+    """Draw parameters and multiply-accumulates of the three kinds, relative to Conv2D's."""
     counted = results.counts.set_index("model").loc[list(KINDS)]
     figure, axis = style.new_figure(None, size=(SIZE[0], 0.6 * SIZE[1]))
     looks = {"parameters": "o", "macs": "s"}
@@ -162,7 +162,7 @@ def _counts(results: Results) -> Figure:
     axis.set_ylim(len(counted) - 0.5, -0.5)
     axis.set_xscale("log")
     axis.set_xlim(right=2.5)
-    axis.set_xlabel("of Conv2D's (logarithmic)")
+    axis.set_xlabel("relative to Conv2D (logarithmic)")
     axis.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
     handles = [
         style.legend_line("parameters", marker="o", color=style.MUTED, ls=""),

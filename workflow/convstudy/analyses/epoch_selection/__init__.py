@@ -1,1 +1,1 @@
-"""What choosing the epoch on the test images adds to an accuracy."""
+"""How much choosing the epoch on the test images inflates accuracy."""

@@ -1,4 +1,4 @@
-"""The figure of the choice of the epoch."""
+"""The figure about the choice of the epoch."""
 
 from matplotlib.figure import Figure
 
@@ -35,7 +35,7 @@ def optimism_differences(results: Results) -> Figure:
     axis.set_yticks(range(len(pairs)), labels)
     axis.tick_params(axis="y", labelcolor=style.INK, length=0)
     axis.set_ylim(len(pairs) - 0.4, -0.6)
-    axis.set_xlabel("difference of test accuracies, points")
+    axis.set_xlabel("difference in test accuracy, points")
     handles = [
         style.legend_line(choice, marker=marker, color=style.INK, ls="")
         for choice, marker in markers.items()

@@ -1,9 +1,9 @@
-"""Honest accuracy: what the choice of the epoch on the test images adds, and what differences hold.
+"""Honest accuracy: how much choosing the epoch on the test images adds, and which differences hold.
 
-The article reports the epoch that does best on the test images. The same images then choose and
-judge, which flatters. Three ways to see by how much: the last epoch, chosen before training; the
-best epoch on validation images; and the best epoch on one half of the test images, judged by the
-other half. What a study shows that reports its best trial is chosen out of many networks, too.
+The article reports the epoch that does best on the test images. Choosing and judging on the same
+images inflates the accuracy. Three comparisons show by how much: the last epoch, fixed before
+training; the best epoch on validation images; and the best epoch on one half of the test images,
+judged on the other half. A study that reports its best trial also chooses among many networks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ import pandas as pd
 from convstudy.stats import intervals
 from convstudy.training.record import best_epoch, unpack
 
-# The article's choice, with which the others are compared.
+# The article's choice, to which the others are compared.
 ON_TEST = "best epoch on test"
 LAST = "last epoch"
 ON_VALIDATION = "best epoch on validation"
 ON_HALF = "best epoch on half of test, judged by the other half"
-# As a study does that reports its best trial.
+# What a study does when it reports its best trial.
 BEST_OF_ALL = "best network and epoch on half of test, judged by the other half"
 IDS = {
     ON_TEST: "test",
@@ -32,12 +32,12 @@ IDS = {
 }
 # Random halves of the test images.
 HALVES = 100
-# Groups of images, each of which is left out once to see the chance in the images.
+# Groups of images, each left out once to estimate the variation due to the images.
 GROUPS = 20
 
 
 def chosen_epochs(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Give the epoch, from 1, that each way of choosing takes of a curve."""
+    """Return the epoch of a curve, from 1, that each way of choosing picks."""
     choices = {
         ON_TEST: best_epoch(records, "test_accuracy"),
         LAST: len(records),
@@ -49,19 +49,19 @@ def chosen_epochs(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 def measure(
     kinds: Sequence[Mapping[str, Any]], modules: Sequence[Mapping[str, Any]]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give each training's test accuracy under each way of choosing its epoch, and sum that up.
+    """Compute each training's test accuracy for each way of choosing its epoch, and summarise.
 
     Args:
-        kinds, modules: What `Curve.describe` gives, with ``model``.
+        kinds, modules: Results of `Curve.describe`, with ``model``.
 
     Returns:
         choices: ``model``, ``replicate``, ``selection``, ``epoch`` (empty for the halves, each of
-            which chooses its own), ``test_accuracy``, and ``flattery``: by how much the article's
-            choice shows more than this one; for the halves, the half that chose more than the half
-            that judges. Of `BEST_OF_ALL`, a row a replicate of all modules.
+            which chooses its own), ``test_accuracy``, and ``flattery``: how much higher the
+            article's choice is than this one; for the halves, how much higher the half that chose
+            is than the half that judges. For `BEST_OF_ALL`, one row per replicate of all modules.
         summary: ``id`` (of `IDS`), ``selection``, ``models``, ``trainings``, ``mean`` and
-            ``difference`` (of accuracy and flattery), and the latter's 95 % interval ``low``,
-            ``high``, over new trainings and new images: see `interval_of`.
+            ``difference`` (means of accuracy and flattery), and the latter's 95 % interval
+            ``low``, ``high``, over new trainings and new images: see `interval_of`.
     """
     seen = []
     for one in [*kinds, *modules]:
@@ -95,23 +95,23 @@ def measure(
 
 
 def right_images(description: Mapping[str, Any]) -> np.ndarray:
-    """Give which test images were right after each epoch, (epochs, images) of bool."""
+    """Return which test images were right after each epoch, (epochs, images) of bool."""
     images = description["test_images"]
     return np.array([unpack(record["test_right"], images) for record in description["records"]])
 
 
 def interval_of(models: Sequence[np.ndarray]) -> tuple[float, float, float]:
-    """Give the mean over models with its interval over new trainings and new images.
+    """Return the mean over models with its interval over new trainings and new images.
 
-    What an epoch shows that the images chose is no mean over images, so each group of images is
-    left out once, and what that changes stands for the images in `intervals.crossed` (the
-    jackknife: R. G. Miller, Biometrika 61, 1, 1974).
+    The accuracy at an epoch that the images chose is not a mean over images. So each group of
+    images is left out once, and the changes take the place of the images in `intervals.crossed`
+    (the jackknife: R. G. Miller, Biometrika 61, 1, 1974).
 
     Args:
-        models: Of each, (replicates, 1 + groups): of all images, and without each group.
+        models: For each model (replicates, 1 + groups): all images, then without each group.
     """
     groups = models[0].shape[1] - 1
-    # Around what all images make of a training.
+    # Centred on the value for all images.
     values = [
         one[:, :1] + (groups - 1) * (one[:, 1:].mean(axis=1, keepdims=True) - one[:, 1:])
         for one in models
@@ -120,7 +120,7 @@ def interval_of(models: Sequence[np.ndarray]) -> tuple[float, float, float]:
 
 
 def _grouped(right: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Give accuracies on a part of the images, and on that without each group of images.
+    """Return accuracies on a subset of the images, and on the subset without each group.
 
     Args:
         right: (..., epochs, images).
@@ -132,7 +132,7 @@ def _grouped(right: np.ndarray, part: np.ndarray) -> np.ndarray:
     images = right.shape[-1]
     member = np.zeros((images, GROUPS), np.float32)
     member[np.arange(images), np.random.default_rng(1).permutation(images) % GROUPS] = part
-    # Whole numbers, which float32 holds exactly.
+    # Integers, which float32 represents exactly.
     counts, sizes = (right @ member).astype(float), member.sum(axis=0).astype(float)
     whole, size = counts.sum(axis=-1, keepdims=True), sizes.sum()
     return np.concatenate([whole / size, (whole - counts) / (size - sizes)], axis=-1)
@@ -141,7 +141,7 @@ def _grouped(right: np.ndarray, part: np.ndarray) -> np.ndarray:
 def judge(
     right: np.ndarray, chosen: Mapping[str, int], splits: int = HALVES
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Give accuracy and flattery of each way of choosing, of all images and without each group.
+    """Return accuracy and flattery of each way of choosing, for all images and without each group.
 
     Args:
         right: (epochs, images) of bool.
@@ -159,17 +159,17 @@ def judge(
 
 
 def halves(right: np.ndarray, splits: int = HALVES) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the best epoch on a random half of the images, and judge it by the other half.
+    """Choose the best epoch on a random half of the images and judge it on the other half.
 
     Args:
-        right: (..., epochs, images) of bool. Which images were right after each epoch; of one
-            training or of several that compete.
+        right: (..., epochs, images) of bool. Which images were right after each epoch, for one
+            training or several that compete.
         splits: Random halves to average over.
 
     Returns:
-        accuracy, flattery: Mean accuracy of the chosen epoch on the half that judges, and by how
-            much that on the half that chose is higher; (..., 1 + groups): of all images, and
-            without each group.
+        accuracy, flattery: Mean accuracy of the chosen epoch on the half that judges, and how
+            much higher it is on the half that chose; (..., 1 + groups): for all images, and without
+            each group.
     """
     rng = np.random.default_rng(0)
     right, images = right.astype(np.float32), right.shape[-1]
@@ -188,13 +188,13 @@ def halves(right: np.ndarray, splits: int = HALVES) -> tuple[np.ndarray, np.ndar
 
 
 def compare(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Compare the accuracies of models pair by pair, on the same images.
+    """Compare the accuracies of models in pairs, on the same images.
 
     Args:
-        descriptions: What `Curve.describe` gives, with ``model``.
+        descriptions: Results of `Curve.describe`, with ``model``.
 
     Returns:
-        ``first``, ``second``, ``selection``, ``replicates`` (of the one that has fewer),
+        ``first``, ``second``, ``selection``, ``replicates`` (of the model with fewer),
         ``images``, ``difference`` (of mean test accuracies), its 95 % interval ``low``, ``high``
         (see `intervals.crossed`), and ``clear``: whether the interval leaves out zero.
     """
@@ -215,7 +215,7 @@ def compare(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _right_where_chosen(trainings: Sequence[Mapping[str, Any]], selection: str) -> np.ndarray:
-    """Give the right images of each replicate at its chosen epoch; none if one has no such."""
+    """Return the right images of each replicate at its chosen epoch, or none if any lacks one."""
     epochs = [chosen_epochs(one["records"]).get(selection) for one in trainings]
     return np.array(
         [

@@ -1,4 +1,4 @@
-"""What the report shows of the choice of the epoch."""
+"""What the report shows about the choice of the epoch."""
 
 from convstudy.display.columns import Column, interval_of, table
 from convstudy.display.formats import ACCURACY, POINTS
@@ -9,7 +9,7 @@ TABLES = {
         "selection models* trainings* mean difference interval",
         selection=Column("Epoch", wraps=True),
         mean=Column("Mean test accuracy", ACCURACY),
-        difference=Column("Best test epoch shows more, points", POINTS),
+        difference=Column("Overstated by, points", POINTS),
         interval=interval_of("", POINTS),
     )
 }

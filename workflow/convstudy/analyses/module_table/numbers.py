@@ -1,7 +1,6 @@
-"""The table of modules: every module, trained several times, with intervals and ranks.
+"""The module table: every module, trained several times, with intervals and ranks.
 
-A small tabular benchmark: whoever studies how to search such a space can do so on the table,
-without training anything.
+It is a small tabular benchmark: search methods can be studied on it without any training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,10 +19,10 @@ from convstudy.training import record
 def tabulate(
     descriptions: Sequence[dict[str, Any]], width: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Collect the trainings of all modules in a row each, and in a row an epoch.
+    """Tabulate the trainings of all modules, one row per training and one row per epoch.
 
     Args:
-        descriptions: What `Curve.describe` gives, with ``model`` (the module) and ``parameters``.
+        descriptions: Results of `Curve.describe`, with ``model`` (the module) and ``parameters``.
         width: The trained width.
     """
 
@@ -46,18 +45,18 @@ def tabulate(
 
 
 def rank(table: pd.DataFrame) -> pd.DataFrame:
-    """Give each module's mean accuracy and rank, with 95 % intervals.
+    """Compute each module's mean accuracy and rank, with 95 % intervals.
 
     Returns:
-        A row a module, the best first; the columns as in numbers.columns.yaml. With one replicate
-        there are no intervals.
+        One row per module, best first; numbers.columns.yaml describes the columns. There are no
+        intervals with one replicate.
     """
     found, dof = means(table)
     summary = found.drop(columns="error")
     done = table[table["status"] == "finished"]
     summary["mean_last"] = done.groupby("module")["test_accuracy_last"].mean()
     summary[["share", "minus_conv", "minus_conv_low", "minus_conv_high"]] = np.nan
-    # All of its trainings may have ended early.
+    # All trainings of conv-conv-conv may have ended early.
     if CONV in found.index:
         summary["share"] = found["parameters"] / found.loc[CONV, "parameters"]
         summary["minus_conv"] = found["mean"] - found.loc[CONV, "mean"]

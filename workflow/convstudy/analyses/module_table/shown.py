@@ -1,4 +1,4 @@
-"""What the report shows of the table of modules."""
+"""What the report shows of the module table."""
 
 from dataclasses import replace
 
@@ -9,12 +9,12 @@ from convstudy.display.formats import THIN, THREE, WHOLE, WHOLE_PERCENT
 from convstudy.results.accuracies import module_names
 from convstudy.results.run import SUMMARY, Results
 
-# As many of the best as the article lists.
+# The article lists as many of the best.
 FIVE = 5
 
 
 def _with_front(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """Add latency and the chance on the front, where they are known."""
+    """Add latency and the chance of being on the front, if known."""
     if "pareto" not in results.analyses:
         return frame
     front = results.table("pareto/front.csv")[["module", "latency_ms", "probability"]]
@@ -36,7 +36,7 @@ TABLES = {
 
 
 def findings(results: Results) -> list[str]:
-    """Say which modules that may be the best of all a study's pruner let no trial finish."""
+    """List modules that may be the best but were pruned in every trial of a study."""
     summary = results.table(SUMMARY).set_index("module")
     lines = []
     for name, study in results.studies.items():
@@ -49,10 +49,10 @@ def findings(results: Results) -> list[str]:
                 lines.append(
                     f"The study “{name}” drew {drawn.replace('-', ' · ')} {times} and pruned"
                     f" it after {_range(mine['epochs'])}; over replicates it is among the"
-                    f" {FIVE} best by accuracy (rank {row['rank']:.0f},"
+                    f" {FIVE} best by accuracy (rank {row['rank']:.0f}, 95 % interval"
                     f" {row['rank_low']:.0f} to {row['rank_high']:.0f})."
                 )
-    return ["Good modules that pruning stopped:", *lines] if lines else []
+    return ["Good modules that were pruned:", *lines] if lines else []
 
 
 def _range(epochs: pd.Series) -> str:

@@ -1,1 +1,1 @@
-"""Latency in place of parameters, and the front of error, size and latency."""
+"""Penalties other than parameters, and the Pareto front of error, size and latency."""

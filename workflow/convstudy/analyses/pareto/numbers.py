@@ -1,6 +1,6 @@
-"""Several objectives: other penalties than parameters, and the front of error, size and latency.
+"""Several objectives: penalties other than parameters, and the front of error, size and latency.
 
-All of it comes from the table of modules and the measured times, without training.
+Everything is computed from the module table and the measured times, without training.
 """
 
 import logging
@@ -18,10 +18,10 @@ from convstudy.results.accuracies import DRAWS, draw_means, means, resolution
 
 logger = logging.getLogger(__name__)
 
-# On what was measured, a column each.
+# Columns that describe what was measured on.
 WHERE = ("device", "processor", "threads", "backend", "precision")
 
-# What a penalty can be on, and the column that has it.
+# Quantities that can be penalised, with their columns.
 QUANTITIES = {
     "parameters": "parameters",
     "MACs": "macs",
@@ -29,13 +29,13 @@ QUANTITIES = {
     "training time": "epoch_seconds",
 }
 NO_PENALTY = "nothing"
-# What is minimised together.
+# The quantities that are minimised together.
 OBJECTIVES = ("error", "parameters", "latency_ms")
-# The point to which the hypervolume reaches, where each objective goes from 0 (the best of all
-# modules) to 1 (the worst): a little beyond, so that the worst in one objective count, too.
+# The reference point of the hypervolume, with each objective scaled from 0 (the best module) to 1
+# (the worst): slightly beyond 1, so that modules that are worst in one objective also count.
 REFERENCE = 1.1
 SAMPLERS = ("tpe", "nsga2", "random")
-# NSGA-II's own 50 would make a study of 50 trials random.
+# With NSGA-II's default of 50, a study of 50 trials would be random.
 POPULATION = 10
 
 
@@ -43,12 +43,12 @@ def joined(table: pd.DataFrame, times: pd.DataFrame) -> tuple[pd.DataFrame, int]
     """Join accuracies and times by module.
 
     Args:
-        table: The first one of `convstudy.analyses.module_table.numbers.tabulate`.
-        times: What `convstudy.analyses.timing.measuring.measure_modules` gives.
+        table: The first table of `convstudy.analyses.module_table.numbers.tabulate`.
+        times: The result of `convstudy.analyses.timing.measuring.measure_modules`.
 
     Returns:
-        modules: What `convstudy.results.accuracies.means` gives, with all columns of
-            `QUANTITIES`, and `WHERE`.
+        modules: The result of `convstudy.results.accuracies.means`, with the columns of
+            `QUANTITIES` and `WHERE`.
         dof: Degrees of freedom of its errors.
     """
     found, dof = means(table)
@@ -60,15 +60,15 @@ def penalties(modules: pd.DataFrame, dof: int, weights: Sequence[float]) -> pd.D
     """Find the best module by test error and a penalty on each quantity.
 
     Args:
-        modules, dof: What `joined` gives.
-        weights: What is added to the error for each `unit`, the quantity's median over all modules.
+        modules, dof: The result of `joined`.
+        weights: Added to the error for each `unit`, the quantity's median over all modules.
 
     Returns:
-        A row a quantity and weight: ``penalty`` (on what), ``weight``, ``unit``, ``module`` (the
-        winner), ``objective``, ``mean`` (its accuracy), ``low``, ``high`` (95 % interval), its
-        amounts of all `QUANTITIES`, ``probability`` (that it wins, as far as the replicates tell)
-        and ``alike`` (how many others may be the best one, see `accuracies.resolution`); the last
-        two are empty with one replicate.
+        One row per quantity and weight: ``penalty`` (on what), ``weight``, ``unit``, ``module``
+        (the winner), ``objective``, ``mean`` (its accuracy), ``low``, ``high`` (95 % interval), all
+        its `QUANTITIES`, ``probability`` (that it wins, estimated from the replicates) and
+        ``alike`` (how many others may be the best one, see `accuracies.resolution`); the last two
+        are empty with one replicate.
     """
     accuracies = draw_means(modules, dof) if dof else np.empty((0, len(modules)))
     chosen = [(NO_PENALTY, 0.0)]
@@ -91,21 +91,21 @@ def penalties(modules: pd.DataFrame, dof: int, weights: Sequence[float]) -> pd.D
 
 
 def objectives(modules: pd.DataFrame) -> np.ndarray:
-    """Give what is minimised, (modules, objectives), see `OBJECTIVES`."""
+    """Return the values to minimise, (modules, objectives), see `OBJECTIVES`."""
     return modules.assign(error=1 - modules["mean"])[list(OBJECTIVES)].to_numpy(float)
 
 
 def front(modules: pd.DataFrame, dof: int) -> pd.DataFrame:
-    """Tell for which modules no other one is at least as good in error, parameters and latency.
+    """Find the modules that no other module matches in error, parameters and latency.
 
     Args:
-        modules, dof: What `joined` gives.
+        modules, dof: The result of `joined`.
 
     Returns:
-        A row a module, the front first, then by error: ``module``, its layers, the objectives,
+        One row per module, the front first, then by error: ``module``, its layers, the objectives,
         ``mean``, ``low``, ``high`` (accuracy with its 95 % interval), ``on_front``, its ``number``
-        there (from 1), ``probability`` (that it is on the front, as far as the replicates tell;
-        empty with one replicate), and on what latencies were measured. Times count as exact.
+        there (from 1), ``probability`` (that it is on the front, estimated from the replicates;
+        empty with one replicate), and the columns of `WHERE`. Times are treated as exact.
     """
     import moocore
 
@@ -128,12 +128,12 @@ def front(modules: pd.DataFrame, dof: int) -> pd.DataFrame:
 
 
 def hypervolume(values: np.ndarray, of: np.ndarray) -> float:
-    """Give the volume that points dominate, up to the reference point.
+    """Return the volume that points dominate, up to the reference point.
 
     Args:
-        values: (points, objectives). Each to be minimised.
-        of: (modules, objectives). All modules, whose best and worst values are 0 and 1; the
-            reference point is `REFERENCE` in each objective.
+        values: (points, objectives). All are minimised.
+        of: (modules, objectives). All modules, whose best and worst values are scaled to 0 and 1;
+            the reference point is `REFERENCE` in each objective.
     """
     import moocore
 
@@ -143,21 +143,21 @@ def hypervolume(values: np.ndarray, of: np.ndarray) -> float:
 
 
 def replay(table: pd.DataFrame, modules: pd.DataFrame, trials: int, studies: int) -> pd.DataFrame:
-    """Replay studies of several objectives on the table.
+    """Replay multi-objective studies on the module table.
 
-    The k-th trial of a module gets the error of its k-th replicate, and then the first one again.
-    What a study has reached is the hypervolume of the modules that it has tried, by their mean
-    errors, as a share of the hypervolume of all modules.
+    The k-th trial of a module gets the error of its k-th replicate, starting over after the last.
+    A study is scored by the hypervolume of the modules it has tried, using their mean errors, as a
+    share of the hypervolume of all modules.
 
     Args:
-        table: The first one of `convstudy.analyses.module_table.numbers.tabulate`.
-        modules: What `joined` gives.
-        trials, studies: Trials a study, and studies a sampler, each with a seed of its own.
+        table: The first table of `convstudy.analyses.module_table.numbers.tabulate`.
+        modules: The result of `joined`.
+        trials, studies: Trials per study, and studies per sampler, each with its own seed.
 
     Returns:
-        A row a sampler (of `SAMPLERS`) and number of trials: ``share_5``, ``share_50`` and
+        One row per sampler (of `SAMPLERS`) and number of trials: ``share_5``, ``share_50`` and
         ``share_95`` (quantiles of the share over the studies), and ``complete`` (the fraction of
-        studies that have tried all of the front).
+        studies that have tried the whole front).
     """
     done = table[(table["status"] == "finished") & table["module"].isin(modules.index)]
     errors = (1 - done["test_accuracy_best"]).groupby(done["module"]).agg(list).to_dict()
@@ -196,7 +196,7 @@ def replay(table: pd.DataFrame, modules: pd.DataFrame, trials: int, studies: int
 def _study(
     name: str, seed: int, trials: int, errors: Mapping[str, Sequence[float]], values: pd.DataFrame
 ) -> list[str]:
-    """Let Optuna search, and give the modules that it tried, in order."""
+    """Let Optuna search; return the modules it tried, in order."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -214,11 +214,11 @@ def _study(
         kinds = [trial.suggest_categorical(position, tuple(KINDS)) for position in POSITIONS]
         module = "-".join(kinds)
         if module in errors:
-            mine = errors[module]
-            error = mine[tried.count(module) % len(mine)]
+            replicates = errors[module]
+            error = replicates[tried.count(module) % len(replicates)]
             study.tell(trial, [error, *values.loc[module].iloc[1:]])
         else:
-            # Every training of it ended early.
+            # All of its trainings ended early.
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
         tried.append(module)
     return tried

@@ -1,4 +1,4 @@
-"""What the report shows of other penalties."""
+"""What the report shows about other penalties."""
 
 from dataclasses import replace
 
@@ -10,19 +10,19 @@ from convstudy.results.run import Results
 
 
 def _in_points(frame: pd.DataFrame, _results: Results) -> pd.DataFrame:
-    """Write weights as points; the study's own is for another unit."""
+    """Convert weights to points, since the study's own weight has another unit."""
     return frame.assign(weight=(100 * frame["weight"]).where(frame["weight"] > 0))
 
 
 TABLES = {
     "pareto/penalties": replace(
         table(
-            "Best module by what the penalty is on",
+            "Best module for each kind of penalty",
             "penalty weight module mean* parameters* probability alike",
-            alike=Column("Not told apart", WHOLE),
+            alike=Column("Others tied with it", WHOLE),
             weight=Column("Points for the median module", "{0:g}"),
             mean=Column("Test accuracy", ACCURACY),
-            probability=Column("Chance to be best", WHOLE_PERCENT),
+            probability=Column("Chance of being best", WHOLE_PERCENT),
         ),
         prepare=_in_points,
     )

@@ -1,4 +1,4 @@
-"""The figure of the penalty's weight."""
+"""The figure about the weight of the penalty."""
 
 from matplotlib.figure import Figure
 
@@ -9,17 +9,17 @@ from convstudy.display.formats import write
 from convstudy.display.style import Drawing
 from convstudy.results.run import Results
 
-# As many modules have a line: those that are the likeliest winners at some weight.
+# Number of modules with a line: the most likely winners at some weight.
 SHOWN = 5
 
 
 @style.styled
 def penalties_winner(results: Results) -> Figure:
-    """Draw the likeliest winners' chances to be the best module, by weight."""
+    """Draw the chances of the most likely winners being the best module, by weight."""
     chances = results.table("penalties/probabilities.csv")
     wide = chances.pivot_table(index="module", columns="weight", values="probability", dropna=False)
     if wide.isna().all(axis=None):
-        # With one replicate, the means alone tell.
+        # With one replicate, there are only the means to go by.
         wide = chances.pivot_table(index="module", columns="weight", values="objective")
         wide = wide.eq(wide.min()).astype(float)
     likely = wide.loc[wide.max(axis=1).nlargest(SHOWN).index]
@@ -47,8 +47,8 @@ def penalties_winner(results: Results) -> Figure:
     axis.set_xscale("log")
     axis.set_xlim(weights[0], weights[-1])
     axis.set_ylim(0, 1.12)
-    axis.set_xlabel("penalty of the median module, points of test error (logarithmic)")
-    axis.set_ylabel("chance to be the best")
+    axis.set_xlabel("penalty on the median module, points of test error (logarithmic)")
+    axis.set_ylabel("chance of being the best")
     axis.xaxis.set_major_formatter("{x:g}")
     axis.set_yticks([0, 0.25, 0.5, 0.75, 1])
     style.percent_axis(axis.yaxis)
@@ -65,7 +65,7 @@ def penalties_winner(results: Results) -> Figure:
 def _likeliest(results: Results) -> list[str]:
     chances = results.table("penalties/probabilities.csv")
     best = chances.groupby("module")["probability"].max().nlargest(5).dropna()
-    return [f"{module} at most {write(one, '.0%')}" for module, one in best.items()]
+    return [f"{module} up to {write(chance, '.0%')}" for module, chance in best.items()]
 
 
 DRAWINGS = {"penalties_winner": Drawing(penalties_winner, _likeliest)}

@@ -1,7 +1,7 @@
-"""Which penalty? The best module for every weight of the penalty on parameters, exactly.
+"""The best module for every weight of the penalty on parameters, computed exactly.
 
-The objective is the test error plus weight times parameters / unit. For one module it is a straight
-line over the weight; the best module at each weight is on the lower envelope of all lines.
+The objective is the test error plus weight times parameters / unit. For each module it is a
+straight line over the weight; the best module at a weight is on the lower envelope of all lines.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import pandas as pd
 from convstudy.layers.models import POSITIONS
 from convstudy.results import accuracies
 
-# Decades around the study's own weight, and weights a decade, for which chances are given.
+# Decades around the study's own weight, and weights per decade, for which chances are computed.
 DECADES = (-3, 2)
 WEIGHTS_A_DECADE = 20
 
@@ -21,8 +21,8 @@ def envelope(error: np.ndarray, size: np.ndarray) -> list[tuple[int, float]]:
     """Find the lower envelope of the lines error + weight * size, for weights from 0.
 
     Returns:
-        The lines on it, each with the weight from which it is the lowest one. Of
-        equal lines, the first stands for all.
+        The lines on it, each with the weight from which it is the lowest. Of equal lines, only
+        the first is listed.
     """
     winner = int(np.lexsort((size, error))[0])
     steps = [(winner, 0.0)]
@@ -31,24 +31,24 @@ def envelope(error: np.ndarray, size: np.ndarray) -> list[tuple[int, float]]:
         if not len(smaller):
             return steps
         crossing = (error[smaller] - error[winner]) / (size[winner] - size[smaller])
-        # Of lines that cross at the same weight, the flattest is the lowest one beyond.
+        # Of lines that cross at the same weight, the flattest is the lowest beyond it.
         first = np.lexsort((size[smaller], crossing))[0]
         winner = int(smaller[first])
         steps.append((winner, float(crossing[first])))
 
 
 def winners(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.DataFrame:
-    """Tabulate the modules that win at some weight, with the weights where the winner changes.
+    """Tabulate the modules that win at some weight, with the weights at which the winner changes.
 
-    The interval of a change to a module is that of the weight from which on no module with more
-    parameters wins. So it is one also where another module of few parameters might take its place.
+    The interval of a change to a module is that of the weight above which no module with more
+    parameters wins. So it exists even if another module with few parameters might win instead.
 
     Args:
-        table: ``table.csv`` of the table of all modules.
-        penalty: ``weight`` of the study and ``unit``.
+        table: ``table.csv`` of the module table.
+        penalty: The study's ``weight`` and ``unit``.
 
     Returns:
-        A row a winner, by weight: ``module``, its layers, ``parameters``, ``mean`` test accuracy,
+        One row per winner, by weight: ``module``, its layers, ``parameters``, ``mean`` accuracy,
         ``from_weight`` and ``to_weight`` (infinite for the last), each with its 95 % interval,
         ``from_low``, ``from_high``, ``to_low`` and ``to_high``, empty if no module has replicates.
     """
@@ -62,11 +62,11 @@ def winners(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.DataFrame:
 def changes_of(
     means: pd.DataFrame, dof: int, unit: float, draws: int = accuracies.DRAWS
 ) -> pd.DataFrame:
-    """Give the first columns of `winners`, up to ``from_high``.
+    """Return the first columns of `winners`, up to ``from_high``.
 
     Args:
-        means, dof: What `accuracies.means` gives.
-        unit: Parameters that the weight is for.
+        means, dof: The result of `accuracies.means`.
+        unit: Number of parameters that the weight is for.
         draws: See `accuracies.draw_means`.
     """
     size = (means["parameters"] / unit).to_numpy()
@@ -89,19 +89,19 @@ def changes_of(
 def weights_from(
     steps: list[tuple[int, float]], size: np.ndarray, limits: np.ndarray
 ) -> list[float]:
-    """Give the weights from which no line steeper than each limit is on an envelope."""
+    """Return the weights from which no line steeper than each limit is on an envelope."""
     return [next(weight for line, weight in steps if size[line] <= limit) for limit in limits]
 
 
 def probabilities(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.DataFrame:
-    """Give each module's objective by weight, and whether it may be the best one.
+    """Compute each module's objective by weight, and whether it may be the best one.
 
     Args:
-        table, penalty: As `winners` takes them.
+        table, penalty: As for `winners`.
 
     Returns:
         ``weight``, ``module``, ``objective``, ``told_apart`` (whether it is not the best one, see
-        `accuracies.resolution`) and ``probability`` (that it is, as far as the replicates tell).
+        `accuracies.resolution`) and ``probability`` (that it is, estimated from the replicates).
         The last two are empty if no module has replicates.
     """
     means, dof = accuracies.means(table)
@@ -133,10 +133,10 @@ def probabilities(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.DataF
 
 
 def points_of_median(penalty: Mapping[str, float], parameters: pd.Series) -> float:
-    """Give how many points of test error a weight of 1 adds to the median module.
+    """Return how many points of test error a weight of 1 adds to the median module.
 
     Args:
-        penalty: ``unit``: for as many parameters the weight is added once.
-        parameters: Those of all modules.
+        penalty: With ``unit``, the number of parameters for which the weight is added once.
+        parameters: The parameters of all modules.
     """
     return float(100 * parameters.median() / penalty["unit"])

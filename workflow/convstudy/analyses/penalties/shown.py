@@ -1,4 +1,4 @@
-"""What the report shows of the penalties."""
+"""What the report shows about the penalties."""
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ from convstudy.results.run import Results
 
 
 def findings(results: Results) -> list[str]:
-    """Say which module wins at the study's weight, and how sure that is."""
+    """Describe which module wins at the study's weight, and how certain that is."""
     penalty = settings.penalty(results.run["config"])
     weight = penalty["weight"]
     envelope = results.table("penalties/envelope.csv")
@@ -23,35 +23,34 @@ def findings(results: Results) -> list[str]:
     text = (
         f"The study adds {weight:g} for every {penalty['unit']:,.0f} parameters, which is"
         f" {write(points, THREE)} points of test error for the median module"
-        f" ({summary['parameters'].median():,.0f} parameters). At this weight"
+        f" ({summary['parameters'].median():,.0f} parameters). At this weight,"
         f" {best['module']} has the lowest mean objective,"
         f" {write(here['objective'][0], '.5f')}{_tied(here)}. {_likeliest(here)}"
-        "Over all weights,"
-        f" {len(envelope)} of {len(summary)} modules win somewhere."
+        f"Across all weights, {len(envelope)} of {len(summary)} modules win at some weight."
     )
     return [text]
 
 
 def _likeliest(ranked: pd.DataFrame) -> str:
-    """Name the module that is the likeliest to be the best, where it is not the first one."""
+    """Name the module most likely to be the best, if it is not the first one."""
     if ranked["probability"].isna().all():
         return ""
     row = ranked.loc[ranked["probability"].idxmax()]
     if row["module"] == ranked["module"][0]:
         return ""
     return (
-        f"The likeliest to be the best is {row['module']}, with a chance of"
+        f"The module most likely to be the best is {row['module']}, with a chance of"
         f" {write(row['probability'], WHOLE_PERCENT)}. "
     )
 
 
 def _tied(ranked: pd.DataFrame) -> str:
-    """Say which modules are not told apart from the first one, if that is known."""
+    """Describe which modules cannot be told apart from the first one, if known."""
     others = ranked[ranked["told_apart"] == 0].iloc[1:]
     if ranked["told_apart"].isna().all():
         return ""
     if others.empty:
-        return ", and no other one may be the best, with 95 % confidence"
+        return ", and all other modules are worse with 95 % confidence"
     first = others.iloc[0]
     return (
         f"; {len(others)} others cannot be told apart from it at 95 % confidence, the nearest being"

@@ -1,1 +1,1 @@
-"""Several ways of training, since the article does not state its own."""
+"""Several training recipes, since the article does not state its own."""

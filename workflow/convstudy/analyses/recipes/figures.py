@@ -1,4 +1,4 @@
-"""Figure of the recipes."""
+"""The figure about the recipes."""
 
 from matplotlib.figure import Figure
 
@@ -10,7 +10,7 @@ from convstudy.results.run import Results
 
 @style.styled
 def recipes_accuracy(results: Results) -> Figure:
-    """Draw each recipe's test accuracy, a panel a kind, beside the article's."""
+    """Draw each recipe's test accuracy, one panel per kind, with the article's."""
     summary = results.table("recipes/summary.csv")
     recipes = list(dict.fromkeys(summary["recipe"]))
     kinds = list(dict.fromkeys(summary["kind"]))
@@ -23,7 +23,7 @@ def recipes_accuracy(results: Results) -> Figure:
         sharey=True,
         squeeze=False,
     )
-    # At another scale, the article's accuracies compare with nothing.
+    # At another scale, the article's accuracies are not comparable.
     beside = not results.synthetic and not results.reductions
     for axis, kind in zip(axes[0], kinds, strict=True):
         mine = summary[summary["kind"] == kind]

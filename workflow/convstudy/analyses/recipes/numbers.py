@@ -1,6 +1,6 @@
 """Recipes: several ways of training, since the article does not state its own.
 
-A recipe is what the config's ``training`` section would change for it.
+A recipe is a set of changes to the config's ``training`` section.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,15 +13,15 @@ from convstudy.training import record
 
 
 def is_plain(settings: Mapping[str, Any]) -> bool:
-    """Tell whether training settings could be the article's, whose imports show no more."""
+    """Check whether training settings could be the article's, judging by its imports."""
     return settings["augmentation"] == "none" and not settings["label_smoothing"]
 
 
 def tabulate(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Collect the trainings in a row each.
+    """Tabulate the trainings, one row each.
 
     Args:
-        descriptions: What `Curve.describe` gives, with ``recipe``, ``plain`` (see `is_plain`),
+        descriptions: Results of `Curve.describe`, with ``recipe``, ``plain`` (see `is_plain`),
             ``model`` (the kind) and ``parameters``.
     """
 
@@ -36,9 +36,9 @@ def compare(trainings: pd.DataFrame) -> pd.DataFrame:
     """Compare each recipe's accuracies with the article's.
 
     Returns:
-        A row a recipe and kind, plain recipes first, of these the one that comes closest:
-        ``recipe``, ``plain``, what `against_article` gives, and ``distance``: the root mean square
-        of the recipe's three differences.
+        One row per recipe and kind, plain recipes first and the closest of them at the top:
+        ``recipe``, ``plain``, the columns of `against_article`, and ``distance``: the root mean
+        square of the recipe's three differences.
     """
     rows = []
     for (recipe, kind), mine in trainings.groupby(["recipe", "kind"], sort=False):

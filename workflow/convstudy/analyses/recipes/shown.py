@@ -1,4 +1,4 @@
-"""What the report shows of the recipes."""
+"""What the report shows about the recipes."""
 
 from dataclasses import replace
 
@@ -10,9 +10,9 @@ from convstudy.results.run import Results
 
 
 def _comparable(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """Leave the article's accuracies out at another scale, where they compare with nothing."""
-    theirs = ["article", "difference"] if results.reductions else []
-    return frame.drop(columns=theirs, errors="ignore")
+    """Leave out the article's accuracies at another scale, where they are not comparable."""
+    columns = ["article", "difference"] if results.reductions else []
+    return frame.drop(columns=columns, errors="ignore")
 
 
 TABLES = {
@@ -24,16 +24,16 @@ TABLES = {
 
 
 def findings(results: Results) -> list[str]:
-    """Say which of the plain recipes comes closest to the article, if one can."""
+    """Name the plain recipe that comes closest to the article, if the run can tell."""
     frame = results.table("recipes/summary.csv")
     plain = frame[frame["plain"]]
     if plain.empty or results.synthetic:
         return []
     if results.reductions:
-        return ["At this scale, one cannot tell which recipe is the article's."]
+        return ["At this scale, it is impossible to tell which recipe is closest to the article's."]
     first = plain.iloc[0]
     return [
-        f"Of the {plain['recipe'].nunique()} recipes without augmentation and label smoothing,"
-        f" {first.recipe} comes closest, with a distance of {write(first.distance, DISTANCE)}"
-        " points."
+        f"Of the {plain['recipe'].nunique()} recipes without augmentation or label smoothing,"
+        f" {first.recipe} comes closest to the article, with a root-mean-square difference of"
+        f" {write(first.distance, DISTANCE)} points."
     ]

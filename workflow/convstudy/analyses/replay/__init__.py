@@ -1,1 +1,1 @@
-"""How good a search is: studies replayed on the table of modules."""
+"""How good a search is: studies replayed on the module table."""

@@ -1,8 +1,8 @@
-"""One study is one draw: how often replayed studies give what the article's two gave.
+"""How often replayed studies return what the article's two studies returned.
 
-The article ran each of its studies once. Here its sampler and pruner search the table of modules
-some hundred times, on the whole table and on each table with one replicate left out. What a study
-returns in nearly all of them is the method's; the rest is chance.
+The article ran each study once, which is a single random draw. Here its sampler and pruner search
+the module table hundreds of times, on the whole table and with each replicate left out in turn.
+What nearly all of these studies return is due to the method; the rest is chance.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from convstudy.stats import intervals
 if TYPE_CHECKING:
     import pandas as pd
 
-# The article's own way to search, for each of its studies.
+# The article's search method, for each of its studies.
 DESIGNS = {name: f"{name}-tpe-median-article" for name in ("accuracy", "penalised")}
 PENALISED_RANKS = (
     "separable-separable-depthwise",
@@ -24,7 +24,7 @@ PENALISED_RANKS = (
 
 
 def _best(trials: "pd.DataFrame") -> "pd.Series":
-    """Give each module's lowest objective among completed trials, the lowest first."""
+    """Return each module's lowest objective among completed trials, lowest first."""
     return trials.groupby("module")["objective"].min().dropna().sort_values(kind="stable")
 
 
@@ -34,7 +34,7 @@ def _first(trials: "pd.DataFrame") -> str:
 
 
 def _in_order(trials: "pd.DataFrame", modules: tuple[str, ...]) -> bool:
-    """Tell whether all of these modules completed, and their objectives rise."""
+    """Check whether all of these modules completed, with increasing objectives."""
     best = _best(trials)
     return set(modules) <= set(best.index) and best[list(modules)].is_monotonic_increasing
 
@@ -49,7 +49,7 @@ def _completed(trials: "pd.DataFrame") -> float:
 
 
 Studies = Mapping[str, "pd.DataFrame"]
-# By claim: whether it holds in a pair of studies, by accuracy alone and with the penalty.
+# For each claim, whether it holds in a pair of studies (accuracy alone, with the penalty).
 STATEMENTS: dict[str, Callable[[Studies, int], bool]] = {
     "conv_wins": lambda pair, _: _first(pair["accuracy"]) == "conv-conv-conv",
     "separable_wins": lambda pair, _: _first(pair["penalised"]).count("separable") >= 2,
@@ -72,15 +72,15 @@ STATEMENTS: dict[str, Callable[[Studies, int], bool]] = {
 
 
 def tabulate(replayed: Mapping[Any, Studies]) -> "pd.DataFrame":
-    """Say how often each statement holds.
+    """Count how often each statement holds.
 
     Args:
-        replayed: By the replicate that is left out (None: none is): what `replay` gives, for each
-            study of `DESIGNS`.
+        replayed: For each replicate left out (None for the whole table): the result of `replay`
+            for each study of `DESIGNS`.
 
     Returns:
-        A row a claim and table: ``claim``, ``left_out``, ``studies``, ``share`` of studies where it
-        holds, with its 95 % interval, ``low`` and ``high`` (Wilson).
+        One row per claim and table: ``claim``, ``left_out``, ``studies``, ``share`` of studies
+        where it holds, with its 95 % interval, ``low`` and ``high`` (Wilson).
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The figure of the replayed searches."""
+"""The figure about the replayed searches."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,7 +12,7 @@ from convstudy.display.style import Drawing
 from convstudy.results.run import Results
 
 HEADINGS = {"accuracy": "Accuracy alone", "penalised": "With the penalty"}
-# Sampler, pruner and whether the penalty counts in pruning.
+# Sampler, pruner, and whether pruning includes the penalty.
 WAYS = (
     *((sampler, "median", "article") for sampler in SAMPLERS),
     ("tpe", "none", "article"),
@@ -24,7 +24,7 @@ MARKERS = "os^vDP"
 
 @style.styled
 def replay_epochs(results: Results) -> Figure:
-    """Draw regret against epochs, a panel an objective, a line a way to search."""
+    """Draw regret against epochs, one panel per objective and one line per search method."""
     history = results.table("replay/history.csv")
     summary = results.table("replay/summary.csv")
     figure, axes = style.new_figure(results, 1, len(HEADINGS), size=(7.6, 4.4), sharex=True)
@@ -46,18 +46,18 @@ def replay_epochs(results: Results) -> Figure:
             last.append(y.iloc[-1])
             if objective == "penalised":
                 words = f"{LABELS[sampler]}, {LABELS[pruner]}"
-                words += ", penalty in pruning, too" if pruning == "objective" else ""
+                words += ", penalty in pruning" if pruning == "objective" else ""
                 handles.append(style.legend_line(words, **look, **end))
         resolution = 100 * summary.loc[summary["objective"] == objective, "resolution"].iloc[0]
-        # Where it matters, at the end; the first trials are far above.
+        # Show the end, which matters; the first trials are far above.
         axis.set_ylim(0, 1.6 * max(*last, resolution if resolution == resolution else 0, 0.5))
         if resolution == resolution:
             axis.axhspan(0, resolution, color=style.FAINT, alpha=0.35, lw=0)
         axis.set_title(heading)
-        axis.set_xlabel("epochs that a study asks for")
+        axis.set_xlabel("epochs used by a study")
         axis.set_ylabel("mean regret, points")
     handles.append(
-        style.legend_line("not told apart from the best", color=style.FAINT, alpha=0.6, lw=8)
+        style.legend_line("indistinguishable from the best", color=style.FAINT, alpha=0.6, lw=8)
     )
     axes[0].set_xlim(left=0)
     style.legend_below(figure, handles, 2)
@@ -67,7 +67,7 @@ def replay_epochs(results: Results) -> Figure:
 def _of(
     table: pd.DataFrame, objective: str, sampler: str, pruner: str, pruning: str
 ) -> pd.DataFrame:
-    """Give the rows of a line."""
+    """Return the rows of one line."""
     return table[
         (table["objective"] == objective)
         & (table["sampler"] == sampler)

@@ -17,9 +17,9 @@ LABELS = {
     "accuracy": "accuracy alone",
     "penalised": "with the penalty",
     "tpe": "TPE as in Optuna 0.5",
-    "tpe_multivariate": "TPE as now",
-    "random": "random",
-    "grid": "grid",
+    "tpe_multivariate": "multivariate TPE",
+    "random": "random search",
+    "grid": "grid search",
     "none": "no pruner",
     "median": "median pruner",
     "hyperband": "Hyperband",
@@ -28,7 +28,7 @@ _KEYS = ("objective", "sampler", "pruner", "penalty_pruning")
 
 
 def module_quality(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.DataFrame:
-    """Say how good each module is, as far as the table knows.
+    """Estimate how good each module is, from the table.
 
     Args:
         table: ``table.csv`` of the table.
@@ -36,8 +36,8 @@ def module_quality(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.Data
 
     Returns:
         By module: ``regret`` (mean objective minus the lowest one), ``expected_regret`` (mean over
-        what the true means may be), ``probability_best``, and ``told_apart``: whether the regret is
-        above the ``resolution``, so that it is not the best one (see `accuracies.resolution`).
+        the plausible true means), ``probability_best``, and ``told_apart``: whether the regret is
+        above the ``resolution``, so that it is not the best module (see `accuracies.resolution`).
         All but the first are empty if no module has replicates.
     """
     from convstudy.results import accuracies
@@ -58,21 +58,21 @@ def module_quality(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.Data
 
 
 def score(trials: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """Score each study after each of its trials, by the module that it would pick then.
+    """Score each study after each trial, by the module that it would pick at that point.
 
-    A study picks the module of the completed trial with the lowest objective. Until one has
-    completed, its regret is that of a module drawn at random.
+    A study picks the module of the completed trial with the lowest objective. Before any trial has
+    completed, its regret is that of a random module.
 
     Args:
         trials: See `studies.replay`.
         known: See `module_quality`.
 
     Returns:
-        A row a trial: ``study``, ``trial``; ``regret``, ``expected_regret``, ``probability_best``
-        of the picked module; whether the best module ``drawn_best`` (and completed),
-        ``picked_best``, or one ``picked_alike`` that is not told apart from it; up to this trial
-        ``epochs``, ``epochs_trained`` (where a curve that is drawn again costs nothing),
-        ``combinations``.
+        One row per trial: ``study``, ``trial``; ``regret``, ``expected_regret``,
+        ``probability_best`` of the picked module; whether the best module was drawn and completed
+        (``drawn_best``) or picked (``picked_best``), or a module was picked that cannot be told
+        apart from it (``picked_alike``); totals so far: ``epochs``, ``epochs_trained`` (reused
+        curves cost nothing), ``combinations``.
     """
     study = trials["study"]
     best = known["regret"].idxmin()
@@ -100,13 +100,13 @@ def score(trials: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
 
 
 def history(scores: pd.DataFrame) -> pd.DataFrame:
-    """Give what studies of one design reach after each trial.
+    """Summarise what studies of one design reach after each trial.
 
     Returns:
-        A row a number of trials: ``trials``; ``regret_mean`` and quantiles over studies,
-        ``regret_10``, ``regret_50``, ``regret_90``; ``drawn``, ``picked`` and ``alike``, the shares
-        of studies that completed the best module, that pick it, that pick one which is not told
-        apart from it; means of epochs and combinations, with their intervals.
+        One row per number of trials: ``trials``; ``regret_mean`` and quantiles over studies,
+        ``regret_10``, ``regret_50``, ``regret_90``; the shares of studies that completed the best
+        module (``drawn``), pick it (``picked``) or pick one that cannot be told apart from it
+        (``alike``); means of epochs and combinations.
     """
     groups = scores.groupby("trial")
     regret = groups["regret"]
@@ -122,14 +122,14 @@ def history(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise(scores: pd.DataFrame, known: pd.DataFrame) -> dict[str, Any]:
-    """Give what studies of one design reach at their end, with 95 % intervals.
+    """Summarise what studies of one design reach at their end, with 95 % intervals.
 
     Returns:
         ``studies``, ``trials``; ``probability_best`` that a study picks the best module, with
         ``probability_low`` and ``probability_high`` (Wilson); the same for ``drawn`` and ``alike``;
-        ``probability_table``, the chance that the picked module is the best one, as far as the
-        table knows; ``regret_mean`` with ``regret_low`` and ``regret_high`` (Student's t), and
-        ``expected_regret_mean``; ``resolution``, the least difference that the table tells apart;
+        ``probability_table``, the chance that the picked module is the best, from the table;
+        ``regret_mean`` with ``regret_low`` and ``regret_high`` (Student's t), and
+        ``expected_regret_mean``; ``resolution``, the smallest difference the table can resolve;
         means of epochs and combinations, with their intervals.
     """
     last = scores.groupby("study").last()
@@ -158,15 +158,15 @@ def summarise(scores: pd.DataFrame, known: pd.DataFrame) -> dict[str, Any]:
 
 
 def compare_pruning(scores: Mapping[Design, pd.DataFrame]) -> pd.DataFrame:
-    """Say what leaving the penalty out of pruning costs, study by study of the same seed.
+    """Compute what leaving the penalty out of pruning costs, in pairs of studies with equal seeds.
 
     Args:
-        scores: What `score` gives, by design.
+        scores: Results of `score`, by design.
 
     Returns:
-        A row for each sampler and pruner: ``studies``; for regret and epochs the means without the
+        One row per sampler and pruner: ``studies``; for regret and epochs the means without the
         penalty in pruning (``_article``) and with it (``_objective``), and the mean of the
-        differences of the former from the latter, with its 95 % interval.
+        differences (without minus with), with its 95 % interval.
     """
     rows = []
     for design, with_penalty in scores.items():
@@ -195,13 +195,13 @@ def collect(
     """Score the replayed studies of all designs.
 
     Args:
-        trials: What `replay` gives, by design.
+        trials: Results of `replay`, by design.
         table: ``table.csv`` of the table.
         penalty: ``weight`` and ``unit`` of the penalised objective.
 
     Returns:
-        ``summary``, ``history``, ``pruning``: a row a design, a design's number of trials, a
-        sampler and pruner.
+        ``summary`` (one row per design), ``history`` (per design and number of trials) and
+        ``pruning`` (per sampler and pruner).
     """
     weights = {"accuracy": 0.0, "penalised": penalty["weight"]}
     known = {name: module_quality(table, {**penalty, "weight": weights[name]}) for name in weights}
@@ -220,10 +220,10 @@ def collect(
 
 
 def written(row: Any) -> str:
-    """Write out a row's design: objective, sampler and pruner."""
+    """Describe a row's design: objective, sampler and pruner."""
     return f"{LABELS[row.objective].capitalize()}, {searches(row)}"
 
 
 def searches(row: Any) -> str:
-    """Write out a row's sampler and pruner."""
+    """Describe a row's sampler and pruner."""
     return f"{LABELS[row.sampler]} and {LABELS[row.pruner]}"

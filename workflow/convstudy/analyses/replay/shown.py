@@ -1,4 +1,4 @@
-"""What the report shows of the replayed studies."""
+"""What the report shows about the replayed studies."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from convstudy.results.run import Results
 
 
 def findings(results: Results) -> list[str]:
-    """Say what the article's way to search reaches, and what it lost by its pruning."""
+    """Describe how well the article's search method does, and what its pruning cost."""
     summary = results.table("replay/summary.csv")
     here = {"sampler": "tpe", "pruner": "median", "penalty_pruning": "article"}
     mine = summary[(summary[list(here)] == pd.Series(here)).all(axis=1)]
@@ -27,22 +27,22 @@ def findings(results: Results) -> list[str]:
             f"With {replay.searches(row)}, leaving the penalty out of pruning"
             f" {'clearly changes' if clear else 'does not clearly change'} the regret:"
             f" {write(row.regret_difference, POINTS)} points (95 % interval"
-            f" {span(row.regret_low, row.regret_high, POINTS)}), at"
-            f" {write(row.epochs_difference, CHANGE)} epochs"
+            f" {span(row.regret_low, row.regret_high, POINTS)}); the"
+            f" number of epochs changes by {write(row.epochs_difference, CHANGE)}"
             f" ({span(row.epochs_low, row.epochs_high, CHANGE)})."
         )
     return lines
 
 
 def _reached(row: Any) -> str:
-    """Write what replayed studies of a design reach; ties first, where they are known."""
+    """Describe what replayed studies of a design reach, with ties first if known."""
     best = write(row.probability_best, WHOLE_PERCENT)
     if pd.notna(row.alike):
         ends = span(row.alike_low, row.alike_high, WHOLE_PERCENT)
         picked = (
             f"in {write(row.alike, WHOLE_PERCENT)} of {row.studies} studies (95 % interval {ends}),"
-            f" {row.trials} trials end on a module that cannot be told apart from the best, in"
-            f" {best} on the best itself"
+            f" {row.trials} trials end on a module that cannot be told apart from the best, and"
+            f" in {best} on the best module itself"
         )
     else:
         ends = span(row.probability_low, row.probability_high, WHOLE_PERCENT)
@@ -50,4 +50,4 @@ def _reached(row: Any) -> str:
             f"in {best} of {row.studies} studies (95 % interval {ends}), {row.trials} trials end on"
             " the best module"
         )
-    return f"{picked}; they use {write(row.epochs_mean, THREE)} epochs on average"
+    return f"{picked}; a study uses {write(row.epochs_mean, THREE)} epochs on average"

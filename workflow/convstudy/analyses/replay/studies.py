@@ -1,9 +1,9 @@
-"""How good is a search? Hundreds of studies replayed on the table of all modules.
+"""How good is a search? Hundreds of studies replayed on the module table.
 
-A replayed study is the real search code of `convstudy.search`; only the training is replaced, by
-the table's learning curves, and the study lies in memory. The k-th draw of a module takes the k-th
-of its replicates, in an order that each study shuffles for itself, and begins anew after the last
-one: with few replicates, drawing a module again and again shows nothing new.
+A replayed study runs the real search code of `convstudy.search`; only training is replaced by the
+table's learning curves, and the study is kept in memory. The k-th draw of a module takes the k-th
+of its replicates, in an order that each study shuffles, and starts over after the last one. With
+few replicates, drawing a module repeatedly therefore shows nothing new.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Optuna's defaults, which were those of Optuna 0.5, too.
+# Optuna's defaults, unchanged since Optuna 0.5.
 _TPE = {"name": "tpe", "startup_trials": 10}
 SAMPLERS: dict[str, dict[str, Any]] = {
     "tpe": {**_TPE, "multivariate": False, "constant_liar": False},
@@ -39,7 +39,7 @@ PRUNERS: dict[str, dict[str, Any]] = {
     "median": {"name": "median", "startup_trials": 5, "warmup_steps": 0},
     "hyperband": {"name": "hyperband", "warmup_steps": 0},
 }
-# From these a study's seed is drawn; `sampling.sampler` multiplies it.
+# Study seeds are drawn from this range; `sampling.sampler` multiplies them.
 _SEEDS = 100_000
 
 
@@ -50,8 +50,8 @@ class Design:
     Attributes:
         objective: ``accuracy``, or ``penalised``.
         sampler, pruner: Of `SAMPLERS` and `PRUNERS`.
-        penalty_pruning: Whether what pruning compares leaves the penalty out (``article``) or holds
-            it (``objective``). Where there is no penalty or no pruner, it is the same, and
+        penalty_pruning: Whether pruning leaves out the penalty (``article``) or includes it
+            (``objective``). Without a penalty or a pruner it makes no difference, and is
             ``article``.
     """
 
@@ -62,7 +62,7 @@ class Design:
 
 
 def designs() -> dict[str, Design]:
-    """Give all designs by name."""
+    """Return all designs by name."""
     found = {}
     for sampler, pruner in itertools.product(SAMPLERS, PRUNERS):
         for objective in ("accuracy", "penalised"):
@@ -78,8 +78,8 @@ class CurveTable:
     """The table's learning curves.
 
     Attributes:
-        accuracies: By layer kinds: the test accuracies of each replicate, by epoch.
-        parameters: By layer kinds.
+        accuracies: Test accuracies of each replicate, by epoch, keyed by layer kinds.
+        parameters: Parameters, keyed by layer kinds.
         epochs: Length of a curve that did not end early.
     """
 
@@ -88,7 +88,7 @@ class CurveTable:
     epochs: int
 
     def without(self, replicate: int) -> "CurveTable":
-        """Leave one replicate of each module out, by its place."""
+        """Leave out one replicate of each module, by position."""
         kept = {
             kinds: curves[:replicate] + curves[replicate + 1 :]
             for kinds, curves in self.accuracies.items()
@@ -100,7 +100,7 @@ def read_curves(curves: "pd.DataFrame") -> CurveTable:
     """Read the table's learning curves.
 
     Args:
-        curves: ``curves.csv`` of the table: see module_table's columns.
+        curves: ``curves.csv`` of the module table.
 
     Raises:
         UserError: If a module has no curve.
@@ -116,7 +116,7 @@ def read_curves(curves: "pd.DataFrame") -> CurveTable:
         if kinds not in accuracies:
             raise UserError(
                 f"curves.csv has no curve of {'-'.join(kinds)}, but a study may draw any"
-                " combination of its layer kinds; make the whole table: snakemake --cores all"
+                " combination of layer kinds; complete the table: snakemake --cores all"
                 " tabulate_modules"
             )
     parameters = curves.groupby(list(POSITIONS))["parameters"].first().to_dict()
@@ -134,14 +134,14 @@ def replay(
     """Replay studies of a design.
 
     Args:
-        design: How they search. A grid ends when it has drawn every module once.
-        recorded: What they find.
+        design: How they search. A grid search ends after drawing every module once.
+        recorded: The curves they find.
         penalty: ``weight`` and ``unit`` of the penalised objective.
-        studies, trials: How many, and how many trials each.
-        seed: Of all; the n-th studies of two designs have the same seed and order of replicates.
+        studies, trials: Number of studies, and of trials in each.
+        seed: Seed of all studies; the n-th studies of two designs share seed and replicate order.
 
     Returns:
-        A row a trial: ``study``, ``trial`` (both from 1), ``module``, ``replicate``, ``state``,
+        One row per trial: ``study``, ``trial`` (both from 1), ``module``, ``replicate``, ``state``,
         ``objective`` (of completed trials), ``epochs``.
     """
     import pandas as pd
@@ -164,7 +164,7 @@ def replay(
             take = _ReplicateOrder(recorded, own)
             for trial in _search({**settings, "seed": own}, take, Path(folder)):
                 drawn = tuple(trial.params.values())
-                # Optuna gives a pruned trial the last value that it reported.
+                # Optuna sets a pruned trial's value to the last one it reported.
                 complete = trial.state == TrialState.COMPLETE
                 objective = trial.value if complete else None
                 replicate = take.replicate(drawn, trial.user_attrs["replicate"])
@@ -176,7 +176,7 @@ def replay(
 
 
 def _search(settings: Mapping[str, Any], take: "_ReplicateOrder", folder: Path) -> list[Any]:
-    """Run a study to its end; give its trials."""
+    """Run a study to its end and return its trials."""
     from convstudy.search.study import Search
 
     recorded = take.recorded
@@ -185,7 +185,7 @@ def _search(settings: Mapping[str, Any], take: "_ReplicateOrder", folder: Path) 
         return _TableCurve(take, kinds, replicate)
 
     search = Search(
-        # Hyperband deals trials out to its brackets by the study's name.
+        # Hyperband assigns trials to its brackets by the study's name.
         f"replay-{settings['seed']}",
         settings,
         recorded.epochs,
@@ -203,7 +203,7 @@ def _search(settings: Mapping[str, Any], take: "_ReplicateOrder", folder: Path) 
 
 
 class _TableCurve:
-    """Stands in for `Curve`: gives the epochs that the table has."""
+    """A stand-in for `Curve` that yields the epochs in the table."""
 
     identity: ClassVar = {"replayed": True}
     ended = None
@@ -220,7 +220,7 @@ class _TableCurve:
 
 
 class _MemoryStore:
-    """Stands in for the stores of `storages`, for one worker."""
+    """A stand-in for the stores of `storages`, for a single worker."""
 
     def __init__(self, study_name: str) -> None:
         from optuna.storages import InMemoryStorage
@@ -242,7 +242,7 @@ class _MemoryStore:
 
 
 class _ReplicateOrder:
-    """Which replicate a study's k-th draw of a module takes."""
+    """The replicate that a study's k-th draw of a module takes."""
 
     def __init__(self, recorded: CurveTable, seed: int) -> None:
         rng = np.random.default_rng(seed)
@@ -262,11 +262,11 @@ class _ReplicateOrder:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Leave out what a study says of each epoch."""
-    theirs = logging.getLogger("convstudy.search.study")
-    before = theirs.level
-    theirs.setLevel(logging.WARNING)
+    """Silence a study's log lines about each epoch."""
+    search_logger = logging.getLogger("convstudy.search.study")
+    before = search_logger.level
+    search_logger.setLevel(logging.WARNING)
     try:
         yield
     finally:
-        theirs.setLevel(before)
+        search_logger.setLevel(before)

@@ -1,4 +1,4 @@
-"""Figures of measured times."""
+"""The figures of measured times."""
 
 import numpy as np
 import pandas as pd
@@ -12,16 +12,16 @@ from convstudy.layers.models import POSITIONS
 from convstudy.results.run import Results
 from convstudy.stats import intervals
 
-# Headings of the modules' times.
+# Titles of the panels.
 SHOWN = {
     "latency": "Latency, ms",
-    "time of a batch": "Images a second",
-    "training time": "Training, s an epoch",
+    "time of a batch": "Images per second",
+    "training time": "Training, s per epoch",
 }
 
 
 def place(table: pd.DataFrame) -> str:
-    """Say on what a table's times were measured."""
+    """Describe what a table's times were measured on."""
     row = table.iloc[0]
     threads = "1 thread" if row["threads"] == 1 else f"{row['threads']} threads"
     on = f"{row['processor']}, {threads}" if row["device"].startswith("cpu") else row["device"]
@@ -43,7 +43,7 @@ def timing_modules(results: Results) -> Figure:
             axis.errorbar(
                 mine["macs"] / 1e6, mine[column], ends, ls="", mec="white", elinewidth=1, **look
             )
-        # As much time as multiply-accumulates, from the module with the fewest on.
+        # A line of time proportional to MACs, starting at the module with the fewest.
         few = table.loc[table["macs"].idxmin()]
         slower = column == "fps"
         macs = np.array([few["macs"], table["macs"].max()])
@@ -55,27 +55,27 @@ def timing_modules(results: Results) -> Figure:
         axis.set_title(f"{title}\n{work:.0f}× MACs, {spread:.1f}× slower", fontsize=10)
         axis.set_xscale("log")
         axis.set_yscale("log")
-        axis.set_xlabel("million MACs an image")
+        axis.set_xlabel("million MACs per image")
         style.plain_ticks(axis.xaxis)
         style.plain_ticks(axis.yaxis)
     handles = [
         style.legend_line(label, ls="", **style.module_looks()[kind])
         for kind, label in style.module_labels().items()
     ]
-    handles.append(style.legend_line("as much more time as MACs", color=style.MUTED, lw=1, ls=":"))
+    handles.append(style.legend_line("time proportional to MACs", color=style.MUTED, lw=1, ls=":"))
     style.legend_below(figure, [*handles, style.legend_line(place(table), ls="")], 2)
     return figure
 
 
 def _around(table: pd.DataFrame, share: float) -> tuple[float, float]:
-    """Give a logarithmic axis's ends, a share of the range beyond the numbers."""
+    """Return the limits of a logarithmic axis, with a share of the range as margin."""
     low, high = np.log(table.min(axis=None)), np.log(table.max(axis=None))
     return tuple(np.exp([low - share * (high - low), high + share * (high - low)]))
 
 
 @style.styled
 def timing_layers(results: Results) -> Figure:
-    """Draw how many times faster a separable layer is, by channels, a line a feature map."""
+    """Draw a separable layer's speed-up by channels, one line per feature-map size."""
     table = results.table("timing/layers.csv")
     sizes = sorted(set(table["size"]))
     figure, axes = style.new_figure(
@@ -95,10 +95,10 @@ def timing_layers(results: Results) -> Figure:
         axis.xaxis.set_major_formatter("{x:g}")
         axis.set_title(direction.capitalize())
         axis.set_xlabel("channels")
-    axes[0][0].set_ylabel("Conv2D's time over SeparableConv2D's")
+    axes[0][0].set_ylabel("Conv2D time / SeparableConv2D time")
     style.plain_ticks(axes[0][0].yaxis)
     handles = [style.legend_line(f"{name} feature map", **look) for name, look in last.items()]
-    handles.append(style.legend_line("equally fast; above, separable is faster", color=style.INK))
+    handles.append(style.legend_line("equally fast (separable faster above)", color=style.INK))
     handles.append(style.legend_line(place(table), ls=""))
     style.legend_below(figure, handles, 2)
     return figure
@@ -108,7 +108,7 @@ def speedups(layers: pd.DataFrame) -> pd.DataFrame:
     """Divide Conv2D's times by SeparableConv2D's.
 
     Args:
-        layers: Rows of timing/layers.csv of one pass and feature map.
+        layers: Rows of timing/layers.csv for one pass and feature map.
 
     Returns:
         By channels: ``value`` with its 95 % interval, ``low`` and ``high``.
@@ -128,7 +128,7 @@ def _ranges(results: Results) -> list[str]:
     table = results.table("timing/modules.csv")
     return [
         f"{time}: from {write(table[column].min(), THREE)} to {write(table[column].max(), THREE)}"
-        for time, column in (("latency in ms", "latency_ms"), ("images a second", "fps"))
+        for time, column in (("latency in ms", "latency_ms"), ("images per second", "fps"))
     ]
 
 

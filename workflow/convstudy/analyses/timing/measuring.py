@@ -1,7 +1,7 @@
-"""Times of all modules, and of single layers over channels and feature-map sizes, measured.
+"""Measured times of all modules, and of single layers by channels and feature-map size.
 
-Everything that is compared is measured in turn, round by round, so that a machine which slows down
-for a while slows all of it. What is compiled or allocated on a first call is no part of a time.
+Everything that is compared is measured in turn, round by round, so that a temporary slowdown of the
+machine affects all of it. Times exclude compilation and allocation, which happen on a first call.
 """
 
 import logging
@@ -25,15 +25,15 @@ from convstudy.layers.models import POSITIONS
 
 logger = logging.getLogger(__name__)
 
-# A repeat calls as often as it takes to fill this time. Its result is the median of its calls, for
-# what else the machine does lengthens some of them.
+# A repeat makes as many calls as fill this time. Its result is the median of its calls, since other
+# work on the machine lengthens some of them.
 REPEAT_SECONDS = 0.03
-# Rounds of latency for each round of the rest: its calls are short, and a disturbance weighs more.
+# Latency rounds per round of the rest: its calls are short, so disturbances weigh more.
 LATENCY_ROUNDS = 5
-# A convolution's gradients by its inputs and by its weights take as many products as itself, each.
+# The gradients by inputs and by weights each take as many products as the convolution itself.
 PASS_MACS = {"forward": 1, "forward and backward": 3}
 
-# A call of no layer.
+# A call without a layer.
 NOTHING = "nothing"
 Action = Callable[[], object]
 
@@ -44,17 +44,17 @@ def take_turns(
     """Measure actions in turn, round by round.
 
     Args:
-        actions: What to call, by any key.
-        repeats: Rounds.
-        what: What is measured, for lines on how far it is; without it, there are none.
+        actions: What to call, keyed by anything.
+        repeats: Number of rounds.
+        what: What is measured, for progress messages; none if empty.
 
     Returns:
-        Seconds a call of each round, by the same keys.
+        Seconds per call in each round, by the same keys.
     """
     calls = {}
     progress = Progress(logger, f"{what}: compiled", len(actions))
     for key, action in actions.items():
-        # The first call compiles; the second one tells how many fill a repeat.
+        # The first call compiles; the second shows how many fill a repeat.
         _seconds(action)
         calls[key] = max(1, math.ceil(REPEAT_SECONDS / _seconds(action)))
         progress.count(tell=bool(what))
@@ -68,7 +68,7 @@ def take_turns(
 
 
 def _seconds(action: Action, calls: int = 1) -> float:
-    """Give the median seconds of so many calls."""
+    """Return the median seconds of a number of calls."""
     took = []
     for _ in range(calls):
         began = time.perf_counter()
@@ -78,7 +78,7 @@ def _seconds(action: Action, calls: int = 1) -> float:
 
 
 def noise(images: int) -> Any:
-    """Make a data set of noise: how long it takes does not depend on what images show."""
+    """Make a data set of noise; times do not depend on what the images show."""
     from convstudy.data.dataset import Dataset
 
     rng = np.random.default_rng(0)
@@ -88,10 +88,10 @@ def noise(images: int) -> Any:
 
 
 def place(training: Mapping[str, Any], device: str) -> dict[str, Any]:
-    """Say on what was measured, and warn where others keep the machine busy.
+    """Describe what is measured on, and warn if the machine is busy.
 
     Args:
-        device: What `convstudy.training.engine.backends.use_backend` gives.
+        device: The result of `convstudy.training.engine.backends.use_backend`.
     """
     load = os.getloadavg()[0]
     cores = os.cpu_count() or 1
@@ -123,20 +123,20 @@ def measure_modules(
     """Measure inference and training of all modules, in turn.
 
     Inference is a compiled function of the Keras model, in inference mode, on images (uint8) that
-    the device has already; training is the project's engine, as in a training.
+    are on the device already; training uses the project's own engine.
 
     Args:
         model, training, timing: The config's sections.
-        train_images: Images of an epoch.
-        device: What `convstudy.training.engine.backends.use_backend` gave.
+        train_images: Images per epoch.
+        device: The result of `convstudy.training.engine.backends.use_backend`.
         modules: Layer kinds by name; all modules by default.
 
     Returns:
-        A row a module: its layers, ``parameters`` and ``macs`` (of one image) at the trained width;
-        ``latency_ms`` (one image, milliseconds), ``fps`` (images a second in batches of
+        One row per module: its layers, ``parameters``, ``macs`` (per image) at the trained width,
+        ``latency_ms`` (one image, milliseconds), ``fps`` (images per second in batches of
         ``batch_size``) and ``epoch_seconds`` (an epoch of ``train_images``, without tests), each
-        the median of ``repeats`` repeats (of latency, `LATENCY_ROUNDS` times as many); and where it
-        was measured.
+        the median of ``repeats`` repeats (`LATENCY_ROUNDS` times as many for latency); and what it
+        was measured on.
     """
     where = place(training, device)
     modules = modules or models.modules()
@@ -171,7 +171,7 @@ def _module_calls(
     images: int,
     modules: Mapping[str, Sequence[str]],
 ) -> tuple[dict[str, Action], dict[tuple[str, str], Action]]:
-    """Compile every module: calls on one image, and those on a batch and of training on images."""
+    """Compile calls of every module: on one image, on a batch, and of training."""
     from keras import ops
 
     from convstudy.training.engine.backends import compiled_call
@@ -201,7 +201,7 @@ def _module_calls(
 
 
 def _train(engine: Any, order: np.ndarray, moves: np.ndarray) -> None:
-    """Train on images in this order."""
+    """Train on the images in this order."""
     for _ in engine.train(order, moves):
         pass
 
@@ -209,17 +209,17 @@ def _train(engine: Any, order: np.ndarray, moves: np.ndarray) -> None:
 def measure_layers(
     training: Mapping[str, Any], timing: Mapping[str, Any], device: str
 ) -> pd.DataFrame:
-    """Measure single layers, as many channels out as in, over channels and feature-map sizes.
+    """Measure single layers with equal channels in and out, by channels and feature-map size.
 
     Args:
-        device: What `convstudy.training.engine.backends.use_backend` gave.
+        device: The result of `convstudy.training.engine.backends.use_backend`.
 
     Returns:
-        A row a point: ``pass`` (of `PASSES`; the backward one gives the gradients by inputs and
-        weights), ``size`` (of the square feature map), ``channels``, ``kind``, ``macs`` (of a call
-        on ``batch_size`` feature maps, see `PASS_MACS`), ``ms`` (milliseconds a call, the median of
-        ``repeats``), ``overhead_ms`` (of a call that computes nothing), ``skipped`` (why it was not
-        measured) and where it was measured.
+        One row per point: ``pass`` (of `PASSES`; backward computes the gradients by inputs and
+        weights), ``size`` (of the square feature map), ``channels``, ``kind``, ``macs`` (per call
+        on ``batch_size`` feature maps, see `PASS_MACS`), ``ms`` (milliseconds per call, the median
+        of ``repeats``), ``overhead_ms`` (of a call that computes nothing), ``skipped`` (why it was
+        not measured) and what it was measured on.
     """
     import keras
 
@@ -268,7 +268,7 @@ def measure_layers(
 def _layer_calls(
     kinds: Sequence[str], size: int, channels: int, batch: int, jit_compile: bool | str
 ) -> dict[tuple[str, str], Action]:
-    """Compile layers and, to see what a call costs by itself, nothing; by pass and kind."""
+    """Compile layers, and an empty call to measure overhead, by pass and kind."""
     import keras
 
     from convstudy.training.engine.backends import compiled_call

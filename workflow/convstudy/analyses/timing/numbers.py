@@ -1,7 +1,7 @@
-"""Measured times put together: of modules beside their counts, of layers where they cross.
+"""Measured times combined: of modules with their counts, and of layers with their crossovers.
 
-Where things lie in memory differs from process to process and stays for its life, so the interval
-of a time is that over several processes.
+Memory layout differs between processes and stays fixed within one, so intervals of times are
+computed over several processes.
 """
 
 import math
@@ -15,12 +15,12 @@ from convstudy.layers.kinds import KINDS, cost
 from convstudy.stats import intervals
 
 PASSES = ("forward", "forward and backward")
-# Measured of every module, and the column that has it.
+# Times measured for every module, with their columns.
 TIMES = {"latency": "latency_ms", "time of a batch": "fps", "training time": "epoch_seconds"}
 COUNTS = {"parameters": "parameters", "MACs": "macs"}
-# Weights of a 3x3 kernel for a pair of channels.
+# Weights of a 3x3 kernel, per pair of channels.
 TAPS = 9
-# A crossover below and beyond what was measured.
+# A crossover below or above the measured range.
 ALWAYS, NEVER = -math.inf, math.inf
 OUTCOMES = {ALWAYS: "always faster", NEVER: "never faster"}
 
@@ -28,10 +28,10 @@ OUTCOMES = {ALWAYS: "always faster", NEVER: "never faster"}
 def over_processes(
     logarithms: np.ndarray, number: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give means over processes with their 95 % intervals, Student's; empty with one process.
+    """Return means over processes with Student's 95 % intervals (empty with one process).
 
     Args:
-        logarithms: (processes, ...). Of times, or of ratios of times.
+        logarithms: (processes, ...). Logarithms of times or of ratios of times.
         number: See `intervals.t_half_width`.
 
     Returns:
@@ -47,11 +47,11 @@ def over_processes(
 
 
 def combine(parts: Sequence[pd.DataFrame], times: Sequence[str]) -> pd.DataFrame:
-    """Put together what several processes measured: geometric means with 95 % intervals.
+    """Combine the results of several processes: geometric means with 95 % intervals.
 
     Returns:
-        The same rows and columns, with ``_low`` and ``_high`` for each of `times`, and
-        ``processes``; of the loads, the highest.
+        The same rows and columns, with ``_low`` and ``_high`` for each of `times`,
+        ``processes``, and the highest of the loads.
     """
     table = parts[0].copy()
     for name in times:
@@ -71,25 +71,24 @@ def layer_macs(kind: str, size: int, channels: int) -> int:
 
 
 def crossovers(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Find from how many channels on a separable layer is faster than a Conv2D.
+    """Find the number of channels above which a separable layer is faster than a Conv2D.
 
-    It is where the times of both are equal for the last time, on a line between measured channel
-    counts with logarithmic axes.
+    It is the last point where both times are equal, interpolated between measured channel counts on
+    logarithmic axes.
 
     Args:
-        parts: What `measuring.measure_layers` gives in each process.
+        parts: The result of `measuring.measure_layers` in each process.
 
     Returns:
-        A row a size and pass. ``outcome`` is ``crosses``, ``always faster`` or ``never faster`` (of
-        the separable layer, within ``first_channels`` to ``last_channels``), or ``not measured``.
-        Where it crosses, ``channels`` says at how many. ``channels_low`` and ``channels_high`` are
-        its 95 % interval, where the ends of the ratios' intervals cross; an end is empty where it
-        lies outside what was measured. ``macs_ratio`` says by how many times Conv2D's MACs exceed
-        the separable layer's there, where both take as long; ``macs_channels`` is where their MACs
-        are equal. ``first_speedup`` and ``last_speedup`` say how many times faster the separable
-        layer is at the first and the last channels, with ``_low`` and ``_high``, and with
-        ``_any_low`` and ``_any_high`` where that row is picked out of all; ``last_macs_ratio`` says
-        how many times fewer MACs it has at the last ones.
+        One row per size and pass. ``outcome`` is ``crosses``, ``always faster`` or ``never faster``
+        (the separable layer, from ``first_channels`` to ``last_channels``), or ``not measured``.
+        ``channels`` is the crossover, if any. ``channels_low`` and ``channels_high`` are its 95 %
+        interval, where the ends of the ratios' intervals cross; an end outside the measured range
+        is empty. ``macs_ratio`` is Conv2D's MACs over the separable layer's at the crossover, where
+        both take equally long; ``macs_channels`` is where their MACs are equal. ``first_speedup``
+        and ``last_speedup`` are the separable layer's speed-ups at the first and last channels,
+        with ``_low`` and ``_high``, and with ``_any_low`` and ``_any_high`` for when the row is
+        picked out of all; ``last_macs_ratio`` is the ratio of MACs at the last channels.
     """
     rows: list[dict[str, Any]] = []
     measured = pd.concat(parts, keys=range(len(parts)), names=["process", None])
@@ -109,7 +108,7 @@ def crossovers(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
         logarithms = (conv - separable).to_numpy()
         advantage = over_processes(logarithms)
         _, any_low, any_high = over_processes(logarithms, len(groups))
-        # A greater advantage crosses at fewer channels.
+        # With a greater advantage, the crossover is at fewer channels.
         found, high, low = (float(crossing(channels, one)) for one in advantage)
         crosses = np.isfinite(found)
         row |= {
@@ -130,15 +129,15 @@ def crossovers(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def crossing(channels: np.ndarray, advantage: np.ndarray) -> float:
-    """Find the channels from which on the separable layer stays faster.
+    """Find the number of channels above which the separable layer stays faster.
 
     Args:
-        channels: (channels,). Rising.
-        advantage: (channels,). The logarithm of how many times longer Conv2D takes.
+        channels: (channels,). Increasing.
+        advantage: (channels,). Logarithm of Conv2D's time over the separable layer's.
 
     Returns:
-        `ALWAYS` where it is faster everywhere, `NEVER` where it is not at the last channels, nan
-        where that is not known.
+        `ALWAYS` if it is faster everywhere, `NEVER` if it is not at the last channels, nan if
+        unknown.
     """
     if np.isnan(advantage).any():
         return math.nan
@@ -158,7 +157,7 @@ def _finite(value: float) -> float:
 
 
 def correlations(modules: pd.DataFrame) -> pd.DataFrame:
-    """Say how far parameters and MACs tell the times of the modules.
+    """Compute how well parameters and MACs predict the modules' times.
 
     Returns:
         ``time`` (of `TIMES`), ``against`` (of `COUNTS`), ``spearman`` (correlation of ranks) and
@@ -168,7 +167,7 @@ def correlations(modules: pd.DataFrame) -> pd.DataFrame:
 
     rows = []
     for name, column in TIMES.items():
-        # Images a second are the inverse of a time.
+        # Images per second are the inverse of a time.
         times = 1 / modules[column] if column == "fps" else modules[column]
         for against, counted in COUNTS.items():
             rows.append(

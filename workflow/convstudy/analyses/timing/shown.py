@@ -1,4 +1,4 @@
-"""What the report shows of the measured times."""
+"""What the report shows about the measured times."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from convstudy.results.run import Results
 
 
 def between(row: pd.Series) -> str:
-    """Write the channels that a crossover may lie between, with what was measured as ends."""
+    """Format a crossover's interval in channels, bounded by the range that was measured."""
     if row["outcome"] != "crosses":
         return DASH
     known = pd.notna(row["channels_low"]) or pd.notna(row["channels_high"])
@@ -32,7 +32,7 @@ def _with_between(frame: pd.DataFrame, _results: Results) -> pd.DataFrame:
 TABLES = {
     "timing/crossover": replace(
         table(
-            "From how many channels on a SeparableConv2D is faster than a Conv2D",
+            "Number of channels above which a SeparableConv2D is faster than a Conv2D",
             "size pass outcome channels between last_channels* last_speedup*",
         ),
         prepare=_with_between,

@@ -1,1 +1,1 @@
-"""How a Keras model is trained and tested: one interface, and one file a backend."""
+"""Training and testing of Keras models: one interface, with one file per backend."""

@@ -1,4 +1,4 @@
-"""Keras on a backend: bound to threads, a device and a precision; what computes there."""
+"""Set up Keras on a backend, with a number of threads, a device and a precision."""
 
 import contextlib
 import gc
@@ -20,20 +20,20 @@ logger = logging.getLogger(__name__)
 def use_backend(
     name: str, device: str = "auto", threads: int = 1, precision: str = "float32"
 ) -> str:
-    """Import Keras on a backend, bound to a number of CPU threads.
+    """Import Keras on a backend with a fixed number of CPU threads.
 
-    Environment variables by which TensorFlow's library would compute in another precision than
-    asked for are removed, with a warning.
+    Environment variables that would make TensorFlow compute in another precision than requested are
+    removed, with a warning.
 
     Args:
         name: ``tensorflow`` or ``jax``.
-        device: ``cpu`` hides GPUs, ``gpu`` requires one, ``auto`` takes one if there is one.
-        threads: CPU threads. Their number is fixed by the settings and not by the machine, because
-            sums that are split otherwise round otherwise.
-        precision: Keras dtype policy; JAX has double precision only on demand.
+        device: ``cpu`` hides GPUs, ``gpu`` requires one, ``auto`` uses one if available.
+        threads: CPU threads. The settings and not the machine fix their number, because splitting
+            sums differently changes rounding.
+        precision: Keras dtype policy; JAX has double precision only on request.
 
     Returns:
-        What trains: a GPU's name, ``cpu``, or `gpus.NO_GPU`.
+        The device: a GPU's name, ``cpu``, or `gpus.NO_GPU`.
 
     Raises:
         UserError: If `device` is ``gpu`` and the backend sees none.
@@ -46,7 +46,7 @@ def use_backend(
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if name == "jax" and device == "cpu":
         os.environ["JAX_PLATFORMS"] = "cpu"
-    # Else JAX takes three quarters of a GPU's memory at its start.
+    # Otherwise JAX takes three quarters of a GPU's memory at startup.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if name == "jax" and precision == "float64":
         os.environ["JAX_ENABLE_X64"] = "1"
@@ -56,38 +56,38 @@ def use_backend(
         if keras.backend.backend() != name:
             raise RuntimeError(f"Keras already runs on {keras.backend.backend()}, not on {name}")
         chosen().bind(threads, precision)
-        found = gpu_names()
-    # What the imports made lives as long as the process: the collector of garbage, which runs
-    # between two networks, need not go through it each time. Networks must not be kept like that.
+        names = gpu_names()
+    # Objects created by the imports live as long as the process, so the garbage collector, which
+    # runs between networks, need not scan them. Networks must not be frozen.
     if not gc.get_freeze_count():
         gc.freeze()
-    if device == "gpu" and not found:
+    if device == "gpu" and not names:
         raise UserError(
             f"training.device: gpu, but {name} sees no GPU on this machine;"
             " allowed are auto, cpu and gpu; set training.device: auto or install the gpu extra"
         )
-    if found:
-        return found[0]
+    if names:
+        return names[0]
     return gpus.NO_GPU if gpus.wanted() and device != "cpu" else "cpu"
 
 
 def _keep_precision(precision: str) -> None:
-    """Remove what would let oneDNN compute in another precision, or otherwise than was tested."""
+    """Remove variables that make oneDNN compute in another precision or in an untested way."""
     for name in sorted(os.environ):
         other = name.startswith(("ONEDNN_", "DNNL_")) and not name.endswith("_VERBOSE")
-        # Without oneDNN, TensorFlow's bfloat16 is slower and ten times as wrong.
+        # Without oneDNN, bfloat16 in TensorFlow is slower, with ten times the error.
         off = name == "TF_ENABLE_ONEDNN_OPTS" and os.environ[name] != "1"
         if other or name == "TF_SET_ONEDNN_FPMATH_MODE" or (off and precision == "mixed_bfloat16"):
             logger.warning(
-                "%s=%s changes what %s means: left out", name, os.environ.pop(name), precision
+                "ignoring %s=%s, which changes what %s means", name, os.environ.pop(name), precision
             )
-    # Off by default on processors without AVX-512, where it is faster, too (docs/performance.md).
+    # Off by default on processors without AVX-512, but faster there too (docs/performance.md).
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 @contextlib.contextmanager
 def _native_messages_to_log() -> Iterator[None]:
-    """Keep what native code writes to the terminal while it is loaded; it goes to debug lines."""
+    """Redirect what native code writes to the terminal while loading to debug log lines."""
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as kept:
@@ -103,7 +103,7 @@ def _native_messages_to_log() -> Iterator[None]:
 
 
 def described() -> dict[str, str]:
-    """Say what computes: ``backend`` with its version, ``processor``, ``matmul_precision``."""
+    """Describe what computes: ``backend`` with its version, ``processor``, ``matmul_precision``."""
     import keras
 
     backend = keras.backend.backend()
@@ -116,7 +116,7 @@ def described() -> dict[str, str]:
 
 
 def chosen() -> ModuleType:
-    """Give the file of the backend that Keras runs on; each has the same four functions."""
+    """Return the module of Keras's backend; each has the same four functions."""
     import keras
 
     from convstudy.training.engine import jax, tensorflow
@@ -125,26 +125,26 @@ def chosen() -> ModuleType:
 
 
 def gpu_names() -> list[str]:
-    """Name the GPUs that Keras's backend sees."""
+    """Return the names of the GPUs that Keras's backend sees."""
     return list(chosen().gpu_names())
 
 
 def compiled_call(
     model: Any, gradients: bool = False, jit_compile: bool | str = "auto"
 ) -> Callable[..., Any]:
-    """Compile a model's call as one serves it, or together with its gradients, to be timed.
+    """Compile a model's inference call, or its call with gradients, for timing.
 
-    All of Keras's own kernels: none of the engine's choices for training, unless its first call
-    is made within `training_kernels`.
+    It uses Keras's own kernels and not the engine's, unless its first call is made within
+    `training_kernels`.
 
     Args:
         model: From one tensor to one tensor.
-        gradients: Whether to compute the gradients by the inputs and by all trainable weights, too.
+        gradients: Whether to compute the gradients by the inputs and all trainable weights as well.
         jit_compile: See `Engine`.
 
     Returns:
-        Takes the inputs, a tensor, and with gradients also those of some loss by the outputs. It
-        returns when the device is done, and gives the outputs or, with gradients, a pair: the
+        A function of the inputs, a tensor, and with gradients also of a loss's gradient by the
+        outputs. It waits for the device and returns the outputs or, with gradients, a pair: the
         outputs, and the gradients by the inputs and by each weight.
     """
     import keras

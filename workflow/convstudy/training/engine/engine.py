@@ -1,14 +1,14 @@
-"""The engine: a Keras model's training and test steps, compiled for the machine at hand.
+"""The engine: a Keras model's training and test steps, compiled for the current machine.
 
-Backends differ in this package alone, each in its own file. Keras's own layers, loss and optimizers
-define what is computed; the engine decides how, and its choices change results by rounding alone:
+Only this package depends on the backend, with one file for each. Keras's layers, loss and
+optimizers define what is computed; the engine decides how, which affects only rounding:
 
-- A call does a number of steps: one on a CPU, so that a stop is heard between two of them and the
-  images stay where they are, in memory-mapped arrays; all of an epoch on a GPU, on images that
-  stay on the GPU, so that nothing waits for the host.
-- In training, BatchNormalization uses the backend's fused kernel, where there is one: Keras
-  computes the moments, the scaling and their gradients in some ten passes over the activations.
-- In training with TensorFlow on a CPU, 1x1 convolutions are products of matrices.
+- On a CPU, a call does one step, so that stop signals are handled between two steps and images stay
+  in memory-mapped arrays. On a GPU, a call does a whole epoch on images that stay on the GPU, so
+  that nothing waits for the host.
+- In training, BatchNormalization uses the backend's fused kernel, if there is one; Keras computes
+  the moments, the scaling and their gradients in about ten passes over the activations.
+- In training with TensorFlow on a CPU, 1x1 convolutions are matrix products.
 """
 
 import os
@@ -26,7 +26,7 @@ RESIDENT_BYTES = 4e9
 
 
 class TrainTotals(NamedTuple):
-    """What a call trained: its steps, the sum of its images' losses, those that were right."""
+    """Totals of a training call: steps, summed loss, number of correct images."""
 
     steps: int
     loss: float
@@ -34,25 +34,26 @@ class TrainTotals(NamedTuple):
 
 
 class TestTotals(NamedTuple):
-    """What a call tested: the sum of its images' losses, and whether each was right, (images,)."""
+    """Totals of a test call: summed loss, and whether each image was right, (images,)."""
 
     loss: float
     right: np.ndarray
 
 
 class Engine:
-    """A compiled model with the images that it is trained and tested on.
+    """A compiled model with the images to train and test it on.
 
     Args:
         model: Compiled, with its optimizer; from images, (batch, Y, X, channels), to probabilities.
-        batch_size: Images a training step; an epoch's last step may have fewer.
+        dataset: Images and labels.
+        batch_size: Images per training step; an epoch's last step may have fewer.
         augmentation: See `draw_augmentation`.
         label_smoothing: Share of each training label that is spread over all classes (Szegedy et
             al., 2016).
-        jit_compile: Whether XLA fuses TensorFlow's operations (``auto``: on a GPU). JAX always
-            does.
-        resident: Whether images stay on the device and a call does all steps; by default, on a GPU,
-            if they are not too many (`RESIDENT_BYTES`).
+        jit_compile: Whether XLA fuses TensorFlow's operations (``auto``: on a GPU). For JAX it
+            always does.
+        resident: Whether images stay on the device and a call does all steps; by default, on a GPU
+            if they fit into `RESIDENT_BYTES`.
     """
 
     def __init__(
@@ -77,35 +78,35 @@ class Engine:
         small = sum(images.nbytes for images, _ in splits.values()) <= RESIDENT_BYTES
         self.resident = gpu and small if resident is None else resident
         if jit_compile == "auto":
-            # XLA on a CPU makes a depthwise layer some fifty times slower (docs/performance.md).
+            # On a CPU, XLA makes a depthwise layer about fifty times slower (docs/performance.md).
             jit_compile = gpu and backend == "tensorflow"
         self.batch_size = batch_size
         model.optimizer.build(model.trainable_variables)
         self._train, self._test = backends.chosen().compile_steps(
             model, augmentation != "none", label_smoothing, bool(jit_compile)
         )
-        place: Callable[[Any], Any] = np.asarray
+        load: Callable[[Any], Any] = np.asarray
         if self.resident:
-            place = keras.ops.convert_to_tensor
+            load = keras.ops.convert_to_tensor
         self.choices = ", ".join(
             [
                 backend,
                 f"oneDNN {'on' if os.environ.get('TF_ENABLE_ONEDNN_OPTS') == '1' else 'off'}",
                 f"just-in-time compiler {'on' if jit_compile or backend == 'jax' else 'off'}",
-                f"{'an epoch' if self.resident else 'a step'} a call",
+                f"one {'epoch' if self.resident else 'step'} per call",
             ]
         )
         self.data = {
-            split: (place(images), place(labels))
+            split: (load(images), load(labels))
             for split, (images, labels) in splits.items()
             if len(labels)
         }
 
     def train(self, order: np.ndarray, moves: np.ndarray) -> Iterator[TrainTotals]:
-        """Train on images in this order, moved so, and give each call's totals.
+        """Train on augmented images in the given order, and yield each call's totals.
 
         Args:
-            order: (images,) of int. Numbers of the training images.
+            order: (images,) of int. Indices of the training images.
             moves: (images, 3) of int32. See `draw_augmentation`.
         """
         calls = self._calls(self._train, self.data["train"], order, moves, self.batch_size)
@@ -113,7 +114,7 @@ class Engine:
             yield TrainTotals(steps, float(loss), int(correct))
 
     def test(self, split: str = "test") -> Iterator[TestTotals]:
-        """Test on all images of the test or validation split, in their order, a call at a time."""
+        """Test on all images of the test or validation split in order; yield each call's totals."""
         import keras
 
         order = np.arange(len(self.data[split][1]))
@@ -130,7 +131,7 @@ class Engine:
         moves: np.ndarray,
         batch: int,
     ) -> Iterator[tuple[int, Any, Any]]:
-        """Call a compiled function on all whole batches and then the rest, or on each in turn."""
+        """Call a function on all full batches, then on the remainder; or on each batch in turn."""
         last = len(order)
         bounds = [0, last // batch * batch] if self.resident else list(range(0, last, batch))
         for start, end in pairwise([*bounds, last]):

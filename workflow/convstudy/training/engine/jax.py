@@ -1,4 +1,4 @@
-"""Steps in JAX: a scan on explicit state."""
+"""Steps in JAX: a scan over explicit state."""
 
 import functools
 from collections.abc import Callable
@@ -14,25 +14,25 @@ from convstudy.training.engine.steps import (
 
 
 def bind(_threads: int, precision: str) -> None:
-    """Set the precision of products; in mixed precision, they are of what they are asked to be."""
+    """Set the precision of matrix products: JAX's default for mixed policies, else the highest."""
     import jax
 
-    # Else a GPU multiplies float32 with the 10 bits of TensorFloat-32.
+    # Otherwise a GPU multiplies float32 with the 10 bits of TensorFloat-32.
     exact = not precision.startswith("mixed")
     jax.config.update("jax_default_matmul_precision", "highest" if exact else None)
 
 
 def gpu_names() -> list[str]:
-    """Name the GPUs that JAX sees."""
+    """Return the names of the GPUs that JAX sees."""
     import jax
 
-    return [one.device_kind for one in jax.devices() if one.platform == "gpu"]
+    return [card.device_kind for card in jax.devices() if card.platform == "gpu"]
 
 
 def compile_steps(
     model: Any, moved: bool, smoothing: float, _jit: bool
 ) -> tuple[Callable[..., Any], ...]:
-    """Compile a model's training and test steps in JAX: a scan over steps, on explicit state."""
+    """Compile a model's training and test steps in JAX: a scan over steps with explicit state."""
     import jax
 
     optimizer = model.optimizer
@@ -71,13 +71,13 @@ def compile_steps(
     variables = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
 
     def state() -> Any:
-        return tuple([one.value for one in group] for group in variables)
+        return tuple([variable.value for variable in group] for group in variables)
 
     def run_train(images: Any, labels: Any, order: Any, moves: Any) -> Any:
         values, totals = train(state(), images, labels, order, moves)
         for group, new in zip(variables, values, strict=True):
-            for one, value in zip(group, new, strict=True):
-                one.assign(value)
+            for variable, value in zip(group, new, strict=True):
+                variable.assign(value)
         return totals
 
     def run_test(images: Any, labels: Any, order: Any, moves: Any) -> Any:
@@ -90,8 +90,8 @@ def compile_call(model: Any, gradients: bool, _jit: bool) -> Callable[..., Any]:
     """Compile a model's call: see `backends.compiled_call`."""
     import jax
 
-    fixed = [one.value for one in model.non_trainable_variables]
-    trainable = [one.value for one in model.trainable_variables]
+    fixed = [variable.value for variable in model.non_trainable_variables]
+    trainable = [variable.value for variable in model.trainable_variables]
 
     def forward(trainable: Any, inputs: Any) -> Any:
         return model.stateless_call(trainable, fixed, inputs, training=False)[0]

@@ -1,4 +1,4 @@
-"""Kernels for training that are faster or truer than Keras's."""
+"""Training kernels that are faster or more accurate than Keras's."""
 
 import contextlib
 import functools
@@ -10,17 +10,17 @@ from convstudy.training.engine.backends import gpu_names
 
 @contextlib.contextmanager
 def training_kernels(model: Any) -> Iterator[None]:
-    """Let a model's layers use faster or truer kernels than Keras's while a step is made.
+    """Make a model's layers use faster or more accurate kernels while a step is traced.
 
-    The layers stay Keras's own, so that a checkpoint loads anywhere. JAX needs none of the faster
-    ones, since XLA fuses Keras's operations itself.
+    The layers remain Keras's own, so that a checkpoint loads anywhere. JAX needs no faster kernels,
+    since XLA fuses Keras's operations itself.
     """
     import keras
 
     backend = keras.backend.backend()
     changed = []
     for layer in model.layers:
-        # The kernels that normalise have no float64.
+        # The fused normalisation kernels do not support float64.
         if isinstance(layer, keras.layers.BatchNormalization):
             if backend == "tensorflow" and layer.compute_dtype != "float64":
                 layer.call = functools.partial(_normalise, layer)
@@ -47,19 +47,19 @@ def _normalise(layer: Any, inputs: Any, training: bool = True, mask: Any = None)
 
 
 def _batch_norm(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, ...]:
-    """Normalise with TensorFlow's kernel, and give the moments."""
+    """Normalise with TensorFlow's fused kernel; return the outputs, mean and variance."""
     import tensorflow as tf
 
     outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
         x=inputs, scale=gamma, offset=beta, mean=[], variance=[], epsilon=epsilon, is_training=True
     )
-    # The kernel's variance is an estimate for the population; Keras averages the batch's own.
+    # The kernel returns the unbiased sample variance; Keras averages the batch's own variance.
     count = tf.cast(tf.size(inputs) / tf.size(mean), variance.dtype)
     return outputs, mean, variance * (count - 1) / count
 
 
 def _is_pointwise(layer: Any) -> bool:
-    """Tell whether a layer is, or ends in, a 1x1 convolution that `_convolve_pointwise` can do."""
+    """Return whether `_convolve_pointwise` supports a layer: it is or ends in a 1x1 convolution."""
     import keras
 
     if not getattr(layer, "use_bias", False):
@@ -74,7 +74,7 @@ def _is_pointwise(layer: Any) -> bool:
 
 
 def _convolve_pointwise(layer: Any, inputs: Any) -> Any:
-    """Do a 1x1 convolution as a product of matrices, whose gradients TensorFlow has faster."""
+    """Compute a 1x1 convolution as a matrix product, whose gradients are faster in TensorFlow."""
     import tensorflow as tf
 
     if hasattr(layer, "depthwise_kernel"):
@@ -91,7 +91,7 @@ def _convolve_pointwise(layer: Any, inputs: Any) -> Any:
 
 
 def _sums_bias_in_bfloat16(layer: Any) -> bool:
-    """Tell whether a layer is a convolution whose bias's gradient Keras sums in bfloat16."""
+    """Return whether a layer is a convolution whose bias gradient Keras sums in bfloat16."""
     from keras import layers
 
     convolutions = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
@@ -99,7 +99,7 @@ def _sums_bias_in_bfloat16(layer: Any) -> bool:
 
 
 def _convolve(layer: Any, inputs: Any) -> Any:
-    """Convolve as Keras's layer does, with a bias whose gradient is summed in float32."""
+    """Convolve like Keras's layer, but sum the bias gradient in float32."""
     from keras import layers, ops
 
     how = {
@@ -119,16 +119,16 @@ def _convolve(layer: Any, inputs: Any) -> Any:
 
 
 def _add_bias(outputs: Any, bias: Any) -> Any:
-    """Add a bias, (channels,), whose gradient is summed in float32 at least.
+    """Add a bias, (channels,), whose gradient is summed in at least float32.
 
-    In bfloat16 a sum of ones stops at 256, and TensorFlow sums so.
+    TensorFlow sums it in bfloat16, in which a sum of ones stops at 256.
     """
     import keras
 
     if keras.backend.standardize_dtype(outputs.dtype) != "bfloat16":
         return outputs + bias
     if keras.backend.backend() != "tensorflow":
-        # Fused by XLA: no sum, and no array, is in bfloat16.
+        # Fused by XLA; neither the sum nor an intermediate array is in bfloat16.
         wide = keras.ops.cast(outputs, "float32") + keras.ops.cast(bias, "float32")
         return keras.ops.cast(wide, "bfloat16")
     import tensorflow as tf
@@ -136,7 +136,7 @@ def _add_bias(outputs: Any, bias: Any) -> Any:
     @tf.custom_gradient
     def add(outputs: Any, bias: Any) -> Any:
         def gradients(upstream: Any) -> tuple[Any, Any]:
-            # A product adds up in float32, and is five times as fast as a cast and a sum.
+            # A matrix product sums in float32, five times as fast as a cast and a sum.
             rows = tf.reshape(upstream, (-1, upstream.shape[-1]))
             return upstream, tf.matmul(tf.ones((1, tf.shape(rows)[0]), rows.dtype), rows)[0]
 

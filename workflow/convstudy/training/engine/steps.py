@@ -1,4 +1,4 @@
-"""What a step does, on any backend: take the images, move them, add up the loss."""
+"""Parts of a step on any backend: take images, augment them, sum the loss."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# How far an image is shifted at most, in pixels.
+# Maximum shift of an image, in pixels.
 MAX_SHIFT = 4
 
 
@@ -14,10 +14,10 @@ def draw_augmentation(how: str, images: int, rng: np.random.Generator) -> np.nda
     """Draw each image's augmentation.
 
     Args:
-        how: ``none``, ``flip`` (left-right, by chance) or ``flip_and_shift`` (and by up to four
-            pixels in both directions).
-        images: How many.
-        rng: Where the choices come from.
+        how: ``none``, ``flip`` (random left-right flips) or ``flip_and_shift`` (also shifts by up
+            to four pixels in both directions).
+        images: Number of images.
+        rng: Source of randomness.
 
     Returns:
         (images, 3) of int32. Whether the image is flipped, and by how many pixels it moves up and
@@ -32,16 +32,16 @@ def draw_augmentation(how: str, images: int, rng: np.random.Generator) -> np.nda
 
 
 def augment(images: Any, moves: Any) -> Any:
-    """Flip images left-right and shift them, zeros moving in.
+    """Flip images left-right and shift them, filling with zeros.
 
     Args:
-        images: (images, Y, X, channels). Left as they are.
+        images: (images, Y, X, channels). Not modified.
         moves: (images, 3) of int32. See `draw_augmentation`.
     """
     from keras import ops
 
     height, width, channels = images.shape[1:]
-    flip, up, left = (moves[:, one, None, None] for one in range(3))
+    flip, up, left = (moves[:, column, None, None] for column in range(3))
     rows = ops.arange(height)[None, :, None] + up
     columns = ops.arange(width)[None, None, :] + left
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
@@ -53,7 +53,7 @@ def augment(images: Any, moves: Any) -> Any:
 
 
 def take_batch(images: Any, labels: Any, order: Any, moves: Any | None) -> tuple[Any, Any]:
-    """Take the images and labels of a step, the images moved."""
+    """Return the images, augmented, and the labels of a step."""
     from keras import ops
 
     images = ops.take(images, order, axis=0)
@@ -63,10 +63,10 @@ def take_batch(images: Any, labels: Any, order: Any, moves: Any | None) -> tuple
 
 @contextlib.contextmanager
 def giving_logits(model: Any) -> Iterator[None]:
-    """Let a model give what its softmax would take.
+    """Make a model return logits instead of probabilities.
 
-    Keras finds these logits by itself only in TensorFlow, and only right before the softmax; the
-    loss of probabilities is clipped, and its gradient is lost, where a network is badly wrong.
+    Keras recovers the logits itself only in TensorFlow, and only directly before the softmax. A
+    loss computed from probabilities is clipped, and has no gradient, if a network is badly wrong.
     """
     head = model.layers[-1]
     softmax, head.activation = head.activation, None
@@ -77,7 +77,7 @@ def giving_logits(model: Any) -> Iterator[None]:
 
 
 def loss_and_right(logits: Any, labels: Any, smoothing: float = 0.0) -> tuple[Any, Any]:
-    """Add up the cross-entropy of a batch, and tell which images are right."""
+    """Return the summed cross-entropy of a batch, and which images are right."""
     from keras import ops
 
     if smoothing:
@@ -87,13 +87,13 @@ def loss_and_right(logits: Any, labels: Any, smoothing: float = 0.0) -> tuple[An
         losses = ops.categorical_crossentropy(targets, logits, from_logits=True)
     else:
         losses = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-    # Of the probabilities, as a user of the model takes it: they may be equal where logits differ.
+    # As for a user of the model, from probabilities, which may be equal where logits differ.
     right = ops.cast(ops.argmax(ops.softmax(logits), axis=-1), "int32") == labels
     return ops.sum(losses), right
 
 
 def loss_and_correct(logits: Any, labels: Any, smoothing: float) -> tuple[Any, Any]:
-    """Add up the cross-entropy of a training batch, and count the images that are right."""
+    """Return the summed cross-entropy of a training batch, and the number of correct images."""
     from keras import ops
 
     loss, right = loss_and_right(logits, labels, smoothing)

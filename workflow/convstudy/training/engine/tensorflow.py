@@ -16,29 +16,29 @@ logger = logging.getLogger(__name__)
 
 
 def bind(threads: int, _precision: str) -> None:
-    """Set the number of threads, and let the memory on a GPU grow with need."""
+    """Set the number of threads, and allocate GPU memory on demand."""
     import tensorflow as tf
 
-    # Else a GPU multiplies float32 with the 10 bits of TensorFloat-32.
+    # Otherwise a GPU multiplies float32 with the 10 bits of TensorFloat-32.
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    # It warns that a step is compiled more than once: once for each network, as it should be.
+    # TensorFlow warns that a step is compiled repeatedly, but each network needs its own.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
         for card in tf.config.list_physical_devices("GPU"):
-            # Else TensorFlow takes all of the card's memory at its start.
+            # Otherwise TensorFlow takes all of the card's memory at startup.
             tf.config.experimental.set_memory_growth(card, True)
         tf.config.list_logical_devices()
     except RuntimeError:
-        # TensorFlow has begun to compute in this process and keeps what it was given then.
+        # TensorFlow is already initialised in this process and keeps its configuration.
         logger.warning(
-            "TensorFlow runs already and keeps its threads, so results may differ by rounding"
+            "TensorFlow is already running and keeps its threads; results may differ by rounding"
         )
 
 
 def gpu_names() -> list[str]:
-    """Name the GPUs that TensorFlow sees."""
+    """Return the names of the GPUs that TensorFlow sees."""
     import tensorflow as tf
 
     cards = tf.config.list_physical_devices("GPU")
@@ -82,7 +82,7 @@ def compile_steps(
             lambda number, loss, correct: number < steps,
             body,
             (tf.constant(0), tf.constant(0.0), tf.constant(0)),
-            # One step needs the weights of the one before.
+            # Each step needs the weights of the previous one.
             parallel_iterations=1,
         )
         return loss, correct
@@ -94,7 +94,7 @@ def compile_steps(
             with giving_logits(model):
                 return loss_and_right(model(batch, training=False), truth)
 
-        # Side by side, the batches would need memory at the same time.
+        # In parallel, all batches would need memory at the same time.
         losses, right = tf.map_fn(
             one, order, parallel_iterations=1, fn_output_signature=(tf.float32, tf.bool)
         )
