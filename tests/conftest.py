@@ -25,7 +25,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """Give the folder of the real CIFAR-10, or skip."""
+    """Return the folder of the real CIFAR-10, or skip."""
     folder = os.environ.get("CONVSTUDY_CIFAR10")
     if not folder:
         pytest.skip("CONVSTUDY_CIFAR10 is not set: no real CIFAR-10 to test with")
@@ -34,7 +34,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory) -> Path:
-    """Give a copy of the recorded run, which is small and has all analyses, with its tables."""
+    """Return a copy of the recorded run, which is small and has all analyses, with its tables."""
     from convstudy.analyses.article_study import tables
     from helpers.results import RECORDED
 

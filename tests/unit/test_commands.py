@@ -11,7 +11,7 @@ from helpers.search import PaperCurve
 
 @pytest.fixture
 def curves(tmp_path):
-    """Give a store of one curve of three epochs."""
+    """Return a store of one curve of three epochs."""
     list(PaperCurve(tmp_path / "curves", ("conv", "conv"), 0).epochs(3))
     return tmp_path / "curves"
 

@@ -182,7 +182,7 @@ def test_journals(stored, caplog):
 
 @pytest.fixture(scope="module")
 def parquet(tmp_path_factory):
-    """Give a folder of 20 training and 10 test images, written with checksums."""
+    """Return a folder of 20 training and 10 test images, written with checksums."""
     folder = tmp_path_factory.mktemp("parquet")
     rng = np.random.default_rng(0)
     for split, count in (("train", 20), ("test", 10)):

@@ -123,7 +123,7 @@ def summed(points: np.ndarray) -> str:
 
 
 def difference(old: str, new: str) -> str:
-    """Give the first lines that differ in text, or in a number by more than a relative 1e-9."""
+    """Return the first lines that differ in text, or in a number by more than a relative 1e-9."""
     olds, news = old.splitlines(), new.splitlines()
     for number, (one, other) in enumerate(zip(olds, news, strict=False), 1):
         before, after = (np.array(NUMBER.findall(line), float) for line in (one, other))

@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 
 def pins(text):
-    """Give the requirement lines of a lock, without their hashes."""
+    """Return the requirement lines of a lock, without their hashes."""
     lines = re.findall(r"^[a-z0-9][^ ]*==.*$", text, re.MULTILINE)
     return [Requirement(line.rstrip(" \\")) for line in lines]
 

@@ -105,7 +105,7 @@ def test_an_analysis_that_is_not_listed_is_neither_shown_nor_made(project):
 def test_an_analysis_without_what_it_is_made_of_is_refused(project):
     code, output = project.run(**{**EVERY, "analyses": ["penalties"]})
     assert code != 0
-    assert "analyses: penalties needs module_table; add module_table" in output
+    assert "analyses[0]: penalties needs module_table; add module_table" in output
     assert "Traceback" not in output
     assert "rule " not in output
 

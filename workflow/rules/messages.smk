@@ -7,7 +7,8 @@ from convstudy.training import estimate
 
 
 onstart:
-    # Instead of Snakemake's own lock (nolock in profiles/default), which a killed run leaves behind.
+    # Instead of Snakemake's own lock (nolock in profiles/default), which a killed run leaves behind:
+    # https://github.com/snakemake/snakemake/issues/2919
     try:
         locks.claim_folder(Path(".snakemake"))
     except UserError as error:

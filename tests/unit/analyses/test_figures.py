@@ -21,7 +21,7 @@ DRAWINGS = parts.drawings(analyses.names())
 
 @pytest.fixture
 def results() -> Results:
-    """Give the recorded run's results, to be changed."""
+    """Return the recorded run's results, to be changed."""
     return Results(RECORDED.folder)
 
 

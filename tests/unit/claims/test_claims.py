@@ -23,7 +23,7 @@ def tabulated(folder: Path) -> Results:
 
 
 def sample(folder: Path, **settings) -> Results:
-    """Give sample results with their tables."""
+    """Return sample results with their tables."""
     return tabulated(write_sample(folder, **settings))
 
 

@@ -1,4 +1,7 @@
-"""Find GPUs, and lease one to each job on machines without a scheduler."""
+"""Find GPUs, and lease one to each job on machines without a scheduler.
+
+Snakemake counts GPUs but assigns none: https://github.com/snakemake/snakemake/issues/281
+"""
 
 import contextlib
 import logging

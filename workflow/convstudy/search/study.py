@@ -189,7 +189,8 @@ class Search:
             )
             if interrupted:
                 logger.info("%s: resuming trial %d, which was interrupted", self.name, number + 1)
-                # Optuna has no public way to reopen a running trial.
+                # Optuna has no public way to reopen a running trial:
+                # https://github.com/optuna/optuna/issues/6283
                 trial = Trial(study, interrupted[0]._trial_id)
             else:
                 trial = study.ask()
