@@ -88,7 +88,11 @@ def results() -> str:
             ends = "" if isnan(low) else f" ({100 * low:.1f} to {100 * high:.1f})"
             cells[labels[kind]] = f"{mean:.1%}{ends}"
         counts = [len(part) for _, part in run.training.groupby("kind")]
-        each = f"{counts[0]} each" if len(set(counts)) == 1 else ", ".join(map(str, counts))
+        each = (
+            f"{counts[0]} each"
+            if len(set(counts)) == 1
+            else f"{', '.join(map(str, counts[:-1]))} and {counts[-1]}, in order"
+        )
         processor = run.provenance["hardware"]["processor"]
         devices = sorted(set(run.training["device"].replace("cpu", processor)))
         about = {"trainings": each, "device": ", ".join(devices)}

@@ -27,6 +27,9 @@ def test_the_readmes_results_are_those_of_the_recorded_runs(root):
     summary = pd.read_csv(root / "results/reference/cpu-small/training/summary.csv")
     best = summary.groupby("kind")["test_accuracy_best"].mean()
     assert all(f"{100 * accuracy:.1f} %" in text for accuracy in best)
+    answer = "one Conv2D and two depthwise layers per stage were enough"
+    assert answer in text
+    assert answer in (root / "tests/golden/report.txt").read_text(encoding="utf-8")
 
 
 def short_rows(processor, date, rate):

@@ -17,8 +17,8 @@ FOLDER = Path("config")
 SCHEMA = "settings.schema.json"
 HEAD = f"""\
 # yaml-language-server: $schema={SCHEMA}
-# The quick run: everything, small enough for some minutes on two CPU cores. README.md explains
-# every key. `make settings` writes this file; lay one of your own over it, as article.yaml is laid.
+# The quick run: everything, small enough for a few minutes on two CPU cores. config/README.md
+# explains every key. `make settings` writes this file: put your changes in a file of your own.
 """
 BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
 WIDTH = 100

@@ -44,7 +44,7 @@ class Mistake(NamedTuple):
     """A mistake: the path of keys to it, and a line with what is wrong, allowed, and the fix.
 
     Example:
-        >>> Mistake(("model", "width"), "9, but allowed is at most 8; write width: 0.25").path
+        >>> Mistake(("model", "width"), "9, but it must be at most 8; write width: 0.25").path
         ('model', 'width')
     """
 

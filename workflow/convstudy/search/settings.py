@@ -124,11 +124,11 @@ def _study_mistakes(path: tuple[str, ...], study: Config, search: Config) -> Ite
     trials, epochs, workers = study["trials"], search["epochs"], search["workers"]
     for part, name in (("sampler", "tpe"), ("pruner", "median")):
         startup = study[part]["startup_trials"]
-        if study[part]["name"] == name and startup > trials:
+        if study[part]["name"] == name and startup >= trials:
             yield Mistake(
                 (*path, part, "startup_trials"),
                 f"{startup}, but the study has {trials} trials, so {name} would never begin; write"
-                f" startup_trials: {trials}, or raise {'.'.join(path)}.trials",
+                f" startup_trials: {trials - 1}, or raise {'.'.join(path)}.trials",
             )
     pruner = study["pruner"]
     if pruner["name"] != "none" and pruner["warmup_steps"] >= epochs:
@@ -166,6 +166,6 @@ def postgres_url() -> Any:
             raise ValueError
     except (ValueError, sqlalchemy.exc.ArgumentError):
         raise UserError(
-            f"search.storage: postgresql, but {URL_VARIABLE} is no URL of one; {allowed}; mend it"
+            f"search.storage: postgresql, but {URL_VARIABLE} is not a PostgreSQL URL; {allowed}; correct it"
         ) from None
     return url.set(drivername="postgresql+psycopg")
