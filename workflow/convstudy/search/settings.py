@@ -166,6 +166,7 @@ def postgres_url() -> Any:
             raise ValueError
     except (ValueError, sqlalchemy.exc.ArgumentError):
         raise UserError(
-            f"search.storage: postgresql, but {URL_VARIABLE} is not a PostgreSQL URL; {allowed}; correct it"
+            f"search.storage: postgresql, but {URL_VARIABLE} is not a PostgreSQL URL; {allowed};"
+            " correct it"
         ) from None
     return url.set(drivername="postgresql+psycopg")
