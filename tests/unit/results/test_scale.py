@@ -82,7 +82,7 @@ DEVIATING = [
     (set_in("search.epochs", 50), SMALLER, {"tables"}, "A trial has at most 50 epochs"),
     (set_in("search.epochs", 200), OTHER, {"tables"}, "A trial has 200 epochs"),
     (set_in("search.workers", 8), OTHER, {"tables"}, "8 workers at once"),
-    (study("trials", 10), SMALLER, {"tables"}, "has 10 trials, not 50"),
+    (study("trials", 20), SMALLER, {"tables"}, "has 20 trials, not 50"),
     (study("trials", 500), OTHER, {"tables"}, "500 trials, more than 50"),
     (study("sampler", {"name": "random"}), OTHER, {"tables"}, "draws by random"),
     (study("sampler.multivariate", True), OTHER, {"tables"}, "multivariate True"),
