@@ -26,7 +26,8 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 # Each job reads the files again, and they must not have changed since the run began.
-if os.environ.setdefault("CONVSTUDY_CONFIG", settings_digest(config)) != settings_digest(config):
+CONFIG_DIGEST = settings_digest(config)
+if os.environ.setdefault("CONVSTUDY_CONFIG", CONFIG_DIGEST) != CONFIG_DIGEST:
     raise WorkflowError(
         f"{', '.join(map(str, CONFIG_FILES))}: changed since the run began; start the run again"
     )

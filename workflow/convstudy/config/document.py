@@ -95,8 +95,7 @@ def _named(part: Part, indent: str) -> Iterator[str]:
     [each] = part["patternProperties"].values()
     explained = False
     for name, given in part["default"].items():
-        own = {key: _changed(value, _below(each)[key]) for key, value in given.items()}
-        own = {key: value for key, value in own.items() if value not in ({}, None)}
+        own = _changed(given, each)
         if not own and _defaults(each) and not explained:
             explained = True
             yield f"{indent}{name}:"

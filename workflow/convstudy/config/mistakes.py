@@ -62,13 +62,13 @@ def place(path: tuple[Any, ...], value: Any, files: Sequence[YamlFile]) -> str:
     return ""
 
 
-def at(value: Any, path: tuple[Any, ...], default: Any = None) -> Any:
-    """Return the value at a path, or the default."""
+def at(value: Any, path: tuple[Any, ...]) -> Any:
+    """Return the value at a path, or None."""
     for key in path:
         try:
             value = value[key]
         except (KeyError, IndexError, TypeError):
-            return default
+            return None
     return value
 
 

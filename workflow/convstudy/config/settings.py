@@ -133,16 +133,16 @@ def filled(config: Config) -> dict[str, Any]:
 def _remove_named(config: dict[str, Any], files: Sequence[yaml_file.YamlFile]) -> list[Mistake]:
     """Remove studies and recipes that are null; report those that did not exist before."""
     found = []
-    for (section, key), what in NAMED.items():
+    for (section, key), defaults in _named_by_default().items():
+        what = NAMED[section, key]
         part = config.get(section)
         named = part.get(key) if isinstance(part, dict) else None
         if not isinstance(named, dict):
             continue
-        contents = [Settings().model_dump(), *(file.content for file in files)]
-        parts = [mistakes.at(content, (section, key)) for content in contents]
+        parts = [mistakes.at(file.content, (section, key)) for file in files]
         existing = {
             name
-            for part in parts
+            for part in [*parts, defaults]
             if isinstance(part, dict)
             for name in part
             if part[name] is not None

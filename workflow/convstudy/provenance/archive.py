@@ -111,7 +111,8 @@ class _Description:
         self.data = read_json(root / job_records.DATA)
         self.citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
         # The project's public address, if CITATION.cff has one.
-        self.home = self.citation.get("repository-code")
+        self.home = self.citation.get("repository-code", "")
+        self.address = {"url": self.home} if self.home else {}
         self.authors = [self._author(author) for author in self.citation["authors"]]
         self.works = [self._work(work) for work in self.citation["references"]]
         spdx = self.citation["license"]
@@ -175,7 +176,7 @@ class _Description:
                 "author": _reference(self.authors),
                 "license": _reference([self.license]),
                 "conformsTo": _reference([profile]),
-                **({"url": self.home} if self.home else {}),
+                **self.address,
             },
         )
 
@@ -244,11 +245,11 @@ class _Description:
         """Add a rule both as a tool of the workflow and as a step of it."""
         version = self.citation["version"]
         tool = self._add(
-            f"{self.home or ''}#rule-{rule}",
+            f"{self.home}#rule-{rule}",
             "SoftwareApplication",
             name=rule,
             softwareVersion=version,
-            **({"url": self.home} if self.home else {}),
+            **self.address,
         )
         step = self._add(f"#step-{rule}", "HowToStep", name=rule, workExample=_reference([tool]))
         self.workflow.append_to("hasPart", tool)
@@ -268,7 +269,7 @@ class _Description:
             "CreateAction",
             name=name,
             description=f"On {machine}, at {commit}",
-            instrument={"@id": f"{self.home or ''}#rule-{rule}"},
+            instrument={"@id": f"{self.home}#rule-{rule}"},
             startTime=record["started"],
             endTime=record["ended"],
             agent=_reference(self.authors[:1]),
