@@ -3,10 +3,12 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 from datetime import datetime
 
+import psutil
 import pytest
 from convstudy.core.files import read_json
 from helpers.pipeline import Project, without_slurm
@@ -144,10 +146,7 @@ def test_two_runs_in_one_folder(root, tmp_path):
     # The first run must outlast the start of the second.
     longer = {"training": {"epochs": 40}}
     first = project.start(GOAL, **longer)
-    for _ in range(300):
-        if (project.folder / ".snakemake/run.owner").exists():
-            break
-        time.sleep(0.1)
+    wait_until((project.folder / ".snakemake/run.owner").exists)
     second = subprocess.run(
         project.command(GOAL, **longer),
         cwd=project.folder,
@@ -159,6 +158,49 @@ def test_two_runs_in_one_folder(root, tmp_path):
     assert f"another run is using {project.folder} (process {first.pid} on" in second.stderr
     assert "Traceback" not in second.stderr
     assert first.wait() == 0, project.said()
+
+
+LONGER = {"training": {"epochs": 100}}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(root, tmp_path_factory):
+    """Train one long curve."""
+    project = Project(root, tmp_path_factory.mktemp("undisturbed"))
+    project.succeed(GOAL, **LONGER)
+    return records(project)
+
+
+@pytest.mark.fault(
+    "SIGKILL or SIGTERM to Snakemake alone, then the same command again immediately",
+    where="while a training runs on one machine",
+    lost="the current epoch: the training ends with its run",
+)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_training_ends_with_its_run(root, tmp_path, undisturbed, number):
+    project = Project(root, tmp_path / "project")
+    run = project.start(GOAL, **LONGER)
+    wait_until(lambda: list((project.folder / "results/.state/curves").glob("*/curve.json")))
+    jobs = psutil.Process(run.pid).children(recursive=True)
+    assert jobs
+    run.send_signal(number)
+    _, alive = psutil.wait_procs(jobs, timeout=10)
+    assert not alive
+    assert run.wait() != 0
+    assert "Traceback" not in project.said()
+    trained = len(read_json(curve_file(project))["records"])
+    assert 0 < trained < len(undisturbed)
+    output = project.succeed(GOAL, **LONGER)
+    assert f"resumes after epoch {trained}" in output
+    assert records(project) == undisturbed
+
+
+def wait_until(done, seconds=60):
+    for _ in range(10 * seconds):
+        if done():
+            return
+        time.sleep(0.1)
+    raise TimeoutError
 
 
 def test_the_gpu_profile_gives_each_job_a_gpu_of_its_own(root, tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 import sys
 
-from convstudy.core import locks
+from convstudy.core import locks, signals
 from convstudy.training import estimate
 
 
@@ -13,6 +13,8 @@ onstart:
         locks.claim_folder(Path(".snakemake"))
     except UserError as error:
         raise WorkflowError(str(error)) from None
+    # After a SIGTERM, Snakemake itself would wait until all running jobs have finished.
+    signals.pass_on()
 
 
 onsuccess:

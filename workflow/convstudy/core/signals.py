@@ -1,13 +1,24 @@
 """Stop requests: signals are recorded and handled between two steps of the work.
 
 SLURM sends SIGTERM on `scancel`, on preemption and at a job's time limit, and SIGUSR1 some time
-before the limit if configured (``--signal=USR1@120``). Ctrl-C is SIGINT.
+before the limit if configured (``--signal=USR1@120``). Ctrl-C is SIGINT, which a terminal also sends
+to all jobs; other signals reach only Snakemake, which passes on none of them.
 """
 
+import contextlib
+import logging
 import os
 import signal
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+SECONDS_BETWEEN_LOOKS = 1.0
 
 _asked_by: str | None = None
 
@@ -57,3 +68,52 @@ def reset() -> None:
 def request_stop() -> None:
     """Send this process SIGTERM, as SLURM does."""
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def pass_on() -> None:
+    """Let SIGTERM end this process as Ctrl-C in a terminal does: with all that it has started."""
+
+    def stop(number: int, frame: object) -> None:
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.send_signal(signal.SIGTERM)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def end_with_snakemake() -> None:
+    """Send this process SIGTERM when the Snakemake that started it is gone, however that died."""
+    runner = _snakemake()
+    if runner is not None:
+        threading.Thread(target=_watch, args=[runner], daemon=True).start()
+
+
+def _snakemake() -> int | None:
+    """Return the nearest Snakemake among this process's ancestors."""
+    for ancestor in psutil.Process().parents():
+        try:
+            words = ancestor.cmdline()
+        except psutil.Error:
+            # Another user's, or just gone.
+            continue
+        if any(Path(word).name == "snakemake" for word in words):
+            return ancestor.pid
+    return None
+
+
+def _watch(runner: int) -> None:
+    while _is_ancestor(runner):
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    logger.warning("Snakemake (process %d), which started this job, is gone: stopping", runner)
+    request_stop()
+
+
+def _is_ancestor(runner: int) -> bool:
+    """Return whether a process is still an ancestor; an orphan's new parent is another one."""
+    try:
+        return any(ancestor.pid == runner for ancestor in psutil.Process().parents())
+    except psutil.NoSuchProcess:
+        # An ancestor ended while the others were looked up, so the next look decides.
+        return True

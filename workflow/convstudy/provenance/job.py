@@ -40,6 +40,7 @@ def job(snakemake: Any, *, stoppable: bool = False) -> Iterator[None]:
         logger.handlers.append(to_file)
         if stoppable:
             signals.install()
+        signals.end_with_snakemake()
         with recorded(snakemake):
             yield
     except UserError as error:
