@@ -41,4 +41,6 @@ def write_parquet(path, images, labels):
 def prepare(folder, directory, **settings):
     """Prepare the images of a folder, or of none, and return summary and arrays."""
     given = None if directory is None else str(directory)
-    return dataset.prepare(SETTINGS | settings, given, folder), dataset.load_arrays(folder)
+    memory = folder.parent / "images.json"
+    summary = dataset.prepare(SETTINGS | settings, given, folder, memory)
+    return summary, dataset.load_arrays(folder)

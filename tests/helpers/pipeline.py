@@ -67,10 +67,10 @@ class Project:
         command = [sys.executable, "-m", "snakemake", *self.where, *arguments]
         return [*command, "--configfile", str(overlay)]
 
-    def start(self, *arguments: str, **config: dict) -> subprocess.Popen:
+    def start(self, *arguments: str, new_shell: bool = True, **config: dict) -> subprocess.Popen:
         on_slurm = any("slurm" in argument for argument in self.where)
         environment = dict(os.environ) if on_slurm else without_slurm()
-        if config.get("data", {}).get("source") != "directory":
+        if new_shell and config.get("data", {}).get("source") != "directory":
             environment.pop("CONVSTUDY_CIFAR10", None)
         with (self.folder / "output.txt").open("w") as output:
             return subprocess.Popen(
@@ -84,13 +84,13 @@ class Project:
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
-    def run(self, *arguments: str, **config: dict) -> tuple[int, str]:
-        code = self.start(*arguments, **config).wait()
+    def run(self, *arguments: str, **options: Any) -> tuple[int, str]:
+        code = self.start(*arguments, **options).wait()
         return code, self.said()
 
-    def succeed(self, *arguments: str, **config: dict) -> str:
+    def succeed(self, *arguments: str, **options: Any) -> str:
         """Run, check that it succeeded, and return the output."""
-        code, output = self.run(*arguments, **config)
+        code, output = self.run(*arguments, **options)
         assert code == 0, output
         return output
 

@@ -11,6 +11,7 @@ from datetime import datetime
 import psutil
 import pytest
 from convstudy.core.files import read_json
+from helpers.images import DIGITS, encoded, pixels, write_parquet
 from helpers.pipeline import Project, without_slurm
 
 GOAL = "results/training/curves/conv_0.json"
@@ -158,6 +159,40 @@ def test_two_runs_in_one_folder(root, tmp_path):
     assert f"another run is using {project.folder} (process {first.pid} on" in second.stderr
     assert "Traceback" not in second.stderr
     assert first.wait() == 0, project.said()
+
+
+@pytest.mark.fault(
+    "A new shell lacks CONVSTUDY_CIFAR10; then the folder of the images is gone, too",
+    where="before a run",
+    lost="nothing: the run finds the folder of the last run, or ends with a one-line message",
+)
+def test_a_new_shell_finds_the_same_images(root, tmp_path, monkeypatch):
+    for name in ("HOME", "KERAS_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for seed, (split, count) in enumerate({"train": 40, "test": 20}.items()):
+        path = folder / f"{split}-00000-of-00001.parquet"
+        write_parquet(path, map(encoded, pixels(count, seed)), DIGITS[:count])
+    auto = {"source": "auto", "train_images": 20, "test_images": 20}
+    project = Project(
+        root, tmp_path / "project", tiny={"data": auto, "training": {"batch_size": 10}}
+    )
+    goal = "results/data/summary.json"
+    monkeypatch.setenv("CONVSTUDY_CIFAR10", os.path.relpath(folder, project.folder))
+    project.succeed(goal, new_shell=False)
+    output = project.succeed(goal)
+    assert f"Images: {folder}, as in the last run here." in output
+    assert "Nothing to be done" in output
+    shutil.move(folder, tmp_path / "elsewhere")
+    code, output = project.run(goal)
+    assert code != 0
+    assert "the results here were made from better images (the folder images, SHA-256" in output
+    assert "Traceback" not in output
+    assert (project.folder / goal).is_file()
+    monkeypatch.setenv("CONVSTUDY_CIFAR10", str(tmp_path / "elsewhere"))
+    project.succeed(goal, new_shell=False)
+    assert read_json(project.folder / goal)["origin"] == "the folder elsewhere"
 
 
 LONGER = {"training": {"epochs": 100}}

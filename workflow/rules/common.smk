@@ -8,12 +8,15 @@ from snakemake.exceptions import WorkflowError
 
 from convstudy.config import analyses, settings, yaml_file
 from convstudy.core.errors import UserError
+from convstudy.data import remembered
 from convstudy.provenance.code import code_digest
 from convstudy.provenance.job_records import RECORDS, settings_digest
 
 # Snakemake lists the files from the command line first, although they override the workflow's own.
 OVERLAYS = workflow.overwrite_configfiles
 CONFIG_FILES = [*workflow.configfiles[len(OVERLAYS) :], *OVERLAYS]
+
+SAME_FOLDER = remembered.use_same_folder()
 
 # A cluster's login node need not have what its jobs will have (a GPU, for example).
 try:
@@ -22,6 +25,8 @@ try:
         [yaml_file.read(Path(path)) for path in CONFIG_FILES],
         this_machine=not workflow.non_local_exec,
     )
+    if workflow.is_main_process:
+        remembered.require_within_reach(config["data"])
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

@@ -1,6 +1,6 @@
 """CIFAR-10 as arrays, from whatever source is available."""
 
-import os
+from convstudy.data import remembered
 
 
 rule prepare_dataset:
@@ -23,7 +23,8 @@ rule prepare_dataset:
         runtime=30,
     params:
         settings=config["data"],
-        directory=config["data"]["directory"] or os.environ.get("CONVSTUDY_CIFAR10"),
+        directory=remembered.given_folder(config["data"]),
+        memory=str(remembered.FILE),
         code=code_of("prepare_dataset"),
     message:
         "Preparing the data (source: {params.settings[source]})"

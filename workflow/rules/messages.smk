@@ -31,6 +31,8 @@ onerror:
 
 # Runs before jobs are planned, and in dry runs, but not in jobs, which also read this file.
 if workflow.is_main_process:
+    if SAME_FOLDER:
+        print(f"Images: {SAME_FOLDER}, as in the last run here.", file=sys.stderr)
     outlook = estimate.line(
         config,
         Path("results"),

@@ -19,6 +19,7 @@ rule replay_design:
         mem_mb=1000,
         runtime=scale_with_attempt(60),
     params:
+        store="results/.state/replays",
         penalty=settings.penalty(config),
         settings=config["replay"],
         code=code_of("replay_design"),

@@ -1,5 +1,7 @@
 """Measured times of modules and layers."""
 
+from convstudy.data.settings import train_images
+
 
 wildcard_constraints:
     process=r"\d+",
@@ -7,8 +9,6 @@ wildcard_constraints:
 
 rule measure_modules:
     """Measure inference and training of all modules in turn, in one of several processes."""
-    input:
-        data=rules.prepare_dataset.output.summary,
     output:
         "results/timing/processes/modules_{process}.csv",
     log:
@@ -23,6 +23,8 @@ rule measure_modules:
         model=config["model"],
         training=config["training"],
         timing=config["timing"],
+        # Not the images, on which times do not depend.
+        images=train_images(config["data"]),
         code=code_of("measure_modules"),
     message:
         "Measuring the modules, process {wildcards.process}"

@@ -2,7 +2,7 @@
 
 from convstudy.analyses.timing import measuring
 from convstudy.core import gpus
-from convstudy.core.files import read_json, write_csv
+from convstudy.core.files import write_csv
 from convstudy.provenance.job import job
 from convstudy.training.engine import backends
 
@@ -12,6 +12,5 @@ with job(snakemake), gpus.lease(snakemake.resources):
     device = backends.use_backend(
         training["backend"], training["device"], training["threads"], training["precision"]
     )
-    images = read_json(snakemake.input.data)["used"]["train"]
-    table = measuring.measure_modules(params.model, training, params.timing, images, device)
+    table = measuring.measure_modules(params.model, training, params.timing, params.images, device)
     write_csv(snakemake.output[0], table)

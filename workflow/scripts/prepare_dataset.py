@@ -7,4 +7,5 @@ from convstudy.provenance.job import job
 
 with job(snakemake):
     params = snakemake.params
-    prepare(params.settings, params.directory, Path(snakemake.output.summary).parent)
+    folder = Path(snakemake.output.summary).parent
+    prepare(params.settings, params.directory, folder, Path(params.memory))

@@ -1,15 +1,25 @@
 """Replay all studies of one design."""
 
+from functools import partial
+from pathlib import Path
+
 import pandas as pd
 from convstudy.analyses.replay import studies
-from convstudy.core.files import write_csv
+from convstudy.core.files import file_digest, write_text
 from convstudy.provenance.job import job
 
 with job(snakemake):
-    params = snakemake.params
+    params, wildcards = snakemake.params, dict(snakemake.wildcards.items())
     recorded = studies.read_curves(pd.read_csv(snakemake.input.curves))
-    if "replicate" in snakemake.wildcards.keys():  # noqa: SIM118
-        recorded = recorded.without(int(snakemake.wildcards.replicate))
-    design = studies.designs()[snakemake.wildcards.design]
-    trials = studies.replay(design, recorded, params.penalty, **params.settings)
-    write_csv(snakemake.output[0], trials)
+    if "replicate" in wildcards:
+        recorded = recorded.without(int(wildcards["replicate"]))
+    design = studies.designs()[wildcards["design"]]
+    replay = partial(studies.replay, design, recorded, params.penalty, **params.settings)
+    made_from = {
+        "curves": file_digest(snakemake.input.curves),
+        "penalty": params.penalty,
+        "settings": params.settings,
+        "code": params.code,
+        **wildcards,
+    }
+    write_text(snakemake.output[0], studies.once(Path(params.store), made_from, replay))

@@ -204,6 +204,31 @@ def test_a_table_that_lacks_a_module_is_refused_in_a_line(table):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "made_again"),
+    [
+        (lambda path, made_from: None, False),
+        (lambda path, made_from: made_from.update(curves="b"), True),
+        (lambda path, made_from: path.write_text(path.read_text().replace("0.5", "0.6")), True),
+        (lambda path, made_from: path.unlink(), True),
+    ],
+    ids=["the same", "other curves", "damaged", "lost"],
+)
+def test_the_same_studies_are_replayed_once(tmp_path, change, made_again):
+    asked = []
+
+    def replay():
+        asked.append(1)
+        return pd.DataFrame({"regret": [0.5, 0.25]})
+
+    made_from = {"curves": "a", "settings": {"trials": 5}}
+    first = studies.once(tmp_path, made_from, replay)
+    [path] = tmp_path.iterdir()
+    change(path, made_from)
+    assert studies.once(tmp_path, made_from, replay) == first == "regret\n0.5\n0.25\n"
+    assert len(asked) == 1 + made_again
+
+
 def test_progress_is_shown_without_what_each_study_says(table, caplog):
     caplog.set_level(logging.INFO, logger="convstudy")
     run(table[1], RANDOM, 3, 5)

@@ -121,6 +121,19 @@ def test_every_declared_file_is_read_and_named_if_missing(tmp_path: Path, name: 
         [getattr(results, attribute) for attribute in READ]
 
 
+def test_duplicates_are_told(results: Results):
+    def said() -> str:
+        return tables.data(results).set_index("item")["value"]["Duplicates"]
+
+    results.data["duplicates"] = {"train": 0, "test": 0, "test_in_train": 0}
+    assert said() == "none"
+    results.data["duplicates"] = {"train": 12, "test": 3, "test_in_train": 4}
+    assert said() == (
+        "12 within the training images, 3 within the test images; 4 test images are also training"
+        " images"
+    )
+
+
 def test_synthetic_accuracies_stand_beside_nothing(tmp_path: Path):
     results = Results(write_sample(tmp_path / "results", synthetic=True))
     tables.write_tables(results, tmp_path / "tables")

@@ -19,6 +19,7 @@ from convstudy.core.errors import UserError
 from convstudy.core.files import read_json
 from convstudy.data import sources
 from helpers.images import DIGITS, IMAGE, JPEG, PNG, encoded, pixels, prepare, write_parquet
+from PIL import Image
 
 
 def test_arrays_are_the_encoded_pixels_in_order(parquet, out):
@@ -39,7 +40,7 @@ def test_arrays_are_the_encoded_pixels_in_order(parquet, out):
 
 
 def test_one_jpeg_makes_the_whole_lossy(parquet, out):
-    write_parquet(parquet / "test-00000-of-00001.parquet", [PNG] * 7 + [JPEG], [0] * 8)
+    write_parquet(parquet / "test-00000-of-00001.parquet", [PNG] * 9 + [JPEG], DIGITS[:10])
     summary, _ = prepare(out, parquet)
     assert (summary["encoding"], summary["lossy"]) == ("jpeg", True)
 
@@ -49,10 +50,71 @@ def test_parts_are_joined_in_order(parquet, out):
     for part in (1, 0):
         images = pixels(40)[20 * part : 20 * part + 20]
         path = parquet / f"train-0000{part}-of-00002.parquet"
-        write_parquet(path, map(encoded, images), [part] * 20)
+        write_parquet(path, map(encoded, images), DIGITS[10 * part : 10 * part + 20])
     _, dataset = prepare(out, parquet)
     np.testing.assert_array_equal(dataset.train_images, pixels(40))
-    assert list(dataset.train_labels) == [0] * 20 + [1] * 20
+    assert list(dataset.train_labels) == [*DIGITS[:20], *DIGITS[10:30]]
+
+
+@pytest.mark.parametrize(
+    ("split", "labels", "message"),
+    [
+        ("train", [3] * 40, r"none of the 40 train images used has the label 0 \(airplane\), 1 "),
+        ("test", [*range(9), 8], r"none of the 10 test images used has the label 9 \(truck\);"),
+    ],
+)
+def test_a_missing_class_is_an_error(parquet, out, split, labels, message):
+    images = pixels(len(labels), seed=2)
+    path = parquet / f"{split}-00000-of-00001.parquet"
+    write_parquet(path, map(encoded, images), np.array(labels, np.uint8))
+    with pytest.raises(UserError, match=message):
+        prepare(out, parquet)
+    assert not out.exists()
+
+
+def test_a_class_may_not_be_lost_when_images_are_drawn(parquet, out):
+    labels = np.array([0] * 91 + [*range(1, 10)], np.uint8)
+    path = parquet / "train-00000-of-00001.parquet"
+    write_parquet(path, map(encoded, pixels(100)), labels)
+    prepare(out, parquet)
+    with pytest.raises(UserError, match=r"raise data\.train_images"):
+        prepare(out, parquet, train_images=20)
+
+
+def test_duplicates_are_counted_by_their_pixels(parquet, out, caplog):
+    train, test = pixels(40), pixels(20, seed=1)
+    train[1] = train[0]
+    test[:3] = train[:3]
+    for split, images in (("train", train), ("test", test)):
+        path = parquet / f"{split}-00000-of-00001.parquet"
+        # The same pixels in other bytes.
+        encode = encoded if split == "train" else uncompressed
+        write_parquet(path, map(encode, images), DIGITS[: len(images)])
+    with caplog.at_level(logging.WARNING, "convstudy"):
+        summary, _ = prepare(out, parquet)
+    assert summary["duplicates"] == {"train": 1, "test": 1, "test_in_train": 3}
+    [record] = caplog.records
+    assert "1 within the training images, 1 within the test images, and 3 of 20" in record.message
+
+
+def uncompressed(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", compress_level=0)
+    return file.getvalue()
+
+
+def test_images_without_duplicates_are_said_to_have_none(parquet, out, caplog):
+    with caplog.at_level(logging.WARNING, "convstudy"):
+        summary, _ = prepare(out, parquet)
+    assert set(summary["duplicates"].values()) == {0}
+    assert not caplog.records
+
+
+def test_test_images_that_are_all_training_images_are_an_error(parquet, out):
+    shutil.copy(parquet / "train-00000-of-00001.parquet", parquet / "test-00000-of-00001.parquet")
+    with pytest.raises(UserError, match="all 40 test images are also training images"):
+        prepare(out, parquet)
+    assert not out.exists()
 
 
 def huge():

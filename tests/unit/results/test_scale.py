@@ -172,6 +172,16 @@ def test_a_folder_with_a_part_of_the_images_is_smaller():
     assert line == "5,085 of 50,000 training images are used."
 
 
+@pytest.mark.parametrize(("leaked", "said"), [(0, False), (100, False), (101, True)])
+def test_test_images_in_training_make_a_run_different(leaked: int, said: bool):
+    found = {"train": 5, "test": 5, "test_in_train": leaked}
+    available = {"train": 50_000, "test": 10_000}
+    data = {**ALL_EXACT, "duplicates": found, "available": available}
+    lines = scale.reductions(scale.differences(FULL, OVERLAY, data))
+    assert any("101 of 10,000 test images are also" in line for line in lines) == said
+    assert bool(lines) == said
+
+
 def test_the_quick_run_says_in_what_it_is_smaller():
     data = {**ALL_EXACT, "used": {"train": 5000, "test": 1000}}
     config = settings.validate(QUICK, this_machine=False)

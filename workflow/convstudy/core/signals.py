@@ -1,8 +1,8 @@
 """Stop requests: signals are recorded and handled between two steps of the work.
 
 SLURM sends SIGTERM on `scancel`, on preemption and at a job's time limit, and SIGUSR1 some time
-before the limit if configured (``--signal=USR1@120``). Ctrl-C is SIGINT, which a terminal also sends
-to all jobs; other signals reach only Snakemake, which passes on none of them.
+before the limit if configured (``--signal=USR1@120``). Ctrl-C is SIGINT, which a terminal sends to
+Snakemake and its jobs. A signal to Snakemake alone does not reach them by itself.
 """
 
 import contextlib

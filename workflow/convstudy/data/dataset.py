@@ -11,6 +11,7 @@ import numpy as np
 
 from convstudy.core.errors import UserError
 from convstudy.core.files import read_json, replacing, write_json, write_text
+from convstudy.data import remembered
 from convstudy.data.sources import CLASS_NAMES, SHAPE, SPLITS, Source, find, first_line
 
 logger = logging.getLogger(__name__)
@@ -90,25 +91,32 @@ def load_arrays(folder: Path) -> Dataset:
         raise _not_as_prepared(f"{path} cannot be read ({first_line(error)})") from None
 
 
-def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) -> dict[str, Any]:
+def prepare(
+    settings: Mapping[str, Any], directory: str | None, folder: Path, memory: Path
+) -> dict[str, Any]:
     """Read the data set, draw the subset and write arrays, counts and a summary.
 
     Args:
         settings: The config's ``data`` section.
         directory: Folder of Parquet files, if given.
         folder: Where to write; ``summary.json`` is written last.
+        memory: File that remembers the images for the next run.
 
     Returns:
         The summary.
 
     Raises:
-        UserError: If no source is available, a file is damaged, or the subset is larger than the
-            data set.
+        UserError: If no source is available, a file is damaged, images cannot be right, the last
+            run's were better, or the subset is larger than the data set.
     """
     source, fallbacks = find(settings, directory)
+    remembered.require_as_good(source, settings, memory)
+    duplicates = count_duplicates(source)
     used, counts = {}, ["split,label,name,images"]
     for split, chosen in draw(source, settings).items():
         official = "test" if split == "test" else "train"
+        if split in SPLITS:
+            _require_all_classes(source.labels[official][chosen], split, source.origin)
         used[f"{split}_images"] = source.images[official][chosen]
         used[f"{split}_labels"] = source.labels[official][chosen]
         for label, name in enumerate(CLASS_NAMES if len(chosen) else ()):
@@ -123,6 +131,7 @@ def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) ->
         "fallbacks": fallbacks,
         "available": {split: len(source.labels[split]) for split in SPLITS},
         "used": {split: len(used[f"{split}_labels"]) for split in USED_SPLITS},
+        "duplicates": duplicates,
         "seed": settings["seed"],
         "digest": digest(used),
     }
@@ -133,6 +142,7 @@ def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) ->
             np.save(temporary, array)
     write_text(folder / "classes.csv", "\n".join([*counts, ""]))
     write_json(folder / "summary.json", summary)
+    remembered.remember(memory, source, directory, summary["digest"])
     logger.info(
         "%d training, %d validation and %d test images from %s%s",
         *summary["used"].values(),
@@ -140,6 +150,45 @@ def prepare(settings: Mapping[str, Any], directory: str | None, folder: Path) ->
         " (lossy JPEG)" if summary["lossy"] else "",
     )
     return summary
+
+
+def count_duplicates(source: Source) -> dict[str, int]:
+    """Count images with equal pixels, and log how many there are.
+
+    Returns:
+        ``train`` and ``test``: images that repeat one of their split; ``test_in_train``: test
+        images that are also training images.
+
+    Raises:
+        UserError: If all test images are also training images.
+    """
+    pixels = {split: [image.tobytes() for image in source.images[split]] for split in SPLITS}
+    found = {split: len(images) - len(set(images)) for split, images in pixels.items()}
+    trained = set(pixels["train"])
+    found["test_in_train"] = sum(image in trained for image in pixels["test"])
+    if found["test_in_train"] == len(pixels["test"]):
+        raise UserError(
+            f"{source.origin}: all {len(pixels['test']):,} test images are also training images;"
+            " fetch the files of both splits again"
+        )
+    if any(found.values()):
+        logger.warning(
+            "duplicates: %d within the training images, %d within the test images, and %d of %d"
+            " test images are also training images",
+            *found.values(),
+            len(pixels["test"]),
+        )
+    return found
+
+
+def _require_all_classes(labels: np.ndarray, split: str, origin: str) -> None:
+    missing = sorted(set(range(len(CLASS_NAMES))) - set(labels.tolist()))
+    if missing:
+        names = ", ".join(f"{label} ({CLASS_NAMES[label]})" for label in missing)
+        raise UserError(
+            f"{origin}: none of the {len(labels):,} {split} images used has the label {names}; each"
+            f" class needs some; fetch the files again, or raise data.{split}_images"
+        )
 
 
 def draw(source: Source, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:

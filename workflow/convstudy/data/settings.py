@@ -1,9 +1,9 @@
 """The settings of the images, and what they must agree with."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -47,6 +47,11 @@ class Data(Section):
 
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed for drawing images, and for synthetic images."""
+
+
+def train_images(data: Mapping[str, Any]) -> int:
+    """Return how many images are trained on; a folder may have fewer than CIFAR-10."""
+    return data["train_images"] or IMAGES["train_images"] - data["validation_images"]
 
 
 def mistakes(config: Config) -> Iterator[Mistake]:

@@ -262,22 +262,29 @@ def read_keras(timeout: float = 10.0) -> Source:
     Raises:
         Unavailable: If the cache has no intact archive and it cannot be downloaded.
     """
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
-    cache = home / "datasets"
     damaged = ""
-    # The names in Keras 3 and Keras 2, and the original one.
-    for name in (f"{ARCHIVE_NAME}_archive", "cifar-10-batches-py.tar.gz", "cifar-10-python.tar.gz"):
-        archive = cache / name
-        if archive.is_file():
-            try:
-                return _read_archive(_checked(archive), "Keras's cache")
-            except Unavailable as reason:
-                damaged += f"{reason}; "
-                logger.warning("%s: downloading it again", reason)
+    for archive in cached_archives():
+        try:
+            return _read_archive(_checked(archive), "Keras's cache")
+        except Unavailable as reason:
+            damaged += f"{reason}; "
+            logger.warning("%s: downloading it again", reason)
     try:
-        return _read_archive(_checked(_download(cache, timeout)), "Keras's download")
+        return _read_archive(_checked(_download(_keras_cache(), timeout)), "Keras's download")
     except Unavailable as reason:
         raise Unavailable(f"{damaged}{reason}") from None
+
+
+def _keras_cache() -> Path:
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
+    return home / "datasets"
+
+
+def cached_archives() -> list[Path]:
+    """List the archives of CIFAR-10 in Keras's cache, which may be damaged."""
+    # The names in Keras 3 and Keras 2, and the original one.
+    names = (f"{ARCHIVE_NAME}_archive", "cifar-10-batches-py.tar.gz", "cifar-10-python.tar.gz")
+    return [path for path in map(_keras_cache().joinpath, names) if path.is_file()]
 
 
 def _checked(archive: Path) -> bytes:

@@ -32,6 +32,8 @@ MADE_OF: dict[str, tuple[str, ...]] = {
     "replay/": (CURVE, TABLE, REPLAY),
 }
 LEAST_REPLICATES = 3
+# Share of the test images that may be training images, too: one point of accuracy at most.
+LARGEST_LEAK = 0.01
 
 
 class Difference(NamedTuple):
@@ -92,6 +94,12 @@ def _images(data: Mapping[str, Any]) -> Iterator[Difference]:
             what = {"train": "training"}.get(split, split)
             line = f"{used:,} of {images:,} {what} images are used."
             yield Difference(SMALLER, CURVE, line)
+    # Runs of earlier versions did not count them.
+    leaked = data.get("duplicates", {}).get("test_in_train", 0)
+    if leaked and leaked > LARGEST_LEAK * data["available"]["test"]:
+        of_all = f"{leaked:,} of {data['available']['test']:,}"
+        line = f"{of_all} test images are also training images, so accuracies are too high."
+        yield Difference(OTHER, CURVE, line)
     if data.get("lossy"):
         line = "The images are stored with losses (JPEG); the article's were exact."
         yield Difference(LOSSY, CURVE, line)

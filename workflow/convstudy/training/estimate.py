@@ -19,6 +19,7 @@ from convstudy.core import environment, gpus
 from convstudy.core.files import read_json
 from convstudy.core.progress import duration
 from convstudy.core.section import merged
+from convstudy.data.settings import train_images
 from convstudy.layers import models
 from convstudy.training.curve import Curve
 
@@ -88,7 +89,7 @@ class Estimate:
             self.data = None
         # Null means all of CIFAR-10's 50,000 and 10,000 images (Krizhevsky, 2009).
         validation = config["data"]["validation_images"]
-        self.images = self.data["used"]["train"] if self.data else wanted or 50_000 - validation
+        self.images = self.data["used"]["train"] if self.data else train_images(config["data"])
         test = self.data["used"]["test"] if self.data else config["data"]["test_images"] or 10_000
         self.cost_images = self.images + TEST_SHARE * (test + validation)
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from convstudy.core import environment, gpus
 from convstudy.core.section import Config, Mistake, Number, Section
-from convstudy.data.settings import IMAGES
+from convstudy.data.settings import train_images
 
 # Units of a processor that multiply bfloat16 (see `environment.UNITS`).
 BFLOAT16_UNITS = ("AMX", "AVX512-BF16")
@@ -109,9 +109,7 @@ class Training(Section):
 def mistakes(config: Config) -> Iterator[Mistake]:
     """Find a batch larger than the data, and a warmup without a schedule."""
     training = config["training"]
-    batch, images = training["batch_size"], config["data"]["train_images"]
-    if images is None:
-        images = IMAGES["train_images"] - config["data"]["validation_images"]
+    batch, images = training["batch_size"], train_images(config["data"])
     if batch > images:
         yield Mistake(
             ("training", "batch_size"),

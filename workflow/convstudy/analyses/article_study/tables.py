@@ -3,8 +3,10 @@
 Accuracies are fractions of one and numbers are unrounded; the report does the rounding.
 """
 
+from collections.abc import Mapping
 from math import nan
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -72,10 +74,24 @@ def data(results: Results) -> pd.DataFrame:
         "Encoding": f"{summary['encoding']}, {'lossy' if summary['lossy'] else 'lossless'}",
         "Training images used": f"{summary['used']['train']:,}",
         "Test images used": f"{summary['used']['test']:,}",
+        "Duplicates": _duplicates(summary),
         "Seed of the selection": str(summary["seed"]),
         "SHA-256 of the images used": summary["digest"],
     }
     return pd.DataFrame(list(rows.items()), columns=["item", "value"])
+
+
+def _duplicates(summary: Mapping[str, Any]) -> str:
+    # Runs of earlier versions did not count them.
+    found = summary.get("duplicates")
+    if found is None:
+        return "not counted"
+    if not any(found.values()):
+        return "none"
+    return (
+        f"{found['train']:,} within the training images, {found['test']:,} within the test images;"
+        f" {found['test_in_train']:,} test images are also training images"
+    )
 
 
 def verification(results: Results) -> pd.DataFrame:

@@ -7,10 +7,12 @@ few replicates, drawing a module repeatedly therefore shows nothing new.
 """
 
 import contextlib
+import hashlib
 import itertools
+import json
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from convstudy.core.errors import UserError
+from convstudy.core.files import read_sealed, write_sealed
 from convstudy.core.progress import Progress
 from convstudy.layers.kinds import KINDS
 
@@ -200,6 +203,30 @@ def _search(settings: Mapping[str, Any], take: "_ReplicateOrder", folder: Path) 
     search.store = store  # type: ignore[assignment]
     search.run_worker()
     return store.storage.get_all_trials(0)
+
+
+def once(
+    store: Path, made_from: Mapping[str, Any], replay_studies: Callable[[], "pd.DataFrame"]
+) -> str:
+    """Return a table of trials as CSV, from a store if it was made from the same before.
+
+    Snakemake repeats a job when a job before it is repeated, even if that gives the same input.
+
+    Args:
+        store: Folder of the tables.
+        made_from: All that determines the table, as plain data.
+        replay_studies: Makes the table.
+    """
+    text = json.dumps(made_from, sort_keys=True)
+    path = store / f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+    with contextlib.suppress(OSError, ValueError):
+        known = read_sealed(path)
+        if known["made_from"] == made_from:
+            logger.info("the same studies were replayed before: read from %s", path)
+            return str(known["trials"])
+    trials = replay_studies().to_csv(index=False)
+    write_sealed(path, {"made_from": made_from, "trials": trials})
+    return str(trials)
 
 
 class _TableCurve:
