@@ -98,9 +98,9 @@ class Project:
         """Return the output of the last run so far."""
         return (self.folder / "output.txt").read_text()
 
-    def jobs(self, **config: dict) -> set[str]:
+    def jobs(self, *arguments: str, **config: dict) -> set[str]:
         """Return the rules that a run would execute."""
-        said = self.succeed("--dry-run", "--quiet", "host", **config)
+        said = self.succeed("--dry-run", "--quiet", "host", *arguments, **config)
         _, _, table = said.partition("Job stats:")
         lines = [line.split() for line in table.partition("\n\n")[0].splitlines()]
         return {line[0] for line in lines if len(line) == 2 and line[1].isdigit()} - {"total"}

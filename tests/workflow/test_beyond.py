@@ -79,6 +79,17 @@ def test_all_is_made_then(project):
     assert "Nothing to be done" in project.succeed(**EVERY)
 
 
+def test_images_that_are_made_again_cost_no_measurement_and_no_replay(project):
+    again = project.jobs("--forcerun", "prepare_dataset", **EVERY)
+    assert {"train_model", "replay_design"} <= again
+    assert not again & {"measure_modules", "measure_layers", "measure_times"}
+    trials = "results/replay/trials/accuracy_tpe_none.csv"
+    before = (project.folder / trials).read_text()
+    said = project.succeed(trials, "--force", **EVERY)
+    assert "replayed before: read from results/.state/replays/" in said
+    assert (project.folder / trials).read_text() == before
+
+
 def test_an_analysis_that_is_not_listed_is_neither_shown_nor_made(project):
     left = {**EVERY, "analyses": ["module_table", "penalties"]}
     table = project.folder / "results/replay/summary.csv"

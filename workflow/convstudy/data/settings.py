@@ -31,7 +31,7 @@ class Data(Section):
 
     directory: Text | None = None
     """Folder with train-*.parquet and test-*.parquet; null means the environment variable
-    CONVSTUDY_CIFAR10.
+    CONVSTUDY_CIFAR10, or else the folder of the last run.
 
     The layout is that of `uoft-cs/cifar10` on the Hugging Face hub.
     """
