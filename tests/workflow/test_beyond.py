@@ -83,7 +83,7 @@ def test_images_that_are_made_again_cost_no_measurement_and_no_replay(project):
     again = project.jobs("--forcerun", "prepare_dataset", **EVERY)
     assert {"train_model", "replay_design"} <= again
     assert not again & {"measure_modules", "measure_layers", "measure_times"}
-    trials = "results/replay/trials/accuracy_tpe_none.csv"
+    trials = "results/replay/trials/accuracy-tpe-none-article.csv"
     before = (project.folder / trials).read_text()
     said = project.succeed(trials, "--force", **EVERY)
     assert "replayed before: read from results/.state/replays/" in said
