@@ -9,7 +9,7 @@ CLAIMS = Path("config/claims.yaml")
 try:
     ledger.load(CLAIMS, STATEMENTS)
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(str(error))
 
 
 rule check_claims:

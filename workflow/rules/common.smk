@@ -2,9 +2,8 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
-
-from snakemake.exceptions import WorkflowError
 
 from convstudy.config import analyses, settings, yaml_file
 from convstudy.core.errors import UserError
@@ -28,12 +27,13 @@ try:
     if workflow.is_main_process:
         remembered.require_within_reach(config["data"])
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    # Not an exception of Snakemake's, which it would surround with lines of this file.
+    sys.exit(str(error))
 
 # Each job reads the files again, and they must not have changed since the run began.
 CONFIG_DIGEST = settings_digest(config)
 if os.environ.setdefault("CONVSTUDY_CONFIG", CONFIG_DIGEST) != CONFIG_DIGEST:
-    raise WorkflowError(
+    sys.exit(
         f"{', '.join(map(str, CONFIG_FILES))}: changed since the run began; start the run again"
     )
 

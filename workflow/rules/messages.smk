@@ -12,7 +12,7 @@ onstart:
     try:
         locks.claim_folder(Path(".snakemake"))
     except UserError as error:
-        raise WorkflowError(str(error)) from None
+        sys.exit(str(error))
     # After a SIGTERM, Snakemake itself would wait until all running jobs have finished.
     signals.pass_on()
 
