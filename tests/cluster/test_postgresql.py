@@ -15,7 +15,7 @@ from convstudy.search.export import export
 from convstudy.search.settings import postgres_url
 from helpers.paths import with_helpers
 from helpers.pipeline import Project
-from helpers.search import search
+from helpers.search import SAMPLERS, search
 
 
 def start_worker(folder, storage, trials, worker, workers, seconds=0.02):
@@ -82,11 +82,12 @@ def test_four_workers_use_the_budget_exactly(tmp_path, postgres, storage):
     assert table["number"].max() == 29
 
 
-def test_one_worker_finds_the_same_in_every_storage(tmp_path, postgres):
+@pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLERS)
+def test_one_worker_finds_the_same_in_every_storage(tmp_path, postgres, sampler):
     tables = {}
     for storage in ("journal", "postgresql"):
         (tmp_path / storage).mkdir()
-        study = search(tmp_path / storage, storage=storage)
+        study = search(tmp_path / storage, storage=storage, sampler=sampler)
         study.run_worker()
         tables[storage] = export(study)[0]
     pd.testing.assert_frame_equal(tables["journal"], tables["postgresql"])

@@ -1,7 +1,7 @@
 """A study on curves that cost nothing; run as a program, it can kill itself after some epochs.
 
 python -m helpers.search FOLDER STORAGE TRIALS [--worker N] [--workers N] [--die-after EPOCHS]
-                         [--seconds-an-epoch S]
+                         [--seconds-an-epoch S] [--sampler NAME]
 """
 
 import argparse
@@ -28,6 +28,7 @@ SETTINGS: dict[str, Any] = {
     "pruner": {"name": "median", "startup_trials": 3, "warmup_steps": 0},
     "penalty": {"weight": 0.05, "unit": 250000, "pruning": "article"},
 }
+SAMPLERS = {name: {**SETTINGS["sampler"], "name": name} for name in ("tpe", "tpe_optuna_0_5")}
 # No penalty: the objective is accuracy alone.
 PENALTY = {"weight": 0.0, "unit": 1, "pruning": "article"}
 EPOCHS = 6
@@ -136,10 +137,15 @@ if __name__ == "__main__":
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--die-after", type=int)
     parser.add_argument("--seconds-an-epoch", type=float, default=0.0)
+    parser.add_argument("--sampler", choices=SAMPLERS, default="tpe")
     given = parser.parse_args()
     PaperCurve.die_after = given.die_after
     PaperCurve.seconds_an_epoch = given.seconds_an_epoch
     signals.install()
     search(
-        given.folder, storage=given.storage, workers=given.workers, trials=given.trials
+        given.folder,
+        storage=given.storage,
+        workers=given.workers,
+        trials=given.trials,
+        sampler=SAMPLERS[given.sampler],
     ).run_worker(given.worker)

@@ -14,10 +14,11 @@ from convstudy.layers.models import POSITIONS
 from convstudy.search import storages
 from convstudy.search import study as search_module
 from convstudy.search.export import best_trials, export
+from convstudy.search.sampling import sampler
 from convstudy.search.study import Penalty
 from helpers import search as search_example
 from helpers.paths import with_helpers
-from helpers.search import EPOCHS, PaperCurve, PaperTrainer, search
+from helpers.search import EPOCHS, SAMPLERS, PaperCurve, PaperTrainer, search
 
 # A crash may change which trial trained an epoch first, but not the results.
 FOUND = [
@@ -26,8 +27,9 @@ FOUND = [
 ]
 
 
-def run_example(folder, storage, trials, die_after=None):
+def run_example(folder, storage, trials, die_after=None, sampler="tpe"):
     command = [sys.executable, "-m", "helpers.search", folder, storage, trials]
+    command += ["--sampler", sampler]
     command += [] if die_after is None else ["--die-after", die_after]
     return subprocess.run([*map(str, command)], env=with_helpers(), capture_output=True).returncode
 
@@ -77,16 +79,35 @@ def test_the_same_seed_gives_the_same_trials_and_another_seed_others(tmp_path, u
     where="before the first, the ninth and a late epoch",
     lost="the current epoch",
 )
-@pytest.mark.parametrize("die_after", [0, 8, 23])
-def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path, undisturbed, die_after):
-    assert run_example(tmp_path, "journal", 14, die_after) == -signal.SIGKILL
-    killed = search(tmp_path)
+@pytest.mark.parametrize(
+    ("name", "die_after"), [("tpe", 0), ("tpe", 8), ("tpe", 23), ("tpe_optuna_0_5", 23)]
+)
+def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path, name, die_after):
+    settings = SAMPLERS[name]
+    undisturbed = export(finished(tmp_path / "undisturbed", sampler=settings))[0]
+    assert run_example(tmp_path, "journal", 14, die_after, name) == -signal.SIGKILL
+    killed = search(tmp_path, sampler=settings)
     states = [trial.state.name for trial in killed.study().get_trials()]
     assert states.count("RUNNING") == 1
-    assert run_example(tmp_path, "journal", 14) == 0
+    assert run_example(tmp_path, "journal", 14, sampler=name) == 0
     trials, _, summary = export(killed)
     assert "RUNNING" not in summary["states"]
-    pd.testing.assert_frame_equal(trials[FOUND], undisturbed[0][FOUND])
+    pd.testing.assert_frame_equal(trials[FOUND], undisturbed[FOUND])
+
+
+@pytest.mark.parametrize("settings", [*SAMPLERS.values(), {"name": "random"}])
+def test_trials_of_one_seed_do_not_draw_the_same(settings):
+    """Workers of one study have its seed, and each takes another trial."""
+    space = {f"position {number}": list(range(1000)) for number in range(20)}
+
+    def draw(number):
+        study = optuna.create_study(sampler=sampler(settings, 5, number, space))
+        trial = study.ask()
+        return tuple(trial.suggest_categorical(name, values) for name, values in space.items())
+
+    drawn = [draw(number) for number in range(10)]
+    assert len(set(drawn)) == 10
+    assert draw(3) == drawn[3]
 
 
 @pytest.mark.fault(
@@ -271,12 +292,14 @@ def test_a_curve_that_is_damaged_under_way_is_trained_from_its_start(tmp_path, d
     assert [record["test_accuracy"] for record in records] == accuracies
 
 
-@pytest.mark.parametrize(("sampler", "pruner"), [("random", "none"), ("tpe", "hyperband")])
-def test_every_sampler_and_pruner_runs(tmp_path, sampler, pruner):
+@pytest.mark.parametrize(
+    ("name", "pruner"), [("random", "none"), ("tpe", "hyperband"), ("tpe_optuna_0_5", "median")]
+)
+def test_every_sampler_and_pruner_runs(tmp_path, name, pruner):
     settings = search_example.SETTINGS
     study = finished(
         tmp_path,
-        sampler={**settings["sampler"], "name": sampler},
+        sampler={**settings["sampler"], "name": name},
         pruner={**settings["pruner"], "name": pruner},
     )
     assert sum(export(study)[2]["states"].values()) == 14

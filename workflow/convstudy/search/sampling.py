@@ -6,9 +6,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-# Optuna's defaults, in 0.5 and now: candidates that TPE compares per draw; epochs between the
-# median's pruning checks; trials that must have reached an epoch before it prunes there.
-CANDIDATES, INTERVAL_STEPS, MINIMUM_TRIALS = 24, 1, 1
+from convstudy.search import optuna_0_5
+
+# Optuna's defaults: epochs between the median's pruning checks; trials that must have reached an
+# epoch before it prunes there. So the median decides as in Optuna 0.5.0, in whose steps from 0 the
+# first is never pruned (`warmup_steps` 1).
+INTERVAL_STEPS, MINIMUM_TRIALS = 1, 1
 
 
 def sampler(
@@ -24,9 +27,11 @@ def sampler(
     seed = seed * 10_000 + trial
     if settings["name"] == "random":
         return optuna.samplers.RandomSampler(seed=seed)
+    if settings["name"] == "tpe_optuna_0_5":
+        return optuna_0_5.TPESampler(settings["startup_trials"], seed)
     return optuna.samplers.TPESampler(
         n_startup_trials=settings["startup_trials"],
-        n_ei_candidates=CANDIDATES,
+        n_ei_candidates=optuna_0_5.CANDIDATES,
         multivariate=settings["multivariate"],
         constant_liar=settings["constant_liar"],
         group=False,

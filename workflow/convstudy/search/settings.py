@@ -19,17 +19,20 @@ Trials = Annotated[int, Field(ge=0)]
 class Sampler(Section):
     """How the next module is chosen."""
 
-    name: Literal["tpe", "random", "grid"] = "tpe"
-    """TPE, uniformly random, or every module in turn."""
+    name: Literal["tpe", "tpe_optuna_0_5", "random", "grid"] = "tpe"
+    """TPE of today's Optuna, TPE of Optuna 0.5.0 as in the article, uniformly random, or every
+    module in turn.
+    """
 
     startup_trials: Trials = 5
     """Random trials before TPE begins; studies with the same seed share them."""
 
     multivariate: bool = True
-    """Whether TPE models the three layers jointly; Optuna 0.5 did not."""
+    """Whether today's TPE models the three layers jointly."""
 
     constant_liar: bool = True
-    """Whether TPE treats running trials as bad ones, so that workers try different modules."""
+    """Whether today's TPE treats running trials as bad ones, so that workers try different modules.
+    """
 
 
 class Pruner(Section):
@@ -122,9 +125,9 @@ def mistakes(config: Config) -> Iterator[Mistake]:
 
 def _study_mistakes(path: tuple[str, ...], study: Config, search: Config) -> Iterator[Mistake]:
     trials, epochs, workers = study["trials"], search["epochs"], search["workers"]
-    for part, name in (("sampler", "tpe"), ("pruner", "median")):
-        startup = study[part]["startup_trials"]
-        if study[part]["name"] == name and startup >= trials:
+    for part in ("sampler", "pruner"):
+        startup, name = study[part]["startup_trials"], study[part]["name"]
+        if name in ("tpe", "tpe_optuna_0_5", "median") and startup >= trials:
             yield Mistake(
                 (*path, part, "startup_trials"),
                 f"{startup}, but the study has {trials} trials, so {name} would never begin; write"

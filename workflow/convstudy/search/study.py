@@ -25,7 +25,8 @@ from convstudy.data.dataset import Dataset
 from convstudy.layers import models
 from convstudy.layers.kinds import KINDS
 from convstudy.layers.models import POSITIONS
-from convstudy.search.sampling import CANDIDATES, INTERVAL_STEPS, MINIMUM_TRIALS, pruner, sampler
+from convstudy.search.optuna_0_5 import CANDIDATES
+from convstudy.search.sampling import INTERVAL_STEPS, MINIMUM_TRIALS, pruner, sampler
 from convstudy.search.storages import FileStore, PostgresStore, this_machine
 from convstudy.training.curve import Curve, digest
 
