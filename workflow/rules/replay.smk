@@ -63,6 +63,8 @@ rule replay_searches:
         history="results/replay/history.csv",
         pruning="results/replay/pruning.csv",
         draws="results/replay/draws.csv",
+        optuna_2018="results/replay/optuna_2018.csv",
+        completed="results/replay/completed.csv",
     log:
         "results/logs/replay_searches.log",
     benchmark:

@@ -35,6 +35,7 @@ File = Literal[
     "tables/studies.csv",
     "tables/trials.csv",
     "tables/objectives.csv",
+    "tables/article_studies.csv",
     "tables/savings.csv",
     # Tables of the optional analyses
     "module_table/summary.csv",

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 SUMMARY = "module_table/summary.csv"
 
 VERIFICATIONS = ("examples", "identities", "grid", "counts")
-TABLES = "counts data objectives run runs savings single_kind studies trials verification versions"
+TABLES = (
+    "article_studies counts data objectives run runs savings single_kind studies trials"
+    " verification versions"
+)
 
 
 def result_files(studies: Sequence[str]) -> list[str]:

@@ -13,6 +13,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+# samplers/tpe/sampler.py:47
+STARTUP_TRIALS = 10
 # samplers/tpe/sampler.py:48; Optuna's default to this day
 CANDIDATES = 24
 # samplers/tpe/sampler.py:20-36
@@ -29,7 +31,7 @@ class TPESampler(BaseSampler):
 
     Args:
         startup_trials: Completed trials before which it draws at random; the release's default is
-            10 (samplers/tpe/sampler.py:47).
+            `STARTUP_TRIALS`.
         seed: Seed of one trial. As in the original, both random streams begin with it.
     """
 

@@ -19,6 +19,7 @@ from convstudy.layers.kinds import KINDS, cost
 from convstudy.results.accuracies import against_article, module_names
 from convstudy.results.run import TABLES, Results, Study
 from convstudy.results.scale import counterparts
+from convstudy.search.optuna_0_5 import STARTUP_TRIALS
 from convstudy.stats import intervals
 from convstudy.training import record
 
@@ -263,6 +264,23 @@ def objectives(results: Results) -> pd.DataFrame:
     parameters = [int(counted[module]) for module in printed["module"]]
     computed = 1 - printed["test_accuracy"] + weight * pd.Series(parameters, printed.index) / unit
     return printed.assign(parameters=parameters, computed=computed)
+
+
+def article_studies(_results: Results) -> pd.DataFrame:
+    """Compute which of the article's completed trials TPE can have drawn, with the defaults.
+
+    Returns:
+        ``study``, ``completed`` and ``trials`` as printed, ``startup_trials`` (completed trials
+        before TPE begins, in Optuna 0.5.0), ``completed_by_tpe`` (completed trials that TPE can
+        have drawn).
+    """
+    rows = []
+    for name in ("accuracy", "penalised"):
+        completed, trials = facts.completed(name == "penalised")
+        by_tpe = max(0, completed - STARTUP_TRIALS)
+        rows.append((name, completed, trials, STARTUP_TRIALS, by_tpe))
+    columns = ["study", "completed", "trials", "startup_trials", "completed_by_tpe"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def savings(_results: Results) -> pd.DataFrame:

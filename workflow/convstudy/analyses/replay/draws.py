@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # The article's search method, for each of its studies.
-DESIGNS = {name: f"{name}-tpe-median-article" for name in ("accuracy", "penalised")}
+DESIGNS = {name: f"{name}-tpe_optuna_0_5-median-article" for name in ("accuracy", "penalised")}
 PENALISED_RANKS = (
     "separable-separable-depthwise",
     "separable-separable-separable",

@@ -1,4 +1,4 @@
-"""The figure about the replayed searches."""
+"""The figures about the replayed searches."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,16 +10,22 @@ from convstudy.display import style
 from convstudy.display.formats import DISTANCE, write
 from convstudy.display.style import Drawing
 from convstudy.results.run import Results
+from convstudy.search.optuna_0_5 import STARTUP_TRIALS
 
 HEADINGS = {"accuracy": "Accuracy alone", "penalised": "With the penalty"}
 # Sampler, pruner, and whether pruning includes the penalty.
 WAYS = (
     *((sampler, "median", "article") for sampler in SAMPLERS),
-    ("tpe", "none", "article"),
-    ("tpe", "median", "objective"),
+    ("tpe_optuna_0_5", "none", "article"),
+    ("tpe_optuna_0_5", "median", "objective"),
 )
-DASHES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (4, 1.5, 1, 1.5)), "-", (0, (5, 2)))
-MARKERS = "os^vDP"
+DASHES = ("-", (0, (3, 1)), (0, (5, 2)), (0, (1, 1.2)), (0, (4, 1.5, 1, 1.5)), "-", (0, (5, 2)))
+MARKERS = "osX^vDP"
+WORDS = {"median": "steps counted from 0", "median_from_1": "steps counted from 1"}
+STEPS = {
+    "median": {"color": style.PALETTE[0], "marker": "o", "ms": 4},
+    "median_from_1": {"color": style.PALETTE[1], "marker": "s", "ms": 4, "ls": (0, (5, 2))},
+}
 
 
 @style.styled
@@ -64,6 +70,36 @@ def replay_epochs(results: Results) -> Figure:
     return figure
 
 
+@style.styled
+def completed_trials(results: Results) -> Figure:
+    """Draw how many trials of a study complete, one panel per objective."""
+    shares = results.table("replay/completed.csv")
+    article = results.table("replay/optuna_2018.csv").set_index("objective")["article_completed"]
+    figure, axes = style.new_figure(results, 1, len(HEADINGS), size=(7.6, 3.2), sharey=True)
+    for axis, (objective, heading) in zip(axes, HEADINGS.items(), strict=True):
+        for pruner, look in STEPS.items():
+            mine = shares[(shares["objective"] == objective) & (shares["pruner"] == pruner)]
+            axis.plot(mine["completed"], mine["share"], **look)
+        axis.axvline(article[objective].iloc[0], color=style.INK, ls=(0, (2, 2)), lw=1.2)
+        axis.axvspan(0, STARTUP_TRIALS + 0.5, color=style.FAINT, alpha=0.35, lw=0)
+        axis.set_title(heading)
+        axis.set_xlabel("completed trials of a study")
+        axis.set_ylabel("share of studies")
+        style.percent_axis(axis.yaxis)
+        style.whole_axis(axis.xaxis)
+        axis.set_xlim(left=0)
+        axis.set_ylim(bottom=0)
+    handles = [style.legend_line(WORDS[pruner], **look) for pruner, look in STEPS.items()]
+    handles += [
+        style.legend_line("the article's study", color=style.INK, ls=(0, (2, 2)), lw=1.2),
+        style.legend_line(
+            "every completed trial was drawn at random", color=style.FAINT, alpha=0.6, lw=8
+        ),
+    ]
+    style.legend_below(figure, handles, 2)
+    return figure
+
+
 def _of(
     table: pd.DataFrame, objective: str, sampler: str, pruner: str, pruning: str
 ) -> pd.DataFrame:
@@ -86,4 +122,15 @@ def _regrets(results: Results) -> list[str]:
     ]
 
 
-DRAWINGS = {"replay_epochs": Drawing(replay_epochs, _regrets)}
+def _numbers_completed(results: Results) -> list[str]:
+    return [
+        f"{LABELS[row.objective]}, {WORDS[row.pruner]}: median {row.completed_median:g}, the"
+        f" article's study {row.article_completed}"
+        for row in results.table("replay/optuna_2018.csv").itertuples()
+    ]
+
+
+DRAWINGS = {
+    "replay_epochs": Drawing(replay_epochs, _regrets),
+    "completed_trials": Drawing(completed_trials, _numbers_completed),
+}

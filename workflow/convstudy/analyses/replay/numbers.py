@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from convstudy.analyses.replay import optuna_2018
 from convstudy.analyses.replay.studies import Design
 from convstudy.stats import intervals
 
@@ -16,12 +17,14 @@ logger = logging.getLogger(__name__)
 LABELS = {
     "accuracy": "accuracy alone",
     "penalised": "with the penalty",
-    "tpe": "TPE as in Optuna 0.5",
+    "tpe_optuna_0_5": "TPE of Optuna 0.5.0",
+    "tpe_independent": "independent TPE",
     "tpe_multivariate": "multivariate TPE",
     "random": "random search",
     "grid": "grid search",
     "none": "no pruner",
     "median": "median pruner",
+    "median_from_1": "median pruner from the first epoch",
     "hyperband": "Hyperband",
 }
 _KEYS = ("objective", "sampler", "pruner", "penalty_pruning")
@@ -200,12 +203,14 @@ def collect(
         penalty: ``weight`` and ``unit`` of the penalised objective.
 
     Returns:
-        ``summary`` (one row per design), ``history`` (per design and number of trials) and
-        ``pruning`` (per sampler and pruner).
+        ``summary`` (one row per design), ``history`` (per design and number of trials),
+        ``pruning`` (per sampler and pruner), and ``optuna_2018`` and ``completed`` (see
+        `optuna_2018`).
     """
     weights = {"accuracy": 0.0, "penalised": penalty["weight"]}
     known = {name: module_quality(table, {**penalty, "weight": weights[name]}) for name in weights}
     scores = {design: score(one, known[design.objective]) for design, one in trials.items()}
+    regrets = {design: one.groupby("study")["regret"].last() for design, one in scores.items()}
     summaries, histories = [], []
     for design, one in scores.items():
         which = dict(zip(_KEYS, astuple(design), strict=True))
@@ -216,6 +221,8 @@ def collect(
         "summary": pd.DataFrame(summaries),
         "history": pd.concat(histories, ignore_index=True),
         "pruning": compare_pruning(scores),
+        "optuna_2018": optuna_2018.measure(trials, regrets),
+        "completed": optuna_2018.completed(trials),
     }
 
 

@@ -1,18 +1,30 @@
 """What the report shows about the replayed studies."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from convstudy.analyses.replay import numbers as replay
-from convstudy.display.formats import CHANGE, POINTS, THREE, WHOLE_PERCENT, span, write
+from convstudy.analyses.replay.numbers import LABELS
+from convstudy.display.columns import Column, interval_of, table
+from convstudy.display.formats import (
+    CHANGE,
+    CHANGE_POINTS,
+    PERCENT,
+    POINTS,
+    THREE,
+    WHOLE_PERCENT,
+    span,
+    write,
+)
 from convstudy.results.run import Results
 
 
 def findings(results: Results) -> list[str]:
     """Describe how well the article's search method does, and what its pruning cost."""
     summary = results.table("replay/summary.csv")
-    here = {"sampler": "tpe", "pruner": "median", "penalty_pruning": "article"}
+    here = {"sampler": "tpe_optuna_0_5", "pruner": "median", "penalty_pruning": "article"}
     mine = summary[(summary[list(here)] == pd.Series(here)).all(axis=1)]
     lines = [f"{replay.written(row)}: {_reached(row)}." for row in mine.itertuples()]
     same = (summary["sampler"] == "grid") & (summary["pruner"] == "median")
@@ -21,7 +33,7 @@ def findings(results: Results) -> list[str]:
         for row in summary[same & (summary["weight"] == 0)].itertuples()
     ]
     pruning = results.table("replay/pruning.csv")
-    for row in pruning[pruning["sampler"] == "tpe"].itertuples():
+    for row in pruning[pruning["sampler"] == "tpe_optuna_0_5"].itertuples():
         clear = row.regret_low > 0 or row.regret_high < 0
         lines.append(
             f"With {replay.searches(row)}, leaving the penalty out of pruning"
@@ -32,6 +44,35 @@ def findings(results: Results) -> list[str]:
             f" ({span(row.epochs_low, row.epochs_high, CHANGE)})."
         )
     return lines
+
+
+def _steps(frame: pd.DataFrame, _results: Results) -> pd.DataFrame:
+    """Name the rows, and convert regrets to points."""
+    return frame.assign(
+        study=frame["objective"].map(LABELS).str.capitalize(), steps=frame["pruner"].map(STEPS_FROM)
+    )
+
+
+STEPS_FROM = {"median": "0", "median_from_1": "1"}
+TABLES = {
+    "replay/optuna_2018": replace(
+        table(
+            "Replayed studies with the sampler and the pruner of Optuna 0.5.0",
+            "study steps completed_median article_completed few tpe_trials tpe_completed never top"
+            " regret_difference* regret_ends*",
+            steps=Column("Steps from"),
+            completed_median=Column("Completed, median", "g"),
+            few=Column("At most as many", PERCENT),
+            tpe_trials=Column("Trials drawn by TPE", ".1f"),
+            tpe_completed=Column("of them completed", ".1f"),
+            never=Column("Depthwise ×3 never drawn", PERCENT),
+            top=Column("Article’s best module wins", PERCENT),
+            regret_difference=Column("Regret minus random search’s, points", CHANGE_POINTS),
+            regret_ends=interval_of("regret", POINTS),
+        ),
+        prepare=_steps,
+    )
+}
 
 
 def _reached(row: Any) -> str:

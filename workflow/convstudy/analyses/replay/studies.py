@@ -23,25 +23,31 @@ from convstudy.core.errors import UserError
 from convstudy.core.files import read_sealed, write_sealed
 from convstudy.core.progress import Progress
 from convstudy.layers.kinds import KINDS
+from convstudy.search.optuna_0_5 import STARTUP_TRIALS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 logger = logging.getLogger(__name__)
 
-# Optuna's defaults, unchanged since Optuna 0.5.
-_TPE = {"name": "tpe", "startup_trials": 10}
+_TPE = {"name": "tpe", "startup_trials": STARTUP_TRIALS}
+_MEDIAN = {"name": "median", "startup_trials": 5}
+# With Optuna's default of startup trials, in release 0.5.0 and today.
 SAMPLERS: dict[str, dict[str, Any]] = {
-    "tpe": {**_TPE, "multivariate": False, "constant_liar": False},
+    "tpe_optuna_0_5": {"name": "tpe_optuna_0_5", "startup_trials": STARTUP_TRIALS},
+    "tpe_independent": {**_TPE, "multivariate": False, "constant_liar": False},
     "tpe_multivariate": {**_TPE, "multivariate": True, "constant_liar": True},
     "random": {"name": "random"},
     "grid": {"name": "grid"},
 }
 PRUNERS: dict[str, dict[str, Any]] = {
     "none": {"name": "none"},
-    "median": {"name": "median", "startup_trials": 5, "warmup_steps": 0},
+    # As the release decides, with steps counted from 0
+    "median": {**_MEDIAN, "warmup_steps": 1},
     "hyperband": {"name": "hyperband", "warmup_steps": 0},
 }
+# As the release decides if steps are counted from 1: the first epoch may be pruned, too.
+FROM_1 = {"median_from_1": {**_MEDIAN, "warmup_steps": 0}}
 # Study seeds are drawn from this range; `sampling.sampler` multiplies them.
 _SEEDS = 100_000
 
@@ -52,7 +58,7 @@ class Design:
 
     Attributes:
         objective: ``accuracy``, or ``penalised``.
-        sampler, pruner: Of `SAMPLERS` and `PRUNERS`.
+        sampler, pruner: Of `SAMPLERS`, and of `PRUNERS` or `FROM_1`.
         penalty_pruning: Whether pruning leaves out the penalty (``article``) or includes it
             (``objective``). Without a penalty or a pruner it makes no difference, and is
             ``article``.
@@ -73,6 +79,9 @@ def designs() -> dict[str, Design]:
             for pruning in ("article", "objective") if differ else ("article",):
                 design = Design(objective, sampler, pruner, pruning)
                 found["-".join(astuple(design))] = design
+    for objective in ("accuracy", "penalised"):
+        design = Design(objective, "tpe_optuna_0_5", "median_from_1", "article")
+        found["-".join(astuple(design))] = design
     return found
 
 
@@ -156,7 +165,7 @@ def replay(
     settings = {
         "trials": trials,
         "sampler": SAMPLERS[design.sampler],
-        "pruner": PRUNERS[design.pruner],
+        "pruner": {**PRUNERS, **FROM_1}[design.pruner],
         "penalty": {**penalty, "weight": weight, "pruning": design.penalty_pruning},
     }
     seeds = np.random.default_rng(seed).permutation(_SEEDS)[:studies]
