@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from convstudy.analyses.replay import numbers as replay
-from convstudy.analyses.replay import studies
+from convstudy.analyses.replay import optuna_2018, studies
 from convstudy.analyses.replay.studies import Design
 from convstudy.core.errors import UserError
 from convstudy.stats import intervals
@@ -28,8 +28,8 @@ def run(curves, design, number=3, trials=50, seed=0):
 
 def test_there_is_a_design_for_each_sampler_pruner_and_objective():
     designs = studies.designs()
-    assert len(designs) == len(set(designs.values())) == 4 * (3 + 1 + 2 * 2)
-    assert designs["penalised-tpe-median-article"].penalty_pruning == "article"
+    assert len(designs) == len(set(designs.values())) == 5 * (3 + 1 + 2 * 2) + 2
+    assert designs["penalised-tpe_optuna_0_5-median-article"].penalty_pruning == "article"
     # Where nothing is pruned or paid, there is nothing to leave out.
     for design in designs.values():
         if design.penalty_pruning == "objective":
@@ -175,7 +175,7 @@ def test_collecting_gives_a_row_a_design_and_a_number_of_trials(table):
         design
         for design in studies.designs().values()
         if design.sampler == "random" and design.pruner != "hyperband"
-    ]
+    ] + list(optuna_2018.designs().values())
     trials = {design: run(table[1], design, 4, 12) for design in designs}
     found = replay.collect(trials, table[0], PENALTY)
     assert len(found["summary"]) == len(designs)
@@ -186,6 +186,57 @@ def test_collecting_gives_a_row_a_design_and_a_number_of_trials(table):
     assert ends["drawn"].tolist() == pytest.approx(found["summary"]["drawn"].tolist())
     assert (found["history"]["regret_10"] <= found["history"]["regret_90"]).all()
     assert set(found["summary"]["weight"]) == {0.0, 0.05}
+
+
+def study(number, *trials):
+    """Make the rows of a replayed study: its trials' modules and objectives, none if pruned."""
+    return pd.DataFrame(
+        {
+            "study": number,
+            "trial": range(1, len(trials) + 1),
+            "module": [module for module, _ in trials],
+            "state": ["PRUNED" if value is None else "COMPLETE" for _, value in trials],
+            "objective": [value for _, value in trials],
+        }
+    )
+
+
+def test_what_the_articles_optuna_chose_worked_by_hand():
+    conv, depthwise = "conv-conv-conv", "depthwise-depthwise-depthwise"
+    # Ten complete, so TPE draws the last three, of which two complete.
+    long = study(1, *[(conv, 0.3)] * 10, (depthwise, 0.2), (conv, None), (conv, 0.4))
+    # Five complete; nothing is drawn by TPE.
+    short = study(2, *[(conv, None)] * 8, *[(conv, 0.3)] * 5)
+    trials = {
+        design: pd.concat([long, short], ignore_index=True)
+        for design in optuna_2018.designs().values()
+    }
+    regrets = {design: pd.Series({1: 0.02, 2: 0.04}) for design in trials}
+    for objective in ("accuracy", "penalised"):
+        random = Design(objective, "random", "median", "article")
+        regrets[random] = pd.Series({1: 0.01, 2: 0.05})
+    found = optuna_2018.measure(trials, regrets).set_index(["objective", "pruner"])
+    accuracy = found.loc["accuracy", "median"]
+    assert (accuracy["studies"], accuracy["trials"]) == (2, 13)
+    assert (accuracy["completed_median"], accuracy["article_completed"]) == ((12 + 5) / 2, 6)
+    assert (accuracy["tpe_trials"], accuracy["tpe_completed"]) == (3 / 2, 2 / 2)
+    assert (accuracy["few"], accuracy["never"], accuracy["top"]) == (0.5, 0.5, 0.5)
+    assert accuracy["regret"] == pytest.approx(0.03)
+    assert accuracy["regret_random"] == pytest.approx(0.03)
+    assert accuracy["regret_difference"] == pytest.approx(0)
+    # Ten are as many as in the article's second study, twelve are more.
+    assert found.loc["penalised", "median"]["few"] == 0.5
+    assert found.loc["penalised", "median"]["top"] == 0
+    shares = optuna_2018.completed(trials)
+    mine = shares[(shares["objective"] == "accuracy") & (shares["pruner"] == "median_from_1")]
+    assert dict(zip(mine["completed"], mine["share"], strict=True)) == {5: 0.5, 12: 0.5}
+
+
+def test_pruning_may_begin_an_epoch_earlier_if_steps_count_from_1(table):
+    for pruner, first in (("median", 2), ("median_from_1", 1)):
+        design = Design("accuracy", "tpe_optuna_0_5", pruner, "article")
+        trials = run(table[1], design, number=20, trials=30)
+        assert trials.loc[trials["state"] == "PRUNED", "epochs"].min() == first
 
 
 def test_a_curve_that_ended_early_fails_its_trial(table):

@@ -196,7 +196,7 @@ def test_training_time_is_that_of_all_curves_each_once(recorded: Path, tmp_path:
 
 def test_the_report_writes_each_interval_in_its_unit(tmp_path):
     shutil.copytree(RECORDED.folder, tmp_path, dirs_exist_ok=True)
-    pruning = RECORDED.table("replay/pruning.csv").query("sampler == 'tpe'").head(1)
+    pruning = RECORDED.table("replay/pruning.csv").query("sampler == 'tpe_optuna_0_5'").head(1)
     pruning = pruning.assign(
         **{"regret_difference": 0.03, "regret_low": 0.01, "regret_high": 0.05},
         **{"epochs_article": 180.6, "epochs_objective": 264.9},
