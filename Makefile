@@ -1,7 +1,7 @@
 # `make help` lists the commands.
 # With another Python, other packages, or at the article's scale:
 #   make report PYTHON=python3.12
-#   make report EXTRA=gpu            (locks/: gpu, jax; torch for benchmarks)
+#   make report EXTRA=gpu            (locks/: gpu, slurm, jax; torch for benchmarks)
 #   make report CONFIG=config/article.yaml
 #   make report CONFIG=config/beyond.yaml
 
@@ -89,11 +89,12 @@ COMPILE := uv pip compile pyproject.toml --group dev --universal --python-versio
 
 lock: ## update the locks and environment.yml from pyproject.toml
 	$(COMPILE) --extra cpu -o requirements.lock
-	$(COMPILE) --extra gpu -c requirements.lock -o locks/gpu.lock
+	$(COMPILE) --extra cpu --extra slurm -c requirements.lock -o locks/slurm.lock
+	$(COMPILE) --extra gpu --extra slurm -c locks/slurm.lock -o locks/gpu.lock
 	$(COMPILE) --extra cpu --extra jax -c requirements.lock -o locks/jax.lock
 	$(COMPILE) --extra cpu --extra torch -c requirements.lock -o locks/torch.lock
 	$(subst pyproject.toml --group dev,--group validators,$(COMPILE)) -o locks/validators.lock
-	{ sed '/^      - /d' environment.yml; sed -n 's/^\([a-z].*==[^\\]*[^ \\]\).*/      - \1/p' requirements.lock; echo '      - --editable .'; } > environment.yml.new
+	{ sed '/^      - /d' environment.yml; sed -n 's/^\([a-z].*==[^\\]*[^ \\]\).*/      - \1/p' locks/slurm.lock; echo '      - --editable .'; } > environment.yml.new
 	mv environment.yml.new environment.yml
 
 clean: ## remove results and report, but keep the learning curves

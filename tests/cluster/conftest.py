@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from helpers.pipeline import slurm_python
 
 HERE = Path(__file__).parent
 OPT_IN = "CONVSTUDY_TEST_CLUSTER"
@@ -32,6 +33,7 @@ def _run_script(name: str, *arguments: str) -> None:
 @pytest.fixture(scope="session")
 def slurm() -> None:
     """Start SLURM, with four CPUs and two fake GPUs; it keeps running."""
+    slurm_python()
     _run_script("slurm", "4")
 
 

@@ -1,5 +1,6 @@
 """A copy of the workflow in its own folder, with a tiny configuration."""
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 import yaml
 from convstudy.config.settings import merged
 from convstudy.provenance.archive import SOURCES
 
-from helpers.paths import TESTS
+from helpers.paths import ROOT
 
 STUDY = {
     "trials": 4,
@@ -28,9 +30,14 @@ TINY = {
 }
 
 
-def without_slurm() -> dict[str, str]:
-    """Return an environment without SLURM, whose client waits 9 s if there is no controller."""
-    return {**os.environ, "PATH": f"{TESTS / 'bin'}:{os.environ['PATH']}"}
+def slurm_python() -> str:
+    """Return a Python with Snakemake's plugin for SLURM, or skip."""
+    if importlib.util.find_spec("snakemake_executor_plugin_slurm"):
+        return sys.executable
+    python = ROOT / ".venv-slurm/bin/python"
+    if not python.exists():
+        pytest.skip("Snakemake's plugin for SLURM is not installed; run: make setup EXTRA=slurm")
+    return str(python)
 
 
 class Project:
@@ -64,12 +71,13 @@ class Project:
     def command(self, *arguments: str, **config: dict) -> list[str]:
         overlay = self.folder / "tiny.yaml"
         overlay.write_text(yaml.safe_dump(merged(self.tiny, config)))
-        command = [sys.executable, "-m", "snakemake", *self.where, *arguments]
+        on_slurm = any("slurm" in argument for argument in self.where)
+        python = slurm_python() if on_slurm else sys.executable
+        command = [python, "-m", "snakemake", *self.where, *arguments]
         return [*command, "--configfile", str(overlay)]
 
     def start(self, *arguments: str, new_shell: bool = True, **config: dict) -> subprocess.Popen:
-        on_slurm = any("slurm" in argument for argument in self.where)
-        environment = dict(os.environ) if on_slurm else without_slurm()
+        environment = dict(os.environ)
         if new_shell and config.get("data", {}).get("source") != "directory":
             environment.pop("CONVSTUDY_CIFAR10", None)
         with (self.folder / "output.txt").open("w") as output:

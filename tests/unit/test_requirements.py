@@ -1,4 +1,4 @@
-"""The lock, environment.yml and pyproject.toml name the same packages."""
+"""The locks, environment.yml and pyproject.toml name the same packages."""
 
 import re
 import tomllib
@@ -17,10 +17,22 @@ def pins(text):
 def test_the_conda_environment_installs_what_the_lock_pins(root):
     environment = yaml.safe_load((root / "environment.yml").read_text())
     [pip] = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
-    locked = pins((root / "requirements.lock").read_text())
+    locked = pins((root / "locks/slurm.lock").read_text())
     assert len(locked) > 100
     assert [Requirement(line) for line in pip[:-1]] == locked
     assert pip[-1] == "--editable ."
+
+
+def test_only_clusters_have_the_plugin_for_slurm(root):
+    """Snakemake imports it at every start, and it then waits for SLURM's controller."""
+    usual, slurm, gpu = (
+        {str(pin) for pin in pins((root / lock).read_text())}
+        for lock in ("requirements.lock", "locks/slurm.lock", "locks/gpu.lock")
+    )
+    plugin = {pin for pin in slurm if pin.startswith("snakemake-executor-plugin-slurm")}
+    assert len(plugin) == 2
+    assert slurm - plugin == usual
+    assert plugin <= gpu
 
 
 def test_every_locked_package_has_hashes_and_no_lock_names_an_index(root):

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from convstudy.core.files import read_json
 from helpers.images import DIGITS, encoded, pixels, write_parquet
-from helpers.pipeline import Project, without_slurm
+from helpers.pipeline import Project
 
 GOAL = "results/training/curves/conv_0.json"
 SUMMARY = "results/training/summary.csv"
@@ -149,11 +149,7 @@ def test_two_runs_in_one_folder(root, tmp_path):
     first = project.start(GOAL, **longer)
     wait_until((project.folder / ".snakemake/run.owner").exists)
     second = subprocess.run(
-        project.command(GOAL, **longer),
-        cwd=project.folder,
-        env=without_slurm(),
-        capture_output=True,
-        text=True,
+        project.command(GOAL, **longer), cwd=project.folder, capture_output=True, text=True
     )
     assert second.returncode != 0
     assert f"another run is using {project.folder} (process {first.pid} on" in second.stderr

@@ -19,6 +19,10 @@ from helpers.pipeline import Project
 from rocrate.rocrate import ROCrate
 
 KINDS_OF_CRATE = ("process", "workflow", "provenance")
+# Other environments may have the plugin for SLURM.
+in_the_usual_environment = pytest.mark.skipif(
+    Path(sys.prefix).name != ".venv", reason="tests the environment of `make setup`"
+)
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +212,49 @@ def test_the_slurm_profile_asks_for_account_and_partition_in_every_job(root, tmp
     for resources in jobs:
         assert "slurm_account=my_group, slurm_partition=cpu" in resources
     assert sum("mem_mb=2000," in resources for resources in jobs) > 5
+
+
+@in_the_usual_environment
+@pytest.mark.fault(
+    "`scontrol` hangs, as SLURM's controller does not answer",
+    where="when a run that does not use SLURM starts",
+    lost="nothing, and no time",
+)
+def test_a_start_without_slurm_does_not_wait_for_its_controller(root, tmp_path, monkeypatch):
+    """With the plugin, every start asks it for up to ten seconds."""
+    tool = tmp_path / "scontrol"
+    tool.write_text(f"#!/bin/sh\ntouch '{tmp_path}/asked'\nexec sleep 15\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    project = Project(root, tmp_path / "project")
+
+    def seconds():
+        began = time.monotonic()
+        project.succeed("--dry-run")
+        return time.monotonic() - began
+
+    # Two seconds on an idle machine; a busy one has three attempts.
+    assert any(seconds() < 8 for _ in range(3))
+    assert not (tmp_path / "asked").exists()
+
+
+@in_the_usual_environment
+@pytest.mark.fault(
+    "The environment lacks the plugin for SLURM",
+    where="when a run on SLURM starts",
+    lost="nothing: the profile names the message and the command that installs it",
+)
+def test_without_the_plugin_the_slurm_profile_names_the_command(root):
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", "--dry-run"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    said = "invalid choice: 'slurm'"
+    assert said in done.stderr.splitlines()[-1]
+    comment = (root / "profiles/slurm/config.yaml").read_text().partition("\n\n")[0]
+    assert said in comment
+    for text in (comment, (root / "README.md").read_text()):
+        assert "make setup EXTRA=slurm" in text
 
 
 def test_a_setting_of_the_report_renders_the_report_alone(project):

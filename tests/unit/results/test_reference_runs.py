@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,6 @@ from convstudy.core.errors import UserError
 from convstudy.core.files import file_digest, read_json, write_json
 from convstudy.results import reference_runs
 from convstudy.results.run import Results, result_files
-from helpers.pipeline import without_slurm
 from helpers.results import STUDIES, write_sample
 
 
@@ -54,7 +54,7 @@ def test_recorded_configs_are_of_todays_settings_and_files_are_as_recorded(root:
 def test_the_recorded_command_still_plans_the_run(root: Path, real_data: Path):
     """Recorded configs are rewritten when the settings in them are removed."""
     command = read_json(root / "results/reference/cpu-small/reference.json")["command"].split()
-    environment = {**without_slurm(), "CONVSTUDY_CIFAR10": str(real_data)}
+    environment = {**os.environ, "CONVSTUDY_CIFAR10": str(real_data)}
     done = subprocess.run(
         [sys.executable, "-m", *command, "--dry-run"],
         cwd=root,
@@ -77,7 +77,7 @@ def test_what_is_derived_is_made_anew_without_training(root: Path, tmp_path: Pat
     command += ["--", "results/claims.csv"]
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", *command],
-        env={**without_slurm(), "CONVSTUDY_CIFAR10": str(tmp_path)},
+        env={**os.environ, "CONVSTUDY_CIFAR10": str(tmp_path)},
         capture_output=True,
         text=True,
     )
