@@ -75,11 +75,12 @@ format: $(READY) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow/Snakefile workflow/rules
 
-# The file `ready` is written last, so that an interrupted set-up is repeated.
+# The file `ready` is written last, so that an interrupted set-up is repeated. A new lock clears the
+# environment, as pip leaves what the old one installed.
 $(READY): $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit("Python 3.11 to 3.13 is required, but $(PYTHON) is %d.%d; run: make $(MAKECMDGOALS) PYTHON=python3.12" % v)'
 	@echo "Installing into $(VENV) (once): downloads about 0.7 GB, takes a minute or more"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(if $(filter $(LOCK),$?),--clear) $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on --require-hashes -r $(LOCK)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)

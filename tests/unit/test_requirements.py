@@ -1,6 +1,10 @@
 """The locks, environment.yml and pyproject.toml name the same packages."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 
 import yaml
@@ -56,3 +60,28 @@ def test_the_lock_holds_every_direct_dependency_and_the_extras_too(root):
             pin = locked[canonicalize_name(wanted.name)]
             [version] = [one.version for one in pin.specifier]
             assert wanted.specifier.contains(version), (lock, line)
+
+
+def test_a_new_lock_leaves_nothing_of_the_old_one_installed(root, tmp_path):
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy(root / name, tmp_path)
+    # Makes environments whose Python does nothing, as a real one would install everything.
+    python = tmp_path / "python"
+    python.write_text(
+        f"""#!/bin/sh
+[ "$2" = venv ] || exec {sys.executable} "$@"
+{sys.executable} "$@" --without-pip && ln -sf {shutil.which("true")} .venv/bin/python
+"""
+    )
+    python.chmod(0o755)
+    command = ["make", "setup", f"PYTHON={python}", "EXTRA="]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    left = tmp_path / ".venv/left"
+    left.touch()
+    for changed, stays in (("pyproject.toml", True), ("requirements.lock", False)):
+        names = ("pyproject.toml", "requirements.lock", ".venv/ready", changed)
+        for second, name in enumerate(names):
+            os.utime(tmp_path / name, (second, second))
+        subprocess.run(command, cwd=tmp_path, check=True)
+        assert left.exists() == stays
+        assert (tmp_path / ".venv/ready").stat().st_mtime > 3
