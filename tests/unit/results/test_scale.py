@@ -85,9 +85,9 @@ DEVIATING = [
     (study("trials", 20), SMALLER, {"tables"}, "has 20 trials, not 50"),
     (study("trials", 500), OTHER, {"tables"}, "500 trials, more than 50"),
     (study("sampler", {"name": "random"}), OTHER, {"tables"}, "draws by random"),
-    (study("sampler.multivariate", True), OTHER, {"tables"}, "multivariate True"),
+    (study("sampler", {"name": "tpe"}), OTHER, {"tables"}, "multivariate True"),
     (study("pruner", {"name": "none"}), OTHER, {"tables"}, "prunes by none"),
-    (study("pruner.warmup_steps", 1), OTHER, {"tables"}, "warmup steps 1"),
+    (study("pruner.warmup_steps", 0), OTHER, {"tables"}, "not median (startup trials 5, warmup"),
     (study("penalty.pruning", "objective"), OTHER, {"tables"}, "an objective with the penalty"),
     (
         set_in("search.studies.penalised.penalty.weight", 0.1),
@@ -150,6 +150,8 @@ def test_the_articles_scale_decides_on_our_reading():
         set_in("training.device", "cpu"),
         set_in("data.seed", 3),
         study("seed", 5),
+        # The TPE of Optuna 0.5.0 has no such choice.
+        study("sampler.multivariate", False),
         set_in("replay.studies", 1000),
         set_in("report.title", "Another"),
     ],

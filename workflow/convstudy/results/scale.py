@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from convstudy.article import facts
 from convstudy.config.settings import filled, penalty
 from convstudy.data.settings import IMAGES
+from convstudy.search.settings import in_use
 
 Config = Mapping[str, Any]
 
@@ -182,8 +183,9 @@ def _search(ours: Config, theirs: Config) -> Iterator[Difference]:
             f"The study {name} has {study['trials']} trials, more than {other['trials']}.",
         )
         for part, what in (("sampler", "draws by"), ("pruner", "prunes by")):
-            if study[part] != other[part]:
-                line = f"The study {name} {what} {_way(study[part])}, not {_way(other[part])}."
+            here, there = in_use(study[part]), in_use(other[part])
+            if here != there:
+                line = f"The study {name} {what} {_way(here)}, not {_way(there)}."
                 yield Difference(OTHER, STUDY, line)
         if study["penalty"]["pruning"] != "article":
             line = f"The study {name} prunes by an objective with the penalty, not without it."

@@ -111,6 +111,20 @@ class SearchSettings(Section):
     """
 
 
+# The settings that each sampler and pruner uses, besides its name.
+USES = {
+    "tpe": ("startup_trials", "multivariate", "constant_liar"),
+    "tpe_optuna_0_5": ("startup_trials",),
+    "median": ("startup_trials", "warmup_steps"),
+    "hyperband": ("warmup_steps",),
+}
+
+
+def in_use(part: Config) -> dict[str, Any]:
+    """Return a sampler's or pruner's name, and the settings that it uses."""
+    return {key: part[key] for key in ("name", *USES.get(part["name"], ()))}
+
+
 def mistakes(config: Config) -> Iterator[Mistake]:
     """Find trials, epochs and workers that do not agree, and a storage without a URL."""
     search = config["search"]

@@ -59,7 +59,7 @@ TABLES = {
         table(
             "Replayed studies with the sampler and the pruner of Optuna 0.5.0",
             "study steps completed_median article_completed few tpe_trials tpe_completed never top"
-            " regret_difference* regret_ends*",
+            " regret_difference* regret_interval*",
             steps=Column("Steps from"),
             completed_median=Column("Completed, median", "g"),
             few=Column("At most as many", PERCENT),
@@ -68,7 +68,7 @@ TABLES = {
             never=Column("Depthwise ×3 never drawn", PERCENT),
             top=Column("Article’s best module wins", PERCENT),
             regret_difference=Column("Regret minus random search’s, points", CHANGE_POINTS),
-            regret_ends=interval_of("regret", POINTS),
+            regret_interval=interval_of("regret", POINTS),
         ),
         prepare=_steps,
     )
