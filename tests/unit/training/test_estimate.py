@@ -102,6 +102,14 @@ def test_a_finished_study_is_left_out(tmp_path):
     assert len(list(known.studies())) == 1
 
 
+def test_an_interrupted_study_is_not_expected_to_be_free(tmp_path):
+    chosen = config()
+    known = prepared(tmp_path, chosen)
+    for kinds in models.modules().values():
+        store(tmp_path, known.curve(kinds, 0, 5, chosen["training"]), 5)
+    assert [job.epochs for job in known.studies()] == [5, 5]
+
+
 def test_pruning_and_sharing_are_those_of_the_recorded_studies():
     recorded = Results(ROOT / "results/reference/cpu-small")
     search = recorded.run["config"]["search"]

@@ -140,7 +140,8 @@ class Estimate:
             pruned = study["pruner"]["name"] != "none"
             expected = epochs * (unpruned + (study["trials"] - unpruned) * (KEPT if pruned else 1))
             expected *= NEW if number else 1
-            spared = min(have, expected)
+            # Stored epochs may be its own; an unfinished study still has a trial to run.
+            spared = min(have, max(0, expected - epochs))
             have, expected = have - spared, expected - spared
             seconds = START + expected / epochs * COMPILE
             seconds += expected * self.cost_images * sum(average) / len(average)
