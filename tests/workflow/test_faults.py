@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+import uuid
 from datetime import datetime
 
 import psutil
@@ -238,10 +239,12 @@ def test_the_gpu_profile_gives_each_job_a_gpu_of_its_own(root, tmp_path, monkeyp
     tools = tmp_path / "tools"
     tools.mkdir()
     tool = tools / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho 'GPU 0: A (UUID: GPU-a)'\necho 'GPU 1: A (UUID: GPU-b)'\n")
+    # All runs of a user share the leases, so the names are this test's own.
+    uuids = [f"GPU-{uuid.uuid4()}" for _ in range(2)]
+    lines = (f"echo 'GPU {number}: A (UUID: {one})'\n" for number, one in enumerate(uuids))
+    tool.write_text("".join(["#!/bin/sh\n", *lines]))
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     where = ("--profile", "workflow/profiles/gpu", "--resources", "gpu=2", "--cores", "4")
     project = Project(root, tmp_path / "project", where)
@@ -251,6 +254,6 @@ def test_the_gpu_profile_gives_each_job_a_gpu_of_its_own(root, tmp_path, monkeyp
         (project.folder / f"results/logs/train_model/{kind}_0.log").read_text().split("uses GPU ")
         for kind in ("conv", "depthwise", "separable")
     ]
-    assert {text[1][:5] for text in used} == {"GPU-a", "GPU-b"}
+    assert {text[1].split()[0] for text in used} == set(uuids)
     # TensorFlow finds no real GPU behind these names.
     assert set(project.table("training/summary.csv")["device"]) == {"cpu, in place of a GPU"}

@@ -6,13 +6,15 @@ import time
 
 import pytest
 from convstudy.core import gpus, signals
+from convstudy.core.errors import UserError
 from convstudy.training.engine import backends
 
 LEASE = """
-import sys, time
+import pathlib, sys, time
 from convstudy.core import gpus
 from convstudy.core.signals import install
 install()
+gpus.SHARED = pathlib.Path(sys.argv[2])
 with gpus.lease({"gpu": 1}) as gpu:
     print(gpu, time.monotonic(), flush=True)
     time.sleep(float(sys.argv[1]))
@@ -22,20 +24,20 @@ with gpus.lease({"gpu": 1}) as gpu:
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """Return a function that makes nvidia-smi show a given number of GPUs."""
+    """Return a function that makes nvidia-smi show a given number of GPUs, or the lines given."""
     tools = tmp_path / "tools"
     tools.mkdir()
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
-    # Leases are kept in the folder for temporary files.
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(gpus.tempfile, "tempdir", None)
+    # Other runs of these tests have GPUs of the same names.
+    monkeypatch.setattr(gpus, "SHARED", tmp_path)
     for variable in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "SLURM_JOB_ID"):
         # Set first, so that monkeypatch restores what a lease changes.
         monkeypatch.setenv(variable, "")
         monkeypatch.delenv(variable)
 
-    def show(number):
+    def show(number=0, text=""):
         lines = [f"GPU {n}: NVIDIA H100 80GB HBM3 (UUID: GPU-{n}{n})" for n in range(number)]
+        lines += text.splitlines()
         tool = tools / "nvidia-smi"
         tool.write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines))
         tool.chmod(0o755)
@@ -46,9 +48,14 @@ def machine(tmp_path, monkeypatch):
     gpus._wanted = False
 
 
-def start(seconds):
-    command = [sys.executable, "-c", LEASE, str(seconds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(seconds, **variables):
+    return subprocess.Popen(
+        [sys.executable, "-c", LEASE, str(seconds), str(gpus.SHARED)],
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 @pytest.fixture
@@ -86,9 +93,12 @@ def test_both_forms_ask_for_a_gpu(resources, asks):
     assert gpus.asked_for(resources) is asks
 
 
-def test_two_jobs_never_hold_one_gpu(machine):
+def test_two_jobs_never_hold_one_gpu(machine, tmp_path):
     machine(2)
-    jobs = [start(0.6) for _ in range(5)]
+    for number in range(5):
+        (tmp_path / f"tmp{number}").mkdir()
+    # On a cluster each job may have its own folder for temporary files.
+    jobs = [start(0.6, TMPDIR=str(tmp_path / f"tmp{number}")) for number in range(5)]
     spans = []
     for job in jobs:
         output, said = job.communicate()
@@ -120,12 +130,113 @@ def test_a_lease_hides_the_other_gpus_and_heeds_what_is_allowed(machine, monkeyp
     machine(4)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
     with gpus.lease({"gpu": 1}) as first:
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == first == "2"
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-22,3")
-        # GPU-22 is the card "2", which is taken.
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == first == "GPU-22"
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-2,GPU-3")
+        # GPU-2 is the card 2, which is taken.
         with gpus.lease({"gpu": 1}) as second:
-            assert second == "3"
+            assert second == "GPU-33"
         assert gpus.wanted()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "seen"),
+    [
+        ("1, 0", ["GPU-beef0", "GPU-ab1"]),
+        ("0,7,1", ["GPU-ab1"]),
+        ("0,-1,1", ["GPU-ab1"]),
+        ("0,none,1", ["GPU-ab1"]),
+        ("0,,1", ["GPU-ab1"]),
+        ("0gpu,+1", ["GPU-ab1", "GPU-beef0"]),
+        ("-1", []),
+        ("", []),
+        ("NoDevFiles", []),
+        ("0,1,0", []),
+        # UUIDs may be shortened while they are unambiguous.
+        ("GPU-b,GPU-ab2", ["GPU-beef0", "GPU-ab2"]),
+        ("GPU-b,GPU-ab,GPU-ab2", ["GPU-beef0"]),
+        ("GPU-cd,GPU-b", []),
+        ("GPU-b,GPU-beef0", []),
+        ("GPU-b,0", ["GPU-beef0"]),
+        ("0,GPU-b", ["GPU-ab1"]),
+    ],
+)
+def test_the_list_is_read_as_cuda_does(machine, monkeypatch, allowed, seen):
+    uuids = enumerate(("GPU-ab1", "GPU-beef0", "GPU-ab2"))
+    machine(text="\n".join(f"GPU {number}: A (UUID: {uuid})" for number, uuid in uuids))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)
+    assert gpus.visible() == seen
+
+
+SPLIT = """GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d)
+  MIG 3g.20gb     Device  0: (UUID: MIG-c6)
+  MIG 1c.3g.20gb  Device  1: (UUID: MIG-cb)
+GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-6e)
+"""
+
+
+@pytest.mark.parametrize(
+    ("allowed", "seen"),
+    [
+        (None, ["MIG-c6", "MIG-cb", "GPU-6e"]),
+        ("0", ["MIG-c6", "MIG-cb"]),
+        ("1,0", ["GPU-6e", "MIG-c6", "MIG-cb"]),
+        ("0,0", []),
+        ("GPU-5", ["MIG-c6", "MIG-cb"]),
+        ("MIG-cb", ["MIG-cb"]),
+        ("MIG-cb,MIG-c6", ["MIG-cb", "MIG-c6"]),
+        ("MIG-c,MIG-c6", []),
+        ("MIG-cb,0", ["MIG-cb"]),
+        ("MIG-GPU-5d/1/0,MIG-GPU-5d/2/0", ["MIG-GPU-5d/1/0", "MIG-GPU-5d/2/0"]),
+        ("MIG-GPU-6e/1/0", []),
+    ],
+)
+def test_a_split_gpu_counts_as_its_mig_devices(machine, monkeypatch, allowed, seen):
+    machine(text=SPLIT)
+    if allowed is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)
+    assert gpus.visible() == seen
+    assert gpus.names() == ["NVIDIA A100-SXM4-40GB"] * 2
+
+
+def test_mig_devices_of_one_gpu_are_leased_one_by_one(machine, monkeypatch, tmp_path):
+    # As drivers before 470 name them.
+    older = "MIG-GPU-5d/1/0", "MIG-GPU-5d/2/0"
+    lines = (f"  MIG 3g.20gb Device {n}: (UUID: {uuid})" for n, uuid in enumerate(older))
+    machine(text="\n".join(["GPU 0: A100 (UUID: GPU-5d)", *lines]))
+    with gpus.lease({"gpu": 1}) as first:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+        with gpus.lease({"gpu": 1}) as second:
+            assert (first, second) == older
+
+
+@pytest.mark.fault(
+    "The folder of the GPU leases is a link, a file or another user's",
+    where="when a job requests a GPU",
+    lost="nothing: a one-line message",
+)
+def test_leases_are_kept_in_a_folder_of_this_user_alone(machine, monkeypatch, tmp_path):
+    machine(1)
+    with gpus.lease({"gpu": 1}):
+        [folder] = tmp_path.glob("convstudy-gpus-*")
+        assert folder.stat().st_mode & 0o777 == 0o700
+    theirs = tmp_path / "theirs"
+    folder.rename(theirs)
+    folder.symlink_to(theirs)
+    with pytest.raises(UserError, match="is a link, a file or another"), gpus.lease({"gpu": 1}):
+        pass
+    folder.unlink()
+    folder.write_text("")
+    with pytest.raises(UserError, match="is a link, a file or another"), gpus.lease({"gpu": 1}):
+        pass
+    # A folder that another user has made under our name.
+    another = os.getuid() + 1
+    (tmp_path / f"convstudy-gpus-{another}").mkdir()
+    monkeypatch.setattr(os, "getuid", lambda: another)
+    with (
+        pytest.raises(UserError, match=f"leases of user {another}, is a link"),
+        gpus.lease({"gpu": 1}),
+    ):
+        pass
 
 
 def test_cards_of_unknown_name_are_those_of_their_job(machine, monkeypatch):
@@ -148,9 +259,17 @@ def test_without_a_gpu_the_cpu_works_and_says_so(machine, caplog):
     caplog.set_level("WARNING", logger="convstudy")
     with gpus.lease({"gpu": 1}) as gpu:
         assert gpu is None
-        assert "this machine has none" in caplog.text
+        assert "a GPU was requested, but this machine has none" in caplog.text
         assert backends.use_backend("tensorflow") == "cpu, in place of a GPU"
         assert backends.use_backend("tensorflow", device="cpu") == "cpu"
     with gpus.lease({}):
         assert backends.use_backend("tensorflow") == "cpu"
     assert not signals.stop_requested()
+
+
+def test_a_list_that_allows_no_gpu_is_named(machine, monkeypatch, caplog):
+    machine(1)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,0")
+    with gpus.lease({"gpu": 1}) as gpu:
+        assert gpu is None
+    assert "a GPU was requested, but CUDA_VISIBLE_DEVICES=0,0 allows none" in caplog.text

@@ -6,21 +6,27 @@ Snakemake counts GPUs but assigns none: https://github.com/snakemake/snakemake/i
 import contextlib
 import logging
 import os
+import re
 import shutil
+import stat
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from convstudy.core import signals
+from convstudy.core.errors import UserError
 from convstudy.core.locks import lock
 
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 1.0
+# Where each user has a folder of leases: on the machine itself, as home folders may be shared.
+SHARED = Path("/tmp")
+# A line of nvidia-smi -L: a GPU, or below it one of the MIG devices into which it is split.
+LISTED = re.compile(r"^ *(GPU|MIG) (?:\d+: )?(.*?) *\(UUID: (.*)\)$", re.MULTILINE)
 # The device recorded for epochs whose job requested a GPU but found none.
 NO_GPU = "cpu, in place of a GPU"
 
@@ -32,25 +38,34 @@ def wanted() -> bool:
     return _wanted
 
 
+class Gpu(NamedTuple):
+    """A GPU, with the UUIDs of the MIG devices into which it is split."""
+
+    uuid: str
+    name: str
+    parts: list[str]
+
+
 @cache
-def found() -> dict[str, str]:
-    """Return the names of this machine's NVIDIA GPUs by UUID, without importing a backend."""
+def found() -> list[Gpu]:
+    """Return this machine's NVIDIA GPUs, without importing a backend."""
     if shutil.which("nvidia-smi") is None:
-        return {}
+        return []
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
     if listed.returncode != 0:
-        return {}
-    gpus = {}
-    for line in listed.stdout.splitlines():
-        if line.startswith("GPU "):
-            name, _, uuid = line.partition(": ")[2].partition(" (UUID: ")
-            gpus[uuid.rstrip(")")] = name
+        return []
+    gpus: list[Gpu] = []
+    for kind, name, uuid in LISTED.findall(listed.stdout):
+        if kind == "GPU":
+            gpus.append(Gpu(uuid, name, []))
+        elif gpus:
+            gpus[-1].parts.append(uuid)
     return gpus
 
 
 def names() -> list[str]:
     """Return the names of this machine's GPUs."""
-    return list(found().values())
+    return [gpu.name for gpu in found()]
 
 
 def asked_for(resources: Mapping[str, Any]) -> bool:
@@ -59,22 +74,60 @@ def asked_for(resources: Mapping[str, Any]) -> bool:
 
 
 def visible() -> list[str]:
-    """List the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """List what this process may use, by UUID: MIG devices, and GPUs that are not split.
+
+    CUDA_VISIBLE_DEVICES is read as CUDA does: the list ends at the first entry that is not a GPU or
+    of another form than the first, and is empty if a GPU is repeated. Sources: the CUDA C++
+    Programming Guide (environment variables), and PyTorch's ``torch.cuda._parse_visible_devices``
+    for repeated entries, mixed forms and numbers followed by other characters.
+    """
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is None:
-        return list(found())
-    return [gpu.strip() for gpu in allowed.split(",") if gpu.strip() not in ("", "-1")]
+        return [uuid for gpu in found() for uuid in gpu.parts or [gpu.uuid]]
+    chosen: list[str] = []
+    forms = set()
+    for entry in map(str.strip, allowed.split(",")):
+        forms.add(entry[:4] if entry.startswith(("GPU-", "MIG-")) else "number")
+        uuids = _named(entry)
+        if len(forms) > 1 or not uuids:
+            break
+        if set(uuids) & set(chosen):
+            return []
+        chosen += uuids
+    return chosen
+
+
+def _named(entry: str) -> list[str]:
+    """Return what an entry of CUDA_VISIBLE_DEVICES stands for; nothing if it is invalid."""
+    gpus = found()
+    if number := re.match(r"\+?(\d+)", entry):
+        if not gpus:
+            return [number[1]]
+        return [uuid for gpu in gpus[int(number[1]) :][:1] for uuid in gpu.parts or [gpu.uuid]]
+    if not entry.startswith(("GPU-", "MIG-")):
+        return []
+    # A MIG device's older name, of its GPU and its numbers there; newer drivers list another.
+    older = any(gpu.parts and entry.startswith(f"MIG-{gpu.uuid}/") for gpu in gpus)
+    known = {uuid: [uuid] for gpu in gpus for uuid in gpu.parts}
+    known |= {gpu.uuid: gpu.parts or [gpu.uuid] for gpu in gpus}
+    same = [entry] if entry in known else [uuid for uuid in known if uuid.startswith(entry)]
+    if len(same) == 1:
+        return known[same[0]]
+    return [entry] if older or not gpus else []
 
 
 @contextlib.contextmanager
 def lease(resources: Mapping[str, Any]) -> Iterator[str | None]:
     """Hold one GPU for a job that requests one, and hide the others from it.
 
-    Two jobs on a machine never hold the same GPU, whichever run they belong to; a job waits while
-    all are taken. A lease ends with its process, however that dies.
+    Two jobs of a user on a machine never hold the same GPU, whichever run they belong to; a job
+    waits while all are taken. A lease ends with its process, however that dies.
 
     Yields:
-        The GPU as CUDA_VISIBLE_DEVICES names it; None if none was requested or none exists.
+        The GPU as CUDA_VISIBLE_DEVICES names it; None if none was requested or none is allowed.
+
+    Raises:
+        UserError: If the folder of the leases is not this user's.
     """
     global _wanted
     _wanted = asked_for(resources)
@@ -83,11 +136,12 @@ def lease(resources: Mapping[str, Any]) -> Iterator[str | None]:
         return
     candidates = visible()
     if not candidates:
-        logger.warning("a GPU was requested, but this machine has none")
+        allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+        why = f"CUDA_VISIBLE_DEVICES={allowed} allows none" if found() else "this machine has none"
+        logger.warning("a GPU was requested, but %s", why)
         yield None
         return
-    folder = Path(tempfile.gettempdir()) / f"convstudy-gpus-{os.getuid()}"
-    gpu, held_lock = _take(candidates, folder)
+    gpu, held_lock = _take(candidates, _leases())
     logger.info("uses GPU %s", gpu)
     os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     # Makes CUDA number the GPUs as nvidia-smi does.
@@ -98,17 +152,30 @@ def lease(resources: Mapping[str, Any]) -> Iterator[str | None]:
         held_lock.release()
 
 
-def _card(gpu: str) -> str:
-    """Return a name for a card that is the same in all jobs on a machine.
+def _leases() -> Path:
+    """Return the folder of this user's leases on this machine, whatever TMPDIR is.
 
-    On a cluster, the same number may mean a different card in each job; the UUID is unique.
+    Raises:
+        UserError: If it is not a folder of this user; anybody may write beside it.
     """
-    uuids = list(found())
-    if not gpu.isdigit():
-        return gpu
-    if int(gpu) < len(uuids):
-        return uuids[int(gpu)]
-    return f"{os.environ.get('SLURM_JOB_ID', 'local')}-{gpu}"
+    folder = SHARED / f"convstudy-gpus-{os.getuid()}"
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise UserError(
+            f"{folder}, which holds the GPU leases of user {os.getuid()}, is a link, a file or"
+            " another user's; allowed is a folder of this user; have it removed"
+        )
+    return folder
+
+
+def _card(gpu: str) -> str:
+    """Return a name for a GPU that is the same in all jobs on a machine."""
+    if gpu.isdigit():
+        # Unlike a UUID, the same number may mean a different GPU in each job of a cluster.
+        return f"{os.environ.get('SLURM_JOB_ID', 'local')}-{gpu}"
+    return gpu.replace("/", "_")
 
 
 def _take(candidates: list[str], folder: Path) -> tuple[str, Any]:
