@@ -72,12 +72,14 @@ def is_narrow() -> bool:
 
 
 def _style() -> dict[str, Any]:
-    """Return Matplotlib settings: seaborn's, overridden by our style sheet."""
+    """Return Matplotlib settings: its own, not the user's; seaborn's; and our style sheet."""
     import seaborn as sns
-    from matplotlib import rc_params_from_file
+    from matplotlib import rc_params_from_file, rcParamsDefault
 
     sheet = str(files(__package__) / "style.mplstyle")
     return {
+        # Saving needs no backend, and naming one loads it.
+        **{key: value for key, value in rcParamsDefault.items() if key != "backend"},
         **sns.axes_style("ticks"),
         **sns.plotting_context("notebook"),
         **rc_params_from_file(sheet, use_default_template=False),

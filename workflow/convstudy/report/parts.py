@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from convstudy.config.analyses import ARTICLE
+from convstudy.core import libraries
 from convstudy.display import style
 from convstudy.display.columns import Table
 from convstudy.display.style import Drawing
@@ -25,6 +26,8 @@ def _modules(made: Sequence[str], name: str) -> list[ModuleType]:
 
 def drawings(made: Sequence[str]) -> dict[str, Drawing]:
     """Return the figures of the article's study and of these analyses, by name."""
+    # Before those modules import it.
+    libraries.matplotlib()
     return {
         name: drawing
         for part in _modules(made, "figures")

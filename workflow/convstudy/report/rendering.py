@@ -79,7 +79,7 @@ def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path())
         def start_kernel(self, **arguments: Any) -> Any:
             # Keep the user's start-up files and the debugger's advice out of the report.
             quiet = {"IPYTHONDIR": profile, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-            environment = {**os.environ, **quiet}
+            environment = {**os.environ, **quiet, "PYTHONSTARTUP": ""}
             return super().start_kernel(**arguments, env=environment, stderr=messages)
 
     # papermill's log would repeat the workflow's.
@@ -111,9 +111,16 @@ def execute(notebook: Any, parameters: Mapping[str, Any], folder: Path = Path())
 
 def to_html(notebook: Any, title: str, kicker: str) -> str:
     """Render an executed notebook with the report's template."""
+    from jupyter_core.paths import ENV_JUPYTER_PATH
     from nbconvert import HTMLExporter
 
-    exporter = HTMLExporter(
+    class TheirsUnread(HTMLExporter):
+        """Extend nbconvert's own templates, whatever templates of these names the user has."""
+
+        def get_prefix_root_dirs(self) -> list[str]:
+            return list(ENV_JUPYTER_PATH)
+
+    exporter = TheirsUnread(
         template_name=TEMPLATE.name,
         extra_template_basedirs=[str(TEMPLATE.parent)],
         exclude_input=True,

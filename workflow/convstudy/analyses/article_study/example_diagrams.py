@@ -22,6 +22,7 @@ ONLY_MARKED = -1
 HEAD = 1.7
 
 
+@style.styled
 def draw_example(name: str) -> Figure:
     """Draw one worked example, with the highlighted output's sum below."""
     example = examples()[name]
