@@ -12,6 +12,16 @@ def test_a_curve_that_moved_names_its_processors():
     assert record.devices([{"device": "cpu"}]) == "cpu"
 
 
+def test_variables_that_may_change_numbers_are_named():
+    plain = {"device": "cpu", "processor": "one"}
+    flagged = {**plain, "variables": {"XLA_FLAGS": "--fast", "TF_XLA_FLAGS": "--jit"}}
+    named = "cpu (XLA_FLAGS=--fast, TF_XLA_FLAGS=--jit)"
+    assert record.devices([flagged, flagged]) == named
+    assert record.devices([plain, flagged]) == f"cpu, then {named}"
+    moved = record.devices([{**plain, "processor": "another"}, flagged])
+    assert moved == "cpu (another), then cpu (one, XLA_FLAGS=--fast, TF_XLA_FLAGS=--jit)"
+
+
 def test_summary_names_the_best_epoch():
     base = {"train_accuracy": 0.5, "seconds": 2.0, "images_per_second": 10.0}
     records = [{**base, "test_accuracy": accuracy} for accuracy in (0.2, 0.6, 0.4)]

@@ -46,12 +46,16 @@ def right(trainings: "pd.DataFrame", accuracy: str) -> np.ndarray:
 def devices(records: Sequence[Mapping[str, Any]]) -> str:
     """Name the devices that trained these epochs, in order: ``cpu`` or a GPU's name.
 
-    Processors are named only if there are several, since their results differ by rounding.
+    Environment variables that may change numbers are named, and processors if there are several,
+    since their results differ by rounding.
     """
     # Older records have no processor.
-    used = dict.fromkeys((record["device"], record.get("processor")) for record in records)
-    several = len({processor for _, processor in used}) > 1
-    names = (f"{device} ({processor})" if several else device for device, processor in used)
+    several = len({record.get("processor") for record in records}) > 1
+    names = []
+    for record in records:
+        about = [str(record.get("processor"))] if several else []
+        about += [f"{name}={value}" for name, value in record.get("variables", {}).items()]
+        names.append(record["device"] + (f" ({', '.join(about)})" if about else ""))
     return ", then ".join(dict.fromkeys(names))
 
 

@@ -8,13 +8,29 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from types import ModuleType
 from typing import Any
 
-from convstudy.core import environment, gpus
+from convstudy.core import environment, gpus, libraries
 from convstudy.core.errors import UserError
 
 logger = logging.getLogger(__name__)
+
+# Environment variables with which the same settings would give other numbers: they are removed.
+REMOVED = (
+    "ONEDNN_* DNNL_* TF_SET_ONEDNN_FPMATH_MODE TF_AUTO_MIXED_PRECISION_* NVIDIA_TF32_OVERRIDE"
+    " KERAS_MAX_* KERAS_NNX_* JAX_DEFAULT_* JAX_ENABLE_X64 JAX_NUMPY_* JAX_RANDOM_SEED_OFFSET"
+    " JAX_THREEFRY_PARTITIONABLE"
+)
+# Those that may change numbers but that a machine may need (XLA_FLAGS can say where CUDA is): each
+# epoch's record has them. Not all of TF_*, as Terraform keeps passwords there.
+RECORDED = (
+    "XLA_FLAGS TF_XLA_FLAGS TF_DETERMINISTIC_* TF_CUDNN_* TF_CONV* TF_FP16_* TF_MATMUL_* TF_MKL_*"
+    " TF_*ONEDNN* TF_*JIT* TF_ENABLE_* TF_DISABLE_* TF_USE_* TF_GPU_THREAD_* TF_OVERRIDE_* JAX_*"
+    " CUBLAS_WORKSPACE_CONFIG CUBLASLT_* CUDNN_CONV_* CUDNN_ERRATA_*"
+)
+HARMLESS = "*_VERBOSE *_LOG* JAX_PLATFORMS JAX_*CACHE*"
 
 
 def use_backend(
@@ -22,8 +38,8 @@ def use_backend(
 ) -> str:
     """Import Keras on a backend with a fixed number of CPU threads.
 
-    Environment variables that would make TensorFlow compute in another precision than requested are
-    removed, with a warning.
+    Environment variables with which the same settings would give other numbers are removed, with a
+    warning; `variables_kept` returns those that are kept although they may do so.
 
     Args:
         name: ``tensorflow`` or ``jax``.
@@ -39,20 +55,17 @@ def use_backend(
         UserError: If `device` is ``gpu`` and the backend sees none.
         RuntimeError: If Keras already runs on another backend in this process.
     """
+    _remove_variables(precision)
     os.environ["KERAS_BACKEND"] = name
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    _keep_precision(precision)
     if device == "cpu" and "tensorflow" not in sys.modules:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if name == "jax" and device == "cpu":
         os.environ["JAX_PLATFORMS"] = "cpu"
     # Otherwise JAX takes three quarters of a GPU's memory at startup.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    if name == "jax" and precision == "float64":
-        os.environ["JAX_ENABLE_X64"] = "1"
     with _native_messages_to_log():
-        import keras
-
+        keras = libraries.keras()
         if keras.backend.backend() != name:
             raise RuntimeError(f"Keras already runs on {keras.backend.backend()}, not on {name}")
         chosen().bind(threads, precision)
@@ -71,18 +84,35 @@ def use_backend(
     return gpus.NO_GPU if gpus.wanted() and device != "cpu" else "cpu"
 
 
-def _keep_precision(precision: str) -> None:
-    """Remove variables that make oneDNN compute in another precision or in an untested way."""
+def _remove_variables(precision: str) -> None:
+    """Remove variables that change numbers or, like those of Keras, take over from the settings."""
     for name in sorted(os.environ):
-        other = name.startswith(("ONEDNN_", "DNNL_")) and not name.endswith("_VERBOSE")
         # Without oneDNN, bfloat16 in TensorFlow is slower, with ten times the error.
         off = name == "TF_ENABLE_ONEDNN_OPTS" and os.environ[name] != "1"
-        if other or name == "TF_SET_ONEDNN_FPMATH_MODE" or (off and precision == "mixed_bfloat16"):
+        if _matches(name, REMOVED) or (off and precision == "mixed_bfloat16"):
             logger.warning(
-                "ignoring %s=%s, which changes what %s means", name, os.environ.pop(name), precision
+                "ignoring %s=%s, with which the same settings would give other numbers",
+                name,
+                os.environ.pop(name),
             )
     # Off by default on processors without AVX-512, but faster there too (docs/performance.md).
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+def _matches(name: str, patterns: str) -> bool:
+    def among(listed: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in listed.split())
+
+    return among(patterns) and not among(HARMLESS)
+
+
+def variables_kept() -> dict[str, str]:
+    """Return the environment variables that may change numbers and are not removed."""
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if _matches(name, RECORDED) and (name, value) != ("TF_ENABLE_ONEDNN_OPTS", "1")
+    }
 
 
 @contextlib.contextmanager
@@ -102,8 +132,13 @@ def _native_messages_to_log() -> Iterator[None]:
                 logger.debug("%s", line)
 
 
-def described() -> dict[str, str]:
-    """Describe what computes: ``backend`` with its version, ``processor``, ``matmul_precision``."""
+def described() -> dict[str, Any]:
+    """Describe what computes, for a curve's records.
+
+    Returns:
+        ``backend`` with its version, ``processor``, ``matmul_precision`` and, if there are any,
+        ``variables``: see `variables_kept`.
+    """
     import keras
 
     backend = keras.backend.backend()
@@ -112,6 +147,7 @@ def described() -> dict[str, str]:
         "backend": f"{backend} {version}",
         "processor": environment.processor(),
         "matmul_precision": keras.config.dtype_policy().compute_dtype,
+        **({"variables": kept} if (kept := variables_kept()) else {}),
     }
 
 

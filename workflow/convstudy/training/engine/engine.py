@@ -94,6 +94,7 @@ class Engine:
                 f"oneDNN {'on' if os.environ.get('TF_ENABLE_ONEDNN_OPTS') == '1' else 'off'}",
                 f"just-in-time compiler {'on' if jit_compile or backend == 'jax' else 'off'}",
                 f"one {'epoch' if self.resident else 'step'} per call",
+                *(f"{name}={value}" for name, value in backends.variables_kept().items()),
             ]
         )
         self.data = {

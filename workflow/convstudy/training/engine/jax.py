@@ -17,6 +17,8 @@ def bind(_threads: int, precision: str) -> None:
     """Set the precision of matrix products: JAX's default for mixed policies, else the highest."""
     import jax
 
+    # Double precision only on request, as another type changes what is computed beside it.
+    jax.config.update("jax_enable_x64", precision == "float64")
     # Otherwise a GPU multiplies float32 with the 10 bits of TensorFloat-32.
     exact = not precision.startswith("mixed")
     jax.config.update("jax_default_matmul_precision", "highest" if exact else None)
