@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from convstudy.core import gpus
+from convstudy.core import gpus, libraries
 from convstudy.core.environment import now, processor, unit
 from convstudy.core.files import write_csv, write_text
 from convstudy.core.progress import duration
@@ -248,7 +248,8 @@ def work(connection: Connection, name: str, threads: int, how: dict[str, Any]) -
 
         torch.set_num_threads(threads)
     elif name == "fit" and backend == "tensorflow":
-        # Keras as it comes, without the engine's choices.
+        # Keras as it comes, without the engine's choices or the user's.
+        libraries.keras()
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)

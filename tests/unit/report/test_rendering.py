@@ -34,11 +34,13 @@ def test_the_kernel_is_this_python_whatever_the_user_installed(
     (theirs / "kernel.json").write_text(json.dumps(spec))
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    # And a start-up file that would change what the notebook sees.
+    # And start-up files, of IPython and of Python, that would change what the notebook sees.
     startup = tmp_path / "ipython/profile_default/startup"
     startup.mkdir(parents=True)
     (startup / "00.py").write_text("import sys; sys.executable = 'changed'\n")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    (tmp_path / "start.py").write_text("value = 3\nimport sys; sys.executable = 'changed'\n")
+    monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "start.py"))
     notebook = small_notebook(new_code_cell("import sys; (sys.executable, value)"))
     assert output(execute(notebook, {"value": 2})) == repr((sys.executable, 2))
 
