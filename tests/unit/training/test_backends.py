@@ -1,3 +1,4 @@
+import importlib.util
 import logging
 import os
 import re
@@ -23,16 +24,25 @@ def test_native_messages_are_kept_from_the_terminal(capfd, caplog):
     assert "oneDNN is on" in caplog.messages
 
 
-def records(folder: Path, **variables: str) -> tuple[list[dict[str, Any]], str]:
+TRAIN = """
+import sys, pathlib
+from helpers.training import curve
+curve(pathlib.Path(sys.argv[1]), backend=sys.argv[2]).train(1)
+"""
+
+
+def records(
+    folder: Path, backend: str = "tensorflow", **variables: str
+) -> tuple[list[dict[str, Any]], str]:
     """Train the example curve for an epoch in another process; return its records and messages."""
     done = subprocess.run(
-        [sys.executable, "-m", "helpers.training", str(folder / "store"), "1"],
+        [sys.executable, "-c", TRAIN, str(folder / "store"), backend],
         env=with_helpers(**variables),
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    made = curve(folder / "store").read()["records"]
+    made = curve(folder / "store", backend=backend).read()["records"]
     return [{key: one[key] for key in one.keys() - TIMES} for one in made], done.stderr
 
 
@@ -85,6 +95,22 @@ def test_variables_that_change_numbers_are_removed(tmp_path, usual):
     assert found == usual
     ignored = re.findall(r"ignoring (\w+)=(\w+), with which the same settings would give", said)
     assert dict(ignored) == removed
+
+
+def test_variables_of_jax_that_change_numbers_are_removed(tmp_path):
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("jax is not installed: make setup EXTRA=jax")
+    removed = {
+        "JAX_DEFAULT_MATMUL_PRECISION": "bfloat16",
+        "JAX_DEFAULT_PRNG_IMPL": "rbg",
+        "JAX_ENABLE_X64": "1",
+        "JAX_NUMPY_DTYPE_PROMOTION": "strict",
+        "JAX_RANDOM_SEED_OFFSET": "7",
+    }
+    usual, _ = records(tmp_path / "usual", "jax")
+    found, said = records(tmp_path / "changed", "jax", **removed)
+    assert found == usual
+    assert all(f"ignoring {name}={value}, with" in said for name, value in removed.items())
 
 
 def test_variables_that_are_kept_are_recorded_and_named(tmp_path, usual):
