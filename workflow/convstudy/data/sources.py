@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from convstudy.core import libraries
 from convstudy.core.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -304,8 +305,7 @@ def _download(cache: Path, timeout: float) -> Path:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(timeout)
     try:
-        import keras
-
+        keras = libraries.keras()
         cache.mkdir(parents=True, exist_ok=True)
         # In a temporary folder, so that the cache never holds half an archive.
         with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as folder:

@@ -142,7 +142,7 @@ class Curve:
 
         Yields:
             A record (see `Trainer.train_epoch`) with ``trained_for``, ``device``, ``backend``,
-            ``processor`` and ``matmul_precision``. There are fewer than `last` if the loss stops
+            ``processor``, ``matmul_precision`` and, if set, ``variables``. There are fewer than `last` if the loss stops
             being finite; `ended` then gives the reason.
         """
         records: list[dict[str, Any]] = []
