@@ -142,8 +142,8 @@ class Curve:
 
         Yields:
             A record (see `Trainer.train_epoch`) with ``trained_for``, ``device``, ``backend``,
-            ``processor``, ``matmul_precision`` and, if set, ``variables``. There are fewer than `last` if the loss stops
-            being finite; `ended` then gives the reason.
+            ``processor``, ``matmul_precision`` and, if any is set, ``variables``. There are fewer
+            than `last` if the loss stops being finite; `ended` then gives the reason.
         """
         records: list[dict[str, Any]] = []
         curve_lock = lock(self.folder)
