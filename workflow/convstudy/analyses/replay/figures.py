@@ -75,11 +75,13 @@ def completed_trials(results: Results) -> Figure:
     """Draw how many trials of a study complete, one panel per objective."""
     shares = results.table("replay/completed.csv")
     article = results.table("replay/optuna_2018.csv").set_index("objective")["article_completed"]
+    numbers = range(shares["completed"].max() + 2)
     figure, axes = style.new_figure(results, 1, len(HEADINGS), size=(7.6, 3.2), sharey=True)
     for axis, (objective, heading) in zip(axes, HEADINGS.items(), strict=True):
         for pruner, look in STEPS.items():
             mine = shares[(shares["objective"] == objective) & (shares["pruner"] == pruner)]
-            axis.plot(mine["completed"], mine["share"], **look)
+            share = mine.set_index("completed")["share"].reindex(numbers, fill_value=0.0)
+            axis.plot(numbers, share, **look)
         axis.axvline(article[objective].iloc[0], color=style.INK, ls=(0, (2, 2)), lw=1.2)
         axis.axvspan(0, STARTUP_TRIALS + 0.5, color=style.FAINT, alpha=0.35, lw=0)
         axis.set_title(heading)
@@ -87,13 +89,13 @@ def completed_trials(results: Results) -> Figure:
         axis.set_ylabel("share of studies")
         style.percent_axis(axis.yaxis)
         style.whole_axis(axis.xaxis)
-        axis.set_xlim(left=0)
-        axis.set_ylim(bottom=0)
+        axis.set_xlim(0, numbers[-1])
+    axes[0].set_ylim(bottom=0)
     handles = [style.legend_line(WORDS[pruner], **look) for pruner, look in STEPS.items()]
     handles += [
         style.legend_line("the article's study", color=style.INK, ls=(0, (2, 2)), lw=1.2),
         style.legend_line(
-            "every completed trial was drawn at random", color=style.FAINT, alpha=0.6, lw=8
+            "all completed trials drawn at random", color=style.FAINT, alpha=0.6, lw=8
         ),
     ]
     style.legend_below(figure, handles, 2)
