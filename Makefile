@@ -35,7 +35,8 @@ evidence: $(READY) ## record the curves finished in another clone (FROM=CLONE; s
 	$(BIN)/python benchmarks/evidence.py
 
 derive: $(READY) ## remake tables and claims of a recorded run, without training (RUN=cpu-small)
-	@rm -rf results/.derived
+	@# The replayed studies in .state are kept.
+	@rm -rf results/.derived/config results/.derived/.snakemake results/.derived/results/[!.]*
 	$(BIN)/python -m convstudy record $(RUN) --primary results/.derived/results
 	ln -s $(CURDIR)/config results/.derived/config
 	@# No image is read, but the config check requires the files.
