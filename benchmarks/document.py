@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import yaml
 from convstudy.config import settings
-from convstudy.core.environment import commit, hardware, now, versions
+from convstudy.core.environment import commit, commit_name, hardware, now, versions
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,11 +28,9 @@ def machine(*names: str) -> str:
     """Describe date, machine, packages and commit of a measurement, in one line."""
     about = hardware()
     gpu = f", {', '.join(about['gpus'])}" if about["gpus"] else ""
-    where = commit(ROOT)
-    changed = " with changes" if where["dirty"] else ""
     return (
         f"{now()[:10]}, {about['processor']}, {about['cores']} cores{gpu},"
-        f" {packages('python', *names)}, commit {str(where['commit'])[:7]}{changed}"
+        f" {packages('python', *names)}, {commit_name(commit())}"
     )
 
 

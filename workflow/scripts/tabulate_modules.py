@@ -1,7 +1,5 @@
 """Tabulate the trainings of all modules, and write a README about the tables."""
 
-from pathlib import Path
-
 from convstudy.analyses.module_table import numbers as module_table
 from convstudy.core import environment
 from convstudy.core.files import read_json, write_csv, write_text
@@ -17,6 +15,6 @@ with job(snakemake):
         write_csv(path, tables[path.rpartition("/")[2]])
     data = read_json(snakemake.input.data)
     made = {"created": environment.now(), "versions": environment.versions()}
-    made |= environment.commit(Path(environment.__file__).parent)
+    made |= environment.commit()
     text = module_table.document(tables, data, settings, made)
     write_text(output.readme, text)

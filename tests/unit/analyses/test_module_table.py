@@ -114,5 +114,6 @@ def test_the_description_explains_every_column():
     for name in {column for table in tables.values() for column in table}:
         assert re.search(rf"^\| `{name}` \| .+ \|$", text, re.MULTILINE), name
     digest = RECORDED.data["digest"]
-    for part in ("JPEG", f"`{digest}`", "with changes", f"{len(tables['table.csv'])} rows", "MIT"):
+    rows = f"{len(tables['table.csv'])} rows"
+    for part in ("JPEG", f"`{digest}`", "with uncommitted changes", rows, "MIT"):
         assert part in text

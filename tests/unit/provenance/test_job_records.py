@@ -6,7 +6,7 @@ import pytest
 from convstudy.core import environment
 from convstudy.core.errors import UserError
 from convstudy.core.files import read_json, write_json
-from convstudy.provenance import job_records
+from convstudy.provenance import archive, job_records
 from convstudy.provenance.job import job
 from convstudy.provenance.job_records import DATA, RECORDS, recorded, verify
 
@@ -124,13 +124,44 @@ def test_a_file_that_was_made_anew_differs_from_what_later_jobs_read(project):
 
 
 def test_other_code_is_found_and_another_commit_is_none(project, monkeypatch):
-    monkeypatch.setattr(environment, "commit", lambda _: {"commit": "f" * 40, "dirty": True})
+    monkeypatch.setattr(environment, "commit", lambda: {"commit": "f" * 40, "dirty": True})
     found = verify(project, CODES)
     assert found.differences == []
     assert found.notes[-1] == ("the code here is at commit ffffffffffff with uncommitted changes")
     lines = differences(project, {**CODES, "train": "c4"})
     assert len(lines) == 2
     assert all("ran with code c2, but the workflow now has c4" in line for line in lines)
+
+
+def test_sources_without_a_commit_are_compared(project, monkeypatch):
+    sources = {"commit": None, "dirty": None, "sources": "a" * 12}
+    monkeypatch.setattr(environment, "commit", lambda: sources)
+    ran(project, "plot", [*CURVES, "style.css"], ["results/plot.svg", "reports/report.html"])
+    assert "1 job ran at no commit; sources aaaaaaaaaaaa" in verify(project, CODES).notes
+    monkeypatch.setattr(environment, "commit", lambda: {**sources, "sources": "b" * 12})
+    notes = verify(project, CODES).notes
+    assert "1 job ran at no commit; sources aaaaaaaaaaaa, not the code here" in notes
+    assert notes[-1] == "the code here is at no commit; sources bbbbbbbbbbbb"
+
+
+@pytest.mark.fault(
+    "A folder of results is a link to another disk, or a link leads back to its own folder",
+    where="results, results/curves and results/provenance",
+    lost="nothing: their files are checked and archived like all others",
+)
+def test_links_to_folders_are_read_like_folders(project, tmp_path_factory):
+    disk = tmp_path_factory.mktemp("disk")
+    (project / "results/new.csv").write_text("of no job")
+    expected, listed = verify(project, CODES), job_records.result_files(project)
+    assert CURVES[0] in listed
+    for name in ("results/curves", RECORDS, "results"):
+        target = (project / name).rename(disk / name.replace("/", "-"))
+        (project / name).symlink_to(target)
+    (project / "results/curves/back").symlink_to(project / "results")
+    assert job_records.result_files(project) == listed
+    assert verify(project, CODES) == expected
+    assert set(listed) < set(archive.packed_files(project))
+    assert f"{RECORDS}/train/conv_0.json" in archive.packed_files(project)
 
 
 def test_a_record_of_a_rule_that_is_no_more_is_found(project):

@@ -56,6 +56,18 @@ def test_settings_are_recorded_but_no_folder_and_no_look(made, tmp_path):
     assert config["data"]["directory"] == "/somewhere"
 
 
+def test_the_recorded_config_makes_the_same_run_again(tmp_path):
+    changed = {
+        "data": {"source": "synthetic", "directory": "/somewhere"},
+        "search": {"studies": {"accuracy": None, "mine": {"trials": 7}}},
+    }
+    config = settings.validate(settings.merged(settings.validate({}), changed))
+    run.write_run(tmp_path, config, ROOT / "config/article.yaml", ALL_EXACT)
+    again = settings.read([ROOT / "config/config.yaml", tmp_path / "config.yaml"])
+    assert again == {**config, "data": {**config["data"], "directory": None}}
+    assert list(again["search"]["studies"]) == ["penalised", "mine"]
+
+
 def test_a_leftover_folder_of_an_analysis_does_not_count(tmp_path):
     results = Results(write_sample(tmp_path))
     for name in analyses.names():

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from convstudy.core import gpus
+from convstudy.core.files import files_below
 
+PACKAGE = Path(__file__).parents[1]
 PACKAGES = (
     "snakemake keras tensorflow tensorflow-cpu jax torch optuna numpy pandas seaborn "
     "matplotlib papermill nbconvert"
@@ -82,24 +84,61 @@ def machine(described: Mapping[str, Any]) -> str:
 
 
 @cache
-def commit(folder: Path) -> dict[str, Any]:
-    """Return the git commit of a folder, and whether there are uncommitted changes.
+def commit(package: Path = PACKAGE) -> dict[str, Any]:
+    """Say which code this is: the project's git commit, or else a digest of its sources.
+
+    A commit counts only if the project is the top of its repository: that of another repository,
+    in which the sources were unpacked, says nothing about them.
+
+    Args:
+        package: The library's folder. With the workflow's Snakefile beside it, it is part of a
+            project; otherwise, it is installed.
 
     Returns:
-        ``commit`` and ``dirty``, both None without git or outside a repository.
+        ``commit``, and ``dirty``: whether there are uncommitted changes. Without a commit, both are
+        None, ``sources`` is a digest of library, rules and scripts, and ``installed`` the version
+        of an installed library.
     """
+    workflow = package.parent
+    if not (workflow / "Snakefile").is_file():
+        version = importlib.metadata.version(package.name)
+        return {**_no_commit(package), "installed": version}
     try:
-        head = _git(folder, "rev-parse", "HEAD")
-        changed = _git(folder, "status", "--porcelain")
+        head, top = _git(workflow, "rev-parse", "HEAD", "--show-toplevel").split("\n", 1)
+        if Path(top).samefile(workflow.parent):
+            return {"commit": head, "dirty": bool(_git(workflow.parent, "status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):
-        return {"commit": None, "dirty": None}
-    return {"commit": head, "dirty": bool(changed)}
+        pass
+    return _no_commit(package, workflow / "rules", workflow / "scripts")
+
+
+def _no_commit(*folders: Path) -> dict[str, Any]:
+    hashed = hashlib.sha256()
+    for folder in folders:
+        for path in files_below(folder):
+            if "__pycache__" not in path.parts:
+                hashed.update(path.relative_to(folder.parent).as_posix().encode() + b"\0")
+                hashed.update(path.read_bytes())
+    return {"commit": None, "dirty": None, "sources": hashed.hexdigest()[:12]}
 
 
 def _git(folder: Path, *arguments: str) -> str:
     command = ["git", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    # Variables such as GIT_DIR, which git itself sets in a hook, name another repository.
+    ours = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    done = subprocess.run(command, cwd=folder, env=ours, capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+def commit_name(code: Mapping[str, Any]) -> str:
+    """Format the result of `commit`, also within a record or a run's provenance."""
+    if code["commit"]:
+        return f"commit {code['commit'][:12]}" + " with uncommitted changes" * bool(code["dirty"])
+    # Earlier versions did not record sources.
+    if "sources" not in code:
+        return "an unknown commit"
+    where = f"installed version {code['installed']}" if "installed" in code else "no commit"
+    return f"{where}; sources {code['sources']}"
 
 
 def of_training(training: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,7 +148,7 @@ def of_training(training: Mapping[str, Any]) -> dict[str, Any]:
         "versions": versions(),
         "hardware": hardware(),
         "threads": training["threads"],
-        **commit(Path(__file__).parent),
+        **commit(),
     }
 
 
@@ -128,7 +167,7 @@ def describe(config: Mapping[str, Any]) -> dict[str, Any]:
     text = json.dumps(config, sort_keys=True)
     return {
         "created": now(),
-        **commit(Path(__file__).parent),
+        **commit(),
         "config_digest": hashlib.sha256(text.encode()).hexdigest()[:12],
         "versions": versions(),
         "hardware": hardware(),

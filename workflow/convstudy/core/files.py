@@ -64,6 +64,27 @@ def file_digest(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def files_below(folder: Path, above: tuple[Path, ...] = ()) -> list[Path]:
+    """List the files below a folder, sorted; a link to a folder is read like a folder.
+
+    `Path.rglob` does not follow such links.
+
+    Args:
+        folder: The folder; if there is none, it has no files.
+        above: The folders through which it was reached, for links that lead back to one of them.
+    """
+    real = folder.resolve()
+    if real in above or not folder.is_dir():
+        return []
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            found += files_below(path, (*above, real))
+        elif path.is_file():
+            found.append(path)
+    return found
+
+
 def write_sealed(path: str | Path, value: dict[str, Any]) -> None:
     """Write `value` as JSON with ``sha256``, a digest of everything else, atomically."""
     write_json(path, {**value, "sha256": _seal(value)})

@@ -13,19 +13,22 @@ from typing import Any
 import yaml
 
 from convstudy.core import environment
-from convstudy.core.files import file_digest, read_json, replacing
+from convstudy.core.environment import commit_name
+from convstudy.core.files import file_digest, files_below, read_json, replacing
 from convstudy.provenance import job_records
 
 logger = logging.getLogger(__name__)
 
 # What a run needs; tests, benchmarks and docs stay in the repository.
 SOURCES = (
+    "Makefile",
     "Snakefile",
     "config",
     "profiles",
     "workflow",
     "environment.yml",
     "requirements.lock",
+    "locks",
     "pyproject.toml",
     "LICENSE",
     "CITATION.cff",
@@ -38,6 +41,8 @@ PROFILES = {
     "https://w3id.org/ro/wfrun/provenance/0.5": "Provenance Run Crate",
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
 }
+# Makes the run again where the archive was unpacked. The settings are kept from `make clean`.
+AGAIN = "cp results/config.yaml run.yaml && make clean report CONFIG=run.yaml"
 BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 # Not from `mimetypes`, which differs between systems: the archive must be the same everywhere.
@@ -68,11 +73,10 @@ def packed_files(root: Path) -> list[str]:
     }
     for name in (*SOURCES, job_records.RECORDS, job_records.REFERENCE):
         path = root / name
-        files = [path] if name in SOURCES and not path.is_dir() else path.rglob("*")
         found |= {
             file.relative_to(root).as_posix()
-            for file in files
-            if not file.is_dir() and "__pycache__" not in file.parts
+            for file in ([path] if path.is_file() else files_below(path))
+            if "__pycache__" not in file.parts
         }
     return sorted(found)
 
@@ -194,6 +198,7 @@ class _Description:
             sentences.append(f"The run differs from the article's: {' '.join(reductions)}")
         if any(record["dirty"] for record in self.records):
             sentences.append("Some jobs ran with uncommitted changes.")
+        sentences.append(f"To make the run again in the unpacked archive: {AGAIN}")
         top = self.crate.root_dataset
         top["name"] = f"A run of {self.citation['title']}"
         top["description"] = " ".join(sentences)
@@ -216,15 +221,13 @@ class _Description:
         ]
         images = [work.id for work in self.works if "CIFAR-10" in work["description"]]
         made = [name for name in self.names if name.startswith(("results/", "reports/"))]
-        commits = {
-            job_records.commit_name(record["commit"], record["dirty"]) for record in self.records
-        }
+        commits = set(map(commit_name, self.records))
         run = self._add(
             "#run",
             "CreateAction",
             name="The run of the workflow",
-            description="snakemake --cores all, with the settings that results/run.json lists, at"
-            f" {', '.join(sorted(commits))}",
+            description="snakemake --cores all --configfile results/config.yaml, at"
+            f" {', '.join(sorted(commits))}; to make it again: {AGAIN}",
             instrument=_reference([self.workflow]),
             startTime=min(record["started"] for record in self.records),
             endTime=max(record["ended"] for record in self.records),
@@ -263,12 +266,11 @@ class _Description:
             key: _reference(file["path"] for file in record[part] if file["path"] in self.names)
             for key, part in (("object", "inputs"), ("result", "outputs"))
         }
-        commit = job_records.commit_name(record["commit"], record["dirty"])
         action = self._add(
             f"#job-{_slug(name)}",
             "CreateAction",
             name=name,
-            description=f"On {machine}, at {commit}",
+            description=f"On {machine}, at {commit_name(record)}",
             instrument={"@id": f"{self.home}#rule-{rule}"},
             startTime=record["started"],
             endTime=record["ended"],

@@ -6,6 +6,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from convstudy.core.files import files_below
+
 # A regular expression, as every start of Snakemake waits for this and parsing is far slower.
 IMPORT = re.compile(r"^ *(?:from ([\w.]+) import (\([^)]*\)|[^#\n]*)|import ([\w.]+))", re.M)
 FOR_TYPES = re.compile(r"^if TYPE_CHECKING:\n(?: .*\n|\n)+", re.M)
@@ -26,7 +28,7 @@ def code_digest(script: Path | None = None, package: Path = PACKAGE) -> str:
         package: The package's folder.
     """
     if script is None:
-        parts = [path for path in package.rglob("*.*") if "__pycache__" not in path.parts]
+        parts = [path for path in files_below(package) if "__pycache__" not in path.parts]
     else:
         modules = imported(script, package)
         parts = [part for module in modules for part in module.parent.glob(f"{module.stem}.*")]

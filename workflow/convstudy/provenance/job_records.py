@@ -9,14 +9,16 @@ import contextlib
 import hashlib
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from convstudy.core import environment
+from convstudy.core.environment import commit_name
 from convstudy.core.errors import UserError
-from convstudy.core.files import file_digest, read_json, read_sealed, write_sealed
+from convstudy.core.files import file_digest, files_below, read_json, read_sealed, write_sealed
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ def recorded(snakemake: Any, root: Path = Path()) -> Iterator[None]:
     path = root / record_path(snakemake.rule, dict(snakemake.wildcards.items()))
     path.unlink(missing_ok=True)
     # The commit when the job starts; it may change before the job ends.
-    made = {"started": environment.now(), **environment.commit(Path(__file__).parent)}
+    made = {"started": environment.now(), **environment.commit()}
     yield
     params = dict(snakemake.params.items())
     code = params.pop("code", None)
@@ -102,6 +104,12 @@ def seeds(settings: Mapping[str, Any], within: str = "") -> dict[str, int]:
     return found
 
 
+def record_files(folder: Path) -> list[Path]:
+    """List the records in a folder."""
+    found = files_below(folder)
+    return [path for path in found if path.suffix == ".json" and not path.name.startswith(".")]
+
+
 def read_records(folder: Path) -> tuple[list[Record], list[str]]:
     """Read all records.
 
@@ -110,7 +118,7 @@ def read_records(folder: Path) -> tuple[list[Record], list[str]]:
         A line for each file that is not an intact record.
     """
     records, damaged = [], []
-    for path in sorted(folder.rglob("[!.]*.json")):
+    for path in record_files(folder):
         try:
             records.append(read_sealed(path))
         except (OSError, ValueError) as error:
@@ -243,30 +251,25 @@ def result_files(root: Path) -> list[str]:
     """List the files in ``results`` and ``reports`` that jobs declare, sorted by name."""
     found = []
     for top in ("results", "reports"):
-        for path in (root / top).rglob("*"):
+        for path in files_below(root / top):
             name = path.relative_to(root)
             apart = any(name.is_relative_to(folder) for folder in UNRECORDED)
-            if path.is_file() and not apart and name.name != ".gitkeep":
+            if not apart and name.name != ".gitkeep":
                 found.append(name.as_posix())
     return sorted(found)
 
 
 def _notes(records: Iterable[Record]) -> list[str]:
-    """Describe the commits at which the jobs ran, and whether there were uncommitted changes."""
-    now = environment.commit(Path(__file__).parent)
-    jobs: dict[tuple[str | None, bool | None], int] = {}
-    for record in records:
-        key = (record["commit"], record["dirty"])
-        jobs[key] = jobs.get(key, 0) + 1
-    notes = [f"{_number(jobs[key], 'job')} ran at {commit_name(*key)}" for key in jobs]
-    return [*notes, f"the code here is at {commit_name(now['commit'], now['dirty'])}"]
+    """Compare the code of the jobs with the code here, by commit or by the digest of the sources.
 
-
-def commit_name(commit: str | None, dirty: bool | None) -> str:
-    """Return a commit's short name, and whether there were uncommitted changes."""
-    if commit is None:
-        return "an unknown commit"
-    return f"commit {commit[:12]}" + (" with uncommitted changes" if dirty else "")
+    Other code is no difference by itself: what a job used of it is in its code digest.
+    """
+    here = commit_name(environment.commit())
+    notes = [
+        f"{_number(jobs, 'job')} ran at {name}" + ("" if name == here else ", not the code here")
+        for name, jobs in Counter(map(commit_name, records)).items()
+    ]
+    return [*notes, f"the code here is at {here}"]
 
 
 def _number(number: int, what: str) -> str:

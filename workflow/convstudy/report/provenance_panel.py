@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from convstudy.core.environment import machine, time_of_day
+from convstudy.core.environment import commit_name, machine, time_of_day
 from convstudy.core.files import file_digest
 from convstudy.display.columns import Column
 from convstudy.provenance import job_records
@@ -48,7 +48,7 @@ class ProvenancePanel:
         rows = {
             "Job": f'<a href="#{_anchor(record)}">{escape(job_records.job_name(record))}</a>,'
             f" {time_of_day(record['ended'])}",
-            "Code": escape(job_records.commit_name(record["commit"], record["dirty"])),
+            "Code": escape(commit_name(record)),
             "Machine": escape(machine(record["hardware"])),
             "Derived from": f"{jobs}, on {escape(_machines(behind))}",
             "Networks": f"trained on {escape(', '.join(sorted(set(self.results.devices))))}",
@@ -82,9 +82,7 @@ def _of_rule(rule: str, records: list[job_records.Record]) -> str:
         {
             "job": [" ".join(record["wildcards"].values()) or rule for record in records],
             "ended": [time_of_day(record["ended"]) for record in records],
-            "code": [
-                job_records.commit_name(record["commit"], record["dirty"]) for record in records
-            ],
+            "code": [commit_name(record) for record in records],
             "machine": [machine(record["hardware"]) for record in records],
             "files": ["<br>".join(_files(record)) for record in records],
         }

@@ -9,6 +9,7 @@ from convstudy.analyses.article_study.shown import BEST
 from convstudy.claims import verdicts
 from convstudy.claims.ledger import OWN
 from convstudy.config.analyses import captions
+from convstudy.core.environment import commit_name
 from convstudy.core.files import read_json
 from convstudy.display.columns import Table
 from convstudy.layers.examples import examples
@@ -16,7 +17,7 @@ from convstudy.report import html, parts
 from convstudy.report.answer import Answer, answer
 from convstudy.report.first_page import first_page
 from convstudy.report.provenance_panel import ProvenancePanel
-from convstudy.results.run import Results
+from convstudy.results.run import CONFIG, Results
 
 GROUPS = {
     "training": "Trained networks",
@@ -184,9 +185,8 @@ class Report:
         about = self.results.provenance
         hardware = about["hardware"]
         gpus = ", ".join(hardware["gpus"]) or "none"
-        changed = " (with uncommitted changes)" if about["dirty"] else ""
         facts = {
-            "Recorded at commit": f"{about['commit'] or 'unknown'}{changed}",
+            "Recorded at": commit_name(about),
             "Settings digest": about["config_digest"],
             "SHA-256 of the data": self.results.data["digest"],
             "System": hardware["system"],
@@ -197,8 +197,8 @@ class Report:
             for name, value in facts.items()
         )
         return html.Html(
-            "<p>To repeat this run, check out this commit, install its locked packages and use the"
-            " settings that <code>results/run.json</code> lists:</p>"
+            "<p>To repeat this run, take the same code, install its locked packages and use the"
+            " run's settings:</p>"
             f"<pre><code>{html.escape(self._command)}</code></pre>"
             f'<dl class="facts bare">{listed}</dl>'
         )
@@ -207,7 +207,9 @@ class Report:
     def _command(self) -> str:
         """The command that repeats this run; a recorded run stores its own."""
         about = self.results.folder / "reference.json"
-        return read_json(about)["command"] if about.is_file() else "snakemake --cores all"
+        if about.is_file():
+            return read_json(about)["command"]
+        return f"snakemake --cores all --configfile results/{CONFIG}"
 
     def jobs(self) -> html.Html:
         """Show every job's record: when and where it ran, with which code, and what it wrote."""

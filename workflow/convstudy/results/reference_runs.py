@@ -22,11 +22,11 @@ import pandas as pd
 from convstudy.article import facts
 from convstudy.config import settings
 from convstudy.core import files
-from convstudy.core.environment import now
+from convstudy.core.environment import commit_name, now
 from convstudy.core.errors import UserError
 from convstudy.core.progress import duration
 from convstudy.layers.kinds import KINDS
-from convstudy.results.run import Results, result_files
+from convstudy.results.run import CONFIG, Results, result_files, write_config
 from convstudy.training import store
 from convstudy.training.precision import GRID_PASSED
 from convstudy.training.record import load_description, tabulate_single_kind
@@ -195,19 +195,12 @@ def _tabulate_curves(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _describe(results: Results, folder: Path) -> None:
     """Write the run's config and, last, the description of the record."""
-    import yaml
-
-    config = copy.deepcopy(results.run["config"])
-    # The folder exists on that machine only, and today's version may lack some settings.
-    config["data"]["directory"] = None
-    settings.drop_gone(config)
-    settings.remove_others(config)
-    files.write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    write_config(folder / CONFIG, results.run["config"])
     recorded = Results(folder)
     if recorded.partial:
-        command = f"python benchmarks/train_curves.py {folder}/config.yaml"
+        command = f"python benchmarks/train_curves.py {folder / CONFIG}"
     else:
-        command = f"snakemake --cores all --configfile {folder}/config.yaml"
+        command = f"snakemake --cores all --configfile {folder / CONFIG}"
     kept = [path for path in sorted(folder.rglob("*.*")) if path.name != "reference.json"]
     digests = {path.relative_to(folder).as_posix(): files.file_digest(path) for path in kept}
     about = {"name": folder.name, "recorded": now(), "command": command, "sha256": digests}
@@ -246,7 +239,7 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
             "date": about["created"][:10],
             "data": f"{kind}, {used['train']:,} + {used['test']:,}",
             "width": run.run["config"]["model"]["width"],
-            "commit": (about["commit"] or "unknown")[:12],
+            "commit": commit_name(about).removeprefix("commit "),
         }
         # Part of a run may have none.
         if run.has(TABLES[0]):

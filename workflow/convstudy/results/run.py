@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from convstudy.config import analyses, settings
 from convstudy.core import environment
 from convstudy.core.errors import UserError
-from convstudy.core.files import read_json, write_json
+from convstudy.core.files import read_json, write_json, write_text
 from convstudy.core.gpus import NO_GPU
 from convstudy.data.settings import IMAGES
 from convstudy.results import scale
@@ -18,6 +18,7 @@ from convstudy.results import scale
 if TYPE_CHECKING:
     import pandas as pd
 
+CONFIG = "config.yaml"
 SUMMARY = "module_table/summary.csv"
 
 VERIFICATIONS = ("examples", "identities", "grid", "counts")
@@ -53,7 +54,10 @@ def table_names(studies: Sequence[str]) -> list[str]:
 def write_run(
     folder: Path, config: Mapping[str, Any], article: Path, data: Mapping[str, Any]
 ) -> None:
-    """Record settings, reductions, code, versions and machine: ``run.json``, ``provenance.json``.
+    """Record how a run was made: ``run.json``, ``provenance.json``, ``config.yaml``.
+
+    They have settings, reductions, code, versions and machine; and the settings once more, to make
+    the run again.
 
     Args:
         folder: The results folder.
@@ -65,10 +69,10 @@ def write_run(
 
     # Neither the report's look nor the images' folder on this machine affects the results; a
     # digest identifies the images.
-    config = copy.deepcopy({part: config[part] for part in config if part != "report"})
-    config["data"].pop("directory")
+    kept = copy.deepcopy({part: config[part] for part in config if part != "report"})
+    kept["data"].pop("directory")
     theirs = yaml.safe_load(article.read_text(encoding="utf-8"))
-    differing = scale.differences(config, theirs, data)
+    differing = scale.differences(kept, theirs, data)
     lines = scale.reductions(differing)
     full = settings.filled(theirs)
     sizes = {
@@ -76,9 +80,22 @@ def write_run(
         "train": IMAGES["train_images"],
         "epochs": full["training"]["epochs"],
     }
-    run = {"config": config, "article": sizes, "reductions": lines}
+    run = {"config": kept, "article": sizes, "reductions": lines}
     write_json(folder / "run.json", run)
-    write_json(folder / "provenance.json", environment.describe(config))
+    write_json(folder / "provenance.json", environment.describe(kept))
+    write_config(folder / CONFIG, kept)
+
+
+def write_config(path: Path, config: dict[str, Any]) -> None:
+    """Write a run's settings so that, laid over the default config, they make the run again."""
+    import yaml
+
+    config = copy.deepcopy(config)
+    # The images' folder exists on one machine only, and today's version may lack some settings.
+    config["data"]["directory"] = None
+    settings.drop_gone(config)
+    settings.remove_others(config)
+    write_text(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
 def in_todays_form(run: dict[str, Any]) -> dict[str, Any]:

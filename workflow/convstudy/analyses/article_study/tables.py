@@ -33,7 +33,6 @@ def run(results: Results) -> pd.DataFrame:
     """Describe what ran where: ``item``, ``value``, both text."""
     about, data = results.provenance, results.data
     used, available = data["used"], data["available"]
-    commit = about["commit"]
     lossy = f" ({data['encoding'].upper()}, not the exact pixels)" if data["lossy"] else ""
     rows = {
         "Run on": environment.time_of_day(about["created"]),
@@ -47,7 +46,7 @@ def run(results: Results) -> pd.DataFrame:
         "Single-kind trainings": f"{len(results.training)}",
         "Trials": ", ".join(f"{len(s.trials)} {name}" for name, s in results.studies.items()),
         "Training time": duration(_trained_seconds(results)),
-        "Commit": "unknown" if not commit else commit[:12] + (" with changes" * about["dirty"]),
+        "Commit": environment.commit_name(about).removeprefix("commit "),
     }
     return pd.DataFrame(list(rows.items()), columns=["item", "value"])
 

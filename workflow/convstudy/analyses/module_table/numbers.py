@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from convstudy.core.environment import commit_name
 from convstudy.layers import models
 from convstudy.layers.models import POSITIONS
 from convstudy.results.accuracies import CONV, DRAWS, draw_means, means, rank_sets, resolution
@@ -86,8 +87,7 @@ def document(
         tables: By file name.
         data: The summary of the images.
         settings: The config's sections ``model``, ``training`` and ``module_table``.
-        made: ``commit``, ``dirty``, ``created`` and ``versions``, as in
-            `convstudy.core.environment`.
+        made: What `convstudy.core.environment.commit` returns, ``created`` and ``versions``.
     """
     import yaml
 
@@ -113,7 +113,7 @@ def document(
         **model,
         training=training,
         optimizer=yaml.safe_dump(training["optimizer"], sort_keys=False).strip(),
-        commit=f"`{made['commit'] or 'unknown'}`{' with changes' if made['dirty'] else ''}",
+        commit=commit_name(made),
         date=made["created"][:10],
         keras=made["versions"].get("keras"),
         files="\n".join(files).strip(),
