@@ -92,6 +92,7 @@ def test_the_archive_is_a_crate_of_the_run_without_images_or_folders(project):
         names = set(archive.namelist())
         assert not any(name.endswith(".npy") or "/.state/" in name for name in names)
         assert {"CITATION.cff", "profiles/slurm/config.yaml", "results/run.json"} <= names
+        assert {"Makefile", "locks/gpu.lock", "workflow/profiles/slurm/config.yaml"} <= names
         assert "results/provenance/plot_figures.json" in names
         for name in names:
             content = archive.read(name).decode("utf-8", "replace")
@@ -105,6 +106,49 @@ def test_the_archive_is_a_crate_of_the_run_without_images_or_folders(project):
     assert crate.root_dataset["publisher"]["name"] == "The convstudy contributors"
     assert "ComputationalWorkflow" in crate.mainEntity["conformsTo"].id
     assert "url" not in crate.mainEntity
+
+
+def test_the_run_is_made_again_from_its_archive(project, tmp_path):
+    """Unpack the archive elsewhere, and follow its description."""
+    project.succeed("archive_run")
+    description = ROCrate(project.folder / ARCHIVE).root_dataset["description"]
+    [command] = re.findall("To make the run again in the unpacked archive: (.*)", description)
+    with zipfile.ZipFile(project.folder / ARCHIVE) as archive:
+        archive.extractall(tmp_path)
+    # In place of an installation, the environment of the tests.
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv/bin").symlink_to(Path(sys.executable).parent)
+    (tmp_path / ".venv/ready").write_text(str(tmp_path))
+    # Verification, figures and report take as long again.
+    profile = tmp_path / "until"
+    profile.mkdir()
+    until = ["record_run", "count_parameters", "summarise_training", "export_study"]
+    (profile / "config.yaml").write_text(yaml.safe_dump({"until": until}))
+    environment = {
+        **project.environment(),
+        "PYTHONPATH": str(tmp_path / "workflow"),
+        "SNAKEMAKE_PROFILE": str(profile),
+    }
+
+    def run(command):
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, **streams)
+        assert done.returncode == 0, done.stdout
+
+    run(["sh", "-c", command])
+    assert not (tmp_path / "results/claims.csv").exists()
+    again = tmp_path / "results"
+    tables = [path.relative_to(again) for path in again.glob("**/*.csv")]
+    assert {"models.csv", "summary.csv", "trials.csv", "best.csv"} <= {one.name for one in tables}
+    for table in tables:
+        made, expected = pd.read_csv(again / table), project.table(table)
+        # All but times, and which of two studies trained a curve that both needed.
+        same = [column for column in expected if not re.search("second|epochs_", column)]
+        pd.testing.assert_frame_equal(made[same], expected[same])
+    assert read_json(again / "run.json") == read_json(project.folder / "results/run.json")
+    # The config is that of the very job that writes it.
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--force", "results/run.json"]
+    run([*command, "--configfile", "results/config.yaml"])
 
 
 @pytest.fixture
