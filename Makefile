@@ -76,15 +76,22 @@ format: $(READY) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow/Snakefile workflow/rules
 
-# The file `ready` is written last, so that an interrupted set-up is repeated. A new lock clears the
-# environment, as pip leaves what the old one installed.
+# The file `ready` is written last, so that an interrupted set-up is repeated. It names the folder,
+# as an environment that was copied or moved still runs the code of the old one. A new lock clears
+# the environment, as pip leaves what the old one installed.
+ifneq ($(shell test "$$(cat $(READY) 2>/dev/null)" = "$(CURDIR)" || echo elsewhere),)
+.PHONY: $(READY)
+endif
+
 $(READY): $(LOCK) pyproject.toml
+	@made_for=$$(cat $(READY) 2>/dev/null); if test "$$made_for" != "$(CURDIR)" && ls -d $(VENV) > /dev/null 2>&1; then \
+		echo "$(VENV) was made for $${made_for:-another folder, or not completely}: making it anew"; rm -rf $(VENV); fi
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit("Python 3.11 to 3.13 is required, but $(PYTHON) is %d.%d; run: make $(MAKECMDGOALS) PYTHON=python3.12" % v)'
 	@echo "Installing into $(VENV) (once): downloads about 0.7 GB, takes a minute or more"
 	@$(PYTHON) -m venv $(if $(filter $(LOCK),$?),--clear) $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on --require-hashes -r $(LOCK)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $(READY)
+	@echo "$(CURDIR)" > $(READY)
 
 # Needs uv (https://docs.astral.sh/uv), which nothing else in the project uses.
 COMPILE := uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
@@ -100,5 +107,7 @@ lock: ## update the locks and environment.yml from pyproject.toml
 	mv environment.yml.new environment.yml
 
 clean: ## remove results and report, but keep the learning curves
-	find results -mindepth 1 -maxdepth 1 ! -name .state ! -name reference -exec rm -r {} +
 	rm -f reports/report.html reports/report.ipynb reports/convstudy-run.crate.zip
+	@# Links to folders, on another disk perhaps, stay; what is behind them goes.
+	cd results && find -L . \( -path ./.state -o -path ./reference \) -prune -o ! -type d -exec rm -f {} +
+	@cd results && find -L . -depth -mindepth 1 -type d ! -path './.state*' ! -path './reference*' -exec rmdir {} \; 2>/dev/null

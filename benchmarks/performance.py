@@ -570,11 +570,12 @@ def run() -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "convstudy"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+        ours = {**os.environ, "PYTHONPATH": str(folder / "workflow")}
 
         def snakemake(*arguments: str) -> float:
             began = time.perf_counter()
             command = [sys.executable, "-m", "snakemake", "--cores", "all", *arguments]
-            subprocess.run(command, cwd=folder, check=True, capture_output=True)
+            subprocess.run(command, cwd=folder, env=ours, check=True, capture_output=True)
             return time.perf_counter() - began
 
         article = ("--dry-run", "--configfile", "config/article.yaml")

@@ -76,8 +76,12 @@ class Project:
         command = [python, "-m", "snakemake", *self.where, *arguments]
         return [*command, "--configfile", str(overlay)]
 
+    def environment(self) -> dict[str, str]:
+        """Return an environment in which the copy uses its own library."""
+        return {**os.environ, "PYTHONPATH": str(self.folder / "workflow")}
+
     def start(self, *arguments: str, new_shell: bool = True, **config: dict) -> subprocess.Popen:
-        environment = dict(os.environ)
+        environment = self.environment()
         if new_shell and config.get("data", {}).get("source") != "directory":
             environment.pop("CONVSTUDY_CIFAR10", None)
         with (self.folder / "output.txt").open("w") as output:

@@ -150,7 +150,11 @@ def test_two_runs_in_one_folder(root, tmp_path):
     first = project.start(GOAL, **longer)
     wait_until((project.folder / ".snakemake/run.owner").exists)
     second = subprocess.run(
-        project.command(GOAL, **longer), cwd=project.folder, capture_output=True, text=True
+        project.command(GOAL, **longer),
+        cwd=project.folder,
+        env=project.environment(),
+        capture_output=True,
+        text=True,
     )
     assert second.returncode != 0
     assert f"another run is using {project.folder} (process {first.pid} on" in second.stderr

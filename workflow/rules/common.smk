@@ -2,14 +2,29 @@
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
+
+# Jobs import what a new Python imports: another clone's library, if the environment was copied or
+# moved with its folder, or is another clone's. Snakemake's own path begins with this workflow.
+OURS = Path(str(workflow.current_basedir)).parent / "convstudy"
+ASK = "import convstudy.core.errors as errors; print(errors.__file__)"
+answer = subprocess.run([sys.executable, "-P", "-c", ASK], capture_output=True, text=True).stdout
+library = Path(answer.strip()).parent.parent if answer else None
+# An installed library has no Snakefile beside it.
+if not library or (library.with_name("Snakefile").is_file() and not library.samefile(OURS)):
+    sys.exit(
+        f"Python imports convstudy from {library or 'nowhere'}, but this workflow's is {OURS}; run"
+        " make setup here, then source .venv/bin/activate (with Conda: pip install --editable .)"
+    )
+sys.path.insert(0, str(library.parent))
 
 from convstudy.config import analyses, settings, yaml_file
 from convstudy.core.errors import UserError
 from convstudy.data import remembered
 from convstudy.provenance.code import code_digest
-from convstudy.provenance.job_records import RECORDS, settings_digest
+from convstudy.provenance.job_records import RECORDS, record_files, settings_digest
 
 # Snakemake lists the files from the command line first, although they override the workflow's own.
 OVERLAYS = workflow.overwrite_configfiles
@@ -51,7 +66,7 @@ def analysis_files():
     return [path for name in config["analyses"] for path in ANALYSES[name]]
 
 
-SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
+SCRIPTS = OURS.with_name("scripts")
 
 
 def code_of(script):
@@ -101,5 +116,5 @@ def codes_of_rules(wildcards):
 
 def existing_records(wildcards):
     """List the records of all jobs except the archive's own."""
-    found = sorted(str(path) for path in Path(RECORDS).rglob("[!.]*.json"))
-    return [path for path in found if Path(path).stem != "archive_run"]
+    found = record_files(Path(RECORDS))
+    return [str(path) for path in found if path.stem != "archive_run"]

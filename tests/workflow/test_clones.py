@@ -1,0 +1,136 @@
+"""Clones that were copied, moved or installed from, and results on another disk."""
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+from convstudy.core.files import read_json
+from helpers.pipeline import Project, without_slurm
+
+# Stands for a Python that installs nothing.
+PYTHON = """#!/bin/sh
+test "$1 $2" = "-m venv" && mkdir -p $3/bin && cp "$0" $3/bin/python
+test "$2" = venv || exit 0
+"""
+TARGET = "results/counts/models.csv"
+
+
+def make(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def clone(root, tmp_path):
+    return Project(root, tmp_path / "first").folder
+
+
+@pytest.mark.parametrize("how", ["copied", "moved", "linked", "interrupted"])
+def test_an_environment_of_another_folder_is_made_anew(clone, how):
+    tool = clone.parent / "python"
+    tool.write_text(PYTHON)
+    tool.chmod(0o755)
+    setup = ("setup", f"PYTHON={tool}")
+    assert "anew" not in make(clone, *setup)
+    assert "Nothing to be done" in make(clone, *setup)
+    (clone / ".venv/of_the_first").touch()
+    other = clone.parent / "other"
+    said = f".venv was made for {clone}: making it anew\n"
+    if how == "moved":
+        clone.rename(other)
+    else:
+        shutil.copytree(clone, other, symlinks=True)
+    if how == "linked":
+        shutil.rmtree(other / ".venv")
+        (other / ".venv").symlink_to(clone / ".venv")
+    if how == "interrupted":
+        (other / ".venv/ready").unlink()
+        said = ".venv was made for another folder, or not completely: making it anew\n"
+    assert make(other, *setup).startswith(said)
+    assert not (other / ".venv/of_the_first").exists()
+    assert "Nothing to be done" in make(other, *setup)
+    # The first clone still has its own.
+    assert how == "moved" or "Nothing to be done" in make(clone, *setup)
+    assert how == "moved" or (clone / ".venv/of_the_first").exists()
+
+
+def environment_of(clone: Path) -> Path:
+    """Make an environment with the packages of this one, and return its site-packages."""
+    venv.create(clone / ".venv", symlinks=True)
+    minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = clone / ".venv/lib" / minor / "site-packages"
+    (packages / "packages.pth").write_text(sysconfig.get_paths()["purelib"])
+    return packages
+
+
+def snakemake(clone: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [".venv/bin/python", "-m", "snakemake", "--cores", "1", *arguments, TARGET]
+    variables = {key: value for key, value in without_slurm().items() if key != "PYTHONPATH"}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.run(command, cwd=clone, env=variables, **streams)
+
+
+@pytest.mark.fault(
+    "A clone is copied or moved together with its environment",
+    where="before a run",
+    lost="nothing: Snakemake stops with one line, and make installs a new environment",
+)
+def test_the_library_of_another_clone_is_refused(clone):
+    (environment_of(clone) / "editable.pth").write_text(str(clone / "workflow"))
+    other = clone.parent / "other"
+    shutil.copytree(clone, other, symlinks=True)
+    for imported in (clone / "workflow/convstudy", "nowhere"):
+        done = snakemake(other, "--dry-run")
+        assert done.returncode == 1
+        assert (
+            f"Python imports convstudy from {imported}, but this workflow's is"
+            f" {other}/workflow/convstudy; run make setup here, then" in done.stdout
+        )
+        assert "Traceback" not in done.stdout
+        # The first clone is gone, as if it had been moved here.
+        shutil.rmtree(clone, ignore_errors=True)
+
+
+def test_an_installed_library_is_used_and_recorded_as_such(clone):
+    packages = environment_of(clone)
+    shutil.copytree(clone / "workflow/convstudy", packages / "convstudy")
+    about = packages / "convstudy-8.7.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: convstudy\nVersion: 8.7\n")
+    # Both the workflow and its jobs use the installed library, and not the one beside them.
+    (clone / "workflow/convstudy/layers/counts.py").write_text("1 / 0")
+    done = snakemake(clone)
+    assert done.returncode == 0, done.stdout
+    record = read_json(clone / "results/provenance/count_parameters.json")
+    assert (record["commit"], record["installed"]) == (None, "8.7")
+    assert len(record["sources"]) == 12
+
+
+def test_clean_empties_results_on_another_disk_but_keeps_curves_and_recorded_runs(clone):
+    disk = clone.parent / "disk"
+    kept = ["results/.state/curves/a/curve.json", "results/reference/mine/run.json"]
+    gone = ["results/run.json", "results/data/a/b.npy", "results/search/a/trials.csv"]
+    for name in (*kept, *gone, "reports/report.html"):
+        path = clone / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    disk.mkdir()
+    for name in ("results/data", "results/search/a", "results"):
+        target = (clone / name).rename(disk / name.replace("/", "-"))
+        (clone / name).symlink_to(target)
+    make(clone, "clean")
+    assert all((clone / name).is_file() for name in kept)
+    assert not any((clone / name).exists() for name in (*gone, "reports/report.html"))
+    assert sorted(path.name for path in disk.rglob("*") if path.is_file()) == [
+        "curve.json",
+        "run.json",
+    ]
+    assert not list((disk / "results-data").iterdir())
+    (clone / "results/loop").symlink_to(clone / "results")
+    subprocess.run(["make", "clean"], cwd=clone, capture_output=True, timeout=20)
+    assert all((clone / name).is_file() for name in kept)
