@@ -103,7 +103,7 @@ def test_an_installed_library_is_used_and_recorded_as_such(clone):
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: convstudy\nVersion: 8.7\n")
     # Both the workflow and its jobs use the installed library, and not the one beside them.
-    (clone / "workflow/convstudy/layers/counts.py").write_text("1 / 0")
+    (clone / "workflow/convstudy/core/errors.py").write_text("1 / 0")
     done = snakemake(clone)
     assert done.returncode == 0, done.stdout
     record = read_json(clone / "results/provenance/count_parameters.json")
