@@ -133,9 +133,10 @@ def test_the_run_is_made_again_from_its_archive(project, tmp_path):
     def run(command):
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         done = subprocess.run(command, cwd=tmp_path, env=environment, **streams)
-        assert done.returncode == 0, done.stdout
+        return done.returncode, done.stdout
 
-    run(["sh", "-c", command])
+    code, output = run(["sh", "-c", command])
+    assert code == 0, output
     assert not (tmp_path / "results/claims.csv").exists()
     again = tmp_path / "results"
     tables = [path.relative_to(again) for path in again.glob("**/*.csv")]
@@ -146,9 +147,14 @@ def test_the_run_is_made_again_from_its_archive(project, tmp_path):
         same = [column for column in expected if not re.search("second|epochs_", column)]
         pd.testing.assert_frame_equal(made[same], expected[same])
     assert read_json(again / "run.json") == read_json(project.folder / "results/run.json")
-    # The config is that of the very job that writes it.
+    # The job that writes the config is no danger to a run that was started with it.
+    before = (again / "config.yaml").read_bytes()
+    (tmp_path / "workflow/scripts/record_run.py").write_text("1 / 0")
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--force", "results/run.json"]
-    run([*command, "--configfile", "results/config.yaml"])
+    code, output = run([*command, "--configfile", "results/config.yaml"])
+    assert code == 1
+    assert "ZeroDivisionError" in output
+    assert (again / "config.yaml").read_bytes() == before
 
 
 @pytest.fixture

@@ -12,15 +12,14 @@ REFERENCES = sorted(str(path) for path in Path("results/reference").glob("*/refe
 rule record_run:
     """Record how these results were made: settings, reductions, code, versions and machine.
 
-    The run's jobs may be reading its config while it is written: from an archive, a run is made
-    again with --configfile results/config.yaml.
+    A run may be made with the very config that is written here, and its jobs may be reading it.
     """
     input:
         data=rules.prepare_dataset.output.summary,
     output:
         run="results/run.json",
         provenance="results/provenance.json",
-        # Not removed before the job, but replaced.
+        # Replaced, not removed before the job or if it fails.
         config=update("results/config.yaml"),
     log:
         "results/logs/record_run.log",
