@@ -175,7 +175,7 @@ def test_the_command_runs_this_run_again(page: Report, recorded: Path, tmp_path:
     shutil.copytree(recorded, tmp_path / "results")
     (tmp_path / "results/reference.json").unlink()
     shown = Report(tmp_path / "results").reproduce().text
-    assert "<code>snakemake --cores all</code>" in shown
+    assert "<code>snakemake --cores all --configfile results/config.yaml</code>" in shown
     assert "<code>results/run.json</code> lists" in shown
 
 
