@@ -26,6 +26,7 @@ help: ## list these commands
 setup: $(READY) ## install everything into .venv (once, and again when the lock changes)
 
 report: $(READY) ## run the study and make reports/report.html
+	@test -z "$(CONFIG)" -o -f "$(CONFIG)" || { echo "make report: CONFIG=$(CONFIG) is not a file; name one, for example config/beyond.yaml"; exit 2; }
 	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
 	@echo "The report: $(CURDIR)/reports/report.html"
 
