@@ -78,7 +78,13 @@ def results() -> str:
     date = str(facts.load()["source"]["published"])
     rows = [
         {"run": "parameters at full size", **counted, "trainings": "", "device": "", "date": ""},
-        {"run": "the article", **article, "trainings": "1 each", "device": "TPU", "date": date},
+        {
+            "run": "the article",
+            **article,
+            "trainings": "1 each",
+            "device": facts.figure("source.devices.single_kind"),
+            "date": date,
+        },
     ]
     for name, what in RESULTS.items():
         run = Results(RECORDED / name)

@@ -7,10 +7,13 @@ from convstudy.layers import models
 from convstudy.results import reference_runs
 from convstudy.results.run import Results
 from convstudy.training.curve import Curve
+from convstudy.training.record import load_description
+from convstudy.training.settings import of_modules
 from helpers.pipeline import Project
 
 TINY = {
     "data": {"validation_images": 50},
+    "search": {"training": {"batch_size": 25}},
     "module_table": {"epochs": 2, "replicates": 1},
     "replay": {"studies": 2, "trials": 6},
     "timing": {
@@ -43,8 +46,9 @@ def train_modules(project):
     config = settings.read([project.folder / name for name in ("config/config.yaml", "tiny.yaml")])
     dataset = load_arrays(project.folder / "results/data")
     store, epochs = project.folder / "results/.state/curves", config["module_table"]["epochs"]
+    training = of_modules(config)
     for kinds in models.modules().values():
-        curve = Curve(store, kinds, 0, config["model"], config["training"], epochs, dataset)
+        curve = Curve(store, kinds, 0, config["model"], training, epochs, dataset)
         curve.train(epochs, "module_table")
 
 
@@ -53,6 +57,21 @@ def test_the_table_has_every_module(project):
     assert len(table) == table["module"].nunique() == 27
     assert table["test_accuracy_validated"].notna().all()
     assert len(project.table("module_table/curves.csv")) == 2 * 27
+
+
+def test_studies_and_table_share_a_recipe_and_single_kinds_keep_theirs(project):
+    def batches(files):
+        found = (project.folder / "results").glob(files)
+        described = [load_description(str(path)) for path in found]
+        return {one["identity"]["training"]["batch_size"] for one in described}
+
+    assert batches("training/curves/*.json") == {50}
+    assert batches("recipes/trainings/adam/*.json") == {50}
+    assert batches("module_table/trainings/*.json") == {25}
+    assert "batches of 25" in (project.folder / "results/module_table/README.md").read_text()
+    for study in ("accuracy", "penalised"):
+        trials = project.table(f"search/{study}/trials.csv").query("replicate == 0")
+        assert set(trials["curve"]) <= set(project.table("module_table/table.csv")["curve"])
 
 
 def page(project):

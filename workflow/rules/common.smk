@@ -25,6 +25,7 @@ from convstudy.core.errors import UserError
 from convstudy.data import remembered
 from convstudy.provenance.code import code_digest
 from convstudy.provenance.job_records import RECORDS, record_files, settings_digest
+from convstudy.training.settings import of_modules
 
 # Snakemake lists the files from the command line first, although they override the workflow's own.
 OVERLAYS = workflow.overwrite_configfiles
@@ -57,6 +58,8 @@ if os.environ.setdefault("CONVSTUDY_CONFIG", CONFIG_DIGEST) != CONFIG_DIGEST:
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 STUDIES = list(config["search"]["studies"])
+# How the modules are trained, in the studies and in the table of modules, which share curves.
+MODULE_TRAINING = of_modules(config)
 # The outputs of each analysis, set in its rules file; the config lists which are made.
 ANALYSES = {}
 

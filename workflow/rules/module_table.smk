@@ -14,6 +14,7 @@ use rule train_model as train_module with:
         model="|".join(models.modules()),
     priority: 0
     params:
+        training=MODULE_TRAINING,
         epochs=config["module_table"]["epochs"],
         trained_for="module_table",
     message:
@@ -40,7 +41,11 @@ rule tabulate_modules:
         "results/benchmarks/tabulate_modules.tsv"
     localrule: True
     params:
-        settings={part: config[part] for part in ("model", "training", "module_table")},
+        settings={
+            "model": config["model"],
+            "training": MODULE_TRAINING,
+            "module_table": config["module_table"],
+        },
         code=code_of("tabulate_modules"),
     message:
         "Tabulating the modules"

@@ -28,7 +28,7 @@ rule search_modules:
         workers=config["search"]["workers"],
         storage=config["search"]["storage"],
         model=config["model"],
-        training=config["training"],
+        training=MODULE_TRAINING,
         code=code_of("search_modules"),
     message:
         "Searching modules: study {wildcards.study}, worker {wildcards.worker}"
@@ -61,7 +61,7 @@ rule export_study:
         workers=config["search"]["workers"],
         storage=config["search"]["storage"],
         model=config["model"],
-        training=config["training"],
+        training=MODULE_TRAINING,
         code=code_of("export_study"),
     message:
         "Exporting study {wildcards.study}"

@@ -21,7 +21,7 @@ rule measure_modules:
         runtime=scale_with_attempt(120),
     params:
         model=config["model"],
-        training=config["training"],
+        training=MODULE_TRAINING,
         timing=config["timing"],
         # Not the images, on which times do not depend.
         images=train_images(config["data"]),

@@ -92,6 +92,27 @@ LONG_WARMUP = {"schedule": "cosine", "warmup_epochs": 5}
         ("data.train_images", 60000, "CIFAR-10 has 50,000"),
         ("data.test_images", 5, "data.test_images: 5"),
         ("training.batch_size", 6000, "there are 5,000 training images"),
+        (
+            "search.training.batch_size",
+            6000,
+            "search.training.batch_size: 6000, but there are 5,000",
+        ),
+        ("recipes.compared.a.batch_size", 6000, "recipes.compared.a.batch_size: 6000, but there"),
+        (
+            "search.training.epochs",
+            6,
+            "search.training.epochs: unknown key; allowed here are batch",
+        ),
+        (
+            "search.training.optimizer",
+            LONG_WARMUP,
+            "search.training.optimizer.warmup_epochs: 5, but search.epochs is 5",
+        ),
+        (
+            "search.training.optimizer.warmup_epochs",
+            1,
+            "search.training.optimizer.warmup_epochs: 1, but a constant schedule has none",
+        ),
         ("training.optimizer", LONG_WARMUP, "5, but search.epochs is 5; write warmup_epochs: 4"),
         ("training.optimizer.warmup_epochs", 1, "a constant schedule has none"),
         (f"{A}.trials", 3, f"{A}.sampler.startup_trials: 5, but the study has 3 trials"),
@@ -133,6 +154,29 @@ def test_a_setting_of_an_earlier_version_gets_one_line(gone):
     [_, line] = mistake(config_with(key, value or 1), this_machine=False).splitlines()
     assert f"{key}: {value or 'this setting'} was removed: " in line
     assert re.search("; (remove it|write .*)$", line)
+
+
+def test_a_mistake_in_training_is_not_repeated_for_the_modules():
+    for training in ({"batch_size": 6000}, {"optimizer": LONG_WARMUP | {"warmup_epochs": 8}}):
+        config = {"training": training, "search": {"training": {"augmentation": "flip"}}}
+        config["recipes"] = {"epochs": 20}
+        [_, line] = mistake(config, this_machine=False).splitlines()
+        assert line.startswith("  training.")
+
+
+def test_modules_may_be_trained_otherwise_than_single_kinds():
+    warmup = {"schedule": "cosine", "warmup_epochs": 6}
+    config = {
+        "training": {"optimizer": warmup},
+        "search": {"training": {"batch_size": 512, "optimizer": {"warmup_epochs": 2}}},
+    }
+    config = settings.validate(config, this_machine=False)
+    modules = training_settings.of_modules(config)
+    assert (modules["batch_size"], modules["optimizer"]["warmup_epochs"]) == (512, 2)
+    modules["batch_size"], modules["optimizer"]["warmup_epochs"] = 64, 6
+    assert modules == config["training"]
+    same = settings.validate({}, this_machine=False)
+    assert training_settings.of_modules(same) == same["training"]
 
 
 def test_several_mistakes_have_a_line_each():

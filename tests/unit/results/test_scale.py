@@ -5,7 +5,7 @@ from convstudy.claims import ledger, verdicts
 from convstudy.config import settings
 from convstudy.config.settings import merged
 from convstudy.results import scale
-from convstudy.results.scale import LOSSY, OTHER, READING, SMALLER
+from convstudy.results.scale import LOSSY, OTHER, READING, SINGLE, SMALLER
 from helpers.paths import OVERLAY, QUICK, ROOT
 from helpers.results import ALL_EXACT, FULL
 
@@ -27,6 +27,7 @@ KEYS = {
         "analyses",
     ),
     "curve": ("data", "model", "training"),
+    "modules": ("search.training",),
     "study": ("search",),
     "analysis": ("module_table", "recipes", "replay", "timing", "pareto"),
 }
@@ -34,6 +35,7 @@ KEYS = {
 TRAINED = [claim for claim in ledger.load(ROOT / "config/claims.yaml") if claim.basis == "training"]
 EVERY = {"training", "tables", "module_table", "replay"}
 TABLE = {"module_table", "replay"}
+MODULES = {"tables", *TABLE}
 
 
 def set_in(path: str, value: object) -> dict:
@@ -62,8 +64,6 @@ DEVIATING = [
     ),
     (set_in("model.width", 2), OTHER, EVERY, "2 times the article's channels"),
     (set_in("model.batch_normalization_momentum", 0.9), OTHER, EVERY, "is 0.9, not 0.99"),
-    (set_in("training.batch_size", 4096), OTHER, EVERY, "4096 images, not 128"),
-    (set_in("training.batch_size", 32), OTHER, EVERY, "32 images, not 128"),
     (set_in("training.augmentation", "flip"), OTHER, EVERY, "Augmentation is flip"),
     (set_in("training.augmentation", "flip_and_shift"), OTHER, EVERY, "not none"),
     (set_in("training.label_smoothing", 0.1), OTHER, EVERY, "smoothed by 0.1"),
@@ -78,6 +78,32 @@ DEVIATING = [
     (set_in("training.epochs", 300), OTHER, {"training"}, "300 epochs, more than 100"),
     (set_in("training.replicates", 1), SMALLER, {"training"}, "trained once"),
     (set_in("training.replicates", 2), SMALLER, {"training"}, "trained twice"),
+    (
+        set_in("training.batch_size", 4096),
+        OTHER,
+        {"training"},
+        "Single-kind networks: a step takes 4096 images, not 128.",
+    ),
+    (set_in("training.batch_size", 32), OTHER, {"training"}, "32 images, not 128"),
+    # The modules
+    (
+        set_in("search.training.batch_size", 128),
+        OTHER,
+        MODULES,
+        "Modules: a step takes 128 images, not 1024.",
+    ),
+    (
+        set_in("search.training.augmentation", "flip"),
+        OTHER,
+        MODULES,
+        "Modules: augmentation is flip",
+    ),
+    (
+        set_in("search.training.optimizer.learning_rate", 0.008),
+        OTHER,
+        MODULES,
+        "Modules: the optimizer is adam (learning rate 0.008), not adam (learning rate 0.001).",
+    ),
     # A study
     (set_in("search.epochs", 50), SMALLER, {"tables"}, "A trial has at most 50 epochs"),
     (set_in("search.epochs", 200), OTHER, {"tables"}, "A trial has 200 epochs"),
@@ -133,8 +159,10 @@ def test_a_deviation_leaves_exactly_what_it_touches_undecided(
 
 def test_the_articles_scale_decides_on_our_reading():
     found = scale.differences(FULL, OVERLAY, ALL_EXACT)
-    assert [one.sort for one in found] == [READING]
-    assert "does not state optimizer" in found[0].line
+    assert [(one.sort, one.of) for one in found] == [(READING, SINGLE), (READING, scale.MODULES)]
+    for one, batch in zip(found, (128, 1024), strict=True):
+        assert "does not state optimizer" in one.line
+        assert f" {batch} images per step" in one.line
     penalised = FULL["search"]["studies"]["penalised"]
     assert penalised["penalty"] == {"weight": 0.05, "unit": 250000, "pruning": "article"}
     assert (penalised["trials"], FULL["data"]["source"]) == (50, "real")
@@ -163,7 +191,7 @@ def test_some_settings_decide_nothing(overlay: dict):
 def test_bfloat16_and_lossy_images_may_decide_and_are_said():
     config = changed(set_in("training.precision", "mixed_bfloat16"))
     found = scale.differences(config, OVERLAY, {**ALL_EXACT, "lossy": True})
-    assert [one.sort for one in found] == [LOSSY, READING, READING]
+    assert [one.sort for one in found] == [LOSSY, READING, READING, READING]
     assert scale.reductions(found) == []
     assert "bfloat16" in found[-1].line
 
@@ -182,6 +210,15 @@ def test_test_images_in_training_make_a_run_different(leaked: int, said: bool):
     lines = scale.reductions(scale.differences(FULL, OVERLAY, data))
     assert any("101 of 10,000 test images are also" in line for line in lines) == said
     assert bool(lines) == said
+
+
+def test_what_a_recipe_changes_for_all_is_said_once():
+    config = changed(set_in("training", {"augmentation": "flip", "batch_size": 64}))
+    lines = scale.reductions(scale.differences(config, OVERLAY, ALL_EXACT))
+    assert lines == [
+        "Augmentation is flip, not none.",
+        "Single-kind networks: a step takes 64 images, not 128.",
+    ]
 
 
 def test_the_quick_run_says_in_what_it_is_smaller():

@@ -14,6 +14,7 @@ from convstudy.config import settings
 from convstudy.core import environment
 from convstudy.core.errors import UserError
 from convstudy.core.files import read_json, write_sealed
+from convstudy.results.run import Results
 from convstudy.training import store
 from convstudy.training.record import summarise, unpack
 from convstudy.training.settings import BFLOAT16_UNITS
@@ -310,6 +311,28 @@ def test_the_evidence_is_of_the_curves_that_it_was_begun_with(root):
     images = SimpleNamespace(digest=JPEG_DIGEST)
     names = {curve.name for curve in store.single_kind_curves(config, Path("store"), images)}
     assert names == EVIDENCE
+
+
+@pytest.mark.parametrize(
+    ("record", "overlays"),
+    [
+        ("evidence", ["evidence"]),
+        ("evidence-gpu", ["evidence", "jax"]),
+        ("evidence-gpu-float32", ["jax"]),
+    ],
+)
+def test_the_articles_config_still_has_the_recorded_curves(root, tmp_path, record, overlays):
+    (tmp_path / "jax.yaml").write_text("training: {backend: jax, device: gpu}")
+    folders = {"jax": tmp_path}
+    configs = [
+        folders.get(name, root / "config") / f"{name}.yaml"
+        for name in ("config", "article", *overlays)
+    ]
+    config = settings.read(configs, this_machine=False)
+    recorded = Results(root / "results/reference" / record)
+    images = SimpleNamespace(digest=recorded.data["digest"])
+    planned = store.single_kind_curves(config, Path("store"), images)
+    assert set(recorded.training["curve"]) <= {curve.name for curve in planned}
 
 
 def test_a_cosine_schedule_depends_on_its_length(tmp_path):

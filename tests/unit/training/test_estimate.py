@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from convstudy.config import settings
@@ -10,6 +11,7 @@ from convstudy.core.files import write_json
 from convstudy.layers import models
 from convstudy.results.run import Results
 from convstudy.training import estimate
+from convstudy.training import settings as training_settings
 from convstudy.training.estimate import Estimate, Job, asked, line, span
 from helpers.paths import ROOT
 
@@ -100,6 +102,24 @@ def test_a_finished_study_is_left_out(tmp_path):
     # A trial with a curve of other settings.
     (tmp_path / "search/accuracy/trials.csv").write_text("\n".join(["curve", *names[1:], "other"]))
     assert len(list(known.studies())) == 1
+
+
+def test_modules_have_the_recipe_of_the_studies(tmp_path):
+    chosen = {**config(), "search": {**config()["search"], "training": {"batch_size": 32}}}
+    known = prepared(tmp_path, chosen)
+    for training in (chosen["training"], training_settings.of_modules(chosen)):
+        before = list(known.studies())
+        assert "81 networks" in line(chosen, tmp_path, ["tabulate_modules"], 1)
+        for kinds in models.modules().values():
+            for replicate in range(3):
+                store(tmp_path, known.curve(kinds, replicate, 5, training), 5)
+    assert line(chosen, tmp_path, ["tabulate_modules"], 1) == "Nothing is left to train."
+    # Single kinds' recipe spared the studies nothing.
+    assert [job.epochs for job in before] == [
+        job.epochs for job in Estimate(chosen, Path("none")).studies()
+    ]
+    assert [job.epochs for job in known.studies()] == [5, 5]
+    assert "72 epochs of 9 networks" in line(chosen, tmp_path, ["summarise_training"], 1)
 
 
 def test_an_interrupted_study_is_not_expected_to_be_free(tmp_path):

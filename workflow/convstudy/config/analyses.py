@@ -12,18 +12,15 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from convstudy.config.mistakes import suggestion
-from convstudy.core.section import (
-    UNIQUE,
-    Config,
-    Mistake,
-    Name,
-    Number,
-    Section,
-    Seed,
-    changes,
-    merged,
+from convstudy.core.section import UNIQUE, Config, Mistake, Name, Number, Section, Seed, merged
+from convstudy.training.settings import (
+    BatchSize,
+    Epochs,
+    RecipeChanges,
+    Replicates,
+    recipe_mistakes,
+    warmup_mistakes,
 )
-from convstudy.training.settings import BatchSize, Epochs, Replicates, Training, warmup_mistakes
 
 # The article's own study, which is always part of a run.
 ARTICLE = "article_study"
@@ -35,8 +32,6 @@ NEEDS = {
     "pareto": ("module_table", "timing"),
 }
 
-# The training settings that a recipe may change.
-Recipe: Any = changes(Training, "batch_size", "augmentation", "label_smoothing", "optimizer")
 COMPARED: dict[str, dict[str, Any]] = {
     "adam": {},
     "sgd": {"optimizer": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9}},
@@ -76,7 +71,7 @@ def captions(made: Sequence[str]) -> dict[str, Path]:
 
 
 class ModuleTable(Section):
-    """The table of all modules.
+    """The table of all modules, trained as in the studies.
 
     Increasing a number trains only what is missing.
     """
@@ -97,8 +92,8 @@ class Recipes(Section):
     replicates: Replicates = 1
     """Trainings of each kind with each recipe, with different seeds."""
 
-    compared: Annotated[dict[Name, Recipe], Field(min_length=1)] = {
-        name: Recipe.model_validate(given) for name, given in COMPARED.items()
+    compared: Annotated[dict[Name, RecipeChanges], Field(min_length=1)] = {
+        name: RecipeChanges.model_validate(given) for name, given in COMPARED.items()
     }
     """The recipes by name, each with its changes to training; `NAME: null` removes one.
 
@@ -165,7 +160,7 @@ class Timing(Section):
     """Images per call when measuring throughput; latency is that of one image."""
 
     training_steps: Annotated[int, Field(ge=1, le=100_000)] = 4
-    """Training steps per measurement, of training.batch_size images each."""
+    """Training steps per measurement, of as many images each as a step of a study."""
 
     layers: Layers = Layers()
 
@@ -192,7 +187,7 @@ class Pareto(Section):
 
 
 def mistakes(config: Config) -> Iterator[Mistake]:
-    """Find unknown analyses, analyses without those they need, and warmups longer than training."""
+    """Find unknown analyses, analyses without those they need, and mistakes in recipes."""
     asked = config["analyses"]
     for index, name in enumerate(asked):
         missing = [needed for needed in NEEDS.get(name, ()) if needed not in asked]
@@ -207,4 +202,5 @@ def mistakes(config: Config) -> Iterator[Mistake]:
     for name, recipe in recipes["compared"].items():
         optimizer = merged(config["training"], recipe)["optimizer"]
         path = ("recipes", "compared", name)
+        yield from recipe_mistakes(config, path, recipe)
         yield from warmup_mistakes(path, recipes["epochs"], "recipes.epochs", optimizer)

@@ -80,7 +80,7 @@ def _yaml(part: Part, indent: str) -> Iterator[str]:
         yield from textwrap.wrap(
             comment, WIDTH, initial_indent=mark, subsequent_indent=mark, break_on_hyphens=False
         )
-        if _below(one):
+        if _is_section(one):
             yield f"{indent}{key}:"
             yield from _yaml(one, f"{indent}  ")
         elif "patternProperties" in one:
@@ -109,6 +109,11 @@ def _defaults(part: Part) -> bool:
     return all("default" in key for key in _below(part).values())
 
 
+def _is_section(part: Part) -> bool:
+    """Return whether a key is a section of its own; changes to another section are one key."""
+    return bool(_below(part)) and _defaults(part)
+
+
 def _changed(value: Any, part: Part) -> Any:
     """Return what differs from the defaults."""
     if isinstance(value, dict):
@@ -129,7 +134,7 @@ def _tables(part: Part, name: str = "") -> Iterator[str]:
         level = "##" if "." not in name else "###"
         paragraphs = [textwrap.fill(one, WIDTH) for one in part["description"].split("\n\n")]
         yield f"{level} `{name}`\n\n" + "\n\n".join(paragraphs) + "\n"
-    keys = {key: one for key, one in _below(part).items() if not _below(one)}
+    keys = {key: one for key, one in _below(part).items() if not _is_section(one)}
     if keys:
         yield "| key | allowed | default | meaning |\n| --- | --- | --- | --- |"
         for key, one in keys.items():
@@ -141,7 +146,7 @@ def _tables(part: Part, name: str = "") -> Iterator[str]:
         yield ""
     for key, one in _below(part).items():
         path = f"{name}.{key}" if name else key
-        if _below(one):
+        if _is_section(one):
             yield from _tables(one, path)
         elif "patternProperties" in one:
             [each] = one["patternProperties"].values()

@@ -63,11 +63,22 @@ Check = Callable[[Config], Iterator[Mistake]]
 
 
 def _epochs_outlast_warmup(config: Config) -> Iterator[Mistake]:
-    sections = ("training", "search", "module_table")
+    modules: tuple[str, ...] = ("search", "module_table")
+    single: tuple[str, ...] = ("training",)
+    if "optimizer" in config["search"]["training"]:
+        recipe = training_settings.of_modules(config)
+        yield from _all_outlast(config, modules, ("search", "training"), recipe)
+    else:
+        single += modules
+    yield from _all_outlast(config, single, ("training",), config["training"])
+
+
+def _all_outlast(
+    config: Config, sections: tuple[str, ...], path: tuple[str, ...], recipe: Config
+) -> Iterator[Mistake]:
     shortest = min(sections, key=lambda section: config[section]["epochs"])
-    epochs, optimizer = config[shortest]["epochs"], config["training"]["optimizer"]
     yield from training_settings.warmup_mistakes(
-        ("training",), epochs, f"{shortest}.epochs", optimizer
+        path, config[shortest]["epochs"], f"{shortest}.epochs", recipe["optimizer"]
     )
 
 

@@ -109,17 +109,15 @@ def _require_same_run(results: Results, folder: Path) -> None:
 
 
 def _comparable(config: dict[str, Any]) -> dict[str, Any]:
-    """Leave out settings that change how results are made, but not the results."""
-    kept = {
-        section: {
-            key: value
-            for key, value in values.items()
-            if key not in OF_THE_MACHINE.get(section, ())
-        }
-        for section, values in copy.deepcopy(config).items()
-        if section != "analyses"
-    }
-    settings.drop_gone(kept)
+    """Leave out settings that change how results are made, but not the results.
+
+    Settings that an earlier version did not have get their defaults.
+    """
+    kept = settings.filled(config)
+    del kept["analyses"]
+    for section, keys in OF_THE_MACHINE.items():
+        for key in keys:
+            del kept[section][key]
     return kept
 
 

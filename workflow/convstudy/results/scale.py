@@ -1,8 +1,8 @@
 """How a run differs from the article's, and which claims that leaves undecided.
 
 The article's scale is config/article.yaml, merged over the defaults. Each difference affects every
-curve (images, network, recipe), the single-kind trainings, a study, the table of modules, or the
-studies replayed on it. A claim depends on whatever its file is made from.
+curve (images, network, recipe), the single-kind trainings, the modules, a study of them, their
+table, or the studies replayed on it. A claim depends on whatever its file is made from.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,6 +13,7 @@ from convstudy.article import facts
 from convstudy.config.settings import filled, penalty
 from convstudy.data.settings import IMAGES
 from convstudy.search.settings import in_use
+from convstudy.training.settings import of_modules
 
 Config = Mapping[str, Any]
 
@@ -22,15 +23,16 @@ Config = Mapping[str, Any]
 SMALLER, OTHER, READING, LOSSY = "smaller", "other", "reading", "lossy"
 
 # What a result is made from, by its file or folder.
-CURVE, SINGLE, STUDY, TABLE, REPLAY = "curve", "single-kind", "study", "table", "replay"
+CURVE, SINGLE, MODULES = "curve", "single-kind", "modules"
+STUDY, TABLE, REPLAY = "study", "table", "replay"
 MADE_OF: dict[str, tuple[str, ...]] = {
     "training/": (CURVE, SINGLE),
     "tables/single_kind.csv": (CURVE, SINGLE),
-    "tables/studies.csv": (CURVE, STUDY),
-    "tables/trials.csv": (CURVE, STUDY),
-    "module_table/": (CURVE, TABLE),
-    "epoch_selection/": (CURVE, SINGLE, TABLE),
-    "replay/": (CURVE, TABLE, REPLAY),
+    "tables/studies.csv": (CURVE, MODULES, STUDY),
+    "tables/trials.csv": (CURVE, MODULES, STUDY),
+    "module_table/": (CURVE, MODULES, TABLE),
+    "epoch_selection/": (CURVE, SINGLE, MODULES, TABLE),
+    "replay/": (CURVE, MODULES, TABLE, REPLAY),
 }
 LEAST_REPLICATES = 3
 # Share of the test images that may be training images, too: one point of accuracy at most.
@@ -72,7 +74,7 @@ def differences(config: Config, overlay: Config, data: Mapping[str, Any]) -> lis
     """
     # Keys missing in the overlay have their defaults, whatever the run's config has.
     ours, theirs = filled(config), filled(overlay)
-    found = [*_images(data), *_network(ours, theirs), *_recipe(ours, theirs)]
+    found = [*_images(data), *_network(ours, theirs), *_recipes(ours, theirs)]
     found += _single_kind(ours, theirs)
     found += _search(ours, theirs)
     found += _table(ours, theirs)
@@ -122,9 +124,35 @@ def _network(ours: Config, theirs: Config) -> Iterator[Difference]:
         yield Difference(OTHER, CURVE, line)
 
 
-def _recipe(ours: Config, theirs: Config) -> Iterator[Difference]:
-    """Compare the training recipes; the article does not state most of its own."""
-    mine, read = ours["training"], theirs["training"]
+def _recipes(ours: Config, theirs: Config) -> Iterator[Difference]:
+    """Compare the training recipes of single-kind networks and of modules."""
+    of_each = {
+        SINGLE: list(_recipe(ours["training"], theirs["training"])),
+        MODULES: list(_recipe(of_modules(ours), of_modules(theirs))),
+    }
+    of_both = [one for one in of_each[SINGLE] if one in of_each[MODULES]]
+    yield from of_both
+    for of, who in ((SINGLE, "Single-kind networks"), (MODULES, "Modules")):
+        for one in of_each[of]:
+            if one not in of_both:
+                line = f"{who}: {one.line[0].lower()}{one.line[1:]}"
+                yield one._replace(of=of, line=line)
+    if ours["training"]["precision"] == "mixed_bfloat16":
+        device = facts.figure("source.devices.studies")
+        line = f"Products are computed in bfloat16, as on the {device} of the article's studies."
+        yield Difference(READING, CURVE, line)
+    elif ours["training"]["precision"] != theirs["training"]["precision"]:
+        precisions = (config["training"]["precision"] for config in (ours, theirs))
+        line = "Networks are computed in {}, not {}.".format(*precisions)
+        yield Difference(OTHER, CURVE, line)
+    held_out = ours["data"]["validation_images"]
+    if held_out:
+        line = f"{held_out:,} training images are held out; the article trains on all."
+        yield Difference(OTHER, CURVE, line)
+
+
+def _recipe(mine: Config, read: Config) -> Iterator[Difference]:
+    """Compare two ``training`` sections; the article does not state most of its own."""
     same = True
     for key, what in (
         ("batch_size", "A step takes {} images, not {}."),
@@ -145,16 +173,6 @@ def _recipe(ours: Config, theirs: Config) -> Iterator[Difference]:
             f" {mine['augmentation']}."
         )
         yield Difference(READING, CURVE, line)
-    if mine["precision"] == "mixed_bfloat16":
-        line = "Products are computed in bfloat16, as on the TPU of the article's studies."
-        yield Difference(READING, CURVE, line)
-    elif mine["precision"] != read["precision"]:
-        line = f"Networks are computed in {mine['precision']}, not {read['precision']}."
-        yield Difference(OTHER, CURVE, line)
-    held_out = ours["data"]["validation_images"]
-    if held_out:
-        line = f"{held_out:,} training images are held out; the article trains on all."
-        yield Difference(OTHER, CURVE, line)
 
 
 def _single_kind(ours: Config, theirs: Config) -> Iterator[Difference]:

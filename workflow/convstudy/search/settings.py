@@ -8,7 +8,7 @@ from pydantic import Field
 
 from convstudy.core.errors import UserError
 from convstudy.core.section import Config, Mistake, Name, Number, Section, Seed
-from convstudy.training.settings import Epochs
+from convstudy.training.settings import Epochs, RecipeChanges, recipe_mistakes
 
 URL_VARIABLE = "CONVSTUDY_STORAGE"
 URL_EXAMPLE = "postgresql://USER@HOST/DATABASE"
@@ -84,11 +84,17 @@ class StudySettings(Section):
 class SearchSettings(Section):
     """The Optuna studies.
 
-    Changing `epochs` or `storage` starts new studies, which reuse stored curves.
+    Changing `epochs`, `training` or `storage` starts new studies, which reuse stored curves.
     """
 
     epochs: Epochs = 5
     """Maximum epochs per trial."""
+
+    training: RecipeChanges = RecipeChanges()
+    """Changes to training for the modules of the studies and of the table of modules.
+
+    It can change `batch_size`, `augmentation`, `label_smoothing` and `optimizer`.
+    """
 
     workers: Annotated[int, Field(ge=1, le=1000)] = 1
     """Parallel jobs per study; with one, the same seed gives the same trials."""
@@ -126,8 +132,12 @@ def in_use(part: Config) -> dict[str, Any]:
 
 
 def mistakes(config: Config) -> Iterator[Mistake]:
-    """Find trials, epochs and workers that do not agree, and a storage without a URL."""
+    """Find trials, epochs and workers that do not agree, and a storage without a URL.
+
+    And the mistakes of any recipe.
+    """
     search = config["search"]
+    yield from recipe_mistakes(config, ("search", "training"), search["training"])
     for name, study in search["studies"].items():
         yield from _study_mistakes(("search", "studies", name), study, search)
     if search["storage"] == "postgresql":

@@ -21,6 +21,7 @@ from convstudy.core.progress import duration
 from convstudy.core.section import merged
 from convstudy.data.settings import train_images
 from convstudy.layers import models
+from convstudy.training import settings
 from convstudy.training.curve import Curve
 
 # The targets that need each part of the config trained: rules, and prefixes of paths.
@@ -108,8 +109,10 @@ class Estimate:
             return
         section = self.config[part]
         trainings = [self.config["training"]]
-        networks = models.modules() if part == "module_table" else models.single_kind_models()
-        if part == "recipes":
+        networks = models.single_kind_models()
+        if part == "module_table":
+            trainings, networks = [settings.of_modules(self.config)], models.modules()
+        elif part == "recipes":
             trainings = [merged(trainings[0], recipe) for recipe in section["compared"].values()]
         for training in trainings:
             for kinds in networks.values():
@@ -128,7 +131,7 @@ class Estimate:
 
     def studies(self) -> Iterator[Job]:
         """Yield what the studies are expected to train; later ones reuse the first one's curves."""
-        training, epochs = self.config["training"], self.config["search"]["epochs"]
+        training, epochs = settings.of_modules(self.config), self.config["search"]["epochs"]
         stored = self.stored_epochs(epochs)
         have = sum(stored.values())
         average = [self.seconds(kinds, training) for kinds in models.modules().values()]
@@ -150,12 +153,13 @@ class Estimate:
     def stored_epochs(self, epochs: int) -> dict[str, int]:
         """Count the epochs of each stored module curve that the studies can reuse."""
         stored = {}
+        training = settings.of_modules(self.config)
         for folder in sorted(self.store.glob("*-*-*_width*_seed*")):
             kinds = tuple(folder.name.partition("_")[0].split("-"))
             seed = int(folder.name.partition("_seed")[2].partition("_")[0])
-            replicate = seed - self.config["training"]["seed"]
+            replicate = seed - training["seed"]
             if folder.is_dir() and kinds in models.modules().values() and replicate >= 0:
-                curve = self.curve(kinds, replicate, epochs, self.config["training"])
+                curve = self.curve(kinds, replicate, epochs, training)
                 if curve.name == folder.name:
                     stored[curve.name] = min(self.done(curve), epochs)
         return stored

@@ -3,12 +3,12 @@
 import importlib.util
 import os
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from convstudy.core import environment, gpus
-from convstudy.core.section import Config, Mistake, Number, Section
+from convstudy.core.section import Config, Mistake, Number, Section, changes, merged
 from convstudy.data.settings import train_images
 
 # Units of a processor that multiply bfloat16 (see `environment.UNITS`).
@@ -106,20 +106,40 @@ class Training(Section):
     """
 
 
+# Changes to the recipe: to how a network is trained, whatever the machine.
+RecipeChanges: Any = changes(Training, "batch_size", "augmentation", "label_smoothing", "optimizer")
+
+
+def of_modules(config: Config) -> dict[str, Any]:
+    """Return how modules are trained: ``training`` with the changes of ``search.training``."""
+    return merged(config["training"], config["search"]["training"])
+
+
 def mistakes(config: Config) -> Iterator[Mistake]:
     """Find a batch larger than the data, and a warmup without a schedule."""
-    training = config["training"]
-    batch, images = training["batch_size"], train_images(config["data"])
+    yield from recipe_mistakes(config, ("training",), config["training"])
+
+
+def recipe_mistakes(config: Config, path: tuple[str, ...], given: Config) -> Iterator[Mistake]:
+    """Find a batch larger than the data, and a warmup without a schedule, in a recipe.
+
+    Args:
+        config: The config.
+        path: Of the section with the recipe.
+        given: The section: ``training``, or changes to it.
+    """
+    batch, images = given.get("batch_size", 0), train_images(config["data"])
     if batch > images:
         yield Mistake(
-            ("training", "batch_size"),
+            (*path, "batch_size"),
             f"{batch}, but there are {images:,} training images; write batch_size: {images}, or"
             " raise data.train_images",
         )
-    warmup = training["optimizer"]["warmup_epochs"]
-    if training["optimizer"]["schedule"] == "constant" and warmup:
+    warmup = given.get("optimizer", {}).get("warmup_epochs", 0)
+    schedule = merged(config["training"], given)["optimizer"]["schedule"]
+    if schedule == "constant" and warmup:
         yield Mistake(
-            ("training", "optimizer", "warmup_epochs"),
+            (*path, "optimizer", "warmup_epochs"),
             f"{warmup}, but a constant schedule has none; write warmup_epochs: 0, or schedule:"
             " cosine",
         )
