@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import unquote
 
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from convstudy.analyses.article_study import tables
@@ -239,15 +240,52 @@ def test_the_first_page_answers_and_counts_verdicts_apart(real: Rendered):
     assert "in this run: " in kinds[2]
 
 
-def test_topics_fold_when_all_of_them_is_reproduced(beyond: Rendered):
-    topics = beyond.page.select("details.topic")
-    unfolded = [topic for topic in topics if topic.has_attr("open")]
-    assert 0 < len(unfolded) < len(topics)
-    for topic in topics:
-        reproduced = [
-            card for card in topic.select(".card") if {"reproduced", "holds"} & set(card["class"])
-        ]
-        assert topic.has_attr("open") == (len(reproduced) < len(topic.select(".card")))
+@pytest.fixture(scope="module")
+def refuted(beyond: Rendered, tmp_path_factory: pytest.TempPathFactory) -> tuple:
+    """Show ninety claims, of which one on arithmetic and one on training fail."""
+    folder = tmp_path_factory.mktemp("refuted") / "results"
+    shutil.copytree(beyond.folder / "results", folder)
+    table = pd.read_csv(folder / "claims.csv")
+    more = table[table["source"] != ledger.OWN].head(90 - len(table))
+    table = pd.concat([table, more.assign(id=more["id"] + "_too")])
+    failing = ["conv2d_filters", "place_matters"]
+    table.loc[table["id"].isin(failing), "verdict"] = verdicts.NOT_REPRODUCED
+    write_csv(folder / "claims.csv", table)
+    report = Report(folder)
+    page = BeautifulSoup(report.first_page().text + report.scorecard().text, "html.parser")
+    return table, page
+
+
+def test_topics_fold_unless_a_claim_fails(refuted: tuple):
+    table, page = refuted
+    topics = page.select("details.topic")
+    assert len(topics) == len(table.groupby(["topic", table["source"] == ledger.OWN]))
+    unfolded = [topic.summary.get_text(" ") for topic in topics if topic.has_attr("open")]
+    assert [line.partition(" \N{BALLOT X} ")[0].strip() for line in unfolded] == [
+        "Search with a penalty",
+        "Filters and computation",
+    ]
+    assert all("1 not reproduced" in line for line in unfolded)
+
+
+def test_the_first_page_links_to_the_claims_by_verdict(refuted: tuple):
+    table, page = refuted
+    stated = table[table["source"] != ledger.OWN]
+    links = page.select(".verdicts a")
+    assert len(links) == len(stated[["basis", "verdict"]].drop_duplicates())
+    for link in links:
+        basis, _, verdict = link["href"].removeprefix("#").partition("-")
+        listed = page.find(id=link["href"].removeprefix("#"))
+        expected = stated[stated["basis"] == basis]
+        expected = expected[expected["verdict"].str.replace(" ", "-") == verdict]
+        found = [one["href"].removeprefix("#claim-") for one in listed.select("a")]
+        assert found == expected["id"].tolist()
+        assert link.get_text(" ").split()[1] == str(len(found))
+        # A browser opens what is folded around a link's target, but not the target itself.
+        assert listed.find_parent("details").summary
+    every = [one["href"] for one in page.select(".by-verdict a")]
+    assert sorted(every) == sorted(f"#claim-{name}" for name in table["id"])
+    assert all(page.find(id=target.removeprefix("#")) for target in every)
 
 
 def test_a_real_run_has_no_banner_but_its_reductions(real: Rendered):

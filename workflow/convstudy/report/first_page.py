@@ -165,17 +165,10 @@ def _verdicts(results: Results, judged: pd.DataFrame) -> str:
     rows = []
     for basis, words in GROUPS.items():
         mine = stated[stated["basis"] == basis]
-        number = mine["verdict"].value_counts()
         if basis == "training" and results.synthetic:
             cells = ["not judged: no CIFAR-10"]
         else:
-            cells = [
-                " ".join(
-                    html.pill(verdict, f"{number[verdict]} {verdict}")
-                    for verdict in verdicts.VERDICTS.values()
-                    if verdict in number
-                )
-            ]
+            cells = [html.counted(mine, basis)]
         if small:
             seen = mine["here"].value_counts()
             names = [*verdicts.HERE.values(), verdicts.NOT_COMPARABLE, verdicts.NOT_SEEN]

@@ -37,6 +37,15 @@ SIGNS = {
 }
 
 
+# Refuted claims first, then open ones.
+ORDER = [
+    names[decided]
+    for decided in (False, None, True)
+    for names in (verdicts.VERDICTS, verdicts.OWN_VERDICTS)
+]
+FAILS = (verdicts.VERDICTS[False], verdicts.OWN_VERDICTS[False])
+
+
 def look(verdict: str) -> str:
     """Return a verdict's CSS class."""
     return verdict.replace(" ", "-")
@@ -46,6 +55,61 @@ def pill(verdict: str, words: str = "") -> str:
     """Show a verdict, or other words for it, in its colour."""
     sign = f'<span aria-hidden="true">{SIGNS[verdict]}</span>'
     return f'<span class="pill {look(verdict)}">{sign} {escape(words or verdict)}</span>'
+
+
+def _number(number: int, verdict: str) -> str:
+    """Write a count with its verdict: 1 holds, 2 hold."""
+    plural = {"holds": "hold", "does not hold": "do not hold"}
+    return f"{number} {plural.get(verdict, verdict) if number > 1 else verdict}"
+
+
+def anchor(group: str, verdict: str) -> str:
+    """Return the id of the links to a group's claims with this verdict."""
+    return f"{group} {verdict}".replace(" ", "-")
+
+
+def counted(claims: pd.DataFrame, group: str = "") -> str:
+    """Count the verdicts on claims; with a group, each count links to its claims."""
+    number = claims["verdict"].value_counts()
+    pills = []
+    for verdict in ORDER:
+        if verdict in number:
+            shown = pill(verdict, _number(number[verdict], verdict))
+            pills.append(f'<a href="#{anchor(group, verdict)}">{shown}</a>' if group else shown)
+    return " ".join(pills)
+
+
+def by_verdict(groups: Mapping[str, pd.DataFrame], titles: Mapping[str, str]) -> str:
+    """List links to all claims by verdict, folded, and within each by group.
+
+    Args:
+        groups: The claims of each group.
+        titles: The groups' titles.
+    """
+    shown = []
+    for verdict in ORDER:
+        having = {name: part[part["verdict"] == verdict] for name, part in groups.items()}
+        number = sum(map(len, having.values()))
+        if not number:
+            continue
+        listed = ""
+        for name, part in having.items():
+            links = "".join(
+                f'<li><a href="#claim-{row.id}">{sentence(row.statement)}</a></li>'
+                for row in part.itertuples()
+            )
+            if links:
+                listed += f'<li id="{anchor(name, verdict)}">{titles[name]}<ul>{links}</ul></li>'
+        shown.append(
+            f"<details><summary>{pill(verdict, _number(number, verdict))}</summary>"
+            f"<ul>{listed}</ul></details>"
+        )
+    return f'<nav class="by-verdict"><h3>By verdict</h3>{"".join(shown)}</nav>'
+
+
+def cards(claims: pd.DataFrame) -> str:
+    """Show claims as a list."""
+    return f'<ul class="cards">{"".join(map(card, claims.itertuples()))}</ul>'
 
 
 def card(claim: Any) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 
 from convstudy.analyses.article_study.shown import BEST
-from convstudy.claims import verdicts
 from convstudy.claims.ledger import OWN
 from convstudy.config.analyses import captions
 from convstudy.core.environment import commit_name
@@ -92,28 +91,21 @@ class Report:
     def scorecard(self) -> html.Html:
         """Show the claims, each with its verdict, the evidence and what would refute it.
 
-        Arithmetic is shown as a table. A topic is folded if all of its claims hold, unless it is
-        about trained networks and the run is at the article's scale.
+        Links by verdict come first, then the claims by topic. A topic is folded unless one of its
+        claims fails. Arithmetic is shown as tables.
         """
         basis = self.claims["basis"].mask(self.claims["source"] == OWN, OWN)
-        shown = []
-        for group, title in GROUPS.items():
-            of_group = self.claims[basis == group]
-            shown.append(f"<h3>{title}</h3>" if len(of_group) else "")
-            if group == "arithmetic":
-                shown.append(html.statements(of_group))
-                continue
+        groups = {group: self.claims[basis == group] for group in GROUPS if (basis == group).any()}
+        shown = [html.by_verdict(groups, GROUPS)]
+        for group, of_group in groups.items():
+            claims = html.statements if group == "arithmetic" else html.cards
+            shown.append(f"<h3>{GROUPS[group]}</h3>")
             for topic, of_topic in of_group.groupby("topic", sort=False):
-                good = (verdicts.OWN_VERDICTS if group == OWN else verdicts.VERDICTS)[True]
-                met = int((of_topic["verdict"] == good).sum())
-                word = "hold" if group == OWN else good
-                whole = group == "training" and not self.results.reductions
-                unfolded = " open" if whole or met < len(of_topic) else ""
-                cards = "".join(map(html.card, of_topic.itertuples()))
+                fails = of_topic["verdict"].isin(html.FAILS).any()
                 shown.append(
-                    f'<details class="topic"{unfolded}><summary>{html.escape(str(topic))}'
-                    f" <span>{met} of {len(of_topic)} {word}</span></summary>"
-                    f'<ul class="cards">{cards}</ul></details>'
+                    f'<details class="topic"{" open" if fails else ""}>'
+                    f"<summary>{html.escape(str(topic))} {html.counted(of_topic)}</summary>"
+                    f"{claims(of_topic)}</details>"
                 )
         return html.Html("".join(shown))
 

@@ -132,10 +132,7 @@ def in_use(part: Config) -> dict[str, Any]:
 
 
 def mistakes(config: Config) -> Iterator[Mistake]:
-    """Find trials, epochs and workers that do not agree, and a storage without a URL.
-
-    And the mistakes of any recipe.
-    """
+    """Find a wrong recipe, trials, epochs and workers that disagree, and a storage without a URL."""
     search = config["search"]
     yield from recipe_mistakes(config, ("search", "training"), search["training"])
     for name, study in search["studies"].items():
