@@ -13,8 +13,6 @@ import threading
 import time
 from pathlib import Path
 
-import psutil
-
 logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -72,6 +70,7 @@ def request_stop() -> None:
 
 def pass_on() -> None:
     """Let SIGTERM end this process as Ctrl-C in a terminal does: with all that it has started."""
+    import psutil
 
     def stop(number: int, frame: object) -> None:
         for child in psutil.Process().children(recursive=True):
@@ -92,6 +91,8 @@ def end_with_snakemake() -> None:
 
 def _snakemake() -> int | None:
     """Return the nearest Snakemake among this process's ancestors."""
+    import psutil
+
     for ancestor in psutil.Process().parents():
         try:
             words = ancestor.cmdline()
@@ -112,6 +113,8 @@ def _watch(runner: int) -> None:
 
 def _is_ancestor(runner: int) -> bool:
     """Return whether a process is still an ancestor; an orphan's new parent is another one."""
+    import psutil
+
     try:
         return any(ancestor.pid == runner for ancestor in psutil.Process().parents())
     except psutil.NoSuchProcess:

@@ -92,7 +92,7 @@ def load_arrays(folder: Path) -> Dataset:
 
 
 def prepare(
-    settings: Mapping[str, Any], directory: str | None, folder: Path, memory: Path
+    settings: Mapping[str, Any], directory: str | None, folder: Path, memory: Path | None = None
 ) -> dict[str, Any]:
     """Read the data set, draw the subset and write arrays, counts and a summary.
 
@@ -100,7 +100,7 @@ def prepare(
         settings: The config's ``data`` section.
         directory: Folder of Parquet files, if given.
         folder: Where to write; ``summary.json`` is written last.
-        memory: File that remembers the images for the next run.
+        memory: File that remembers the images for the next run, if there is one.
 
     Returns:
         The summary.
@@ -110,7 +110,8 @@ def prepare(
             run's were better, or the subset is larger than the data set.
     """
     source, fallbacks = find(settings, directory)
-    remembered.require_as_good(source, settings, memory)
+    if memory:
+        remembered.require_as_good(source, settings, memory)
     duplicates = count_duplicates(source)
     used, counts = {}, ["split,label,name,images"]
     for split, chosen in draw(source, settings).items():
@@ -142,7 +143,8 @@ def prepare(
             np.save(temporary, array)
     write_text(folder / "classes.csv", "\n".join([*counts, ""]))
     write_json(folder / "summary.json", summary)
-    remembered.remember(memory, source, directory, summary["digest"])
+    if memory:
+        remembered.remember(memory, source, directory, summary["digest"])
     logger.info(
         "%d training, %d validation and %d test images from %s%s",
         *summary["used"].values(),

@@ -9,7 +9,6 @@ are inputs of every later report, which must not remake them. `make derive` rema
 claims of a recorded run with the workflow's own rules, without training.
 """
 
-import copy
 import os
 import shutil
 from collections.abc import Sequence

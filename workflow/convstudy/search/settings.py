@@ -132,7 +132,7 @@ def in_use(part: Config) -> dict[str, Any]:
 
 
 def mistakes(config: Config) -> Iterator[Mistake]:
-    """Find a wrong recipe, trials, epochs and workers that disagree, and a storage without a URL."""
+    """Find a wrong recipe, numbers that disagree, and a storage without a URL."""
     search = config["search"]
     yield from recipe_mistakes(config, ("search", "training"), search["training"])
     for name, study in search["studies"].items():
