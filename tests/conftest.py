@@ -32,6 +32,20 @@ def real_data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session")
+def for_claims(tmp_path_factory) -> Path:
+    """Return a folder with the files that only claims read; Keras makes them once."""
+    from convstudy.core.files import write_csv
+    from convstudy.layers import families, statements
+    from convstudy.results.run import FOR_CLAIMS
+
+    folder = tmp_path_factory.mktemp("for_claims")
+    made = (statements.check_statements(), families.count_families())
+    for name, table in zip(FOR_CLAIMS, made, strict=True):
+        write_csv(folder / name, table)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory) -> Path:
     """Return a copy of the recorded run, which is small and has all analyses, with its tables."""

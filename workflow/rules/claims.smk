@@ -17,6 +17,7 @@ rule check_claims:
     input:
         RESULTS,
         rules.write_tables.output,
+        rules.verify_statements.output,
         run=rules.record_run.output.run,
         claims=CLAIMS,
     output:

@@ -42,3 +42,24 @@ rule verify_counts:
         "Verifying the parameter counts of 30 models"
     script:
         "../scripts/verify_counts.py"
+
+
+rule verify_statements:
+    """Run the article's code blocks, measure what it says of layers, count MobileNet and Xception."""
+    output:
+        statements="results/verification/statements.csv",
+        families="results/counts/families.csv",
+    log:
+        "results/logs/verify_statements.log",
+    benchmark:
+        "results/benchmarks/verify_statements.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        backend=config["training"]["backend"],
+        code=code_of("verify_statements"),
+    message:
+        "Verifying what the article says of layers"
+    script:
+        "../scripts/verify_statements.py"

@@ -6,9 +6,10 @@ import pytest
 from convstudy.analyses.article_study import tables
 from convstudy.article import facts
 from convstudy.core.errors import UserError
+from convstudy.core.files import write_csv
 from convstudy.core.progress import duration
 from convstudy.results.run import Results, result_files, table_names
-from helpers.results import STUDIES, write_sample
+from helpers.results import STUDIES, with_right, write_sample
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,6 +104,72 @@ def test_a_study_without_completed_trials_has_a_table_all_the_same(results: Resu
     table = tables.five_best(results, replace(study, best=study.best.iloc[:0]))
     assert table["module"].isna().all()
     assert table["article_module"].notna().all()
+
+
+def test_every_printed_accuracy_has_an_objective_that_agrees_with_the_printed_ones(
+    results: Results,
+):
+    table = tables.objectives(results)
+    assert len(table.dropna(subset=["test_accuracy"])) == 3 + 5 + 6
+    printed = table.dropna(subset=["objective"])
+    assert len(printed) == 5
+    assert (printed["objective"] - printed["computed"]).abs().max() < 1e-4
+    # At the accuracy that it needs, a network scores as the winner does.
+    winner = printed["objective"].iloc[0]
+    assert (table["computed"] + table["test_accuracy"] - table["needed"]).dropna().tolist() == (
+        pytest.approx([winner] * 14)
+    )
+    assert table["needed"].iloc[-1] == pytest.approx(0.7723, abs=5e-5)
+
+
+def test_relations_are_those_of_the_articles_numbers(results: Results):
+    found = tables.relations(results).set_index("id")["value"]
+    # Ranks 2 to 3 and 3 to 4.
+    assert found["accuracy_inversions"] == 2
+    assert found["parameters_with_macs"] == pytest.approx(1)
+    assert 0 < found["parameters_with_rank"] < 1
+    assert found[["study_epochs", "grid_epochs"]].tolist() == [5000, 2700]
+
+
+def test_a_module_ahead_of_all_that_are_no_larger_is_on_the_front(recorded: Path):
+    results = Results(recorded)
+    front = tables.contrasts(results).query("id == 'front'").set_index("module")
+    on_front = set(tables.pareto_front(tables.tried_modules(results))["module"])
+    # Nothing is as small as the smallest.
+    assert on_front - set(front.index) == {"depthwise-depthwise-depthwise"}
+    assert set(front.index[front["value"] > 0]) == on_front & set(front.index)
+    assert (front["low"] < front["value"]).all()
+    assert (front["value"] < front["high"]).all()
+
+
+PLACED = {
+    "conv-depthwise-depthwise": 0.8,
+    "depthwise-conv-depthwise": 0.75,
+    "depthwise-depthwise-conv": 0.7,
+}
+ONE = ("conv-conv-depthwise", "conv-depthwise-conv", "depthwise-conv-conv")
+
+
+# The place changes 0.1; the number 0.15 in either direction, or 0.05.
+@pytest.mark.parametrize(("one", "expected"), [(0.9, -0.05), (0.6, -0.05), (0.8, 0.05)])
+def test_place_is_compared_with_number_in_either_direction(recorded: Path, one, expected):
+    results = Results(recorded)
+    accuracy = {**PLACED, **dict.fromkeys(ONE, one)}
+    table = results.table("module_table/table.csv")
+    table["test_accuracy_best"] = table["module"].map(accuracy).fillna(0.5)
+    path = recorded / "module_table/table.csv"
+    before = path.read_text()
+    try:
+        write_csv(path, with_right(table, 10_000))
+        row = tables.contrasts(results).set_index("id").loc["place_minus_number"]
+    finally:
+        path.write_text(before)
+    assert row["value"] == pytest.approx(expected, abs=1e-3)
+    assert row["low"] < row["value"] < row["high"]
+
+
+def test_without_the_module_table_there_are_no_contrasts(results: Results):
+    assert tables.contrasts(results).empty
 
 
 def test_files_written_are_those_named(results: Results, tmp_path: Path):

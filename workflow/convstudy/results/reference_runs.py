@@ -25,7 +25,7 @@ from convstudy.core.environment import commit_name, now
 from convstudy.core.errors import UserError
 from convstudy.core.progress import duration
 from convstudy.layers.kinds import KINDS
-from convstudy.results.run import CONFIG, Results, result_files, write_config
+from convstudy.results.run import CONFIG, FOR_CLAIMS, Results, result_files, write_config
 from convstudy.training import store
 from convstudy.training.precision import GRID_PASSED
 from convstudy.training.record import load_description, tabulate_single_kind
@@ -66,7 +66,7 @@ def record(results: Results, folder: Path) -> None:
             " the changes and run the workflow again (curves are kept)"
         )
     _require_same_run(results, folder)
-    names = [*result_files(results.studies_planned), "claims.csv"]
+    names = [*result_files(results.studies_planned), *FOR_CLAIMS, "claims.csv"]
     found = [path for path in map(results.folder.joinpath, names) if path.is_file()]
     for name in results.analyses:
         for pattern in ("[!.]*.csv", "[!.]*.md"):

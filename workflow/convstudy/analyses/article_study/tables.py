@@ -3,7 +3,8 @@
 Accuracies are fractions of one and numbers are unrounded; the report does the rounding.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import permutations
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from convstudy.core.files import write_csv
 from convstudy.core.progress import duration
 from convstudy.layers import models
 from convstudy.layers.kinds import KINDS, cost
+from convstudy.results import accuracies
 from convstudy.results.accuracies import against_article, module_names
 from convstudy.results.run import TABLES, Results, Study
 from convstudy.results.scale import counterparts
@@ -251,18 +253,119 @@ def trials(results: Results) -> pd.DataFrame:
 
 
 def objectives(results: Results) -> pd.DataFrame:
-    """Compute the objectives that the article prints.
+    """Compute the penalised objective of every network whose accuracy the article prints.
 
     Returns:
-        ``rank``, ``module``, ``test_accuracy`` and ``objective`` as printed, ``parameters`` as
-        counted here, ``computed`` (the objective from both).
+        ``table`` (single_kind, accuracy or penalised), ``rank``, ``module``, ``test_accuracy`` and
+        ``objective`` as printed, ``parameters`` as counted here, ``computed`` (the objective from
+        both) and ``needed``, the accuracy at which the network would equal the penalised study's
+        winner. The module that the study never tried has the last one only.
     """
-    printed = article_best(penalised=True).dropna(subset=["objective"])
+    kinds = [{"module": kind, "test_accuracy": one} for kind, one in facts.accuracies().items()]
+    untried = [{"module": facts.figure("studies.penalised.never_tried")}]
+    parts = {
+        "single_kind": kinds,
+        "accuracy": facts.best(penalised=False),
+        "penalised": [*facts.best(penalised=True), *untried],
+    }
+    columns = ["table", "rank", "module", "test_accuracy", "objective"]
+    printed = pd.DataFrame(
+        [{"table": name, **row} for name, rows in parts.items() for row in rows]
+    ).reindex(columns=columns)
     weight, unit = facts.penalty()
     counted = results.counts.set_index("model")["parameters"]
-    parameters = [int(counted[module]) for module in printed["module"]]
-    computed = 1 - printed["test_accuracy"] + weight * pd.Series(parameters, printed.index) / unit
-    return printed.assign(parameters=parameters, computed=computed)
+    parameters = printed["module"].map(counted)
+    paid = weight * parameters / unit
+    return printed.assign(
+        rank=printed["rank"].astype("Int64"),
+        parameters=parameters,
+        computed=1 - printed["test_accuracy"] + paid,
+        needed=1 - facts.figure("studies.penalised.best.0.objective") + paid,
+    )
+
+
+def relations(results: Results) -> pd.DataFrame:
+    """Compute what the article says of its numbers together.
+
+    Returns:
+        ``id``, ``value``: Spearman's rank correlations (C. Spearman, Am. J. Psychol. 15, 72, 1904)
+        over all modules and over the printed ranks of the penalised study, the number of
+        neighbouring ranks there whose accuracies are in the opposite order, the penalty of a
+        million parameters, and the epochs of a study and of a grid search.
+    """
+    modules = results.counts.dropna(subset=["layer3"])
+    trials, epochs = facts.completed(penalised=True)[1], facts.figure("studies.epochs")
+    weight, unit = facts.penalty()
+    ranked = objectives(results).query("table == 'penalised' and rank.notna()")
+    rows = {
+        "parameters_with_macs": _spearman(modules["parameters"], modules["macs"]),
+        "parameters_with_rank": _spearman(ranked["parameters"], ranked["rank"]),
+        "accuracy_inversions": int((ranked["test_accuracy"].diff() > 0).sum()),
+        "penalty_per_million": weight * 1e6 / unit,
+        "study_epochs": trials * epochs,
+        "grid_epochs": len(modules) * epochs,
+    }
+    return pd.DataFrame(list(rows.items()), columns=["id", "value"])
+
+
+def _spearman(one: pd.Series, other: pd.Series) -> float:
+    return float(one.rank().corr(other.rank().astype(float)))
+
+
+# The article's two modules with two depthwise layers.
+PLACES = ("conv-depthwise-depthwise", "depthwise-depthwise-conv")
+
+
+def contrasts(results: Results) -> pd.DataFrame:
+    """Compare modules' mean accuracies in the module table, with 95 % intervals.
+
+    Returns:
+        ``id``, ``module``, ``value``, ``low``, ``high``, ``rival``; empty without the module table.
+        ``front``: each module's mean minus the highest of modules with as many parameters or fewer
+        (the ``rival``), so it lies on the front of parameters and error if this is positive; the
+        ends are the smallest over those modules, which holds as Dunnett's intervals, see
+        `accuracies.resolution`, hold for all of them at once. ``place_minus_number``: how much more
+        accuracy the place of two depthwise layers changes than a second one does, on average over
+        its places and in either direction; see `intervals.crossed`.
+    """
+    columns = ["id", "module", "value", "low", "high", "rival"]
+    if not results.has("module_table/table.csv"):
+        return pd.DataFrame(columns=columns)
+    table = results.table("module_table/table.csv")
+    rows: list[tuple[Any, ...]] = [("front", *row) for row in _ahead(accuracies.means(table)[0])]
+    weights = [_place_minus_number(sign) for sign in (1, -1)]
+    right = {
+        str(module): record.right(part, "test_accuracy_best")
+        for module, part in table.groupby("module")
+    }
+    if all(len(right.get(module, ())) for module in weights[0]):
+        trained = [right[module] for module in weights[0]]
+        found = min(intervals.crossed(trained, list(one.values())) for one in weights)
+        rows.append(("place_minus_number", None, *found, None))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _ahead(found: pd.DataFrame) -> Iterator[tuple[str, float, float, float, str]]:
+    """Yield how far each module is ahead of the best of no more parameters."""
+    for module, row in found.iterrows():
+        rivals = found[(found["parameters"] <= row["parameters"]) & (found.index != module)]
+        if rivals.empty:
+            continue
+        ahead = row["mean"] - rivals["mean"]
+        half = accuracies.resolution(found, str(module), best=False)[rivals.index]
+        value, low, high = (float(one.min()) for one in (ahead, ahead - half, ahead + half))
+        yield str(module), value, low, high, str(ahead.idxmin())
+
+
+def _place_minus_number(sign: int) -> dict[str, float]:
+    """Return by module the weight of its accuracy: the change by place, less that by number."""
+    weights = dict(zip(PLACES, (1.0, -1.0), strict=True))
+    for number, change in ((1, -sign), (2, sign)):
+        kinds = ["depthwise"] * number + ["conv"] * (models.MODULE_LAYERS - number)
+        modules = sorted({"-".join(one) for one in permutations(kinds)})
+        for module in modules:
+            weights[module] = weights.get(module, 0.0) + change / len(modules)
+    return weights
 
 
 def article_studies(_results: Results) -> pd.DataFrame:
@@ -271,14 +374,17 @@ def article_studies(_results: Results) -> pd.DataFrame:
     Returns:
         ``study``, ``completed`` and ``trials`` as printed, ``startup_trials`` (completed trials
         before TPE begins, in Optuna 0.5.0), ``completed_by_tpe`` (completed trials that TPE can
-        have drawn).
+        have drawn), ``missed_by_chance`` (the probability that as many uniform draws miss a given
+        module).
     """
     rows = []
     for name in ("accuracy", "penalised"):
         completed, trials = facts.completed(name == "penalised")
         by_tpe = max(0, completed - STARTUP_TRIALS)
-        rows.append((name, completed, trials, STARTUP_TRIALS, by_tpe))
+        missed = (1 - 1 / facts.figure("studies.combinations")) ** trials
+        rows.append((name, completed, trials, STARTUP_TRIALS, by_tpe, missed))
     columns = ["study", "completed", "trials", "startup_trials", "completed_by_tpe"]
+    columns.append("missed_by_chance")
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -286,8 +392,9 @@ def savings(_results: Results) -> pd.DataFrame:
     """Compare the computation of 3×3 layers with equal numbers of filters and channels.
 
     Returns:
-        ``channels``; multiply-accumulates per cell of the feature map, ``conv``, ``depthwise``,
-        ``separable``; ``depthwise_saving``, ``separable_saving`` (Conv2D's divided by theirs).
+        ``channels``; multiply-accumulates per cell of the feature map, which are also the weights,
+        ``conv``, ``depthwise``, ``separable``; ``depthwise_saving``, ``separable_saving`` (Conv2D's
+        divided by theirs).
     """
     rows = []
     for channels in CHANNELS:
