@@ -31,17 +31,18 @@ LIMITS = {
     **dict.fromkeys(("test_accuracy_best", "test_accuracy_last", "share"), (0.0, 1.0)),
     **dict.fromkeys(("probability_best", "difference"), (0.0, 1.0)),
     "rank": (1.0, 27.0),
-    "regret_difference": (-1.0, 1.0),
+    **dict.fromkeys(("regret_difference", "value"), (-1.0, 1.0)),
 }
 TINY = 1e-4
 
 
 @pytest.fixture
-def world(recorded: Path, tmp_path: Path) -> Callable[..., Results]:
+def world(recorded: Path, for_claims: Path, tmp_path: Path) -> Callable[..., Results]:
     """Make a run at the article's scale, on exact images, with some tables replaced."""
 
     def make(**replaced: pd.DataFrame) -> Results:
-        shutil.copytree(recorded, tmp_path, dirs_exist_ok=True)
+        for folder in (recorded, for_claims):
+            shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
         for name, table in replaced.items():
             write_csv(tmp_path / f"{name.replace('__', '/')}.csv", table)
         results = Results(tmp_path)
@@ -91,7 +92,7 @@ def refuted(claim: Claim, table: pd.DataFrame) -> pd.DataFrame:
         # A ratio is taken of the last one.
         asked, values = (asked[1:], values[1:]) if "over" in asked[0] else (asked, values)
     elif test["type"] == "interval":
-        above, below = test.get("above"), test.get("below")
+        above, below = (measures.stated(test.get(end)) for end in ("above", "below"))
         values = [(least + above) / 2 if above is not None else min((most + below) / 2, 100.0)]
     else:
         values = [0.3 if most == 1.0 else 1000.0]
@@ -100,7 +101,9 @@ def refuted(claim: Claim, table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-@pytest.mark.parametrize("name", [name for name in CLAIMS if CLAIMS[name].draws != "once"])
+@pytest.mark.parametrize(
+    "name", [one.id for one in CLAIMS.values() if one.draws != "once" and not one.undecided]
+)
 def test_some_world_refutes_the_claim(name: str, world: Callable[..., Results]):
     claim = CLAIMS[name]
     if claim.draws:
@@ -240,3 +243,53 @@ def test_this_projects_own_statements_reproduce_nothing(world: Callable[..., Res
     found = verdicts.check(world(), own, OVERLAY)
     assert set(found["verdict"]) <= set(verdicts.OWN_VERDICTS.values())
     assert found["here"].isna().all()
+
+
+@pytest.mark.parametrize("name", ["stacked_beats_conv", "easy_to_deepen"])
+def test_what_no_run_can_decide_yet_stays_open_and_shows_what_there_is(
+    name: str, world: Callable[..., Results]
+):
+    found = judged(CLAIMS[name], world())
+    assert (found["verdict"], found["reason"]) == (UNDECIDED, "no analysis of depth yet")
+    assert pd.isna(found["here"])
+    assert "three separable layers a stage 80.48 %" in found["evidence"]
+
+
+def test_a_table_made_from_another_one_rests_on_what_that_one_rests_on(
+    world: Callable[..., Results],
+):
+    """Otherwise a run of few images would decide these claims."""
+    for name in ("depends_on_penalty", "on_front_cdd"):
+        results = world()
+        assert judged(CLAIMS[name], results)["reason"] != "reduced scale"
+        results.data["used"] = {**results.data["used"], "train": 100}
+        assert judged(CLAIMS[name], results)["reason"] == "reduced scale"
+
+
+def test_without_the_module_table_its_contrasts_are_not_made(world: Callable[..., Results]):
+    results = world()
+    results.run["config"]["analyses"] = []
+    found = judged(CLAIMS["on_front_cdd"], results)
+    assert (found["verdict"], found["reason"]) == (UNDECIDED, "not run")
+    assert found["evidence"] == "Not run yet: add module_table to analyses in the config"
+
+
+def test_a_statement_that_replayed_studies_were_not_asked_is_one_draw(
+    world: Callable[..., Results],
+):
+    table = often([0.9, 0.9, 0.9, 0.9])
+    results = world(replay__draws=table[table["claim"] != "separable_wins"])
+    found = judged(CLAIMS["separable_wins"], results)
+    assert found["verdict"] == UNDECIDED
+    assert found["evidence"].endswith("To see how often studies agree: make derive")
+
+
+def test_a_bound_may_be_a_figure_of_the_article(world: Callable[..., Results]):
+    """The winner without a penalty wins up to a weight below the article's, or above it."""
+    table = world().table("penalties/envelope.csv")
+    for weight, verdict in ((0.049, REPRODUCED), (0.051, NOT_REPRODUCED)):
+        ends = dict.fromkeys(("to_weight", "to_low", "to_high"), weight)
+        found = judged(
+            CLAIMS["depends_on_penalty"], world(penalties__envelope=table.assign(**ends))
+        )
+        assert found["verdict"] == verdict

@@ -29,7 +29,9 @@ File = Literal[
     "verification/identities.csv",
     "verification/grid.csv",
     "verification/counts.csv",
+    "verification/statements.csv",
     "counts/models.csv",
+    "counts/families.csv",
     "training/summary.csv",
     "tables/single_kind.csv",
     "tables/studies.csv",
@@ -37,6 +39,8 @@ File = Literal[
     "tables/objectives.csv",
     "tables/article_studies.csv",
     "tables/savings.csv",
+    "tables/relations.csv",
+    "tables/contrasts.csv",
     # Tables of the optional analyses
     "module_table/summary.csv",
     "module_table/table.csv",
@@ -46,11 +50,19 @@ File = Literal[
     "timing/crossover.csv",
     "timing/modules.csv",
     "epoch_selection/summary.csv",
+    "penalties/envelope.csv",
+    "pareto/front.csv",
+    "recipes/summary.csv",
 ]
+# Tables made from an analysis's table alone: they exist with it and rest on what it rests on.
+MADE_FROM = {
+    "tables/contrasts.csv": "module_table/table.csv",
+    "penalties/envelope.csv": "module_table/table.csv",
+}
 # The effect's unit; points are hundredths of an accuracy or another fraction.
 Unit = Literal[
     "points", "times", "error", "objective", "parameters", "filters", "channels", "layers",
-    "modules", "rank", "trials", "epochs",
+    "modules", "rank", "trials", "epochs", "arguments", "cells", "kernels", "correlation",
 ]  # fmt: skip
 
 
@@ -135,8 +147,8 @@ class Interval(Section):
     """Each value is above a number, below a number, or between two."""
 
     value: Quantity
-    above: Number | None = None
-    below: Number | None = None
+    above: Number | Stated | None = None
+    below: Number | Stated | None = None
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -184,6 +196,9 @@ class Claim(Section):
     """Set if the claim is about what one study returns, which is a random draw. It is decided by
     how often replayed studies return the same (decides), or never (once).
     """
+
+    undecided: Text | None = None
+    """Why no run can decide the claim yet; its test shows only what there is."""
 
     @model_validator(mode="after")
     def _one_test(self) -> Self:

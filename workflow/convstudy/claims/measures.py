@@ -105,7 +105,7 @@ def compared(claim: Claim, test: Json, results: Results) -> tuple[list[Compariso
         unit = "difference"
     ends = list(zip(quantity.value, quantity.low, quantity.high, strict=True))
     if test["type"] == "interval":
-        region = test.get("above", -inf), test.get("below", inf)
+        region = stated(test.get("above", -inf)), stated(test.get("below", inf))
         comparisons = [Comparison(*one, *region, ends=False) for one in ends]
         return comparisons, f"{_shown(quantity, unit)}; {_bounds(*region, unit)}.", quantity.few
     expected = _expected(claim, test["expected"], quantity)
@@ -278,8 +278,12 @@ def _expected(claim: Claim, asked: Any, quantity: Quantity) -> pd.Series:
             )
         _require_column(claim, asked["column"], quantity.rows)
         return quantity.rows[asked["column"]]
-    value = facts.figure(asked["article"]) if isinstance(asked, dict) else asked
-    return pd.Series([value] * len(quantity.value))
+    return pd.Series([stated(asked)] * len(quantity.value))
+
+
+def stated(asked: Any) -> Any:
+    """Return a number, or the figure of the article that stands for it."""
+    return facts.figure(asked["article"]) if isinstance(asked, dict) else asked
 
 
 def _shown(quantity: Quantity, unit: str) -> str:

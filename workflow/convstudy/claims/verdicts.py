@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from convstudy.claims.ledger import OWN, Claim, Json
+from convstudy.claims.ledger import MADE_FROM, OWN, Claim, Json
 from convstudy.claims.measures import Comparison, NoMatchingRowsError, compared
 from convstudy.config import analyses
 from convstudy.results import scale
@@ -103,7 +103,8 @@ def touching(claim: Claim, differing: list[Difference]) -> list[Difference]:
     """Keep the differences from the article that matter to a claim (none for arithmetic)."""
     if claim.basis != "training":
         return []
-    parts = {part for file in files(claim) for part in scale.depends(file)}
+    made_of = [MADE_FROM.get(file, file) for file in files(claim)]
+    parts = {part for file in made_of for part in scale.depends(file)}
     return [one for one in differing if one.of in parts]
 
 
@@ -111,6 +112,8 @@ def _gate(claim: Claim, seen: Seen, touched: list[Difference]) -> tuple[bool | N
     """Decide a claim, unless something prevents it; return the decision and the reason."""
     if seen.why in (NOT_MADE, SYNTHETIC, NOTHING):
         return None, seen.why
+    if claim.undecided:
+        return None, claim.undecided
     for sort, why in ((SMALLER, "reduced scale"), (OTHER, "other settings")):
         lines = [one.line for one in touched if one.sort == sort]
         if lines:
@@ -131,7 +134,7 @@ def _absolute(claim: Claim) -> bool:
 
 def _here(claim: Claim, seen: Seen, touched: list[Difference]) -> str | None:
     """Return what this run shows about a claim at its own scale."""
-    if seen.why in (NOT_MADE, SYNTHETIC):
+    if claim.undecided or seen.why in (NOT_MADE, SYNTHETIC):
         return None
     if seen.why == NOTHING:
         return NOT_SEEN
@@ -142,8 +145,9 @@ def _here(claim: Claim, seen: Seen, touched: list[Difference]) -> str | None:
 
 def _look(claim: Claim, results: Results) -> Seen:
     """Run a claim's test on a run's tables."""
-    if not results.has(claim.file):
-        return Seen(None, NOT_MADE, f"Not run yet: {_fix(claim.file)}")
+    for file in (claim.file, MADE_FROM.get(claim.file, claim.file)):
+        if not results.has(file):
+            return Seen(None, NOT_MADE, f"Not run yet: {_fix(file)}")
     if claim.basis in ("training", "run") and results.synthetic:
         evidence = "The images are synthetic, so this says nothing about CIFAR-10."
         return Seen(None, SYNTHETIC, evidence)
@@ -206,11 +210,14 @@ def _drawn(claim: Claim, once: Seen, results: Results) -> Seen:
     It is decided if that share is above (or below) one half, with its 95 % interval, on the module
     table and with each replicate left out in turn. A single outcome decides nothing.
     """
-    if not results.has(DRAWS):
-        evidence = f"{once.evidence} To see how often studies agree: {_fix(DRAWS)}"
+    table = results.table(DRAWS) if results.has(DRAWS) else pd.DataFrame(columns=["claim"])
+    table = table[table["claim"] == claim.id]
+    if table.empty:
+        # Studies that were replayed for an earlier version did not count every claim.
+        how = "make derive" if results.has(DRAWS) else _fix(DRAWS)
+        evidence = f"{once.evidence} To see how often studies agree: {how}"
         return Seen(None, NOTHING if once.why == NOTHING else ONE_DRAW, evidence)
-    table = results.table(DRAWS)
-    table = table[table["claim"] == claim.id].sort_values("left_out", na_position="first")
+    table = table.sort_values("left_out", na_position="first")
     # First the whole table, then the tables with one replicate left out.
     whole, *others = (
         Comparison(row.share, row.low, row.high, 0.5, inf, ends=False) for row in table.itertuples()

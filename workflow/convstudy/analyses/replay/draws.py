@@ -8,6 +8,7 @@ What nearly all of these studies return is due to the method; the rest is chance
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from convstudy.article import facts
 from convstudy.stats import intervals
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ STATEMENTS: dict[str, Callable[[Studies, int], bool]] = {
     # They have the same number of parameters, so the objective orders them by accuracy.
     "place_matters": lambda pair, _: _in_order(
         pair["penalised"], ("conv-depthwise-depthwise", "depthwise-depthwise-conv")
+    ),
+    "two_with_two_depthwise": lambda pair, _: (
+        pair["penalised"].query("state == 'COMPLETE'")["module"].str.count("depthwise").eq(2).sum()
+        == facts.figure("studies.penalised.with_two_depthwise")
     ),
     "never_tried": lambda pair, _: (
         not (pair["penalised"]["module"] == "depthwise-depthwise-depthwise").any()
