@@ -134,10 +134,15 @@ def test_relations_are_those_of_the_articles_numbers(results: Results):
 def test_a_module_ahead_of_all_that_are_no_larger_is_on_the_front(recorded: Path):
     results = Results(recorded)
     front = tables.contrasts(results).query("id == 'front'").set_index("module")
-    on_front = set(tables.pareto_front(tables.tried_modules(results))["module"])
+    points = list(tables.pareto_front(tables.tried_modules(results))["module"])
+    on_front = set(points)
     # Nothing is as small as the smallest.
     assert on_front - set(front.index) == {"depthwise-depthwise-depthwise"}
     assert set(front.index[front["value"] > 0]) == on_front & set(front.index)
+    for module, what in front["what"].items():
+        number = points.index(module) + 1 if module in on_front else None
+        place = f"(point {number} of {len(points)} on" if number else "(not on"
+        assert what.startswith(f"{module} {place} the front of means) minus ")
     assert (front["low"] < front["value"]).all()
     assert (front["value"] < front["high"]).all()
 

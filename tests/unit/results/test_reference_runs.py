@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from convstudy.config import settings
 from convstudy.core.errors import UserError
 from convstudy.core.files import file_digest, read_json, write_json
 from convstudy.results import reference_runs
-from convstudy.results.run import Results, result_files
+from convstudy.results.run import FOR_CLAIMS, Results, result_files
 from helpers.results import STUDIES, write_sample
 
 
@@ -37,6 +38,17 @@ def test_a_recorded_run_is_a_results_folder_with_its_config(run: Results):
     about = read_json(read.folder / "reference.json")
     assert set(about["sha256"]) == {*result_files(STUDIES), "claims.csv", "config.yaml"}
     assert about["command"].startswith("snakemake --cores all --configfile")
+
+
+def test_what_only_claims_read_is_recorded_where_it_is_there(run: Results, for_claims: Path):
+    reference_runs.record(run, run.folder / "reference/earlier")
+    shutil.copytree(for_claims, run.folder, dirs_exist_ok=True)
+    reference_runs.record(run, run.folder / "reference/today")
+    earlier, today = reference_runs.runs(run.folder)
+    for name in FOR_CLAIMS:
+        assert today.has(name)
+        assert not earlier.has(name)
+    assert not earlier.partial
 
 
 def test_recorded_configs_are_of_todays_settings_and_files_are_as_recorded(root: Path):

@@ -194,5 +194,5 @@ def _transpose(rng: np.random.Generator) -> Iterator[Row]:
         # Up to a constant factor, so that a kernel of another size is no reason.
         scale = float((back * start).sum() / (back**2).sum())
         left = float(np.linalg.norm(start - scale * back) / np.linalg.norm(start))
-        what = f"{what}: of the input, up to a constant factor, is lost"
+        what = f"{what}, up to a constant factor, loses"
         yield "round_trip", what, 0.0, left, 1e-9

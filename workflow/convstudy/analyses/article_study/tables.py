@@ -320,15 +320,15 @@ def contrasts(results: Results) -> pd.DataFrame:
     """Compare modules' mean accuracies in the module table, with 95 % intervals.
 
     Returns:
-        ``id``, ``module``, ``value``, ``low``, ``high``, ``rival``; empty without the module table.
-        ``front``: each module's mean minus the highest of modules with as many parameters or fewer
-        (the ``rival``), so it lies on the front of parameters and error if this is positive; the
-        ends are the smallest over those modules, which holds as Dunnett's intervals, see
+        ``id``, ``module``, ``what`` (in words), ``value``, ``low``, ``high``; empty without the
+        module table. ``front``: each module's mean minus the highest of modules with as many
+        parameters or fewer, so it lies on the front of parameters and error if this is positive;
+        the ends are the smallest over those modules, which holds as Dunnett's intervals, see
         `accuracies.resolution`, hold for all of them at once. ``place_minus_number``: how much more
         accuracy the place of two depthwise layers changes than a second one does, on average over
         its places and in either direction; see `intervals.crossed`.
     """
-    columns = ["id", "module", "value", "low", "high", "rival"]
+    columns = ["id", "module", "what", "value", "low", "high"]
     if not results.has("module_table/table.csv"):
         return pd.DataFrame(columns=columns)
     table = results.table("module_table/table.csv")
@@ -341,12 +341,14 @@ def contrasts(results: Results) -> pd.DataFrame:
     if all(len(right.get(module, ())) for module in weights[0]):
         trained = [right[module] for module in weights[0]]
         found = min(intervals.crossed(trained, list(one.values())) for one in weights)
-        rows.append(("place_minus_number", None, *found, None))
+        what = "change by place minus change by a second depthwise layer"
+        rows.append(("place_minus_number", None, what, *found))
     return pd.DataFrame(rows, columns=columns)
 
 
-def _ahead(found: pd.DataFrame) -> Iterator[tuple[str, float, float, float, str]]:
-    """Yield how far each module is ahead of the best of no more parameters."""
+def _ahead(found: pd.DataFrame) -> Iterator[tuple[str, str, float, float, float]]:
+    """Yield how far each module is ahead of the best of no more parameters, with names."""
+    front = list(pareto_front(found.rename(columns={"mean": "test_accuracy"})).index)
     for module, row in found.iterrows():
         rivals = found[(found["parameters"] <= row["parameters"]) & (found.index != module)]
         if rivals.empty:
@@ -354,7 +356,9 @@ def _ahead(found: pd.DataFrame) -> Iterator[tuple[str, float, float, float, str]
         ahead = row["mean"] - rivals["mean"]
         half = accuracies.resolution(found, str(module), best=False)[rivals.index]
         value, low, high = (float(one.min()) for one in (ahead, ahead - half, ahead + half))
-        yield str(module), value, low, high, str(ahead.idxmin())
+        place = f"point {front.index(module) + 1} of {len(front)}" if module in front else "not"
+        what = f"{module} ({place} on the front of means) minus {ahead.idxmin()}"
+        yield str(module), what, value, low, high
 
 
 def _place_minus_number(sign: int) -> dict[str, float]:
