@@ -74,6 +74,12 @@ def test_studies_and_table_share_a_recipe_and_single_kinds_keep_theirs(project):
         assert set(trials["curve"]) <= set(project.table("module_table/table.csv")["curve"])
 
 
+def test_another_recipe_of_the_studies_leaves_single_kinds_alone(project):
+    planned = project.jobs(**{**EVERY, "search": {"training": {"batch_size": 20}}})
+    assert {"search_modules", "train_module", "tabulate_modules", "measure_modules"} <= planned
+    assert not planned & {"train_model", "train_recipe", "measure_layers"}
+
+
 def page(project):
     return (project.folder / "reports/report.html").read_text()
 
@@ -102,7 +108,7 @@ def test_images_that_are_made_again_cost_no_measurement_and_no_replay(project):
     again = project.jobs("--forcerun", "prepare_dataset", **EVERY)
     assert {"train_model", "replay_design"} <= again
     assert not again & {"measure_modules", "measure_layers", "measure_times"}
-    trials = "results/replay/trials/accuracy-tpe-none-article.csv"
+    trials = "results/replay/trials/accuracy-tpe_optuna_0_5-none-article.csv"
     before = (project.folder / trials).read_text()
     said = project.succeed(trials, "--force", **EVERY)
     assert "replayed before: read from results/.state/replays/" in said

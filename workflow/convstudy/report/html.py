@@ -104,7 +104,7 @@ def by_verdict(groups: Mapping[str, pd.DataFrame], titles: Mapping[str, str]) ->
             f"<details><summary>{pill(verdict, _number(number, verdict))}</summary>"
             f"<ul>{listed}</ul></details>"
         )
-    return f'<nav class="by-verdict"><h3>By verdict</h3>{"".join(shown)}</nav>'
+    return f'<div class="by-verdict"><h3>By verdict</h3>{"".join(shown)}</div>'
 
 
 def cards(claims: pd.DataFrame) -> str:
