@@ -51,6 +51,19 @@ def test_what_only_claims_read_is_recorded_where_it_is_there(run: Results, for_c
     assert not earlier.partial
 
 
+def test_a_record_of_a_version_with_fewer_settings_can_grow(run: Results):
+    folder = run.folder / "reference/laptop"
+    reference_runs.record(run, folder)
+    older = read_json(folder / "run.json")
+    del older["config"]["search"]["training"]
+    write_json(folder / "run.json", older)
+    reference_runs.record(run, folder)
+    older["config"]["search"]["training"] = {"batch_size": 32}
+    write_json(folder / "run.json", older)
+    with pytest.raises(UserError, match=r"other settings \(section search\)"):
+        reference_runs.record(run, folder)
+
+
 def test_recorded_configs_are_of_todays_settings_and_files_are_as_recorded(root: Path):
     abouts = sorted((root / "results/reference").glob("*/reference.json"))
     assert len(abouts) >= 4
