@@ -61,7 +61,8 @@ def record(chosen: argparse.Namespace) -> None:
             " digits and hyphens, for example h100-article"
         )
     if chosen.primary:
-        reference_runs.copy_primary(folder, chosen.primary)
+        article = document.FOLDER / "article.yaml"
+        reference_runs.copy_primary(folder, chosen.primary, article)
         return
     reference_runs.record(Results(chosen.results), folder)
     print(f"recorded in {folder}; commit it, and the next report will show it")

@@ -13,7 +13,10 @@ from convstudy.core.errors import UserError
 from convstudy.core.files import file_digest, read_json, write_json
 from convstudy.results import reference_runs
 from convstudy.results.run import FOR_CLAIMS, Results, result_files
+from helpers.paths import ROOT
 from helpers.results import STUDIES, write_sample
+
+ARTICLE = ROOT / "config/article.yaml"
 
 
 @pytest.fixture
@@ -92,7 +95,7 @@ def test_the_recorded_command_still_plans_the_run(root: Path, real_data: Path):
 
 
 def test_what_is_derived_is_made_anew_without_training(root: Path, tmp_path: Path):
-    reference_runs.copy_primary(root / "results/reference/cpu-small", tmp_path / "results")
+    reference_runs.copy_primary(root / "results/reference/cpu-small", tmp_path / "results", ARTICLE)
     (tmp_path / "config").symlink_to(root / "config")
     for split in ("train", "test"):
         (tmp_path / f"{split}-0.parquet").touch()
@@ -118,12 +121,22 @@ def test_what_is_derived_is_made_anew_without_training(root: Path, tmp_path: Pat
     assert "prepare_dataset" not in planned
 
 
+def test_what_the_article_is_read_as_today_is_said_of_an_earlier_run(root: Path, tmp_path: Path):
+    recorded = root / "results/reference/cpu-small"
+    other = tmp_path / "article.yaml"
+    other.write_text(ARTICLE.read_text().replace("startup_trials: 10", "startup_trials: 12"))
+    for article, number in ((ARTICLE, 10), (other, 12)):
+        reference_runs.copy_primary(recorded, tmp_path / "results", article)
+        said = " ".join(Results(tmp_path / "results").reductions)
+        assert f"not tpe_optuna_0_5 (startup trials {number})" in said
+
+
 def test_a_run_without_what_was_trained_cannot_be_derived(run: Results, tmp_path: Path):
     with pytest.raises(UserError, match="is not a recorded run"):
-        reference_runs.copy_primary(run.folder, tmp_path / "new")
+        reference_runs.copy_primary(run.folder, tmp_path / "new", ARTICLE)
     reference_runs.record(run, run.folder / "reference/laptop")
     with pytest.raises(UserError, match="has none of training/curves"):
-        reference_runs.copy_primary(run.folder / "reference/laptop", tmp_path / "new")
+        reference_runs.copy_primary(run.folder / "reference/laptop", tmp_path / "new", ARTICLE)
     assert not (tmp_path / "new").exists()
 
 

@@ -25,7 +25,14 @@ from convstudy.core.environment import commit_name, now
 from convstudy.core.errors import UserError
 from convstudy.core.progress import duration
 from convstudy.layers.kinds import KINDS
-from convstudy.results.run import CONFIG, FOR_CLAIMS, Results, result_files, write_config
+from convstudy.results.run import (
+    CONFIG,
+    FOR_CLAIMS,
+    Results,
+    reductions,
+    result_files,
+    write_config,
+)
 from convstudy.training import store
 from convstudy.training.precision import GRID_PASSED
 from convstudy.training.record import load_description, tabulate_single_kind
@@ -148,10 +155,15 @@ def _require_right(path: Path, curve: dict[str, Any], folder: Path) -> None:
             )
 
 
-def copy_primary(folder: Path, target: Path) -> None:
+def copy_primary(folder: Path, target: Path, article: Path) -> None:
     """Copy a recorded run's primary files, so that the workflow derives all others from them.
 
     All copies get the same modification time, so that none looks older than its inputs.
+
+    Args:
+        folder: The recorded run.
+        target: The results folder to copy to.
+        article: The overlay for the article's scale, which may have changed since the run.
 
     Raises:
         UserError: If there is no such run, or it has no primary files.
@@ -168,6 +180,10 @@ def copy_primary(folder: Path, target: Path) -> None:
     for path in [*found, *kept]:
         copy = target / path.relative_to(folder)
         _copy(path, copy)
+        if copy == target / "run.json":
+            run, data = Results(folder).run, Results(folder).data
+            today = reductions(run["config"], article, data)
+            files.write_json(copy, {**run, "reductions": today})
         os.utime(copy, (0, 0))
 
 

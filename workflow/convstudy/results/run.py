@@ -73,19 +73,24 @@ def write_run(
     # digest identifies the images.
     kept = copy.deepcopy({part: config[part] for part in config if part != "report"})
     kept["data"].pop("directory")
-    theirs = yaml.safe_load(article.read_text(encoding="utf-8"))
-    differing = scale.differences(kept, theirs, data)
-    lines = scale.reductions(differing)
-    full = settings.filled(theirs)
+    full = settings.filled(yaml.safe_load(article.read_text(encoding="utf-8")))
     sizes = {
         "width": full["model"]["width"],
         "train": IMAGES["train_images"],
         "epochs": full["training"]["epochs"],
     }
-    run = {"config": kept, "article": sizes, "reductions": lines}
+    run = {"config": kept, "article": sizes, "reductions": reductions(kept, article, data)}
     write_json(folder / "run.json", run)
     write_json(folder / "provenance.json", environment.describe(kept))
     write_config(folder / CONFIG, kept)
+
+
+def reductions(config: Mapping[str, Any], article: Path, data: Mapping[str, Any]) -> list[str]:
+    """Return sentences on how a run is smaller than the article's, or different."""
+    import yaml
+
+    theirs = yaml.safe_load(article.read_text(encoding="utf-8"))
+    return scale.reductions(scale.differences(config, theirs, data))
 
 
 def write_config(path: Path, config: dict[str, Any]) -> None:
