@@ -59,8 +59,9 @@ def test_better_images_are_not_replaced(parquet, out, memory):
     shutil.rmtree(parquet)
     message = rf"made from better images \(the folder parquet, SHA-256 {before['digest'][:12]}"
     assert remembered.use_same_folder(memory) is None
-    with pytest.raises(UserError, match=message):
-        remembered.require_within_reach(AUTO, memory)
+    for source in ("auto", "real"):
+        with pytest.raises(UserError, match=message):
+            remembered.require_within_reach({**AUTO, "source": source}, memory)
     with pytest.raises(UserError, match=message) as error:
         prepare(out, None)
     assert f"bring back {parquet}" in str(error.value)

@@ -12,6 +12,8 @@ from convstudy.data.sources import Source, cached_archives
 
 # Not in results/data, which Snakemake empties before it prepares the images again.
 FILE = Path("results/.state/images.json")
+# Where the settings leave the choice of the source to what there is.
+CHOOSING = ("auto", "real")
 
 
 def remember(file: Path, source: Source, directory: str | None, digest: str) -> None:
@@ -70,7 +72,7 @@ def require_within_reach(data: Mapping[str, Any], file: Path = FILE) -> None:
         UserError: If their folder is gone, and no other images are at hand.
     """
     known = recall(file)
-    if data["source"] != "auto" or not known or not known["quality"]:
+    if data["source"] not in CHOOSING or not known or not known["quality"]:
         return
     if not given_folder(data) and not cached_archives():
         raise _worse(known, "there is no folder of images now")
@@ -83,7 +85,7 @@ def require_as_good(source: Source, data: Mapping[str, Any], file: Path) -> None
         UserError: If they are synthetic, or stored with losses, and the last run's were better.
     """
     known = recall(file)
-    if known and data["source"] in ("auto", "real") and _quality(source) < known["quality"]:
+    if known and data["source"] in CHOOSING and _quality(source) < known["quality"]:
         raise _worse(known, f"the images found now are {source.origin} ({source.encoding})")
 
 
