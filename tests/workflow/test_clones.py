@@ -1,5 +1,6 @@
 """Clones that were copied, moved or installed from, and results on another disk."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from convstudy.core.files import read_json
-from helpers.pipeline import Project, without_slurm
+from helpers.pipeline import Project
 
 # Stands for a Python that installs nothing.
 PYTHON = """#!/bin/sh
-test "$1 $2" = "-m venv" && mkdir -p $3/bin && cp "$0" $3/bin/python
+test "$1 $2" = "-m venv" && for made; do :; done && mkdir -p $made/bin && cp "$0" $made/bin/python
 test "$2" = venv || exit 0
 """
 TARGET = "results/counts/models.csv"
@@ -70,7 +71,7 @@ def environment_of(clone: Path) -> Path:
 
 def snakemake(clone: Path, *arguments: str) -> subprocess.CompletedProcess:
     command = [".venv/bin/python", "-m", "snakemake", "--cores", "1", *arguments, TARGET]
-    variables = {key: value for key, value in without_slurm().items() if key != "PYTHONPATH"}
+    variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.run(command, cwd=clone, env=variables, **streams)
 

@@ -13,8 +13,6 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-# samplers/tpe/sampler.py:47
-STARTUP_TRIALS = 10
 # samplers/tpe/sampler.py:48; Optuna's default to this day
 CANDIDATES = 24
 # samplers/tpe/sampler.py:20-36
@@ -30,8 +28,8 @@ class TPESampler(BaseSampler):
     of two equally good trials comes first.
 
     Args:
-        startup_trials: Completed trials before which it draws at random; the release's default is
-            `STARTUP_TRIALS`.
+        startup_trials: Completed trials before which it draws at random; 10 by default in the
+            release (samplers/tpe/sampler.py:47).
         seed: Seed of one trial. As in the original, both random streams begin with it.
     """
 

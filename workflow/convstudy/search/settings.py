@@ -13,6 +13,8 @@ from convstudy.training.settings import Epochs, RecipeChanges, recipe_mistakes
 URL_VARIABLE = "CONVSTUDY_STORAGE"
 URL_EXAMPLE = "postgresql://USER@HOST/DATABASE"
 
+# Completed trials before TPE begins: Optuna's default, since 0.5.0 (samplers/tpe/sampler.py:47).
+STARTUP_TRIALS = 10
 Trials = Annotated[int, Field(ge=0)]
 
 

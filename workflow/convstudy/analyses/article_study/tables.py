@@ -21,7 +21,7 @@ from convstudy.results import accuracies
 from convstudy.results.accuracies import against_article, module_names
 from convstudy.results.run import TABLES, Results, Study
 from convstudy.results.scale import counterparts
-from convstudy.search.optuna_0_5 import STARTUP_TRIALS
+from convstudy.search.settings import STARTUP_TRIALS
 from convstudy.stats import intervals
 from convstudy.training import record
 

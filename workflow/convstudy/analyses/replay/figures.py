@@ -10,7 +10,7 @@ from convstudy.display import style
 from convstudy.display.formats import DISTANCE, write
 from convstudy.display.style import Drawing
 from convstudy.results.run import Results
-from convstudy.search.optuna_0_5 import STARTUP_TRIALS
+from convstudy.search.settings import STARTUP_TRIALS
 
 HEADINGS = {"accuracy": "Accuracy alone", "penalised": "With the penalty"}
 # Sampler, pruner, and whether pruning includes the penalty.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from convstudy.analyses.replay.studies import Design
 from convstudy.article import facts
-from convstudy.search.optuna_0_5 import STARTUP_TRIALS
+from convstudy.search.settings import STARTUP_TRIALS
 from convstudy.stats import intervals
 
 SAMPLER = "tpe_optuna_0_5"

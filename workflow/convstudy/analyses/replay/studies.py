@@ -23,7 +23,7 @@ from convstudy.core.errors import UserError
 from convstudy.core.files import read_sealed, write_sealed
 from convstudy.core.progress import Progress
 from convstudy.layers.kinds import KINDS
-from convstudy.search.optuna_0_5 import STARTUP_TRIALS
+from convstudy.search.settings import STARTUP_TRIALS
 
 if TYPE_CHECKING:
     import pandas as pd
