@@ -25,14 +25,8 @@ from convstudy.core.environment import commit_name, now
 from convstudy.core.errors import UserError
 from convstudy.core.progress import duration
 from convstudy.layers.kinds import KINDS
-from convstudy.results.run import (
-    CONFIG,
-    FOR_CLAIMS,
-    Results,
-    reductions,
-    result_files,
-    write_config,
-)
+from convstudy.results import scale
+from convstudy.results.run import CONFIG, FOR_CLAIMS, Results, result_files, write_config
 from convstudy.training import store
 from convstudy.training.precision import GRID_PASSED
 from convstudy.training.record import load_description, tabulate_single_kind
@@ -170,6 +164,8 @@ def copy_primary(folder: Path, target: Path, article: Path) -> None:
     """
     if not (folder / "reference.json").is_file():
         raise UserError(f"{folder} is not a recorded run; name one of those in {folder.parent}")
+    import yaml
+
     found = [path for pattern in PRIMARY for path in folder.glob(pattern)]
     if not found:
         raise UserError(
@@ -182,7 +178,8 @@ def copy_primary(folder: Path, target: Path, article: Path) -> None:
         _copy(path, copy)
         if copy == target / "run.json":
             run, data = Results(folder).run, Results(folder).data
-            today = reductions(run["config"], article, data)
+            theirs = yaml.safe_load(article.read_text(encoding="utf-8"))
+            today = scale.reductions(scale.differences(run["config"], theirs, data))
             files.write_json(copy, {**run, "reductions": today})
         os.utime(copy, (0, 0))
 

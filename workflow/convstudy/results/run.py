@@ -73,24 +73,18 @@ def write_run(
     # digest identifies the images.
     kept = copy.deepcopy({part: config[part] for part in config if part != "report"})
     kept["data"].pop("directory")
-    full = settings.filled(yaml.safe_load(article.read_text(encoding="utf-8")))
+    theirs = yaml.safe_load(article.read_text(encoding="utf-8"))
+    full = settings.filled(theirs)
     sizes = {
         "width": full["model"]["width"],
         "train": IMAGES["train_images"],
         "epochs": full["training"]["epochs"],
     }
-    run = {"config": kept, "article": sizes, "reductions": reductions(kept, article, data)}
+    reductions = scale.reductions(scale.differences(kept, theirs, data))
+    run = {"config": kept, "article": sizes, "reductions": reductions}
     write_json(folder / "run.json", run)
     write_json(folder / "provenance.json", environment.describe(kept))
     write_config(folder / CONFIG, kept)
-
-
-def reductions(config: Mapping[str, Any], article: Path, data: Mapping[str, Any]) -> list[str]:
-    """Return sentences on how a run is smaller than the article's, or different."""
-    import yaml
-
-    theirs = yaml.safe_load(article.read_text(encoding="utf-8"))
-    return scale.reductions(scale.differences(config, theirs, data))
 
 
 def write_config(path: Path, config: dict[str, Any]) -> None:
