@@ -12,7 +12,7 @@ import pandas as pd
 from convstudy.article import facts
 from convstudy.core.files import write_text
 from convstudy.core.progress import duration
-from convstudy.layers.kinds import KINDS
+from convstudy.layers.networks import ARTICLE
 from convstudy.results.accuracies import against_article
 from convstudy.results.reference_runs import CURVES
 from convstudy.results.run import Results
@@ -46,7 +46,7 @@ def _curves(record: Path) -> list[dict[str, Any]]:
         precisions = {e["matmul_precision"] for e in epochs}
         rows.append(
             {
-                "network": KINDS[one.kind].label,
+                "network": ARTICLE.label(one.kind),
                 "replicate": one.replicate,
                 "precision": ", ".join(sorted(precisions)),
                 "epochs": one.epochs,
@@ -72,9 +72,9 @@ README = ROOT / "README.md"
 
 def results() -> str:
     """Compare the article's accuracies with the recorded runs: rows are runs, columns networks."""
-    labels = {kind: KINDS[kind].label for kind in KINDS}
-    article = {labels[kind]: f"{facts.accuracies()[kind]:.2%}" for kind in KINDS}
-    counted = {labels[kind]: f"{facts.parameter_counts()[kind]:,}" for kind in KINDS}
+    labels = {kind: ARTICLE.label(kind) for kind in ARTICLE.kinds}
+    article = {labels[kind]: f"{facts.accuracies()[kind]:.2%}" for kind in ARTICLE.kinds}
+    counted = {labels[kind]: f"{facts.parameter_counts()[kind]:,}" for kind in ARTICLE.kinds}
     date = str(facts.load()["source"]["published"])
     rows = [
         {"run": "parameters at full size", **counted, "trainings": "", "device": "", "date": ""},
@@ -90,7 +90,9 @@ def results() -> str:
         run = Results(RECORDED / name)
         cells = {}
         for kind, trainings in run.training.groupby("kind"):
-            mean, low, high = itemgetter("mean", "low", "high")(against_article(kind, trainings))
+            mean, low, high = itemgetter("mean", "low", "high")(
+                against_article(kind, ARTICLE, trainings)
+            )
             ends = "" if isnan(low) else f" ({100 * low:.1f} to {100 * high:.1f})"
             cells[labels[kind]] = f"{mean:.1%}{ends}"
         counts = [len(part) for _, part in run.training.groupby("kind")]
@@ -120,7 +122,12 @@ def precisions() -> str:
             for epoch in range(1, table["epoch"].max() + 1)
         }
         rows.append(
-            {"network": KINDS[kind].label, "precision": precision, "replicate": replicate, **cells}
+            {
+                "network": ARTICLE.label(kind),
+                "precision": precision,
+                "replicate": replicate,
+                **cells,
+            }
         )
     return markdown(pd.DataFrame(rows).sort_values(["network", "precision", "replicate"]))
 

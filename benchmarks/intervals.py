@@ -18,8 +18,7 @@ from convstudy.analyses.epoch_selection import numbers as epoch_selection
 from convstudy.analyses.penalties import numbers as penalties
 from convstudy.analyses.timing import numbers as timing
 from convstudy.core.files import write_csv, write_text
-from convstudy.layers import models
-from convstudy.layers.models import POSITIONS
+from convstudy.layers.networks import ARTICLE
 from convstudy.results.accuracies import draw_means, rank_sets
 from convstudy.stats import intervals
 from document import ROOT, markdown, with_parts
@@ -191,7 +190,7 @@ def _student(values: np.ndarray) -> tuple[float, float, float]:
 
 # The best of many
 
-MODULES = list(models.modules())
+MODULES = list(ARTICLE.modules())
 
 
 def _means(name: str, error: float) -> np.ndarray:
@@ -210,8 +209,8 @@ def _means(name: str, error: float) -> np.ndarray:
 MANY = list(product(("ties", "two near the best", "apart"), (1.0, 1.5)))
 ERROR = 0.006
 COUNTED = {
-    "parameters": [models.parameters(kinds, 0.25) for kinds in models.modules().values()],
-    **dict(zip(POSITIONS, zip(*models.modules().values(), strict=True), strict=True)),
+    "parameters": [ARTICLE.parameters(kinds, 0.25) for kinds in ARTICLE.modules().values()],
+    **dict(zip(ARTICLE.positions, zip(*ARTICLE.modules().values(), strict=True), strict=True)),
 }
 
 

@@ -37,8 +37,8 @@ from convstudy.core.environment import now, processor, unit
 from convstudy.core.files import write_csv, write_text
 from convstudy.core.progress import duration
 from convstudy.data.dataset import Dataset, load_arrays, prepare
-from convstudy.layers import models
-from convstudy.layers.kinds import KINDS, Layer
+from convstudy.layers.kinds import Layer
+from convstudy.layers.networks import ARTICLE, CLASSES, INPUT_SHAPE, build, costs
 from convstudy.training.engine import kernels as engine_kernels
 from convstudy.training.engine import tensorflow as tensorflow_steps
 from convstudy.training.engine.backends import use_backend
@@ -73,8 +73,8 @@ PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "torch", "jax", "numpy")
 def noise(images: int) -> Dataset:
     """Create images of noise, as training speed does not depend on the images."""
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (images, *models.INPUT_SHAPE), dtype=np.uint8)
-    labels = rng.integers(0, models.CLASSES, images, dtype=np.uint8)
+    pixels = rng.integers(0, 256, (images, *INPUT_SHAPE), dtype=np.uint8)
+    labels = rng.integers(0, CLASSES, images, dtype=np.uint8)
     return Dataset(pixels, labels, pixels[:0], labels[:0], pixels, labels, "noise")
 
 
@@ -162,8 +162,8 @@ class Roofline:
 
     def limit(self, training: bool) -> float:
         """Return images/s if each layer takes as long as the slower of its products and traffic."""
-        counted = models.costs(self.layers)
-        shapes = [models.INPUT_SHAPE, *(cost.output_shape for cost in counted)]
+        counted = costs(self.layers)
+        shapes = [INPUT_SHAPE, *(cost.output_shape for cost in counted)]
         widest = max(int(np.prod(shape)) for shape in shapes)
         products, copied = matrix_speed(), copy_speed(FLOAT_BYTES * BATCH * widest)
         seconds = 0.0
@@ -183,7 +183,7 @@ class Roofline:
 
 def compiled(layers: Sequence[Layer]) -> Any:
     """Create a Keras model with Adam."""
-    model = models.build(layers)
+    model = build(layers)
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
@@ -343,7 +343,7 @@ def competition(
     fails, its error is printed and it is removed from the workers.
     """
     for kind in kinds:
-        layers = models.architecture(models.single_kind_models()[kind], width, 0.9)
+        layers = ARTICLE.architecture(ARTICLE.single_kind()[kind], width, 0.9)
         which = {"kind": kind, "width": width}
         for one in list(workers):
             try:
@@ -381,7 +381,7 @@ def throughput() -> pd.DataFrame:
     return pd.DataFrame(
         row
         for width, images in IMAGES.items()
-        for row in competition(workers, KINDS, width, images, REPEATS)
+        for row in competition(workers, ARTICLE.kinds, width, images, REPEATS)
     )
 
 
@@ -399,7 +399,7 @@ def short() -> pd.DataFrame:
         print(f"{unit()} does not support bfloat16; measuring float32 only", flush=True)
         precisions.remove("mixed_bfloat16")
     rows: list[dict[str, Any]] = []
-    done, total, began = 0, len(precisions) * len(IMAGES) * len(KINDS), time.perf_counter()
+    done, total, began = 0, len(precisions) * len(IMAGES) * len(ARTICLE.kinds), time.perf_counter()
     for precision in precisions:
         how = {"precision": precision, "batch": SHORT_BATCH}
         workers = [Workers("project", 1, 1, **how)]
@@ -407,7 +407,7 @@ def short() -> pd.DataFrame:
             workers.append(Workers("PyTorch", 1, 1, **how))
             workers.append(Workers("PyTorch", 1, 1, **how, compiled=True))
             workers[-1].about["engine"] = "torch.compile"
-        for width, kind in itertools.product(IMAGES, KINDS):
+        for width, kind in itertools.product(IMAGES, ARTICLE.kinds):
             late = time.perf_counter() - began > COMPILE_SECONDS
             if late and workers[-1].about["engine"] == "torch.compile":
                 print("torch.compile is out of time; continuing without it", flush=True)
@@ -458,7 +458,7 @@ def choices() -> pd.DataFrame:
         workers[-1].about["engine"] = label
         for key in variables:
             del os.environ[key]
-    return pd.DataFrame(competition(workers, KINDS, 0.25, 320, REPEATS))
+    return pd.DataFrame(competition(workers, ARTICLE.kinds, 0.25, 320, REPEATS))
 
 
 # Does the engine's speed cost accuracy?
@@ -470,7 +470,7 @@ def fit_curve(kinds: Sequence[str], seed: int, dataset: Dataset, training: dict[
 
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
-    model = compiled(models.architecture(kinds, 0.25, 0.9))
+    model = compiled(ARTICLE.architecture(kinds, 0.25, 0.9))
     for epoch in range(training["epochs"]):
         order = np.random.default_rng([seed, epoch]).permutation(len(dataset.train_labels))
         images, labels = dataset.train_images[order], dataset.train_labels[order]
@@ -490,10 +490,10 @@ def seeds() -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as name:
         prepare(chosen["data"], os.environ.get("CONVSTUDY_CIFAR10"), Path(name))
         dataset = load_arrays(Path(name))
-        for kind, kinds in models.single_kind_models().items():
+        for kind, kinds in ARTICLE.single_kind().items():
             for seed in range(SEEDS):
                 recipe = Recipe.from_settings(training, training["epochs"])
-                layers = models.architecture(kinds, 0.25, 0.9)
+                layers = ARTICLE.architecture(kinds, 0.25, 0.9)
                 trainer = Trainer(layers, recipe, seed, dataset)
                 records = [trainer.train_epoch() for _ in range(training["epochs"])]
                 row = {"kind": kind, "seed": seed, "engine": records[-1]["test_accuracy"]}
@@ -515,7 +515,7 @@ def growth() -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
 
     def train(kind: str, width: float, images: int) -> None:
-        layers = models.architecture(models.single_kind_models()[kind], width, 0.9)
+        layers = ARTICLE.architecture(ARTICLE.single_kind()[kind], width, 0.9)
         workers.ask("make", layers, images)
         workers.ask("train")
 
@@ -523,7 +523,7 @@ def growth() -> pd.DataFrame:
         rows.append({"against": against, "of": what, "amount": amount, "seconds": seconds})
         print(rows[-1], flush=True)
 
-    for kind in KINDS:
+    for kind in ARTICLE.kinds:
         train(kind, 0.25, 2560)
         passed = 0.0
         for epoch in range(1, 17):
@@ -548,6 +548,7 @@ def growth() -> pd.DataFrame:
                 1,
                 "journal",
                 Path(name),
+                ARTICLE.space,
                 lambda kinds, replicate, world=world: ReplayedCurve(world, kinds, replicate),
                 lambda kinds: 0,
             )
@@ -814,7 +815,7 @@ def choices_table(table: pd.DataFrame) -> pd.DataFrame:
     medians = rates.pivot_table("value", "engine", ["what", "kind"], "median", sort=False)
     shown = pd.DataFrame({"choice": medians.index})
     for what in ("train", "test"):
-        for kind in KINDS:
+        for kind in ARTICLE.kinds:
             shown[f"{what}, {kind}"] = [f"{value:,.0f}" for value in medians[what, kind]]
     set_up = table[table["what"] == "set-up"].groupby("engine")["value"].median()
     shown["set-up"] = [f"{set_up[name]:.1f} s" for name in medians.index]

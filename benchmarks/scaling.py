@@ -24,8 +24,7 @@ import pandas as pd
 import yaml
 from convstudy.core.files import write_csv, write_text
 from convstudy.data.dataset import load_arrays, prepare
-from convstudy.layers import models
-from convstudy.layers.kinds import KINDS
+from convstudy.layers.networks import ARTICLE
 from convstudy.search.study import Search
 from convstudy.training.curve import Curve
 from convstudy.training.trainer import Trainer
@@ -85,7 +84,7 @@ def measure() -> Iterator[dict[str, Any]]:
         yield repeated("the data's verification, 6,000 images", dataset.verify)
         first: list[float] = []
         stored: list[float] = []
-        for kind, kinds in models.single_kind_models().items():
+        for kind, kinds in ARTICLE.single_kind().items():
             training = {**chosen["training"], "device": "cpu"}
             curve = Curve(folder / "curves", kinds, 0, chosen["model"], training, 5, dataset)
             curve._device = "cpu"
@@ -110,8 +109,8 @@ def measure() -> Iterator[dict[str, Any]]:
                 )
         yield row("a network's set-up: making it and compiling its first steps", first)
         yield row("storing an epoch: checkpoint, curve, both verified", stored)
-        for kind, kinds in models.single_kind_models().items():
-            size = 3 * 4 * models.parameters(kinds, 1.0) / 1e6
+        for kind, kinds in ARTICLE.single_kind().items():
+            size = 3 * 4 * ARTICLE.parameters(kinds, 1.0) / 1e6
             yield row(f"a checkpoint at width 1, {kind} (weights and Adam's two)", [size], "MB")
         storages = ["journal", *(["postgresql"] if os.environ.get("CONVSTUDY_STORAGE") else [])]
         for storage in storages:
@@ -140,6 +139,7 @@ def measure_storage(folder: Path, storage: str, trials: int) -> tuple[list[float
             REPEATS,
             storage,
             folder,
+            ARTICLE.space,
             lambda kinds, replicate: ReplayedCurve(world, kinds, replicate),
             lambda kinds: 0,
         )
@@ -182,7 +182,7 @@ def costs(epoch: float) -> Costs:
 def simulated() -> Iterator[dict[str, Any]]:
     """Simulate studies of several sizes on 1 to 512 workers, with a row for each."""
     recorded = pd.read_csv(FOLDER / "curves.csv")
-    three, four = list(KINDS), [*KINDS, "another"]
+    three, four = list(ARTICLE.kinds), [*ARTICLE.kinds, "another"]
     plans = [
         ("the article's study", 50, three, 3, 10.0, (1, 8, 50)),
         ("ten times its trials", 500, three, 3, 10.0, (1, 8, 64, 500)),

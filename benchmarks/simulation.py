@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from convstudy.layers.models import POSITIONS
+from convstudy.layers.networks import ARTICLE
 from convstudy.search.study import Search
 
 if TYPE_CHECKING:
@@ -223,8 +223,8 @@ def simulate(
     epochs: int,
     workers: int,
     world: World,
-    kinds: Sequence[str] = Search.kinds,
-    layers: int = len(POSITIONS),
+    kinds: Sequence[str] = tuple(ARTICLE.kinds),
+    layers: int = ARTICLE.module_layers,
 ) -> dict[str, Any]:
     """Run a study to its end, and return its cost and result.
 
@@ -250,10 +250,16 @@ def simulate(
     store = MemoryStore(world, "simulated")
     with tempfile.TemporaryDirectory() as folder:
         search = Search(
-            "simulated", settings, epochs, workers, "journal", Path(folder), make_curve, lambda _: 0
+            "simulated",
+            settings,
+            epochs,
+            workers,
+            "journal",
+            Path(folder),
+            {f"layer{position + 1}": kinds for position in range(layers)},
+            make_curve,
+            lambda _: 0,
         )
-        search.kinds = tuple(kinds)
-        search.positions = tuple(f"layer{position + 1}" for position in range(layers))
         search.store = store  # type: ignore[assignment]
 
         def work(worker: int) -> None:
@@ -291,7 +297,7 @@ def replayed(
             ``test_accuracy``.
         epochs: Length of the curves.
     """
-    columns = [*POSITIONS, "replicate"]
+    columns = [*ARTICLE.positions, "replicate"]
     curves = {
         key: part.sort_values("epoch")["test_accuracy"].to_numpy()
         for key, part in recorded.groupby(columns)

@@ -25,7 +25,7 @@ from convstudy.core.environment import processor
 from convstudy.core.errors import UserError
 from convstudy.core.progress import duration
 from convstudy.data.dataset import load_arrays, prepare
-from convstudy.layers import models
+from convstudy.layers.networks import costs
 from convstudy.results.run import write_run
 from convstudy.training.curve import Curve
 from convstudy.training.engine.backends import use_backend
@@ -76,7 +76,7 @@ def train(config: dict[str, Any], seconds: float) -> None:
     dataset = load_arrays(RESULTS / "data")
     planned = single_kind_curves(config, RESULTS / ".state/curves", dataset)
     # The cheapest networks first.
-    curves = sorted(planned, key=lambda curve: models.total(models.costs(curve.layers)).macs)
+    curves = sorted(planned, key=lambda curve: total(costs(curve.layers)).macs)
     pace: dict[str, float] = {}
     left = {}
     for curve in curves:

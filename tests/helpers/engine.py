@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 import numpy as np
-from convstudy.layers import models
+from convstudy.layers.networks import ARTICLE, build
 from convstudy.training.engine import backends, engine
 
 from helpers.training import DATASET
@@ -30,7 +30,7 @@ def network(kind: str, precision: str) -> Any:
 
     keras.config.set_dtype_policy(precision)
     keras.utils.set_random_seed(1)
-    model = models.build(models.architecture((kind, kind), 0.125, 0.9))
+    model = build(ARTICLE.architecture((kind, kind), 0.125, 0.9))
     rng = np.random.default_rng(2)
     for variable in model.trainable_variables:
         if "kernel" in variable.path:

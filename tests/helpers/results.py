@@ -20,8 +20,7 @@ from convstudy.analyses.timing import numbers as timing
 from convstudy.config import analyses, settings
 from convstudy.config.settings import penalty
 from convstudy.core.files import read_json, write_csv, write_json
-from convstudy.layers import models
-from convstudy.layers.models import POSITIONS
+from convstudy.layers.networks import ARTICLE
 from convstudy.results.run import Results, result_files
 from convstudy.search.export import best_trials
 from convstudy.training.record import RIGHT_OF, pack
@@ -94,12 +93,12 @@ def _all_modules(
     trials: pd.DataFrame, skill: Mapping[str, float], penalty: Mapping[str, float]
 ) -> pd.DataFrame:
     """Make the trials draw all modules in turn, with these accuracies."""
-    modules = list(islice(cycle(models.modules().values()), len(trials)))
+    modules = list(islice(cycle(ARTICLE.modules().values()), len(trials)))
     accuracy = np.array([np.mean([skill[kind] for kind in kinds]) for kinds in modules])
-    parameters = np.array([models.parameters(kinds, 0.25) for kinds in modules])
+    parameters = np.array([ARTICLE.parameters(kinds, 0.25) for kinds in modules])
     paid = penalty["weight"] * parameters / penalty["unit"]
     return trials.assign(
-        **dict(zip(POSITIONS, zip(*modules, strict=True), strict=True)),
+        **dict(zip(ARTICLE.positions, zip(*modules, strict=True), strict=True)),
         parameters=parameters,
         penalty=paid,
         test_accuracy=accuracy,
@@ -134,15 +133,15 @@ def _analyses() -> dict[str, pd.DataFrame]:
     kinds = _right_by_chance(RECORDED.curves.rename(columns={"kind": "module"}))
     choices, flattery = epoch_selection.measure(kinds, _right_by_chance(curves))
     return made | {
-        "module_table/summary": module_table.rank(table),
+        "module_table/summary": module_table.rank(table, ARTICLE.reference_module),
         "epoch_selection/choices": choices,
         "epoch_selection/summary": flattery,
         "epoch_selection/differences": epoch_selection.compare(kinds),
-        "recipes/summary": recipes.compare(trainings),
+        "recipes/summary": recipes.compare(trainings, ARTICLE),
         "penalties/envelope": penalties.winners(table, paid),
         "penalties/probabilities": penalties.probabilities(table, paid),
         "timing/correlations": timing.correlations(modules),
-        "timing/crossover": timing.crossovers(_processes(layers)),
+        "timing/crossover": timing.crossovers(_processes(layers), ARTICLE),
         "replay/draws": draws.tabulate({None: own, 0: own}),
         "pareto/front": pareto.front(joined, dof),
         "pareto/penalties": pareto.penalties(joined, dof, [0.05]),

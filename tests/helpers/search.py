@@ -15,7 +15,7 @@ from typing import Any
 
 from convstudy.core import signals
 from convstudy.core.files import write_text
-from convstudy.layers import models
+from convstudy.layers.networks import ARTICLE
 from convstudy.search.study import Search
 from convstudy.training.curve import Curve
 
@@ -78,7 +78,7 @@ class PaperTrainer:
         signals.stop_if_asked(f"in epoch {self.epoch}")
         with (self.curve.store.parent / "trained.log").open("a") as log:
             log.write(f"{self.curve.name} {self.epoch}\n")
-        accuracy = self.accuracy(self.curve.kinds, self.curve.replicate, self.epoch)
+        accuracy = self.accuracy(self.curve.network.split("-"), self.curve.replicate, self.epoch)
         return {
             "epoch": self.epoch,
             "loss": 1 - accuracy,
@@ -123,8 +123,9 @@ def search(
         workers,
         storage,
         folder / "studies",
+        ARTICLE.space,
         make_curve,
-        models.parameters,
+        ARTICLE.parameters,
     )
 
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from convstudy.layers import models
-from convstudy.layers.models import POSITIONS
+from convstudy.layers.networks import ARTICLE
 from convstudy.training.record import pack
 
 BEST = "conv-separable-conv"
@@ -15,7 +14,7 @@ IMAGES = 1000
 # `BEST` is better than all others by at least 0.02.
 ACCURACIES = {
     module: 0.75 if module == BEST else float(np.mean([SKILL[kind] for kind in kinds]))
-    for module, kinds in models.modules().items()
+    for module, kinds in ARTICLE.modules().items()
 }
 
 
@@ -37,8 +36,8 @@ def made_up(
     rows, curves = [], []
     for module, accuracy in accuracies.items():
         kinds = module.split("-")
-        layers = dict(zip(POSITIONS, kinds, strict=True))
-        sizes = {"parameters": models.parameters(kinds, WIDTH), "macs": 1}
+        layers = dict(zip(ARTICLE.positions, kinds, strict=True))
+        sizes = {"parameters": ARTICLE.parameters(kinds, WIDTH), "macs": 1}
         for replicate, last in enumerate(np.broadcast_to(accuracy, replicates)):
             values = last + noise * rng.normal() + 0.1 / epochs - 0.1 / np.arange(1, epochs + 1)
             which = {"module": module, **layers, "replicate": replicate, **sizes}

@@ -19,7 +19,7 @@ from convstudy.analyses.article_study import tables
 from convstudy.claims import ledger, verdicts
 from convstudy.core import environment
 from convstudy.core.files import file_digest, read_json, write_csv, write_json, write_text
-from convstudy.layers import models
+from convstudy.layers.networks import ARTICLE
 from convstudy.report import parts
 from convstudy.report.rendering import render
 from convstudy.results import reference_runs
@@ -167,7 +167,7 @@ def test_a_changed_number_or_word_is_found():
 def curve_as_recorded(kinds: tuple[str, ...], replicate: int, folder: Path = RUN) -> curve.Curve:
     config = Results(RUN).run["config"]
     images = SimpleNamespace(digest=Results(RUN).data["digest"])
-    of = config["search" if len(kinds) == models.MODULE_LAYERS else "training"]
+    of = config["search" if len(kinds) == ARTICLE.module_layers else "training"]
     recipe = config["model"], config["training"]
     return curve.Curve(folder, kinds, replicate, *recipe, of["epochs"], images)
 
@@ -187,7 +187,9 @@ def test_every_study_is_the_one_that_was_recorded(tmp_path: Path):
     search = Results(RUN).run["config"]["search"]
     curve = partial(curve_as_recorded, folder=tmp_path)
     for name, settings in search["studies"].items():
-        found = Search(name, settings, search["epochs"], 1, "journal", tmp_path, curve, len)
+        found = Search(
+            name, settings, search["epochs"], 1, "journal", tmp_path, ARTICLE.space, curve, len
+        )
         assert found.identity == Results(RUN).studies[name].summary["settings"]
 
 

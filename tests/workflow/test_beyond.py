@@ -3,7 +3,7 @@
 import pytest
 from convstudy.config import analyses, settings
 from convstudy.data.dataset import load_arrays
-from convstudy.layers import models
+from convstudy.layers.networks import ARTICLE
 from convstudy.results import reference_runs
 from convstudy.results.run import Results
 from convstudy.training.curve import Curve
@@ -47,7 +47,7 @@ def train_modules(project):
     dataset = load_arrays(project.folder / "results/data")
     store, epochs = project.folder / "results/.state/curves", config["module_table"]["epochs"]
     training = of_modules(config)
-    for kinds in models.modules().values():
+    for kinds in ARTICLE.modules().values():
         curve = Curve(store, kinds, 0, config["model"], training, epochs, dataset)
         curve.train(epochs, "module_table")
 

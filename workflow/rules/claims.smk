@@ -3,23 +3,26 @@
 from convstudy.analyses.replay.draws import STATEMENTS
 from convstudy.claims import ledger
 
-CLAIMS = Path("config/claims.yaml")
+# The article's claims are about its networks alone.
+CLAIMS = ["config/claims.yaml"] if NETWORKS.is_article else []
+OWN_CLAIMS = [config["claims"]] if config["claims"] else []
 
 # Report mistakes in the claims before anything is trained.
 try:
-    ledger.load(CLAIMS, STATEMENTS)
+    ledger.load_all(CLAIMS, OWN_CLAIMS, STATEMENTS)
 except UserError as error:
     sys.exit(str(error))
 
 
 rule check_claims:
-    """Judge every claim of config/claims.yaml: verdict, evidence, effect and interval."""
+    """Judge the article's claims and the user's own: verdict, evidence, effect and interval."""
     input:
         RESULTS,
         rules.write_tables.output,
         rules.verify_statements.output,
         run=rules.record_run.output.run,
-        claims=CLAIMS,
+        article=CLAIMS,
+        own=OWN_CLAIMS,
     output:
         report("results/claims.csv", category="Tables", labels={"table": "claims"}),
     log:

@@ -23,8 +23,10 @@ sys.path.insert(0, str(library.parent))
 from convstudy.config import analyses, settings, yaml_file
 from convstudy.core.errors import UserError
 from convstudy.data import remembered
+from convstudy.layers.networks import Networks
 from convstudy.provenance.code import code_digest
 from convstudy.provenance.job_records import RECORDS, record_files, settings_digest
+from convstudy.training import estimate
 from convstudy.training.settings import of_modules
 
 # Snakemake lists the files from the command line first, although they override the workflow's own.
@@ -39,6 +41,7 @@ try:
         config,
         [yaml_file.read(Path(path)) for path in CONFIG_FILES],
         this_machine=not workflow.non_local_exec,
+        also=[estimate.mistakes],
     )
     if workflow.is_main_process:
         remembered.require_within_reach(config["data"])
@@ -57,6 +60,7 @@ if os.environ.setdefault("CONVSTUDY_CONFIG", CONFIG_DIGEST) != CONFIG_DIGEST:
 # Snakemake around it must survive it.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
+NETWORKS = Networks.of(config["model"])
 STUDIES = list(config["search"]["studies"])
 # How the modules are trained, in the studies and in the table of modules, which share curves.
 MODULE_TRAINING = of_modules(config)

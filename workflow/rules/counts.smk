@@ -2,7 +2,7 @@
 
 
 rule count_parameters:
-    """Count the single-kind models and the 27 modules, by model and by layer."""
+    """Count the single-kind models and the modules, by model and by layer."""
     output:
         models="results/counts/models.csv",
         layers="results/counts/layers.csv",
@@ -11,7 +11,7 @@ rule count_parameters:
     benchmark:
         "results/benchmarks/count_parameters.tsv"
     params:
-        width=config["model"]["width"],
+        model=config["model"],
         code=code_of("count_parameters"),
     message:
         "Counting parameters and multiply-accumulates"

@@ -5,7 +5,7 @@ rule measure_optimism:
     """Compare ways of choosing an epoch, and the single-kind networks pair by pair."""
     input:
         kinds=rules.summarise_training.input,
-        modules=rules.tabulate_modules.input.trainings,
+        modules=module_trainings,
     output:
         choices="results/epoch_selection/choices.csv",
         summary="results/epoch_selection/summary.csv",

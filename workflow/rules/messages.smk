@@ -3,7 +3,6 @@
 import sys
 
 from convstudy.core import locks, signals
-from convstudy.training import estimate
 
 
 onstart:

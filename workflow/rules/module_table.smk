@@ -1,6 +1,16 @@
 """The table of modules: every module, trained several times."""
 
-from convstudy.layers import models
+A_KIND = f"({'|'.join(NETWORKS.kinds)})"
+A_MODULE = "-".join([A_KIND] * NETWORKS.module_layers)
+
+
+def module_trainings(wildcards):
+    """List the trainings of the table: all modules, all replicates."""
+    return expand(
+        rules.train_module.output,
+        model=NETWORKS.modules(),
+        replicate=range(config["module_table"]["replicates"]),
+    )
 
 
 use rule train_model as train_module with:
@@ -11,7 +21,7 @@ use rule train_model as train_module with:
     benchmark:
         "results/benchmarks/train_module/{model}_{replicate}.tsv"
     wildcard_constraints:
-        model="|".join(models.modules()),
+        model=A_MODULE,
     priority: 0
     params:
         training=MODULE_TRAINING,
@@ -24,11 +34,7 @@ use rule train_model as train_module with:
 rule tabulate_modules:
     """Tabulate all modules with intervals and ranks, as a data set of its own."""
     input:
-        trainings=expand(
-            rules.train_module.output,
-            model=models.modules(),
-            replicate=range(config["module_table"]["replicates"]),
-        ),
+        trainings=module_trainings,
         data=rules.prepare_dataset.output.summary,
     output:
         table="results/module_table/table.csv",

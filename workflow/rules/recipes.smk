@@ -10,7 +10,7 @@ use rule train_model as train_recipe with:
         "results/benchmarks/train_recipe/{recipe}/{model}_{replicate}.tsv"
     wildcard_constraints:
         recipe="|".join(config["recipes"]["compared"]),
-        model="|".join(KINDS),
+        model="|".join(NETWORKS.kinds),
     priority: 0
     params:
         training=recipe_training,
@@ -26,7 +26,7 @@ rule compare_recipes:
         expand(
             rules.train_recipe.output,
             recipe=config["recipes"]["compared"],
-            model=KINDS,
+            model=NETWORKS.kinds,
             replicate=range(config["recipes"]["replicates"]),
         ),
     output:
@@ -37,7 +37,7 @@ rule compare_recipes:
     benchmark:
         "results/benchmarks/compare_recipes.tsv"
     params:
-        settings={part: config[part] for part in ("training", "recipes")},
+        settings={part: config[part] for part in ("model", "training", "recipes")},
         code=code_of("compare_recipes"),
     message:
         "Comparing the recipes"

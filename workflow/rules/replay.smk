@@ -43,6 +43,10 @@ use rule replay_design as replay_left_out with:
         "Replaying studies without replicate {wildcards.replicate}: {wildcards.design}"
 
 
+# What compares with the article's own studies.
+OF_ARTICLE = ("draws", "optuna_2018", "completed") if NETWORKS.is_article else ()
+
+
 rule replay_searches:
     """Score the replayed studies: regret, epochs, and how often they find the best module."""
     input:
@@ -51,7 +55,7 @@ rule replay_searches:
         # With one replicate, leaving it out leaves no table.
         left_out=expand(
             rules.replay_left_out.output,
-            design=draws.DESIGNS.values(),
+            design=draws.DESIGNS.values() if NETWORKS.is_article else [],
             replicate=(
                 range(config["module_table"]["replicates"])
                 if config["module_table"]["replicates"] > 1
@@ -62,9 +66,7 @@ rule replay_searches:
         summary="results/replay/summary.csv",
         history="results/replay/history.csv",
         pruning="results/replay/pruning.csv",
-        draws="results/replay/draws.csv",
-        optuna_2018="results/replay/optuna_2018.csv",
-        completed="results/replay/completed.csv",
+        **{name: f"results/replay/{name}.csv" for name in OF_ARTICLE},
     log:
         "results/logs/replay_searches.log",
     benchmark:

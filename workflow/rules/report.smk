@@ -4,7 +4,7 @@ from convstudy.results.run import result_files, table_names
 
 # All files that the figures, the tables and the report are made from.
 RESULTS = [*(f"results/{name}" for name in result_files(STUDIES)), *analysis_files()]
-CAPTIONS = analyses.captions(config["analyses"])
+CAPTIONS = analyses.captions(config["analyses"], NETWORKS.is_article)
 # Runs that were recorded for others to compare with.
 REFERENCES = sorted(str(path) for path in Path("results/reference").glob("*/reference.json"))
 
@@ -44,7 +44,7 @@ rule write_tables:
     output:
         [
             report(f"results/tables/{name}.csv", category="Tables", labels={"table": name})
-            for name in table_names(STUDIES)
+            for name in table_names(STUDIES, NETWORKS.is_article)
         ],
     log:
         "results/logs/write_tables.log",

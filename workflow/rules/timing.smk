@@ -45,6 +45,8 @@ rule measure_layers:
         mem_mb=scale_with_attempt(8000),
         runtime=scale_with_attempt(120),
     params:
+        # The width does not matter here.
+        model={key: config["model"][key] for key in ("kinds", "module_layers", "stages")},
         training=config["training"],
         timing=config["timing"],
         code=code_of("measure_layers"),
@@ -70,6 +72,7 @@ rule measure_times:
         "results/benchmarks/measure_times.tsv"
     localrule: True
     params:
+        model={key: config["model"][key] for key in ("kinds", "module_layers", "stages")},
         code=code_of("measure_times"),
     message:
         "Comparing times with counts"

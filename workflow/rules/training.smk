@@ -1,8 +1,5 @@
 """The three single-kind networks."""
 
-from convstudy.layers.kinds import KINDS
-
-
 wildcard_constraints:
     replicate=r"\d+",
 
@@ -18,7 +15,7 @@ rule train_model:
     benchmark:
         "results/benchmarks/train_model/{model}_{replicate}.tsv"
     wildcard_constraints:
-        model="|".join(KINDS),
+        model="|".join(NETWORKS.kinds),
     priority: 1
     threads: config["training"]["threads"]
     resources:
@@ -42,7 +39,7 @@ rule summarise_training:
     input:
         expand(
             rules.train_model.output,
-            model=KINDS,
+            model=NETWORKS.kinds,
             replicate=range(config["training"]["replicates"]),
         ),
     output:

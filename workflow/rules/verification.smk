@@ -35,11 +35,11 @@ rule verify_counts:
         mem_mb=4000,
         runtime=20,
     params:
-        width=config["model"]["width"],
+        model=config["model"],
         backend=config["training"]["backend"],
         code=code_of("verify_counts"),
     message:
-        "Verifying the parameter counts of 30 models"
+        "Verifying the parameter counts"
     script:
         "../scripts/verify_counts.py"
 

@@ -10,6 +10,6 @@ from convstudy.results.run import Results
 
 with job(snakemake):
     results = Results(Path(snakemake.input.run).parent)
-    listed = ledger.load(Path(snakemake.input.claims))
     overlay = yaml.safe_load(Path(snakemake.params.article).read_text(encoding="utf-8"))
+    listed = ledger.load_all(snakemake.input.article, snakemake.input.own)
     write_csv(snakemake.output[0], verdicts.check(results, listed, overlay))

@@ -5,6 +5,7 @@ from pathlib import Path
 from convstudy.analyses.recipes import numbers as recipes
 from convstudy.config import settings
 from convstudy.core.files import write_csv
+from convstudy.layers.networks import Networks
 from convstudy.provenance.job import job
 from convstudy.training.record import load_description
 
@@ -17,4 +18,4 @@ with job(snakemake):
         descriptions.append({"recipe": recipe, "plain": plain, **load_description(path)})
     trainings = recipes.tabulate(descriptions)
     write_csv(snakemake.output.trainings, trainings)
-    write_csv(snakemake.output.summary, recipes.compare(trainings))
+    write_csv(snakemake.output.summary, recipes.compare(trainings, Networks.of(config["model"])))

@@ -2,8 +2,11 @@
 
 from convstudy.core.files import write_csv
 from convstudy.layers import counts
+from convstudy.layers.networks import Networks
 from convstudy.provenance.job import job
 
 with job(snakemake):
-    write_csv(snakemake.output.models, counts.count_models(snakemake.params.width))
-    write_csv(snakemake.output.layers, counts.count_layers())
+    model = snakemake.params.model
+    networks = Networks.of(model)
+    write_csv(snakemake.output.models, counts.count_models(networks, model["width"]))
+    write_csv(snakemake.output.layers, counts.count_layers(networks))

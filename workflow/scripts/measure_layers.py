@@ -11,5 +11,7 @@ with job(snakemake), gpus.lease(snakemake.resources):
     device = backends.use_backend(
         training["backend"], training["device"], training["threads"], training["precision"]
     )
-    table = measuring.measure_layers(training, snakemake.params.timing, device)
+    table = measuring.measure_layers(
+        snakemake.params.model, training, snakemake.params.timing, device
+    )
     write_csv(snakemake.output[0], table)

@@ -3,6 +3,7 @@
 import pandas as pd
 from convstudy.analyses.timing import numbers as timing
 from convstudy.core.files import write_csv
+from convstudy.layers.networks import Networks
 from convstudy.provenance.job import job
 
 with job(snakemake):
@@ -14,4 +15,4 @@ with job(snakemake):
     write_csv(output.modules, combined)
     write_csv(output.layers, timing.combine(layers, ["ms"]))
     write_csv(output.correlations, timing.correlations(combined))
-    write_csv(output.crossover, timing.crossovers(layers))
+    write_csv(output.crossover, timing.crossovers(layers, Networks.of(snakemake.params.model)))

@@ -15,7 +15,9 @@ with job(snakemake):
     for path in map(Path, snakemake.input.left_out):
         objective = designs[path.stem].objective
         replayed.setdefault(int(path.parent.name), {})[objective] = pd.read_csv(path)
-    write_csv(output.draws, draws.tabulate(replayed))
+    if output.get("draws"):
+        write_csv(output.draws, draws.tabulate(replayed))
     table = pd.read_csv(snakemake.input.table)
     for name, scored in replay.collect(trials, table, snakemake.params.penalty).items():
-        write_csv(output[name], scored)
+        if output.get(name):
+            write_csv(output[name], scored)

@@ -3,14 +3,17 @@
 from convstudy.analyses.module_table import numbers as module_table
 from convstudy.core import environment
 from convstudy.core.files import read_json, write_csv, write_text
+from convstudy.layers.networks import Networks
 from convstudy.provenance.job import job
 from convstudy.training.record import load_description
 
 with job(snakemake):
     output, settings = snakemake.output, snakemake.params.settings
     descriptions = [load_description(path) for path in snakemake.input.trainings]
-    table, curves = module_table.tabulate(descriptions, settings["model"]["width"])
-    tables = {"table.csv": table, "curves.csv": curves, "summary.csv": module_table.rank(table)}
+    networks = Networks.of(settings["model"])
+    table, curves = module_table.tabulate(descriptions, networks, settings["model"]["width"])
+    summary = module_table.rank(table, networks.reference_module)
+    tables = {"table.csv": table, "curves.csv": curves, "summary.csv": summary}
     for path in (output.table, output.curves, output.summary):
         write_csv(path, tables[path.rpartition("/")[2]])
     data = read_json(snakemake.input.data)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from convstudy.core import gpus
 from convstudy.data.dataset import load_arrays
-from convstudy.layers import counts
+from convstudy.layers.networks import Networks
 from convstudy.provenance.job import job
 from convstudy.training.curve import Curve
 
@@ -14,7 +14,7 @@ with job(snakemake, stoppable=True), gpus.lease(snakemake.resources):
     dataset.verify()
     curve = Curve(
         Path(params.store),
-        counts.all_models()[model],
+        Networks.of(params.model).kinds_of(model),
         int(snakemake.wildcards.replicate),
         params.model,
         params.training,

@@ -12,5 +12,6 @@ with job(snakemake):
     results = Results(Path(snakemake.input.run).parent)
     folder = Path(snakemake.output[0]).parent
     tables.write_tables(results, folder)
-    runs = reference_runs.tabulate(results, reference_runs.runs(results.folder))
-    write_csv(folder / "runs.csv", runs)
+    if results.networks.is_article:
+        runs = reference_runs.tabulate(results, reference_runs.runs(results.folder))
+        write_csv(folder / "runs.csv", runs)

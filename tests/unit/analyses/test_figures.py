@@ -81,7 +81,7 @@ def test_speedups_are_conv_over_separable_with_the_chance_in_both():
             "ms_high": [7.0, 2.0, 8.0],
         }
     )
-    found = speedups(table)
+    found = speedups(table, "conv", "separable")
     assert list(found.index) == [4]
     assert found.loc[4, "value"] == 3
     assert found.loc[4, ["low", "high"]].tolist() == pytest.approx([2.5, 3.5], rel=0.02)

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from convstudy.analyses.module_table import numbers as module_table
-from convstudy.layers import models
+from convstudy.layers.networks import ARTICLE
 from convstudy.results import accuracies
 from convstudy.stats.intervals import accuracy_interval
 from convstudy.training import record
@@ -13,12 +13,14 @@ from convstudy.training.record import pack
 from helpers.results import RECORDED
 from helpers.tables import made_up
 
-APART = {module: 0.9 - 0.01 * place for place, module in enumerate(models.modules())}
+APART = {module: 0.9 - 0.01 * place for place, module in enumerate(ARTICLE.modules())}
 
 
 def ranked(replicates: int = 3, accuracies: Mapping[str, float] = APART, **how) -> pd.DataFrame:
     """Rank a made-up table, in which the modules stand apart in the order of their names."""
-    return module_table.rank(made_up(replicates, 1, accuracies=accuracies, **how)[0])
+    return module_table.rank(
+        made_up(replicates, 1, accuracies=accuracies, **how)[0], ARTICLE.reference_module
+    )
 
 
 def test_a_row_a_training_and_a_row_an_epoch():
@@ -33,7 +35,7 @@ def test_a_row_a_training_and_a_row_an_epoch():
     about = {"seed": 1, "parameters": 5, "device": "cpu", "status": "finished"}
     about |= {"test_images": 10, "curve": "one"}
     training = {"model": "conv-depthwise-conv", "replicate": 1, "records": records, **about}
-    table, curves = module_table.tabulate([training], 0.25)
+    table, curves = module_table.tabulate([training], ARTICLE, 0.25)
     row = table.iloc[0]
     assert list(row[["layer1", "layer2", "layer3"]]) == ["conv", "depthwise", "conv"]
     assert (row["replicate"], row["test_accuracy_best"], row["best_epoch"]) == (1, 0.4, 2)
@@ -50,7 +52,7 @@ def test_a_row_a_training_and_a_row_an_epoch():
 
 def test_ranks_are_clear_where_modules_stand_far_apart():
     summary = ranked(noise=0.0005)
-    assert list(summary["module"]) == list(models.modules())
+    assert list(summary["module"]) == list(ARTICLE.modules())
     assert list(summary["rank"]) == list(range(1, 28))
     assert (summary["rank_low"] == summary["rank"]).all()
     assert (summary["rank_high"] == summary["rank"]).all()
@@ -66,7 +68,7 @@ def test_ranks_are_open_where_modules_are_alike():
 
 def test_intervals_are_over_new_trainings_and_images():
     table, _ = made_up(noise=0.01)
-    summary = module_table.rank(table).set_index("module")
+    summary = module_table.rank(table, ARTICLE.reference_module).set_index("module")
     mine = table[table["module"] == "conv-conv-conv"]
     expected = accuracy_interval(record.right(mine, "test_accuracy_best"))
     assert tuple(summary.loc["conv-conv-conv", ["low", "high"]]) == pytest.approx(expected)
@@ -95,7 +97,7 @@ def test_one_replicate_has_no_interval():
 def test_a_training_that_ended_early_does_not_count():
     table, _ = made_up(noise=0.001)
     table.loc[0, ["status", "test_accuracy_best"]] = ["ended", 0.1]
-    summary = module_table.rank(table).set_index("module")
+    summary = module_table.rank(table, ARTICLE.reference_module).set_index("module")
     assert summary.loc[table.loc[0, "module"], "replicates"] == 2
     assert summary["rank"].iloc[0] == 1
 

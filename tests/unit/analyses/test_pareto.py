@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from convstudy.analyses.pareto import numbers as pareto
-from convstudy.layers import models
+from convstudy.layers.networks import ARTICLE
 from helpers.tables import made_up
 
 BIG, MIDDLE, SMALL = "conv-conv-conv", "conv-conv-depthwise", "depthwise-depthwise-depthwise"
@@ -75,9 +75,9 @@ def test_a_penalty_chooses_by_its_own_quantity(example):
 
 def random_table(seed: int):
     rng = np.random.default_rng(seed)
-    accuracies = {name: rng.uniform(0.5, 0.9) for name in models.modules()}
+    accuracies = {name: rng.uniform(0.5, 0.9) for name in ARTICLE.modules()}
     table, _ = made_up(replicates=2, noise=0.01, seed=seed, accuracies=accuracies)
-    return table, measured({name: rng.uniform(1, 5) for name in models.modules()})
+    return table, measured({name: rng.uniform(1, 5) for name in ARTICLE.modules()})
 
 
 def test_a_replay_rises_to_all_and_is_the_same_each_time():

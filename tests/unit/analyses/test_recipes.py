@@ -2,6 +2,7 @@ import pytest
 from convstudy.analyses.recipes import numbers as recipes
 from convstudy.article import facts
 from convstudy.config import settings
+from convstudy.layers.networks import ARTICLE
 from helpers.results import RECORDED, with_right
 
 
@@ -9,7 +10,9 @@ def test_the_closest_recipe_comes_first():
     trainings = RECORDED.table("recipes/trainings.csv")
     printed = trainings["kind"].map(facts.accuracies())
     away = trainings["recipe"].map({"adam": -0.05, "sgd": 0.01, "rmsprop": 0.03, "modern": 0.08})
-    table = recipes.compare(with_right(trainings.assign(test_accuracy_best=printed + away)))
+    table = recipes.compare(
+        with_right(trainings.assign(test_accuracy_best=printed + away)), ARTICLE
+    )
     assert list(table["recipe"].drop_duplicates()) == ["sgd", "rmsprop", "adam", "modern"]
     distances = table.groupby("recipe")["distance"].first()
     assert distances["adam"] == pytest.approx(0.05)

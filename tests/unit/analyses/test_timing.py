@@ -9,8 +9,7 @@ import pytest
 from convstudy.analyses.timing import measuring
 from convstudy.analyses.timing import numbers as timing
 from convstudy.config import settings
-from convstudy.layers import models
-from convstudy.layers.kinds import KINDS
+from convstudy.layers.networks import ARTICLE, build, costs, total
 from convstudy.training.engine import backends
 from scipy import stats
 
@@ -22,7 +21,7 @@ TIMING = {
     "training_steps": 1,
     "layers": {"channels": [16, 2], "sizes": [4], "batch_size": 2, "most_macs": 10_000},
 }
-MODULES = {name: models.modules()[name] for name in ("conv-conv-conv", "depthwise-conv-separable")}
+MODULES = {name: ARTICLE.modules()[name] for name in ("conv-conv-conv", "depthwise-conv-separable")}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +63,7 @@ CROSSING = ([c**2 / 64 for c in CHANNELS], [c / 2 for c in CHANNELS], CHANNELS)
 
 
 def test_a_crossover_is_where_logarithmic_lines_meet():
-    [row] = timing.crossovers(processes_of(*CROSSING)).to_dict("records")
+    [row] = timing.crossovers(processes_of(*CROSSING), ARTICLE).to_dict("records")
     assert row["outcome"] == "crosses"
     assert row["channels"] == pytest.approx(32)
     assert [row["channels_low"], row["channels_high"]] == pytest.approx([32, 32])
@@ -76,13 +75,13 @@ def test_a_crossover_is_where_logarithmic_lines_meet():
 
 
 def test_processes_that_differ_give_a_crossover_an_interval():
-    row = timing.crossovers(processes_of(*CROSSING, noise=0.1)).iloc[0]
+    row = timing.crossovers(processes_of(*CROSSING, noise=0.1), ARTICLE).iloc[0]
     assert 8 < row["channels_low"] < row["channels"] < row["channels_high"] < 256
     assert row["first_speedup_low"] < row["first_speedup"] < row["first_speedup_high"]
 
 
 def test_one_process_has_no_interval():
-    row = timing.crossovers(processes_of(*CROSSING, noise=0.1, number=1)).iloc[0]
+    row = timing.crossovers(processes_of(*CROSSING, noise=0.1, number=1), ARTICLE).iloc[0]
     assert row[["channels_low", "channels_high", "first_speedup_low"]].isna().all()
     assert row["outcome"] == "crosses"
 
@@ -108,22 +107,22 @@ def test_processes_are_put_together_by_their_geometric_mean():
     ("separable", "outcome"), [([0.5, 0.5], "always faster"), ([2, 2], "never faster")]
 )
 def test_there_may_be_no_crossover(separable: list[float], outcome: str):
-    found = timing.crossovers(processes_of([1, 1], separable, [8, 64])).iloc[0]
+    found = timing.crossovers(processes_of([1, 1], separable, [8, 64]), ARTICLE).iloc[0]
     assert found["outcome"] == outcome
     assert found[["channels", "channels_low", "channels_high", "macs_ratio"]].isna().all()
 
 
 def test_it_is_from_the_last_crossing_on_that_separable_layers_are_faster():
     # Faster, slower, faster: equal times at 8 and at 32.
-    found = timing.crossovers(processes_of([1, 1, 4], [0.5, 2, 2], [4, 16, 64])).iloc[0]
+    found = timing.crossovers(processes_of([1, 1, 4], [0.5, 2, 2], [4, 16, 64]), ARTICLE).iloc[0]
     assert found["channels"] == pytest.approx(32)
 
 
 def test_channels_that_one_kind_lacks_do_not_count():
-    found = timing.crossovers(processes_of([1, 1], [2, 2, 0.1], [8, 64, 512])).iloc[0]
+    found = timing.crossovers(processes_of([1, 1], [2, 2, 0.1], [8, 64, 512]), ARTICLE).iloc[0]
     assert (found["outcome"], found["last_channels"]) == ("never faster", 64)
-    [row] = timing.crossovers(processes_of([], [1, 1], [8, 64])).to_dict("records")
-    assert row == {"pass": "forward", "size": 8, "outcome": "not measured"}
+    [row] = timing.crossovers(processes_of([], [1, 1], [8, 64]), ARTICLE).to_dict("records")
+    assert row == {"pass": "forward", "size": 8, "kind": "separable", "outcome": "not measured"}
 
 
 def test_actions_take_turns_after_a_warm_up():
@@ -146,9 +145,9 @@ def test_modules_are_measured_with_their_counts(device: str, monkeypatch):
     )
     assert list(table["module"]) == list(MODULES)
     for name, row in zip(MODULES, table.to_dict("records"), strict=True):
-        layers = models.architecture(MODULES[name], 0.125)
-        assert row["parameters"] == models.build(layers).count_params()
-        assert row["macs"] == models.total(models.costs(layers)).macs
+        layers = ARTICLE.architecture(MODULES[name], 0.125)
+        assert row["parameters"] == build(layers).count_params()
+        assert row["macs"] == total(costs(layers)).macs
         assert (row["device"], row["threads"], row["repeats"]) == ("cpu", 1, 3)
         # One image, batches of 8 images, and one step of 16.
         assert row["latency_ms"] == pytest.approx(100)
@@ -158,8 +157,8 @@ def test_modules_are_measured_with_their_counts(device: str, monkeypatch):
 
 def test_layers_are_measured_and_what_is_skipped_is_recorded(device: str, caplog):
     with caplog.at_level(logging.INFO, logger="convstudy"):
-        table = measuring.measure_layers(CONFIG["training"], TIMING, device)
-    assert len(table) == len(timing.PASSES) * 2 * len(KINDS)
+        table = measuring.measure_layers(CONFIG["model"], CONFIG["training"], TIMING, device)
+    assert len(table) == len(timing.PASSES) * 2 * len(ARTICLE.kinds)
     skipped = table[table["skipped"].notna()]
     # 9 · 16² · 4² · 2 = 73,728 of Conv2D and 12,800 of the separable layer are more than 10,000.
     assert set(zip(skipped["kind"], skipped["channels"], strict=True)) == {

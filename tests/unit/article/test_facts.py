@@ -1,5 +1,5 @@
 from convstudy.article import facts
-from convstudy.layers import models
+from convstudy.layers.networks import ARTICLE
 
 
 def test_every_printed_objective_is_error_plus_penalty_to_rounding():
@@ -13,5 +13,5 @@ def test_every_printed_objective_is_error_plus_penalty_to_rounding():
 
 def test_every_module_exists():
     named = {row["module"] for penalised in (False, True) for row in facts.best(penalised)}
-    assert named <= models.modules().keys()
-    assert set(facts.accuracies()) == models.single_kind_models().keys()
+    assert named <= ARTICLE.modules().keys()
+    assert set(facts.accuracies()) == ARTICLE.single_kind().keys()

@@ -7,7 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from convstudy.config import document, settings, yaml_file
+from convstudy.config import document, mistakes, settings, yaml_file
 from convstudy.core import environment
 from convstudy.core.errors import UserError
 from convstudy.training import settings as training_settings
@@ -225,7 +225,7 @@ def test_bfloat16_is_for_processors_that_multiply_it(monkeypatch):
 
 
 EVERY = list(keys(settings.validate({}, this_machine=False)))
-NAMED = [("search", "studies"), ("recipes", "compared")]
+NAMED = list(mistakes.NAMED)
 
 
 def changed(path, rename=None, value=None):

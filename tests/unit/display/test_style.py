@@ -4,17 +4,17 @@ import matplotlib as mpl
 import pytest
 from convstudy.analyses.article_study import figures
 from convstudy.display import style
-from convstudy.layers.kinds import KINDS
+from convstudy.layers.networks import ARTICLE
 from helpers.figures import contrast
 from helpers.results import RECORDED
 from PIL import Image
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ARTICLE.kinds)
 def test_each_kind_has_a_colour_of_its_own_that_stands_out_from_white(kind: str):
-    assert list(style.colours().values()).count(style.colours()[kind]) == 1
+    assert list(style.colours(ARTICLE).values()).count(style.colours(ARTICLE)[kind]) == 1
     # WCAG 2 asks for 3 to 1 in graphics.
-    assert contrast(style.colours()[kind]) >= 3
+    assert contrast(style.colours(ARTICLE)[kind]) >= 3
 
 
 @pytest.mark.parametrize(

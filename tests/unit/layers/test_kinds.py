@@ -44,7 +44,7 @@ def test_a_type_without_a_formula_is_refused():
         count("LSTM")
 
 
-# Kinds that a user is likely to add, each as one entry in the registry.
+# Kinds that a user is likely to configure.
 LIKELY = [
     ("Conv2D", {"kernel_size": 3, "groups": 4}),
     ("Conv2D", {"kernel_size": 3, "dilation_rate": 2}),
@@ -56,11 +56,13 @@ LIKELY = [
 
 
 @pytest.mark.parametrize(("type_", "arguments"), LIKELY)
-def test_a_new_kind_is_one_entry(type_, arguments):
+def test_a_new_kind_is_a_section_of_the_config(type_, arguments):
     import keras
 
-    kind = LayerKind("new", "New", type_, arguments)
-    layer = kind.layer("stage1_layer1", 8)
+    kind = LayerKind.of("new", {"layers": [{"type": type_, **arguments}]})
+    [layer] = kind.layers("stage1_layer1", 8)
+    # The description holds only what differs from Keras's defaults.
+    assert {**layer.arguments, "filters": 8} == {**arguments, "padding": "same", "filters": 8}
     built = getattr(keras.layers, layer.type)(**layer.arguments)
     built.build((None, 6, 6, 8))
     counted = cost(layer, (6, 6, 8))

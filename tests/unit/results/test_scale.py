@@ -26,6 +26,7 @@ KEYS = {
         "search.studies.*.seed",
         "report",
         "analyses",
+        "claims",
     ),
     "curve": ("data", "model", "training"),
     "modules": ("search.training",),

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 from convstudy.core import locks
 from convstudy.core.errors import UserError
-from convstudy.layers import models
-from convstudy.layers.models import POSITIONS
+from convstudy.layers.networks import ARTICLE
 from convstudy.search import storages
 from convstudy.search import study as search_module
 from convstudy.search.export import best_trials, export
@@ -22,7 +21,7 @@ from helpers.search import EPOCHS, SAMPLERS, PaperCurve, PaperTrainer, search
 
 # A crash may change which trial trained an epoch first, but not the results.
 FOUND = [
-    *("number", "state", *POSITIONS, "replicate", "epochs", "objective", "test_accuracy"),
+    *("number", "state", *ARTICLE.positions, "replicate", "epochs", "objective", "test_accuracy"),
     *("best_epoch", "epochs_trained"),
 ]
 
@@ -61,7 +60,7 @@ def test_the_objective_is_error_and_penalty(undisturbed):
     done = trials[trials["state"] == "COMPLETE"]
     best = curves.groupby("number")["test_accuracy"].max()
     for trial in done.itertuples():
-        parameters = models.parameters((trial.layer1, trial.layer2, trial.layer3))
+        parameters = ARTICLE.parameters((trial.layer1, trial.layer2, trial.layer3))
         expected = 1 - best[trial.number] + 0.05 * parameters / 250000
         assert trial.objective == pytest.approx(expected, abs=1e-12)
         assert trial.parameters == parameters
@@ -71,7 +70,7 @@ def test_the_same_seed_gives_the_same_trials_and_another_seed_others(tmp_path, u
     again = export(finished(tmp_path / "again"))[0]
     pd.testing.assert_frame_equal(again, undisturbed[0])
     other = export(finished(tmp_path / "other", trials=5, seed=6))[0]
-    assert not other[list(POSITIONS)].equals(again[list(POSITIONS)][:5])
+    assert not other[list(ARTICLE.positions)].equals(again[list(ARTICLE.positions)][:5])
 
 
 @pytest.mark.fault(
@@ -150,7 +149,9 @@ def test_the_penalty_enters_pruning_only_if_asked(tmp_path):
         study = finished(tmp_path / pruning, trials=4, penalty=penalty)
         curves = export(study)[1].set_index(["number", "epoch"])["test_accuracy"]
         for trial in study.study().get_trials():
-            parameters = models.parameters([trial.params[position] for position in POSITIONS])
+            parameters = ARTICLE.parameters(
+                [trial.params[position] for position in ARTICLE.positions]
+            )
             for step, value in trial.intermediate_values.items():
                 error = 1 - curves[trial.number, step + 1]
                 assert value == pytest.approx(error + expected * parameters / 250000, abs=1e-12)
@@ -161,7 +162,7 @@ def test_a_curve_that_ends_fails_its_trial_and_the_study_goes_on(tmp_path, monke
 
     def train_epoch(self):
         record = usual(self)
-        diverges = self.curve.kinds[0] == "conv" and record["epoch"] == 3
+        diverges = self.curve.network.startswith("conv") and record["epoch"] == 3
         return {**record, "loss": math.nan} if diverges else record
 
     monkeypatch.setattr(PaperTrainer, "train_epoch", train_epoch)
@@ -324,7 +325,7 @@ def test_a_grid_has_all_modules_and_repeats_them_as_new_replicates(tmp_path):
     trials, _, summary = export(finished(tmp_path, trials=29, sampler=grid))
     assert summary["combinations"] == 27
     assert trials["replicate"].tolist()[:27] == [0] * 27
-    assert list(trials["replicate"]) == list(trials.groupby(list(POSITIONS)).cumcount())
+    assert list(trials["replicate"]) == list(trials.groupby(list(ARTICLE.positions)).cumcount())
     assert len(trials) == 29
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from convstudy.config import settings
 from convstudy.core.files import write_json
-from convstudy.layers import models
+from convstudy.layers.networks import ARTICLE
 from convstudy.results.run import Results
 from convstudy.training import estimate
 from convstudy.training import settings as training_settings
@@ -69,7 +69,7 @@ def test_analyses_that_the_config_lists_are_trained_with_all_else(tmp_path):
 def test_what_is_stored_is_not_trained_again(tmp_path):
     chosen = config()
     known = prepared(tmp_path, chosen)
-    for number, kinds in enumerate(models.single_kind_models().values()):
+    for number, kinds in enumerate(ARTICLE.single_kind().values()):
         for replicate in range(3):
             curve = known.curve(kinds, replicate, 8, chosen["training"])
             store(tmp_path, curve, 8 if number else 3)
@@ -85,7 +85,7 @@ def test_a_finished_study_is_left_out(tmp_path):
     chosen = config()
     known = prepared(tmp_path, chosen)
     curves = [
-        known.curve(("conv", "conv", kind), 0, 5, chosen["training"]) for kind in models.KINDS
+        known.curve(("conv", "conv", kind), 0, 5, chosen["training"]) for kind in ARTICLE.kinds
     ]
     for curve in curves:
         store(tmp_path, curve, 5)
@@ -110,7 +110,7 @@ def test_modules_have_the_recipe_of_the_studies(tmp_path):
     for training in (chosen["training"], training_settings.of_modules(chosen)):
         before = list(known.studies())
         assert "81 networks" in line(chosen, tmp_path, ["tabulate_modules"], 1)
-        for kinds in models.modules().values():
+        for kinds in ARTICLE.modules().values():
             for replicate in range(3):
                 store(tmp_path, known.curve(kinds, replicate, 5, training), 5)
     assert line(chosen, tmp_path, ["tabulate_modules"], 1) == "Nothing is left to train."
@@ -125,7 +125,7 @@ def test_modules_have_the_recipe_of_the_studies(tmp_path):
 def test_an_interrupted_study_is_not_expected_to_be_free(tmp_path):
     chosen = config()
     known = prepared(tmp_path, chosen)
-    for kinds in models.modules().values():
+    for kinds in ARTICLE.modules().values():
         store(tmp_path, known.curve(kinds, 0, 5, chosen["training"]), 5)
     assert [job.epochs for job in known.studies()] == [5, 5]
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from convstudy.core import environment
 from convstudy.core.errors import UserError
-from convstudy.layers import models
-from convstudy.layers.kinds import KINDS, Layer
+from convstudy.layers.kinds import Layer
+from convstudy.layers.networks import ARTICLE, build
 from convstudy.training import precision
 from convstudy.training.engine import backends, engine, kernels
 from convstudy.training.settings import BFLOAT16_UNITS
@@ -59,7 +59,7 @@ def test_every_layer_is_computed_rightly_here(kind, size):
 
 
 @multiplies_bfloat16
-@pytest.mark.parametrize("kind", ["adjust", *KINDS])
+@pytest.mark.parametrize("kind", ["adjust", *ARTICLE.kinds])
 def test_gradients_are_as_exact_as_bfloat16_can_be(kind):
     """Rounding errors are bounded by the magnitudes of the inputs (Higham, 2002, section 3).
 
@@ -67,7 +67,7 @@ def test_gradients_are_as_exact_as_bfloat16_can_be(kind):
     depthwise half, and an output before the bias is added. Sums round in float32, at random, so
     their errors grow with the root of the number of terms (Higham and Mary, 2019).
     """
-    layers = models.architecture((kind if kind in KINDS else "conv",), 1.0)
+    layers = ARTICLE.architecture((kind if kind in ARTICLE.kinds else "conv",), 1.0)
     named = "stage2_adjust" if kind == "adjust" else "stage1_layer1"
     [layer] = [one for one in layers if one.name == named]
     shape, images = (32, 32, 64), 128
@@ -98,7 +98,7 @@ def test_a_sum_of_many_equal_gradients_does_not_stop():
 def test_a_layer_that_is_wrong_is_refused(monkeypatch):
     import tensorflow as tf
 
-    layers = models.architecture(("conv", "depthwise"), 0.125)
+    layers = ARTICLE.architecture(("conv", "depthwise"), 0.125)
     precision._largest_error.cache_clear()
     precision.require_bfloat16(layers)
     precision._largest_error.cache_clear()
@@ -116,7 +116,7 @@ def test_bfloat16_without_onednn_is_refused():
         "from convstudy.training import precision\n"
         "from convstudy.training.engine import backends\n"
         "backends.use_backend('tensorflow', 'cpu')\n"
-        "precision.require_bfloat16(models.architecture(('separable',), 0.25))"
+        "precision.require_bfloat16(ARTICLE.architecture(('separable',), 0.25))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -152,7 +152,7 @@ def test_what_is_in_float32():
 
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = models.build(models.architecture(("conv", "separable"), 0.125))
+        model = build(ARTICLE.architecture(("conv", "separable"), 0.125))
         model.compile(optimizer="adam")
         model.optimizer.build(model.trainable_variables)
         by_name = {layer.name: layer for layer in model.layers}
@@ -183,7 +183,7 @@ def test_float32_is_computed_by_the_same_operations_as_ever():
     from helpers.training import DATASET
 
     found = {}
-    for kind in KINDS:
+    for kind in ARTICLE.kinds:
         made = engine.Engine(network(kind, "float32"), DATASET, 32, "none", 0.0, False, False)
         for name, function in (("train", made._train), ("test", made._test)):
             graph = function.get_concrete_function().graph.as_graph_def()

@@ -1,7 +1,7 @@
 """The claims as data: config/claims.yaml, validated, with the article's figures filled in."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from string import Template
 from typing import Annotated, Any, Literal, Self
@@ -216,10 +216,14 @@ class Claim(Section):
         return {"type": kind, **getattr(self, kind).model_dump(exclude_unset=True)}
 
 
-def load(path: Path, drawn: Collection[str] | None = None) -> list[Claim]:
+def load(
+    path: Path, drawn: Collection[str] | None = None, others: Collection[Claim] | None = None
+) -> list[Claim]:
     """Read claims and fill in the article's figures.
 
     Args:
+        others: For a user's own file: the claims that it is added to. Its claims are this
+            project's, and about the run.
         drawn: Ids of the claims that replayed studies can decide; only these may have ``draws``.
 
     Raises:
@@ -229,10 +233,12 @@ def load(path: Path, drawn: Collection[str] | None = None) -> list[Claim]:
     topics = file.content if isinstance(file.content, dict) else {}
     lines = mistakes.write(list(_topic_mistakes(topics)), topics, [file])
     entries = [] if lines else list(_placed(topics))
-    ids: list[Any] = []
+    if others is not None:
+        entries = [(where, {"source": OWN, "basis": "run"} | entry) for where, entry in entries]
+    ids: list[Any] = [claim.id for claim in others or ()]
     for where, entry in entries:
         name = f"claim {entry.get('id', 'without an id')}"
-        for keys, what in _mistakes(entry, ids, drawn):
+        for keys, what in _mistakes(entry, ids, drawn, others is not None):
             place = mistakes.place((*where, *keys), topics, [file])
             lines.append(": ".join([place, name, *filter(None, [mistakes.dotted(keys)]), what]))
         ids.append(entry.get("id"))
@@ -241,6 +247,14 @@ def load(path: Path, drawn: Collection[str] | None = None) -> list[Claim]:
         raise UserError("\n  ".join([f"{head}:", *lines]))
     claims = [Claim.model_validate(entry) for _, entry in entries]
     return [claim.model_copy(update={"statement": _filled(claim.statement)}) for claim in claims]
+
+
+def load_all(
+    article: Iterable[str | Path], own: Iterable[str | Path], drawn: Collection[str] | None = None
+) -> list[Claim]:
+    """Read the article's claims and a user's own, from at most one file each; see `load`."""
+    claims = [claim for path in article for claim in load(Path(path), drawn)]
+    return claims + [one for path in own for one in load(Path(path), drawn, claims)]
 
 
 def _topic_mistakes(topics: Json) -> Iterator[Mistake]:
@@ -293,13 +307,15 @@ def _put_in(part: Any, row: Json) -> Any:
 
 
 def _mistakes(
-    entry: Json, before: Sequence[Any], drawn: Collection[str] | None
+    entry: Json, before: Sequence[Any], drawn: Collection[str] | None, own: bool
 ) -> Iterator[Mistake]:
     """Find mistakes in a claim and in its references to the article's figures."""
     found = list(mistakes.find(Claim, entry))
     yield from found
     if found:
         return
+    if own and entry["source"] != OWN:
+        yield Mistake(("source",), f"{entry['source']}, but your own claims have none; remove it")
     if entry["id"] in before:
         yield Mistake(("id",), "this id is used twice; rename one of the claims")
     if "draws" in entry and drawn is not None and entry["id"] not in drawn:

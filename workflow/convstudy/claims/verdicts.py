@@ -31,6 +31,10 @@ NOT_COMPARABLE, NOT_SEEN = "not comparable", "not seen"
 NOT_MADE, SYNTHETIC, NOTHING = "not run", "synthetic data", "nothing to compare"
 ONE_DRAW = "one draw"
 DRAWS = "replay/draws.csv"
+COLUMNS = (
+    "id topic statement source basis verdict reason here evidence effect low high unit file"
+    " refuted_by"
+)
 
 
 def check(results: Results, claims: list[Claim], overlay: Json) -> pd.DataFrame:
@@ -48,7 +52,8 @@ def check(results: Results, claims: list[Claim], overlay: Json) -> pd.DataFrame:
         ``file``, ``refuted_by``.
     """
     differing = scale.differences(results.run["config"], overlay, results.data)
-    return pd.DataFrame([_judged(claim, results, differing) for claim in claims])
+    rows = [_judged(claim, results, differing) for claim in claims]
+    return pd.DataFrame(rows, columns=COLUMNS.split())
 
 
 class Seen(NamedTuple):

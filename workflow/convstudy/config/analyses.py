@@ -24,6 +24,8 @@ from convstudy.training.settings import (
 
 # The article's own study, which is always part of a run.
 ARTICLE = "article_study"
+# Figures that compare with the article.
+COMPARING = ("completed_trials",)
 # The analyses whose results an analysis needs.
 NEEDS = {
     "epoch_selection": ("module_table",),
@@ -59,15 +61,16 @@ def names() -> list[str]:
     return [name for name in found if name != ARTICLE]
 
 
-def captions(made: Sequence[str]) -> dict[str, Path]:
+def captions(made: Sequence[str], article: bool = True) -> dict[str, Path]:
     """Return the caption file of each figure, by the figure's name.
 
     Args:
         made: Names of the analyses, besides the article's own study.
+        article: Whether the networks are the article's.
     """
     folders = (files("convstudy.analyses") / name / "captions" for name in (ARTICLE, *made))
     found = [path for folder in folders for path in sorted(Path(str(folder)).glob("*.rst"))]
-    return {path.stem: path for path in found}
+    return {path.stem: path for path in found if article or path.stem not in COMPARING}
 
 
 class ModuleTable(Section):
@@ -81,6 +84,9 @@ class ModuleTable(Section):
 
     replicates: Replicates = 3
     """Trainings of each module, with different seeds."""
+
+    most_modules: Annotated[int, Field(ge=1)] = 128
+    """Most modules to train, or to time; with more, a run stops before it starts."""
 
 
 class Recipes(Section):

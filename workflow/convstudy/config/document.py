@@ -87,7 +87,17 @@ def _yaml(part: Part, indent: str) -> Iterator[str]:
             yield f"{indent}{key}:"
             yield from _named(one, f"{indent}  ")
         else:
-            yield f"{indent}{key}: {text(one['default'])}"
+            yield from _list(key, one, indent)
+
+
+def _list(key: str, part: Part, indent: str) -> Iterator[str]:
+    """Write a key on one line, or a list of sections on one line each."""
+    if not _below(part.get("items", {})):
+        yield f"{indent}{key}: {text(part['default'])}"
+        return
+    yield f"{indent}{key}:"
+    for one in part["default"]:
+        yield f"{indent}  - {_flow(one)}"
 
 
 def _named(part: Part, indent: str) -> Iterator[str]:
@@ -119,12 +129,18 @@ def _changed(value: Any, part: Part) -> Any:
     if isinstance(value, dict):
         found = {key: _changed(one, _below(part).get(key, {})) for key, one in value.items()}
         return {key: one for key, one in found.items() if one not in ({}, None)}
+    if value == part.get("default"):
+        return None
+    if items := _below(part.get("items", {})):
+        return [_changed(one, {"properties": items}) for one in value]
     return None if value == part.get("default") else value
 
 
 def _flow(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_flow(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_flow, value))}]"
     return text(value)
 
 
@@ -141,7 +157,9 @@ def _tables(part: Part, name: str = "") -> Iterator[str]:
             meaning = " ".join(one["description"].split())
             named = "patternProperties" in one
             may = "a section each" if named else allowed(one).removeprefix("one of ")
-            default = ", ".join(one["default"]) if named else text(one["default"])
+            default = ", ".join(one["default"]) if named else text(one.get("default", "none"))
+            if _below(one.get("items", {})):
+                default = "see config.yaml"
             yield f"| `{key}` | {may} | {default} | {meaning} |"
         yield ""
     for key, one in _below(part).items():
@@ -152,3 +170,5 @@ def _tables(part: Part, name: str = "") -> Iterator[str]:
             [each] = one["patternProperties"].values()
             if _defaults(each):
                 yield from _tables(each, f"{path}.NAME")
+        elif _below(one.get("items", {})):
+            yield from _tables(one["items"], f"{path}[]")

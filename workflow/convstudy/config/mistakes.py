@@ -22,7 +22,11 @@ TYPES = {
 }
 WORDS = dict(zip(LIMITS.values(), ("at least", "more than", "at most", "less than"), strict=True))
 # Sections whose keys are chosen by the user, and what these keys name.
-NAMED = {("search", "studies"): "study", ("recipes", "compared"): "recipe"}
+NAMED = {
+    ("model", "kinds"): "kind",
+    ("search", "studies"): "study",
+    ("recipes", "compared"): "recipe",
+}
 
 
 def find(section: type[Section], value: Any) -> Iterator[Mistake]:

@@ -13,6 +13,7 @@ from convstudy.config.mistakes import NAMED
 from convstudy.core.errors import UserError
 from convstudy.core.section import UNIQUE, Config, Mistake, Section, Text, merged
 from convstudy.data import settings as data_settings
+from convstudy.layers import settings as layers_settings
 from convstudy.layers.settings import Model
 from convstudy.search import settings as search_settings
 from convstudy.training import settings as training_settings
@@ -37,6 +38,11 @@ class Settings(Section):
 
     [docs/analyses.md](../docs/analyses.md) says what each is. An analysis that uses another one
     must be listed with it. The next sections hold their settings.
+    """
+    claims: Text | None = None
+    """A file with claims of your own, in the form of claims.yaml; they are about the run.
+
+    They need no `source` and no `basis`. [docs/claims.md](../docs/claims.md) explains the rest.
     """
     module_table: ModuleTable = ModuleTable()
     recipes: Recipes = Recipes()
@@ -84,6 +90,7 @@ def _all_outlast(
 
 CHECKS: tuple[Check, ...] = (
     data_settings.mistakes,
+    layers_settings.mistakes,
     training_settings.mistakes,
     _epochs_outlast_warmup,
     search_settings.mistakes,
@@ -92,7 +99,11 @@ CHECKS: tuple[Check, ...] = (
 
 
 def validate(
-    config: Config, files: Sequence[yaml_file.YamlFile] = (), *, this_machine: bool = True
+    config: Config,
+    files: Sequence[yaml_file.YamlFile] = (),
+    *,
+    this_machine: bool = True,
+    also: Sequence[Check] = (),
 ) -> dict[str, Any]:
     """Check a config and fill in the defaults.
 
@@ -100,6 +111,7 @@ def validate(
         config: As read from YAML.
         files: The files that it was read from; later ones override earlier ones.
         this_machine: Whether the jobs run here, so that this machine must have what they need.
+        also: More checks.
 
     Returns:
         A new config with every key. Studies and recipes that are null are left out.
@@ -116,7 +128,7 @@ def validate(
     found += mistakes.find(Settings, given)
     if not found:
         given = Settings.model_validate(given).model_dump()
-        found = [mistake for check in CHECKS for mistake in check(given)]
+        found = [mistake for check in (*CHECKS, *also) for mistake in check(given)]
     if not found and this_machine:
         found = list(training_settings.machine_mistakes(given))
     if found:

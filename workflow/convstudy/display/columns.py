@@ -9,7 +9,7 @@ import pandas as pd
 
 from convstudy.display import style
 from convstudy.display.formats import ACCURACY, CHANGE_POINTS, PERCENT, THIN, THREE, WHOLE
-from convstudy.layers.kinds import KINDS
+from convstudy.layers.networks import ARTICLE, Networks
 from convstudy.results.run import Results
 
 
@@ -20,7 +20,7 @@ class Column:
     Attributes:
         label: Its heading.
         form: A number format, see `write`; such a column is right-aligned. Otherwise text.
-        html: Converts the value to HTML, left-aligned.
+        html: Converts the value, of a run on these networks, to HTML, left-aligned.
         wraps: Whether its text may wrap.
         ends: The columns with the ends of an interval, shown in this column.
         phone: Whether phones also show it.
@@ -32,7 +32,7 @@ class Column:
 
     label: str
     form: str = ""
-    html: Callable[[Any], str] | None = None
+    html: Callable[[Any, Networks], str] | None = None
     wraps: bool = False
     ends: tuple[str, str] | None = None
     phone: bool = True
@@ -44,15 +44,16 @@ def interval_of(name: str, form: str, label: str = f"95{THIN}% interval") -> Col
     return Column(label, form, ends=(low, high))
 
 
-def module(value: str) -> str:
+def module(value: str, networks: Networks) -> str:
     """Show a module's layers as colours and letters, and a single kind by name."""
-    if value in KINDS:
-        return _glyph(value) + escape(KINDS[value].label)
-    return f'{_glyph(value)}<abbr title="{escape(value)}">{style.letters(value)}</abbr>'
+    if value in networks.kinds:
+        return _glyph(value, networks) + escape(networks.label(value))
+    short = style.letters(value, networks)
+    return f'{_glyph(value, networks)}<abbr title="{escape(value)}">{short}</abbr>'
 
 
-def _glyph(module: str) -> str:
-    shades = style.colours()
+def _glyph(module: str, networks: Networks) -> str:
+    shades = style.colours(networks)
     squares = "".join(
         f'<i style="background:{shades[kind]}"></i>' for kind in module.split("-") if kind in shades
     )
@@ -116,7 +117,7 @@ COLUMNS = {
     "width": Column("Width", "g"),
     **{
         kind: Column(entry.label.removesuffix("Conv2D") or entry.label, PERCENT)
-        for kind, entry in KINDS.items()
+        for kind, entry in ARTICLE.kinds.items()
     },
 }
 

@@ -6,7 +6,8 @@ colour vision, and no figure relies on colour alone.
 
 import contextlib
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import wraps
 from importlib.resources import files
@@ -14,20 +15,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
 from convstudy.core.files import replacing
-from convstudy.layers.kinds import KINDS
+from convstudy.layers.networks import Networks
 from convstudy.results.run import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 P = ParamSpec("P")
-# Okabe and Ito's colours, starting with the highest contrast to white.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Okabe and Ito's colours, starting with the highest contrast to white, and two darker ones.
+PALETTE = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
+    *("#6A3D9A", "#5C4A1F"),
+)
+# In the order of the colours; X stands for mixed modules.
+MARKERS = "o^sDvP*p"
 INK, MUTED, FAINT, WARNING = "#1f2933", "#5f6b7a", "#c5ccd6", "#9f1d1d"
 MINUS = "\N{MINUS SIGN}"
 # Width of a phone's screen in inches.
 NARROW = 3.7
-MIXED = "one of each"
+MIXED = "mixed"
 _narrow: ContextVar[bool] = ContextVar("narrow", default=False)
 
 
@@ -41,29 +47,29 @@ def narrow_screen() -> Iterator[None]:
         _narrow.reset(token)
 
 
-def colours() -> dict[str, str]:
+def colours(networks: Networks) -> dict[str, str]:
     """Return the colour of each layer kind."""
-    return {kind: PALETTE[number % len(PALETTE)] for number, kind in enumerate(KINDS)}
+    return dict(zip(networks.kinds, PALETTE, strict=False))
 
 
-def kind_looks() -> dict[str, dict[str, Any]]:
+def kind_looks(networks: Networks) -> dict[str, dict[str, Any]]:
     """Return the colour and, for readers who cannot see it, the marker of each layer kind."""
-    markers = "o^sDvP"
     return {
-        kind: {"color": colour, "marker": markers[number % len(markers)], "ms": 5}
-        for number, (kind, colour) in enumerate(colours().items())
+        kind: {"color": colour, "marker": marker, "ms": 5}
+        for (kind, colour), marker in zip(colours(networks).items(), MARKERS, strict=False)
     }
 
 
-def module_looks() -> dict[str, dict[str, Any]]:
+def module_looks(networks: Networks) -> dict[str, dict[str, Any]]:
     """Return the look of modules by the kind of most of their layers; see `leading_kind`."""
-    looks = {**kind_looks(), MIXED: {"color": "#7b8794", "marker": "X", "ms": 5}}
+    looks = {**kind_looks(networks), MIXED: {"color": "#7b8794", "marker": "X", "ms": 5}}
     return {kind: {**look, "ms": 7} for kind, look in looks.items()}
 
 
-def module_labels() -> dict[str, str]:
+def module_labels(networks: Networks) -> dict[str, str]:
     """Return the legend labels for `module_looks`."""
-    return {kind: f"mostly {KINDS[kind].label}" for kind in KINDS} | {MIXED: MIXED}
+    mixed = "one of each" if len(networks.kinds) == networks.module_layers else MIXED
+    return {kind: f"mostly {networks.label(kind)}" for kind in networks.kinds} | {MIXED: mixed}
 
 
 def is_narrow() -> bool:
@@ -165,9 +171,23 @@ def legend_line(label: str, **style: Any) -> Any:
     return Line2D([], [], label=label, **style)
 
 
-def letters(module: str) -> str:
-    """Write a module's layers as letters: ``C D D``."""
-    return " ".join(kind[0].upper() for kind in module.split("-"))
+def letters(module: str, networks: Networks) -> str:
+    """Write a module's layers as letters, ``C D D``, or as the shortest names that differ."""
+    return " ".join(_short(kind, networks.kinds) for kind in module.split("-"))
+
+
+def letters_meant(networks: Networks) -> str:
+    """Say which kinds the letters stand for."""
+    meant = [f"{letters(kind, networks)} is {networks.label(kind)}" for kind in networks.kinds]
+    return f"{', '.join(meant)}, in the order of the layers within a stage."
+
+
+def _short(kind: str, kinds: Iterable[str]) -> str:
+    """Shorten a kind's name to the fewest first letters that no other kind has."""
+    for length in range(1, len(kind)):
+        if [one[:length] for one in kinds].count(kind[:length]) == 1:
+            return kind[:length].capitalize()
+    return kind.capitalize()
 
 
 def short_number(value: float, _position: int | None = None) -> str:
@@ -211,9 +231,9 @@ def save(figure: "Figure", stem: str | Path, suffixes: Sequence[str] = ("svg", "
 
 
 def leading_kind(kinds: Sequence[str]) -> str:
-    """Return the kind of most of a module's layers, or `MIXED`."""
-    most = max(kinds, key=kinds.count)
-    return most if list(kinds).count(most) > 1 else MIXED
+    """Return the kind that more of a module's layers have than any other, or `MIXED`."""
+    (most, number), *others = Counter(kinds).most_common(2)
+    return most if number > max((one for _, one in others), default=0) else MIXED
 
 
 class Drawing(NamedTuple):
@@ -221,3 +241,5 @@ class Drawing(NamedTuple):
 
     draw: "Callable[[Results], Figure]"
     numbers: Callable[[Results], list[str]]
+    # Whether modules are written as letters.
+    lettered: bool = False

@@ -7,37 +7,34 @@ import pandas as pd
 
 from convstudy.article import facts
 from convstudy.core.errors import UserError
-from convstudy.layers import models
+from convstudy.layers.networks import Kinds, Networks, build, costs, total
 
+# Most modules that are also built in Keras, which takes a tenth of a second each.
+MOST_BUILT = 100
 # Layer types counted as layers of a network.
 WEIGHTED = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Dense")
 
 logger = logging.getLogger(__name__)
 
 
-def all_models() -> dict[str, tuple[str, ...]]:
-    """Return each stage's layer kinds for the three single-kind models and the 27 modules."""
-    return {**models.single_kind_models(), **models.modules()}
-
-
-def count_models(trained_width: float) -> pd.DataFrame:
+def count_models(networks: Networks, trained_width: float) -> pd.DataFrame:
     """Count every model at width 1 and at the trained width.
 
     Returns:
-        ``model``, ``layer1`` to ``layer3``, ``weighted_layers`` (convolutions and the last layer),
-        ``parameters``, ``trainable``, ``macs`` (of one image's forward pass), and ``trained_width``
-        with those three counts at that width.
+        ``model``, ``layer1`` and so on (kinds of the layers in the first stage),
+        ``weighted_layers`` (convolutions and the last layer), ``parameters``,
+        ``trainable``, ``macs`` (of one image's forward pass), and ``trained_width`` with those
+        three counts at that width.
     """
-    rows = []
-    for name, kinds in all_models().items():
-        architecture = models.architecture(kinds)
-        full = models.total(models.costs(architecture))
-        trained = models.total(models.costs(models.architecture(kinds, trained_width)))
-        positions = [*kinds, *[None] * (models.MODULE_LAYERS - len(kinds))]
+    rows, nothing = [], [None] * networks.module_layers
+    for name, kinds in networks.all_models().items():
+        architecture = networks.architecture(kinds)
+        full, trained = total(costs(architecture)), networks.count(kinds, trained_width)
+        first = kinds[0] if name in networks.kinds else kinds
         rows.append(
             {
                 "model": name,
-                **{f"layer{number}": kind for number, kind in enumerate(positions, start=1)},
+                **dict(zip(networks.positions, [*first, *nothing], strict=False)),
                 "weighted_layers": sum(layer.type in WEIGHTED for layer in architecture),
                 "parameters": full.parameters,
                 "trainable": full.trainable,
@@ -51,16 +48,16 @@ def count_models(trained_width: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def count_layers() -> pd.DataFrame:
+def count_layers(networks: Networks) -> pd.DataFrame:
     """Count every layer of every model at width 1.
 
     Returns:
         ``model``, ``layer``, ``type``, ``output_shape``, ``parameters``, ``trainable``, ``macs``.
     """
     rows = []
-    for name, kinds in all_models().items():
-        layers = models.architecture(kinds)
-        for layer, cost in zip(layers, models.costs(layers), strict=True):
+    for name, kinds in networks.all_models().items():
+        layers = networks.architecture(kinds)
+        for layer, cost in zip(layers, costs(layers), strict=True):
             shape = "x".join(map(str, cost.output_shape))
             numbers = (cost.parameters, cost.trainable, cost.macs)
             rows.append((name, layer.name, layer.type, shape, *numbers))
@@ -68,21 +65,31 @@ def count_layers() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def verify(trained_width: float) -> pd.DataFrame:
-    """Build every model in Keras and compare its counts with the closed form and the article.
+def checked_models(networks: Networks) -> dict[str, Kinds]:
+    """Return the models whose counts are compared with Keras's, which takes time."""
+    models = networks.all_models()
+    if networks.number_of_modules <= MOST_BUILT:
+        return models
+    step = -(-len(models) // MOST_BUILT)
+    kept = {*networks.kinds, *(list(models)[::step])}
+    return {name: kinds for name, kinds in models.items() if name in kept}
+
+
+def verify(networks: Networks, trained_width: float) -> pd.DataFrame:
+    """Build models in Keras and compare their counts with the closed form and the article.
 
     Returns:
         ``model``, ``width``, ``closed_form``, ``count_params`` (Keras's own), ``sum_of_weights``,
         ``trainable_closed_form``, ``trainable_weights``, ``article`` (the printed count, if any),
         ``passed``.
     """
-    printed = facts.parameter_counts()
+    printed = facts.parameter_counts() if networks.is_article else {}
     rows = []
     for width in dict.fromkeys((1.0, trained_width)):
-        for name, kinds in all_models().items():
-            layers = models.architecture(kinds, width)
-            counted = models.total(models.costs(layers))
-            built = models.build(layers)
+        for name, kinds in checked_models(networks).items():
+            layers = networks.architecture(kinds, width)
+            counted = total(costs(layers))
+            built = build(layers)
             row = {
                 "model": name,
                 "width": width,

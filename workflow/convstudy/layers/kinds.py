@@ -1,13 +1,13 @@
-"""Layer kinds: the building blocks of models, and their costs in closed form.
+"""Layer kinds: the building blocks of models, and their costs in closed form."""
 
-To add a kind, add one entry to `KINDS`; models, counts, studies and plots follow.
-"""
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
 Shape = tuple[int, ...]
+# Keras's defaults; arguments that have them are left out of a layer's description.
+DEFAULTS = {"dilation_rate": 1, "groups": 1, "depth_multiplier": 1, "use_bias": True}
 
 
 @dataclass(frozen=True)
@@ -31,42 +31,56 @@ class Layer:
 
 @dataclass(frozen=True)
 class LayerKind:
-    """A kind of 3x3 layer that a stage can hold, with ``padding="same"`` and a bias.
+    """A kind of layer that a stage can hold, with ``padding="same"``.
 
     Attributes:
         name: Name in model names, results and the search space.
         label: Name in tables and plots.
-        type: Class in ``keras.layers``.
-        arguments: Its keyword arguments; a grouped, dilated or 5x5 kind differs only here.
+        parts: Its layers: class in ``keras.layers`` and those keyword arguments that differ from
+            Keras's defaults.
 
     Example:
-        >>> dilated = LayerKind("dilated", "Dilated", "Conv2D", {"dilation_rate": 2})
-        >>> dilated.layer("stage1_layer1", channels=64).arguments["filters"]
+        >>> dilated = LayerKind.of("dilated", {"layers": [{"type": "Conv2D", "dilation_rate": 2}]})
+        >>> dilated.layers("stage1_layer1", channels=64)[0].arguments["filters"]
         64
     """
 
     name: str
-    label: str
-    type: str
-    arguments: dict[str, Any] = field(default_factory=lambda: {"kernel_size": 3})
+    label: str = field(compare=False)
+    parts: tuple[tuple[str, dict[str, Any]], ...]
 
-    def layer(self, name: str, channels: int) -> Layer:
-        """Return a layer of this kind with `channels` output channels."""
-        arguments = {**self.arguments, "padding": "same"}
-        # A depthwise layer cannot change the number of channels, so it takes no such argument.
-        if self.type != "DepthwiseConv2D":
-            arguments["filters"] = channels
-        return Layer(name, self.type, arguments)
+    @classmethod
+    def of(cls, name: str, kind: Mapping[str, Any]) -> "LayerKind":
+        """Make a kind from its section of the config."""
+        parts = []
+        for layer in kind["layers"]:
+            own = {
+                key: layer[key] for key, same in DEFAULTS.items() if layer.get(key, same) != same
+            }
+            parts.append((layer["type"], {"kernel_size": layer.get("kernel_size", 3), **own}))
+        return cls(name, kind.get("label") or name, tuple(parts))
 
+    def layers(self, name: str, channels: int) -> list[Layer]:
+        """Return the layers of this kind with `channels` output channels.
 
-KINDS: dict[str, LayerKind] = {
-    kind.name: kind
-    for kind in (
-        LayerKind("conv", "Conv2D", "Conv2D"),
-        LayerKind("depthwise", "DepthwiseConv2D", "DepthwiseConv2D"),
-        LayerKind("separable", "SeparableConv2D", "SeparableConv2D"),
-    )
-}
+        They have the given name or, of several, a number after it.
+        """
+        made = []
+        for number, (type_, own) in enumerate(self.parts, start=1):
+            arguments = {**own, "padding": "same"}
+            # A depthwise layer cannot change the number of channels, so it takes no such argument.
+            if type_ != "DepthwiseConv2D":
+                arguments["filters"] = channels
+            numbered = f"{name}_{number}" if len(self.parts) > 1 else name
+            made.append(Layer(numbered, type_, arguments))
+        return made
+
+    @property
+    def mixes_channels(self) -> bool:
+        """Whether an output channel depends on all input channels."""
+        return any(
+            type_ != "DepthwiseConv2D" and own.get("groups", 1) == 1 for type_, own in self.parts
+        )
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,23 @@ class Cost:
     macs: int = 0
 
 
+class UncountableError(ValueError):
+    """A layer that cannot be: its groups do not divide its channels.
+
+    Attributes:
+        place: The layer's place in its kind, from 0.
+    """
+
+    def __init__(self, layer: Layer, channels: int) -> None:
+        groups, filters = layer.arguments["groups"], layer.arguments["filters"]
+        _, _, number = layer.name.rpartition("_")
+        self.place = int(number) - 1 if number.isdigit() else 0
+        super().__init__(
+            f"{groups}, but it must divide the {channels} channels and {filters} filters of"
+            f" {layer.name}"
+        )
+
+
 def cost(layer: Layer, input_shape: Shape) -> Cost:
     """Count a layer's parameters and multiply-accumulates in closed form.
 
@@ -96,20 +127,25 @@ def cost(layer: Layer, input_shape: Shape) -> Cost:
 
     Returns:
         Conv2D has k²·N·M/groups weights, DepthwiseConv2D k²·N·depth_multiplier, SeparableConv2D the
-        latter plus N·depth_multiplier·M for its pointwise half; each output channel has a bias.
-        BatchNormalization has four numbers per channel, two of them trainable.
+        latter plus N·depth_multiplier·M for its pointwise half, whatever the dilation; each output
+        channel has a bias, if there is one. BatchNormalization has four numbers per channel, two of
+        them trainable.
 
     Raises:
+        UncountableError: If the groups do not divide the channels.
         ValueError: If the layer's type has no formula here.
     """
     *space, channels = input_shape
     positions = prod(space)
     arguments = layer.arguments
     taps = arguments.get("kernel_size", 1) ** 2
+    groups = arguments.get("groups", 1)
     multiplied = channels * arguments.get("depth_multiplier", 1)
     filters = arguments.get("filters", multiplied)
     if layer.type == "Conv2D":
-        weights = taps * (channels // arguments.get("groups", 1)) * filters
+        if channels % groups or filters % groups:
+            raise UncountableError(layer, channels)
+        weights = taps * (channels // groups) * filters
     elif layer.type == "DepthwiseConv2D":
         weights = taps * multiplied
     elif layer.type == "SeparableConv2D":
@@ -127,5 +163,5 @@ def cost(layer: Layer, input_shape: Shape) -> Cost:
         return Cost((units,), (channels + 1) * units, (channels + 1) * units, channels * units)
     else:
         raise ValueError(f"no closed form for a layer of type {layer.type}")
-    parameters = weights + filters
+    parameters = weights + filters * arguments.get("use_bias", True)
     return Cost((*space, filters), parameters, parameters, weights * positions)

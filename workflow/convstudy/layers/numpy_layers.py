@@ -47,9 +47,11 @@ def conv2d(
 ) -> np.ndarray:
     """Convolve: every filter covers all input channels, and the products are summed.
 
+    With groups, the first filters cover the first input channels, and so on.
+
     Args:
         image: (batch, Y, X, N).
-        kernel: (kernel Y, kernel X, N, M).
+        kernel: (kernel Y, kernel X, N / groups, M).
         stride, dilation: Step of the window, and spacing of its taps.
         padding: ``valid`` or ``same``.
 
@@ -57,6 +59,11 @@ def conv2d(
         (batch, output Y, output X, M) of float64.
     """
     image, kernel = image.astype(np.float64), kernel.astype(np.float64)
+    groups = image.shape[3] // kernel.shape[2]
+    if groups > 1:
+        parts = zip(*(np.split(one, groups, axis=3) for one in (image, kernel)), strict=True)
+        each = [conv2d(one, its, stride, dilation, padding) for one, its in parts]
+        return np.concatenate(each, axis=3)
     cells = {}
     for row, column, patch in _patches(image, kernel.shape[:2], stride, dilation, padding):
         products = patch[..., None] * kernel

@@ -147,7 +147,7 @@ def keras_layer(
         image: (batch, Y, X, channels).
         *kernels: In Keras's order and shapes.
         dtype: Type in which the layer computes.
-        **options: ``strides``, ``dilation_rate``, ``padding``.
+        **options: ``strides``, ``dilation_rate``, ``groups``, ``padding``.
     """
     import keras
 
@@ -163,36 +163,42 @@ def keras_layer(
     return np.asarray(keras.ops.convert_to_numpy(made(image.astype(dtype))), np.float64)
 
 
-GRID_COLUMNS = (
-    "layer kernel stride dilation padding channels filters depth_multiplier dtype mutation "
-    "max_abs_error tolerance passed"
-)
+# Settings of the grid; Keras does not allow all combinations.
+GRID: dict[str, tuple[Any, ...]] = {
+    "layer": ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose"),
+    "kernel": (1, 2, 3, 5),
+    "stride": (1, 2),
+    "dilation": (1, 2),
+    "padding": ("valid", "same"),
+    "channels": (1, 3),
+    "depth_multiplier": (1, 2),
+    "groups": (1, 3),
+    "dtype": tuple(EPS),
+}
+GRID_COLUMNS = (*GRID, "filters", "mutation", "max_abs_error", "tolerance", "passed")
 
 
 def grid_cases() -> list[dict[str, Any]]:
     """Return the cases of the grid: all combinations that Keras allows."""
     cases = []
-    for layer, kernel, stride, dilation, padding, channels, multiplier, dtype in itertools.product(
-        ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose"),
-        (1, 2, 3),
-        (1, 2),
-        (1, 2),
-        ("valid", "same"),
-        (1, 3),
-        (1, 2),
-        EPS,
-    ):
-        has_multiplier = layer in ("DepthwiseConv2D", "SeparableConv2D")
+    for values in itertools.product(*GRID.values()):
+        case = dict(zip(GRID, values, strict=True))
+        layer, channels, groups = case["layer"], case["channels"], case["groups"]
+        multiplier, dilated = case["depth_multiplier"], case["dilation"] > 1
         if (
             # Keras does not support stride and dilation together.
-            (stride > 1 and dilation > 1)
-            or (multiplier > 1 and not has_multiplier)
-            or (dilation > 1 and (kernel == 1 or layer == "Conv2DTranspose"))
+            (dilated and case["stride"] > 1)
+            or (dilated and (case["kernel"] == 1 or layer == "Conv2DTranspose"))
+            # Only a sample of the large kernel, which takes time.
+            or (
+                case["kernel"] == 5 and (dilated or case["stride"] > 1 or multiplier * channels < 3)
+            )
+            or (multiplier > 1 and layer not in ("DepthwiseConv2D", "SeparableConv2D"))
+            or (groups > 1 and (layer != "Conv2D" or channels % groups))
         ):
             continue
-        filters = channels * multiplier if layer == "DepthwiseConv2D" else 2
-        case = (layer, kernel, stride, dilation, padding, channels, filters, multiplier, dtype)
-        cases.append(dict(zip(GRID_COLUMNS.split(), case, strict=False)))
+        filters = channels * multiplier if layer == "DepthwiseConv2D" else 2 * groups
+        cases.append({**case, "filters": filters})
     return cases
 
 
@@ -200,7 +206,7 @@ def _arrays(case: dict[str, Any], rng: np.random.Generator) -> tuple[np.ndarray,
     """Draw an image and kernels that the case's dtype can represent exactly."""
     k, n, m = case["kernel"], case["channels"], case["filters"]
     shapes = {
-        "Conv2D": [(k, k, n, m)],
+        "Conv2D": [(k, k, n // case["groups"], m)],
         "DepthwiseConv2D": [(k, k, n, case["depth_multiplier"])],
         "SeparableConv2D": [
             (k, k, n, case["depth_multiplier"]),
@@ -248,7 +254,7 @@ def check_grid() -> pd.DataFrame:
             for name, mutate in MUTATIONS.items():
                 wrong = [np.ascontiguousarray(mutate(kernels[0])), *kernels[1:]]
                 rows.append(_compare(case, image, kernels, wrong, name))
-    return pd.DataFrame(rows)[GRID_COLUMNS.split()]
+    return pd.DataFrame(rows)[list(GRID_COLUMNS)]
 
 
 def _compare(
@@ -262,6 +268,8 @@ def _compare(
     options = {"strides": case["stride"], "padding": case["padding"]}
     if case["layer"] != "Conv2DTranspose":
         options["dilation_rate"] = case["dilation"]
+    if case["groups"] > 1:
+        options["groups"] = case["groups"]
     expected = _expected(case, image, kernels)
     actual = keras_layer(case["layer"], image, *given, dtype=case["dtype"], **options)
     sizes = _expected(case, np.abs(image), [np.abs(kernel) for kernel in kernels])

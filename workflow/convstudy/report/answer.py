@@ -3,6 +3,7 @@
 Every sentence is true for any table, and nothing is called clear unless the intervals say so.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,13 @@ import pandas as pd
 
 from convstudy.claims import verdicts
 from convstudy.claims.ledger import OWN
+from convstudy.layers.networks import ARTICLE, Networks
 from convstudy.results.run import SUMMARY, Results, has_ranks
 
 # A small network has at most this share of the parameters of all Conv2D.
 SMALL = 0.1
 # Numbers of layers in words.
-NUMBERS = ("no", "one", "two", "three")
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
 FRACTIONS = {0.25: "a quarter", 0.5: "half", 0.125: "an eighth", 0.75: "three quarters"}
 
 
@@ -42,12 +44,23 @@ def answer(results: Results) -> Answer:
     """Build the answer from a run's tables."""
     judged = results.table("claims.csv")
     if results.synthetic:
-        return made_up(judged)
+        return made_up(judged, results.networks)
     kinds = results.table("tables/single_kind.csv")
     modules = results.table(SUMMARY) if has_ranks(results) else None
     if not results.reductions:
         return full(judged, kinds, modules, results)
-    lead, text = of_modules(modules) if modules is not None else of_kinds(kinds)
+    networks = results.networks
+    known = modules is not None
+    lead, text = of_modules(modules, networks) if known else of_kinds(kinds, networks)
+    if not networks.is_article:
+        trainings = _trainings(results.run["config"]["training"]["replicates"])
+        return Answer(
+            kicker="Other layers than those of koshian2 (Qiita, 2018)",
+            lead=f"In this run, {lead}",
+            text=text,
+            box="Not the article's networks.",
+            conditions=f"{_asked(results)} with {trainings}; nothing here is compared with it.",
+        )
     return Answer(
         kicker="A small re-run of koshian2 (Qiita, 2018)",
         lead=f"In this {'small ' * _is_small(results)}run, {lead}",
@@ -57,32 +70,51 @@ def answer(results: Results) -> Answer:
     )
 
 
-def of_modules(modules: pd.DataFrame) -> tuple[str, str]:
+def _asked(results: Results) -> str:
+    """Name the kinds of layer and the stages of a run."""
+    networks, width = results.networks, results.run["config"]["model"]["width"]
+    labels = [kind.label for kind in networks.kinds.values()]
+    channels = [str(max(1, round(stage["channels"] * width))) for stage in networks.stages]
+    return (
+        f"{_listed(labels)} in {len(channels)} stage{'s' * (len(channels) > 1)} of"
+        f" {_listed(channels)} channels, trained on {results.data['used']['train']:,} images for"
+        f" {results.run['config']['training']['epochs']} epochs"
+    )
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def of_modules(modules: pd.DataFrame, networks: Networks = ARTICLE) -> tuple[str, str]:
     """Describe which module is enough, and what small ones lose.
 
     Args:
         modules: module_table/summary.csv, with ranks.
+        networks: Those of the run.
 
     Returns:
         lead, text.
     """
+    first = f"all-{networks.label(networks.reference)}"
     if (modules["rank_low"] == 1).all():
         low, high = (f"{100 * end:.1f}" for end in (modules["mean"].min(), modules["mean"].max()))
         lead = f"the {len(modules)} modules could not be told apart."
-        return lead, f"Their mean accuracies lie between {low} and {high} %. " + _small(modules)
+        text = f"Their mean accuracies lie between {low} and {high} %. {_small(modules, first)}"
+        return lead, text.strip()
     enough = _enough(modules)
     name = _name(enough)
     accuracy = f"{_percent(enough['mean'])} ({_ends(enough, '')})"
-    if enough["module"] == "conv-conv-conv":
-        lead = "the all-Conv2D module was worth its parameters."
+    if enough["module"] == networks.reference_module:
+        lead = f"the {first} module was worth its parameters."
         text = f"It reached {accuracy}; every module with fewer parameters was clearly worse than"
-        return lead, f"{text} the best one. {_small(modules)}"
-    lead = f"{in_words(enough['module'])} per stage were enough."
+        return lead, f"{text} the best one. {_small(modules, first)}"
+    lead = f"{in_words(enough['module'], networks)} per stage were enough."
     text = (
         f"{name} reached {accuracy} with {_share(enough['share'])} of the parameters of the"
-        f" all-Conv2D module; no module was clearly better{_highest(modules, enough)}."
+        f" {first} module; no module was clearly better{_highest(modules, enough)}."
     )
-    return lead, f"{text} {'' if enough['share'] <= SMALL else _small(modules)}".strip()
+    return lead, f"{text} {'' if enough['share'] <= SMALL else _small(modules, first)}".strip()
 
 
 def _enough(modules: pd.DataFrame) -> pd.Series:
@@ -103,32 +135,35 @@ def _name(row: Any) -> str:
     return str(row["module"]).replace("-", " · ")
 
 
-def _small(modules: pd.DataFrame) -> str:
-    """Describe what the modules with few parameters lose compared with all Conv2D."""
+def _small(modules: pd.DataFrame, first: str) -> str:
+    """Describe what the modules with few parameters lose compared with the reference."""
     few = modules[modules["share"] <= SMALL]
     if few.empty:
         return ""
     best = few.loc[few["mean"].idxmax()]
     where = f"Below {_share(SMALL)} of the parameters,"
-    change = best["minus_conv"]
-    if (few["minus_conv_high"] < 0).all():
+    change = best["minus_reference"]
+    if (few["minus_reference_high"] < 0).all():
         lost = f"{-100 * change:.1f} points"
-        ends = f"{-100 * best['minus_conv_high']:.1f} to {-100 * best['minus_conv_low']:.1f}"
+        ends = (
+            f"{-100 * best['minus_reference_high']:.1f} to {-100 * best['minus_reference_low']:.1f}"
+        )
         return f"{where} every module lost accuracy; the best, {_name(best)}, lost {lost} ({ends})."
-    word = "was clearly better" if best["minus_conv_low"] > 0 else "was not clearly worse"
-    if best["minus_conv_high"] < 0:
+    word = "was clearly better" if best["minus_reference_low"] > 0 else "was not clearly worse"
+    if best["minus_reference_high"] < 0:
         word = "was clearly worse"
     return (
-        f"{where} the best module, {_name(best)}, {word} than the all-Conv2D"
-        f" module ({_points(best, 'minus_conv')})."
+        f"{where} the best module, {_name(best)}, {word} than the {first}"
+        f" module ({_points(best, 'minus_reference')})."
     )
 
 
-def of_kinds(kinds: pd.DataFrame) -> tuple[str, str]:
-    """Describe whether Conv2D is the most accurate of the single-kind networks.
+def of_kinds(kinds: pd.DataFrame, networks: Networks = ARTICLE) -> tuple[str, str]:
+    """Describe whether the first kind is the most accurate of the single-kind networks.
 
     Args:
         kinds: tables/single_kind.csv.
+        networks: Those of the run.
 
     Returns:
         lead, text.
@@ -137,30 +172,33 @@ def of_kinds(kinds: pd.DataFrame) -> tuple[str, str]:
     if len(failed):
         lead = f"{' and '.join(failed)} could not be trained."
         return lead, "In every training, the loss stopped being finite."
-    conv = kinds[kinds["kind"] == "conv"].iloc[0]
-    others = kinds[kinds["kind"] != "conv"]
+    first = kinds[kinds["kind"] == networks.reference].iloc[0]
+    others, name = kinds[kinds["kind"] != networks.reference], first["label"]
+    if others.empty:
+        return f"{name} reached {_percent(first['mean'])}.", f"({_ends(first, '')})"
     once = int(kinds["replicates"].min()) < 2
-    if (others["minus_conv_high"] < 0).all():
-        lead = "Conv2D was clearly the most accurate."
-    elif (others["minus_conv_low"] > 0).any():
-        lead = "Conv2D was not the most accurate."
-    elif (others["minus_conv"] < 0).all():
-        lead = "Conv2D was the most accurate, but not clearly."
+    if (others["minus_reference_high"] < 0).all():
+        lead = f"{name} was clearly the most accurate."
+    elif (others["minus_reference_low"] > 0).any():
+        lead = f"{name} was not the most accurate."
+    elif (others["minus_reference"] < 0).all():
+        lead = f"{name} was the most accurate, but not clearly."
     else:
         lead = "no layer was clearly the most accurate."
     parts = []
     for row in others.to_dict("records"):
-        smaller = conv["parameters"] / row["parameters"]
-        word = "lower" if row["minus_conv"] < 0 else "higher"
-        low, high = (100 * row[f"minus_conv_{end}"] for end in ("low", "high"))
+        smaller = first["parameters"] / row["parameters"]
+        size = f"{smaller:.1f} times smaller" if smaller >= 1 else f"{1 / smaller:.1f} times larger"
+        word = "lower" if row["minus_reference"] < 0 else "higher"
+        low, high = (100 * row[f"minus_reference_{end}"] for end in ("low", "high"))
         shown = "{:.1f} to {:.1f}".format(*sorted((abs(low), abs(high))))
         if low < 0 < high:
             shown = f"from {-low:.1f} lower to {high:.1f} higher"
         parts.append(
-            f"{row['label']}, {smaller:.1f} times smaller, came out"
-            f" {abs(100 * row['minus_conv']):.1f} points {word} ({shown})"
+            f"{row['label']}, {size}, came out"
+            f" {abs(100 * row['minus_reference']):.1f} points {word} ({shown})"
         )
-    text = f"Conv2D reached {_percent(conv['mean'])} ({_ends(conv, '')}). {'; '.join(parts)}."
+    text = f"{name} reached {_percent(first['mean'])} ({_ends(first, '')}). {'; '.join(parts)}."
     if once:
         text += " With one training each, the intervals leave out the chance in training."
     return lead, text
@@ -216,11 +254,13 @@ def full(
     )
 
 
-def made_up(judged: pd.DataFrame) -> Answer:
+def made_up(judged: pd.DataFrame, networks: Networks = ARTICLE) -> Answer:
     """Build the answer for a run on synthetic images."""
     stated = judged[(judged["basis"] == "arithmetic") & (judged["source"] != OWN)]
     met = int((stated["verdict"] == verdicts.REPRODUCED).sum())
-    if met == len(stated):
+    if not networks.is_article:
+        lead = "No answer yet."
+    elif met == len(stated):
         lead = f"The article's arithmetic and parameter counts hold: {met} of {met} statements."
     else:
         lead = f"Of the article's {len(stated)} statements on arithmetic and counts, {met} hold."
@@ -237,10 +277,12 @@ def made_up(judged: pd.DataFrame) -> Answer:
     )
 
 
-def in_words(module: str) -> str:
+def in_words(module: str, networks: Networks = ARTICLE) -> str:
     """Write a module's layers in words: ``one Conv2D and two depthwise layers``."""
     kinds = module.split("-")
     names = {"conv": "Conv2D", "separable": "separable", "depthwise": "depthwise"}
+    if not networks.is_article:
+        names = {name: kind.label for name, kind in networks.kinds.items()}
     parts = [f"{NUMBERS[kinds.count(kind)]} {names[kind]}" for kind in names if kinds.count(kind)]
     joined = " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else parts[0]
     return f"{joined} layer{'' if parts[-1].startswith(NUMBERS[1]) else 's'}"

@@ -8,7 +8,6 @@ from convstudy.article import facts
 from convstudy.claims import verdicts
 from convstudy.claims.ledger import OWN
 from convstudy.display import formats, style
-from convstudy.layers.kinds import KINDS
 from convstudy.report import html
 from convstudy.report.answer import Answer
 from convstudy.results.run import Results
@@ -46,18 +45,20 @@ def first_page(
         answer += _refuted(found.refuted)
     if found.conditions:
         more = ""
-        if results.reductions:
+        if results.reductions and results.networks.is_article:
             number = len(results.reductions)
             word = "The one difference" if number == 1 else f"All {number} differences"
             more = f' <a href="#differences">{word}</a>'
         box = f"<strong>{found.box}</strong> " if found.box else ""
         shade = "amber" if results.reductions else "grey"
         answer += f'<p class="box {shade}">{box}{html.sentence(found.conditions)}{more}</p>'
-    kinds = _counts(results) if results.synthetic else _kinds(results)
+    if results.networks.is_article:
+        kinds = _counts(results) if results.synthetic else _kinds(results)
+    else:
+        kinds = _other_kinds(results)
+    verdicts = _verdicts(results, judged) if results.networks.is_article else ""
     figure = _picture(results, alternative, caption, made)
-    return html.Html(
-        f'<div class="first"><div>{answer}</div>{figure}</div>{kinds}{_verdicts(results, judged)}'
-    )
+    return html.Html(f'<div class="first"><div>{answer}</div>{figure}</div>{kinds}{verdicts}')
 
 
 def _refuted(refuted: Sequence[tuple[str, str]], most: int = 3) -> str:
@@ -73,7 +74,8 @@ def _refuted(refuted: Sequence[tuple[str, str]], most: int = 3) -> str:
 def _picture(results: Results, alternative: str, caption: str, made: html.Html) -> str:
     """Show the figure, with its own CSS class."""
     if results.synthetic:
-        caption = "Parameters and computation of the single-kind networks, relative to Conv2D."
+        first = results.networks.label(results.networks.reference)
+        caption = f"Parameters and computation of the single-kind networks, relative to {first}."
     shown = html.picture(results.path("figures/answer_tradeoff.svg"), alternative, caption, made)
     return shown.text.replace("<figure>", '<figure class="tradeoff">', 1)
 
@@ -112,7 +114,7 @@ def _kinds(results: Results) -> str:
             for end in ("low", "high")
         )
         cells = [
-            _swatch(row["kind"]) + html.escape(row["label"]),
+            _swatch(row["kind"], results) + html.escape(row["label"]),
             formats.write(counted[row["kind"]], formats.WHOLE),
             formats.write(row["article"], formats.PERCENT),
             _change(row["article_minus_above"], formats.POINTS),
@@ -136,6 +138,36 @@ def _kinds(results: Results) -> str:
     return _grid("kinds", heads, rows, caption)
 
 
+def _other_kinds(results: Results) -> str:
+    """Compare single-kind networks that are not the article's with the first one."""
+    networks, counted = results.networks, results.counts.set_index("model")
+    heads = ["Single-kind network", "Parameters, full width", "Multiply-accumulates"]
+    first = networks.label(networks.reference)
+    if not results.synthetic:
+        heads += [
+            f"Accuracy, 95{formats.THIN}% interval",
+            f"minus {first}, 95{formats.THIN}% interval",
+        ]
+    rows = []
+    for row in results.table("tables/single_kind.csv").to_dict("records"):
+        kind = row["kind"]
+        cells = [
+            _swatch(kind, results) + html.escape(row["label"]),
+            formats.write(counted.loc[kind, "parameters"], formats.WHOLE),
+            formats.write(counted.loc[kind, "macs"], formats.WHOLE),
+        ]
+        if not results.synthetic:
+            mean, minus = row["mean"], row["minus_reference"]
+            ends = formats.span(row["low"], row["high"], formats.ACCURACY)
+            cells.append(f"{formats.write(mean, formats.ACCURACY)} <small>{ends}</small>")
+            cells.append(_change(minus, formats.CHANGE_POINTS))
+            if pd.notna(minus):
+                low, high = (row[f"minus_reference_{end}"] for end in ("low", "high"))
+                cells[-1] += f" <small>{formats.span(low, high, formats.CHANGE_POINTS)}</small>"
+        rows.append(cells)
+    return _grid("kinds", heads, rows, "")
+
+
 def _change(value: float, form: str) -> str:
     return formats.DASH if pd.isna(value) else formats.write(value, form)
 
@@ -145,7 +177,7 @@ def _counts(results: Results) -> str:
     printed, counted = facts.parameter_counts(), results.counts.set_index("model")
     rows = [
         [
-            _swatch(kind) + html.escape(KINDS[kind].label),
+            _swatch(kind, results) + html.escape(results.networks.label(kind)),
             formats.write(printed[kind], formats.WHOLE),
             formats.write(counted.loc[kind, "parameters"], formats.WHOLE),
             formats.write(counted.loc[kind, "macs"], formats.WHOLE),
@@ -188,5 +220,5 @@ def _seen(words: str) -> str:
     return f'<span class="seen">{word}</span>'
 
 
-def _swatch(kind: str) -> str:
-    return f'<i class="swatch" style="background:{style.colours()[kind]}"></i>'
+def _swatch(kind: str, results: Results) -> str:
+    return f'<i class="swatch" style="background:{style.colours(results.networks)[kind]}"></i>'

@@ -18,6 +18,7 @@ import pandas as pd
 from convstudy.claims import verdicts
 from convstudy.display.columns import Column
 from convstudy.display.formats import DASH, THIN, span, write
+from convstudy.layers.networks import ARTICLE, Networks
 
 
 @dataclass(frozen=True)
@@ -153,13 +154,16 @@ def _significant(value: float) -> str:
     return write(value, ",.0f" if abs(value) >= 100 else ".3g")
 
 
-def table(frame: pd.DataFrame, columns: Mapping[str, Column], caption: str) -> Html:
+def table(
+    frame: pd.DataFrame, columns: Mapping[str, Column], caption: str, networks: Networks = ARTICLE
+) -> Html:
     """Show a table that scrolls within its own box if it is too wide.
 
     Args:
         frame: What to show.
         columns: The columns to show, in order, with their formats. The first one heads the rows.
         caption: Shown above the table.
+        networks: Those of the run.
     """
     heads = "".join(
         f'<th scope="col"{_class(column)}>{escape(column.label)}</th>'
@@ -170,7 +174,9 @@ def table(frame: pd.DataFrame, columns: Mapping[str, Column], caption: str) -> H
         cells = []
         for place, (name, column) in enumerate(columns.items()):
             tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
-            cells.append(f"<{tag}{scope}{_class(column)}>{_cell(row, name, column)}</{tag}>")
+            cells.append(
+                f"<{tag}{scope}{_class(column)}>{_cell(row, name, column, networks)}</{tag}>"
+            )
         body.append(f"<tr>{''.join(cells)}</tr>")
     # The caption is outside the box, so that it is not cut off.
     name = "table-" + re.sub(r"\W+", "-", caption.lower()).strip("-")
@@ -196,14 +202,14 @@ def _class(column: Column) -> str:
     return f' class="{chosen}"' if chosen else ""
 
 
-def _cell(row: pd.Series, name: str, column: Column) -> str:
+def _cell(row: pd.Series, name: str, column: Column, networks: Networks) -> str:
     if column.ends:
         low, high = (row[end] for end in column.ends)
         return escape(span(low, high, column.form))
     if pd.isna(row[name]):
         return DASH
     if column.html:
-        return column.html(row[name])
+        return column.html(row[name], networks)
     return escape(write(row[name], column.form) if column.form else str(row[name]))
 
 

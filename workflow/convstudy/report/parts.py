@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
 
-from convstudy.config.analyses import ARTICLE
+from convstudy.config.analyses import ARTICLE, captions
 from convstudy.core import libraries
 from convstudy.display import style
 from convstudy.display.columns import Table
@@ -48,7 +48,10 @@ def findings(analysis: str, results: Results) -> list[str]:
 
 def draw_figures(results: Results, folder: Path) -> None:
     """Draw all figures into a folder as PNG and SVG, and for phones into ``narrow`` below it."""
+    shown = captions(results.analyses, results.networks.is_article)
     for name, drawing in drawings(results.analyses).items():
+        if name not in shown:
+            continue
         style.save(drawing.draw(results), folder / name)
         with style.narrow_screen():
             style.save(drawing.draw(results), folder / "narrow" / name, ["svg"])

@@ -16,7 +16,9 @@ _COLUMNS = {
     "ended": Column("Ended"),
     "code": Column("Code", wraps=True),
     "machine": Column("Machine", wraps=True),
-    "files": Column("Files, with the first digits of their SHA-256", html=str),
+    "files": Column(
+        "Files, with the first digits of their SHA-256", html=lambda value, _: str(value)
+    ),
 }
 
 

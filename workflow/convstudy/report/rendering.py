@@ -24,11 +24,16 @@ CELL = re.compile(r"<!-- ([\w-]+) -->\n(.*?)\n(?=\n<!-- [\w-]+ -->\n|\Z)", re.DO
 FENCE = re.compile(r"```python\n(.*)\n```", re.DOTALL)
 
 
-def assemble(made: Sequence[str]) -> Any:
+def assemble(made: Sequence[str], article: bool = True) -> Any:
     """Build the notebook from the report's text, with the cells of the analyses that were made.
 
     A cell whose name begins with an analysis's is included if that analysis was made; one that
-    begins with ``without-`` and an analysis's, if it was not.
+    begins with ``without-`` and an analysis's, if it was not. One with ``article`` or ``other`` in
+    its name is for the article's networks, or for others.
+
+    Args:
+        made: Names of the analyses.
+        article: Whether the networks are the article's.
     """
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -36,6 +41,8 @@ def assemble(made: Sequence[str]) -> Any:
     for name, source in CELL.findall(SOURCE.read_text(encoding="utf-8")):
         first, _, rest = name.partition("-")
         if (first in names() and first not in made) or (first == "without" and rest in made):
+            continue
+        if ("other" if article else "article") in name.split("-"):
             continue
         if fenced := FENCE.fullmatch(source):
             tags = {"tags": ["parameters"]} if name == "parameters" else {}
@@ -145,7 +152,9 @@ def render(results: Results, title: str, executed: Path, html: Path) -> None:
 
     # Relative to the notebook's folder, so that no path of this machine ends up in it.
     parameters = {"results": os.path.relpath(results.folder, executed.parent)}
-    done = execute(assemble(results.analyses), parameters, executed.parent)
+    done = execute(
+        assemble(results.analyses, results.networks.is_article), parameters, executed.parent
+    )
     kicker = answer(results).kicker
     page = to_html(done, title, kicker)
     write_text(executed, nbformat.writes(done) + "\n")

@@ -1,5 +1,6 @@
 """The parts of the report by name, so that each notebook cell is one short line."""
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from convstudy.claims.ledger import OWN
 from convstudy.config.analyses import captions
 from convstudy.core.environment import commit_name
 from convstudy.core.files import read_json
+from convstudy.display import style
 from convstudy.display.columns import Table
 from convstudy.layers.examples import examples
 from convstudy.report import html, parts
@@ -96,7 +98,7 @@ class Report:
         """
         basis = self.claims["basis"].mask(self.claims["source"] == OWN, OWN)
         groups = {group: self.claims[basis == group] for group in GROUPS if (basis == group).any()}
-        shown = [html.by_verdict(groups, GROUPS)]
+        shown = [html.by_verdict(groups, GROUPS)] if groups else []
         for group, of_group in groups.items():
             claims = html.statements if group == "arithmetic" else html.cards
             shown.append(f"<h3>{GROUPS[group]}</h3>")
@@ -112,6 +114,8 @@ class Report:
     def table(self, name: str) -> html.Html:
         """Show a table from ``tables/``, or an analysis's: ``FOLDER/NAME``."""
         form = parts.tables(self.results.analyses)[name]
+        first = self.results.networks.label(self.results.networks.reference)
+        form = replace(form, caption=form.caption.format(first=first))
         return self._shown(form.prepare(self._read(name), self.results), form)
 
     def findings(self, analysis: str) -> html.Html:
@@ -129,7 +133,7 @@ class Report:
             for name, column in form.columns.items()
             if set(column.ends or [name]) <= set(frame)
         }
-        return html.table(frame, there, form.caption)
+        return html.table(frame, there, form.caption, self.results.networks)
 
     def _best(self, study: str) -> html.Html:
         """Show a study's best trials; without a penalty, the objective is just the test error."""
@@ -140,7 +144,10 @@ class Report:
             if penalised or name != "objective"
         }
         frame = self._read(f"best_{study}").astype({"rank": int})
-        return self._shown(frame, Table(BEST.caption.format(study), shown))
+        caption = BEST.caption.format(study)
+        if not self.results.networks.is_article:
+            caption = caption.partition(",")[0]
+        return self._shown(frame, Table(caption, shown))
 
     def best(self) -> html.Html:
         """Show the best trials of every study."""
@@ -160,13 +167,17 @@ class Report:
     def _words(self, name: str) -> tuple[str, str]:
         """Return a figure's alternative text and its caption."""
         # Snakemake's own report also shows these.
-        text = captions(self.results.analyses)[name].read_text(encoding="utf-8")
+        text = captions(self.results.analyses, self.results.networks.is_article)[name].read_text(
+            encoding="utf-8"
+        )
         caption = " ".join(text.split())
         sort, _, rest = name.partition("_")
         if sort == "example":
             words = f"Worked example {rest.replace('_', ', ')}: grids of input, kernels and output."
             return words, caption
-        drawing = parts.drawings(self.results.analyses)[name]
+        drawing, networks = parts.drawings(self.results.analyses)[name], self.results.networks
+        if drawing.lettered:
+            caption += f" {style.letters_meant(networks)}"
         said = "; ".join(drawing.numbers(self.results)) + "."
         if name == "answer_tradeoff":
             said = self._answer.text

@@ -1,18 +1,16 @@
 """Compare a run's accuracies: kinds with the article, modules with errors and ranks."""
 
+import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from convstudy.article import facts
-from convstudy.layers.kinds import KINDS
-from convstudy.layers.models import POSITIONS
+from convstudy.layers.networks import Networks, positions_in
 from convstudy.stats import intervals
 from convstudy.training import record
 
-# The module that all others are compared with.
-CONV = "conv-conv-conv"
 # Number of random draws of the true means.
 DRAWS = 10_000
 
@@ -32,7 +30,7 @@ def means(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """
     done = table[table["status"] == "finished"]
     groups = done.groupby("module", sort=False)
-    found = groups[[*POSITIONS, "parameters", "macs"]].first()
+    found = groups[[*positions_in(table), "parameters", "macs"]].first()
     best = groups["test_accuracy_best"]
     found["replicates"] = best.size()
     found["mean"] = best.mean()
@@ -117,12 +115,14 @@ def resolution(found: pd.DataFrame, one: str, best: bool = True) -> pd.Series:
 
 
 def module_names(trials: pd.DataFrame) -> pd.Series:
-    """Join the three layer columns to names such as ``conv-conv-depthwise``."""
-    return trials[list(POSITIONS)].agg("-".join, axis=1)
+    """Join the layer columns to names such as ``conv-conv-depthwise``."""
+    return trials[positions_in(trials)].agg("-".join, axis=1)
 
 
-def against_article(kind: str, trainings: pd.DataFrame) -> dict[str, Any]:
+def against_article(kind: str, networks: Networks, trainings: pd.DataFrame) -> dict[str, Any]:
     """Compare the trainings of a single-kind network with the article's accuracy.
+
+    With other networks than the article's, ``article`` and ``difference`` are empty.
 
     Returns:
         ``kind``, ``label``, ``parameters``, ``replicates``, ``mean``, ``lowest``, ``highest`` (of
@@ -132,10 +132,10 @@ def against_article(kind: str, trainings: pd.DataFrame) -> dict[str, Any]:
     """
     best = trainings["test_accuracy_best"]
     low, high = intervals.accuracy_interval(record.right(trainings, "test_accuracy_best"))
-    printed = facts.accuracies()[kind]
+    printed = facts.accuracies()[kind] if networks.is_article else math.nan
     return {
         "kind": kind,
-        "label": KINDS[kind].label,
+        "label": networks.label(kind),
         "parameters": int(trainings["parameters"].iloc[0]),
         "replicates": len(trainings),
         "mean": best.mean(),

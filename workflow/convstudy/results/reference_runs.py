@@ -24,7 +24,7 @@ from convstudy.core import files
 from convstudy.core.environment import commit_name, now
 from convstudy.core.errors import UserError
 from convstudy.core.progress import duration
-from convstudy.layers.kinds import KINDS
+from convstudy.layers.networks import ARTICLE
 from convstudy.results import scale
 from convstudy.results.run import CONFIG, FOR_CLAIMS, Results, result_files, write_config
 from convstudy.training import store
@@ -88,7 +88,9 @@ def record(results: Results, folder: Path) -> None:
     for path in [*found, *trained, *primary]:
         _copy(path, folder / path.relative_to(results.folder))
     if any(folder.glob(f"{CURVES}/*.json")):
-        for name, table in zip(TABLES, _tabulate_curves(folder), strict=True):
+        for name, table in zip(
+            TABLES, _tabulate_curves(folder, list(results.networks.kinds)), strict=True
+        ):
             files.write_csv(folder / name, table)
     _describe(results, folder)
 
@@ -194,10 +196,9 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, temporary)
 
 
-def _tabulate_curves(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _tabulate_curves(folder: Path, kinds: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tabulate all recorded curves, in the workflow's order."""
     found = [load_description(str(path)) for path in folder.glob(f"{CURVES}/*.json")]
-    kinds = list(KINDS)
     return tabulate_single_kind(
         sorted(found, key=lambda curve: (kinds.index(curve["model"]), curve["replicate"]))
     )
@@ -233,14 +234,13 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
     """
     source = facts.load()["source"]
     rows: list[dict[str, Any]] = [
-        {
-            "run": "The article",
-            "date": str(source["published"]),
-            "width": 1.0,
-            **{kind: value for kind, value in facts.accuracies().items() if kind in KINDS},
-        }
+        {"run": "The article", "date": str(source["published"]), "width": 1.0, **facts.accuracies()}
     ]
-    runs = [(files.read_json(run.folder / "reference.json")["name"], run) for run in recorded]
+    runs = [
+        (files.read_json(run.folder / "reference.json")["name"], run)
+        for run in recorded
+        if run.networks.is_article
+    ]
     for name, run in [*runs, ("This run", results)]:
         about, used = run.provenance, run.data["used"]
         kind = "synthetic" if run.synthetic else run.data["encoding"].upper()
@@ -262,7 +262,7 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
                 "time": duration(float(training["seconds"].sum())),
             }
         rows.append(row)
-    columns = ["run", "date", "device", "data", "width", "epochs", "replicates", *KINDS]
+    columns = ["run", "date", "device", "data", "width", "epochs", "replicates", *ARTICLE.kinds]
     return pd.DataFrame(rows, columns=[*columns, "time", "commit"])
 
 

@@ -13,6 +13,7 @@ from convstudy.core.errors import UserError
 from convstudy.core.files import read_json, write_json, write_text
 from convstudy.core.gpus import NO_GPU
 from convstudy.data.settings import IMAGES
+from convstudy.layers.networks import Networks
 from convstudy.results import scale
 
 if TYPE_CHECKING:
@@ -22,10 +23,9 @@ CONFIG = "config.yaml"
 SUMMARY = "module_table/summary.csv"
 
 VERIFICATIONS = ("examples", "identities", "grid", "counts")
-TABLES = (
-    "article_studies contrasts counts data objectives relations run runs savings single_kind"
-    " studies trials verification versions"
-)
+TABLES = "data run single_kind studies trials verification versions"
+# Tables that compare with the article; made only if the networks are the article's.
+COMPARISONS = "article_studies contrasts counts objectives relations runs savings"
 # Checked for the claims alone; runs that were recorded earlier lack them.
 FOR_CLAIMS = ("verification/statements.csv", "counts/families.csv")
 
@@ -48,9 +48,14 @@ def result_files(studies: Sequence[str]) -> list[str]:
     ]
 
 
-def table_names(studies: Sequence[str]) -> list[str]:
-    """List the tables that are made from the results, without suffix."""
-    return [*TABLES.split(), *(f"best_{study}" for study in studies)]
+def table_names(studies: Sequence[str], article: bool = True) -> list[str]:
+    """List the tables that are made from the results, without suffix.
+
+    Args:
+        article: Whether the networks are the article's.
+    """
+    compared = COMPARISONS.split() if article else []
+    return [*TABLES.split(), *compared, *(f"best_{study}" for study in studies)]
 
 
 def write_run(
@@ -188,6 +193,11 @@ class Results:
     def data(self) -> dict[str, Any]:
         """Where the images are from, and how many were used."""
         return read_json(self.path("data/summary.json"))
+
+    @cached_property
+    def networks(self) -> Networks:
+        """The kinds of layer, stages and modules that the run is about."""
+        return Networks.of(self.run["config"]["model"])
 
     @property
     def synthetic(self) -> bool:

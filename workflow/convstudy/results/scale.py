@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from convstudy.article import facts
 from convstudy.config.settings import filled, penalty
 from convstudy.data.settings import IMAGES
+from convstudy.layers.networks import Networks
 from convstudy.search.settings import in_use
 from convstudy.training.settings import of_modules
 
@@ -109,6 +110,9 @@ def _images(data: Mapping[str, Any]) -> Iterator[Difference]:
 
 
 def _network(ours: Config, theirs: Config) -> Iterator[Difference]:
+    if not Networks.of(ours["model"]).is_article:
+        line = "The networks have other kinds of layer, stages or modules than the article's."
+        yield Difference(OTHER, CURVE, line)
     width, full = ours["model"]["width"], theirs["model"]["width"]
     yield from _size(
         CURVE,

@@ -8,7 +8,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from convstudy.core.errors import UserError
-from convstudy.layers.models import POSITIONS
+from convstudy.layers.networks import positions_in
 from convstudy.search.study import Search
 from convstudy.training.record import devices, summarise
 
@@ -21,7 +21,7 @@ def best_trials(trials: pd.DataFrame, rows: int = BEST_ROWS) -> pd.DataFrame:
     """Rank the completed trials by objective, as the article tabulates them."""
     done = trials[trials["state"] == "COMPLETE"].sort_values(["objective", "number"])
     best = done.head(rows).assign(rank=range(1, min(rows, len(done)) + 1))
-    return best[["rank", *POSITIONS, "objective", "parameters", "test_accuracy", "number"]]
+    return best[["rank", *positions_in(best), "objective", "parameters", "test_accuracy", "number"]]
 
 
 def export(search: Search) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
@@ -50,8 +50,8 @@ def export(search: Search) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     for trial in stored:
         curve = search.curve_of(trial)
         records = curve.required(len(trial.intermediate_values))
-        kinds = zip(search.positions, curve.kinds, strict=True)
-        drawn = {**dict(kinds), "replicate": curve.replicate}
+        kinds = {position: trial.params[position] for position in search.space}
+        drawn = {**kinds, "replicate": curve.replicate}
         rows.append(_row(search, trial, drawn, records) | {"curve": curve.name})
         curves += [
             {"number": trial.number, **drawn, **{field: record[field] for field in fields}}
@@ -64,7 +64,7 @@ def export(search: Search) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
         "budget": budget,
         "trials": len(table),
         "states": table["state"].value_counts().sort_index().to_dict(),
-        "combinations": len(table[list(search.positions)].drop_duplicates()),
+        "combinations": len(table[list(search.space)].drop_duplicates()),
         "epochs_asked": int(table["epochs"].sum()),
         "epochs_trained": int(table["epochs_trained"].sum()),
         "epochs_reused": int(table["epochs_reused"].sum()),
@@ -77,7 +77,7 @@ def _row(
 ) -> dict[str, Any]:
     """Describe a trial; warn if its objective does not match its stored curve."""
     summary = summarise(records)
-    parameters = search.parameters(tuple(drawn[position] for position in search.positions))
+    parameters = search.parameters(tuple(drawn[position] for position in search.space))
     complete = trial.state == TrialState.COMPLETE
     best = summary["test_accuracy_best"] or 0.0
     expected = 1 - best + search.penalty.of(parameters)

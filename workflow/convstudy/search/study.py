@@ -22,9 +22,7 @@ from convstudy.core.errors import UserError
 from convstudy.core.locks import waiting_for
 from convstudy.core.progress import duration
 from convstudy.data.dataset import Dataset
-from convstudy.layers import models
-from convstudy.layers.kinds import KINDS
-from convstudy.layers.models import POSITIONS
+from convstudy.layers.networks import Networks
 from convstudy.search.optuna_0_5 import CANDIDATES
 from convstudy.search.sampling import INTERVAL_STEPS, MINIMUM_TRIALS, pruner, sampler
 from convstudy.search.storages import FileStore, PostgresStore, this_machine
@@ -67,15 +65,11 @@ class Search:
         workers: Number of processes that work on it.
         storage: ``journal`` or ``postgresql``.
         folder: The folder with the state of all studies.
+        space: The kinds that each position of a module may have.
         make_curve: Returns the curve of layer kinds and a replicate.
         parameters: Returns the number of parameters of layer kinds, at the trained width.
-
-    Attributes:
-        positions, kinds: The search space: one of the layer kinds for each position of the module.
+        about: What else identifies the study.
     """
-
-    positions: Sequence[str] = POSITIONS
-    kinds: Sequence[str] = tuple(KINDS)
 
     def __init__(
         self,
@@ -85,17 +79,21 @@ class Search:
         workers: int,
         storage: str,
         folder: Path,
+        space: Mapping[str, Sequence[str]],
         make_curve: MakeCurve,
         parameters: Callable[[Sequence[str]], int],
+        about: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
         self.epochs = epochs
         self.workers = workers
+        self.space = {position: list(kinds) for position, kinds in space.items()}
         self.make_curve = make_curve
         self.parameters = parameters
         self.penalty = Penalty(**settings["penalty"])
         # The budget and the number of workers are left out, so that a study can be extended.
+        any_kind = next(iter(self.space.values()))[0]
         self.identity = {
             "study": name,
             "sampler": {**settings["sampler"], "candidates": CANDIDATES},
@@ -107,7 +105,8 @@ class Search:
             "penalty": dict(settings["penalty"]),
             "seed": settings["seed"],
             "epochs": epochs,
-            "curves": make_curve((self.kinds[0],), 0).identity,
+            "curves": make_curve((any_kind,), 0).identity,
+            **(about or {}),
         }
         self.key = digest(self.identity)
         self.folder = folder / f"{name}_{self.key}"
@@ -186,7 +185,7 @@ class Search:
             if number >= self.settings["trials"]:
                 return None
             study.sampler = sampler(
-                self.settings["sampler"], self.settings["seed"], number, self._space()
+                self.settings["sampler"], self.settings["seed"], number, self.space
             )
             if interrupted:
                 logger.info("%s: resuming trial %d, which was interrupted", self.name, number + 1)
@@ -291,23 +290,19 @@ class Search:
                 for _ in curve.epochs(last, self.trial_name(trial.number)):
                     pass
 
-    def _space(self) -> dict[str, list[str]]:
-        """Return the choices for each position."""
-        return {position: list(self.kinds) for position in self.positions}
-
     def _suggest(self, trial: Trial) -> tuple[str, ...]:
         """Draw the layer kinds, or return those drawn before."""
         return tuple(
-            trial.suggest_categorical(position, kinds) for position, kinds in self._space().items()
+            trial.suggest_categorical(position, kinds) for position, kinds in self.space.items()
         )
 
     def _drawn(self, trial: FrozenTrial) -> tuple[str, ...]:
         """Return the layer kinds of a trial."""
-        return tuple(trial.params[position] for position in self.positions)
+        return tuple(trial.params[position] for position in self.space)
 
     def _times_drawn(self, trials: Sequence[FrozenTrial], number: int, kinds: Sequence[str]) -> int:
         """Count the trials before this one that drew the same combination."""
-        drawn = dict(zip(self.positions, kinds, strict=True))
+        drawn = dict(zip(self.space, kinds, strict=True))
         return sum(trial.params == drawn for trial in trials if trial.number < number)
 
     def trial_name(self, number: int) -> str:
@@ -317,7 +312,7 @@ class Search:
     def curve_of(self, trial: FrozenTrial) -> Curve:
         """Return the curve of a claimed trial."""
         replicate = trial.user_attrs.get("replicate")
-        if set(trial.params) != set(self.positions) or type(replicate) is not int:
+        if set(trial.params) != set(self.space) or type(replicate) is not int:
             raise UserError(
                 f"the study {self.name}: its storage is damaged, as trial {trial.number} has lost"
                 f" its layer kinds; rename {self.folder}: the study then starts over, reusing the"
@@ -366,8 +361,14 @@ def from_settings(name: str, params: Any, dataset: Dataset) -> Search:
             dataset,
         )
 
+    networks = Networks.of(params.model)
+
     def parameters(kinds: Sequence[str]) -> int:
-        return models.parameters(kinds, params.model["width"])
+        return networks.parameters(kinds, params.model["width"])
+
+    # Named only if they are not the article's, so that its studies keep their names.
+    kinds = {name: [list(part) for part in kind.parts] for name, kind in networks.kinds.items()}
+    others = {"kinds": kinds, "module_layers": networks.module_layers}
 
     return Search(
         name,
@@ -376,6 +377,8 @@ def from_settings(name: str, params: Any, dataset: Dataset) -> Search:
         params.workers,
         params.storage,
         state / "studies",
+        networks.space,
         make_curve,
         parameters,
+        {} if networks.is_article else others,
     )

@@ -14,7 +14,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from convstudy.core.files import file_digest, read_sealed, write_sealed
 from convstudy.core.locks import lock, wait
 from convstudy.core.progress import duration
 from convstudy.data.dataset import Dataset
-from convstudy.layers import models
+from convstudy.layers.networks import Kinds, Networks, costs, total
 from convstudy.training.record import devices
 from convstudy.training.trainer import RECIPE, Recipe, Trainer
 
@@ -41,7 +41,7 @@ class Curve:
 
     Args:
         store: Folder of all curves.
-        kinds: Layer kinds of every stage.
+        kinds: Layer kinds of every stage, or of each stage.
         replicate: Added to the seed; the only difference between repeats of a network.
         model: The config's ``model`` section.
         training: The config's ``training`` section.
@@ -52,18 +52,19 @@ class Curve:
     def __init__(
         self,
         store: Path,
-        kinds: Sequence[str],
+        kinds: Kinds,
         replicate: int,
         model: dict[str, Any],
         training: dict[str, Any],
         epochs: int,
         dataset: Dataset,
     ) -> None:
-        self.kinds = tuple(kinds)
         self.replicate = replicate
         self.seed = training["seed"] + replicate
         self.recipe = Recipe.from_settings(training, epochs)
-        self.layers = models.architecture(
+        networks = Networks.of(model)
+        self.network = networks.name_of(kinds)
+        self.layers = networks.architecture(
             kinds, model["width"], model["batch_normalization_momentum"]
         )
         self.dataset = dataset
@@ -76,7 +77,7 @@ class Curve:
             "data": dataset.digest,
         }
         self.key = digest(self.identity)
-        self.name = f"{'-'.join(kinds)}_width{model['width']:g}_seed{self.seed}_{self.key}"
+        self.name = f"{self.network}_width{model['width']:g}_seed{self.seed}_{self.key}"
         self.folder = store / self.name
         self._trainer: Trainer | None = None
         self._device = ""
@@ -187,7 +188,7 @@ class Curve:
             pace = (time.perf_counter() - began) / epoch
             logger.info(
                 "%s: epoch %d of %d, test accuracy %.1f %%, %.0f images/s, about %s left",
-                "-".join(self.kinds),
+                self.network,
                 epoch,
                 last,
                 100 * record["test_accuracy"],
@@ -225,7 +226,7 @@ class Curve:
 
     def export(self, path: str | Path, model: str, last: int) -> None:
         """Write a training's result: the output of `describe`, ``model`` and ``parameters``."""
-        parameters = models.total(models.costs(self.layers)).parameters
+        parameters = total(costs(self.layers)).parameters
         about = {"model": model, "parameters": parameters}
         write_sealed(path, {**about, **self.describe(last)})
 

@@ -8,7 +8,7 @@ from ``estimate.speeds.csv`` (recorded training images per second, by processor)
 import csv
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from statistics import geometric_mean, median
@@ -18,9 +18,9 @@ from typing import Any
 from convstudy.core import environment, gpus
 from convstudy.core.files import read_json
 from convstudy.core.progress import duration
-from convstudy.core.section import merged
+from convstudy.core.section import Config, Mistake, merged
 from convstudy.data.settings import train_images
-from convstudy.layers import models
+from convstudy.layers.networks import ARTICLE, Kinds, Networks
 from convstudy.training import settings
 from convstudy.training.curve import Curve
 
@@ -80,6 +80,7 @@ class Estimate:
 
     def __init__(self, config: Mapping[str, Any], results: Path) -> None:
         self.config = config
+        self.networks = Networks.of(config["model"])
         self.results = results
         self.store = results / ".state/curves"
         summary = results / "data/summary.json"
@@ -94,9 +95,7 @@ class Estimate:
         test = self.data["used"]["test"] if self.data else config["data"]["test_images"] or 10_000
         self.cost_images = self.images + TEST_SHARE * (test + validation)
 
-    def curve(
-        self, kinds: Sequence[str], replicate: int, epochs: int, training: dict[str, Any]
-    ) -> Curve:
+    def curve(self, kinds: Kinds, replicate: int, epochs: int, training: dict[str, Any]) -> Curve:
         """Return a curve that can only be read, since its images may not exist yet."""
         images: Any = SimpleNamespace(digest=self.data["digest"] if self.data else "")
         model = dict(self.config["model"])
@@ -109,9 +108,9 @@ class Estimate:
             return
         section = self.config[part]
         trainings = [self.config["training"]]
-        networks = models.single_kind_models()
+        networks: dict[str, Any] = dict(self.networks.single_kind())
         if part == "module_table":
-            trainings, networks = [settings.of_modules(self.config)], models.modules()
+            trainings, networks = [settings.of_modules(self.config)], self.networks.modules()
         elif part == "recipes":
             trainings = [merged(trainings[0], recipe) for recipe in section["compared"].values()]
         for training in trainings:
@@ -134,7 +133,11 @@ class Estimate:
         training, epochs = settings.of_modules(self.config), self.config["search"]["epochs"]
         stored = self.stored_epochs(epochs)
         have = sum(stored.values())
-        average = [self.seconds(kinds, training) for kinds in models.modules().values()]
+        # Every kind is as frequent at each position.
+        average = [
+            self.seconds([kind] * self.networks.module_layers, training)
+            for kind in self.networks.kinds
+        ]
         for number, (name, study) in enumerate(self.config["search"]["studies"].items()):
             if self.finished(name, study["trials"], set(stored)):
                 continue
@@ -154,11 +157,14 @@ class Estimate:
         """Count the epochs of each stored module curve that the studies can reuse."""
         stored = {}
         training = settings.of_modules(self.config)
-        for folder in sorted(self.store.glob("*-*-*_width*_seed*")):
-            kinds = tuple(folder.name.partition("_")[0].split("-"))
+        for folder in sorted(self.store.glob("*-*_width*_seed*")):
+            kinds = folder.name.partition("_width")[0].split("-")
             seed = int(folder.name.partition("_seed")[2].partition("_")[0])
             replicate = seed - training["seed"]
-            if folder.is_dir() and kinds in models.modules().values() and replicate >= 0:
+            module = len(kinds) == self.networks.module_layers and {*kinds} <= {
+                *self.networks.kinds
+            }
+            if folder.is_dir() and module and replicate >= 0:
                 curve = self.curve(kinds, replicate, epochs, training)
                 if curve.name == folder.name:
                     stored[curve.name] = min(self.done(curve), epochs)
@@ -173,26 +179,52 @@ class Estimate:
             names = [row["curve"] for row in csv.DictReader(file)]
         return len(names) >= trials and set(names) <= known
 
-    def seconds(self, kinds: Sequence[str], training: Mapping[str, Any]) -> float:
+    def seconds(self, kinds: Kinds, training: Mapping[str, Any]) -> float:
         """Return the seconds that a network trains on an image; nan if unknown.
 
-        Single-kind networks have two layers per stage, so one layer costs about half as much.
+        A stage's layers cost about as much as a share of those of its single-kind networks.
         """
-        each = (1 / self.speed(kind, training) for kind in kinds)
-        return sum(each) / models.SINGLE_KIND_LAYERS
+        stages = self.networks.per_stage(kinds)
+        each = (
+            1 / self.speed(kind, training) / stage["layers"]
+            for stage, mine in zip(self.networks.stages, stages, strict=True)
+            for kind in mine
+        )
+        return sum(each) / len(stages)
 
     def speed(self, kind: str, training: Mapping[str, Any]) -> float:
         """Return a single-kind network's images per second, from the nearest known width."""
-        known = self.stored_speeds(kind, training) or recorded_speeds(kind, training)
+        known = self.stored_speeds(kind, training)
+        if not known and self.networks.is_article:
+            known = recorded_speeds(kind, training)
         if not known:
-            return math.nan
+            return self.similar_speed(kind, training)
         width = self.config["model"]["width"]
         nearest = min(known, key=lambda known_width: abs(math.log(known_width / width)))
-        return known[nearest] * (nearest / width) ** exponent(kind)
+        return known[nearest] * (nearest / width) ** exponent(
+            _like(self.networks.kinds[kind].parts[0][0])
+        )
+
+    def similar_speed(self, kind: str, training: Mapping[str, Any]) -> float:
+        """Return a speed by multiply-accumulates, from the article's networks of such layers."""
+        width = self.config["model"]["width"]
+        macs = self.networks.count(self.networks.single_kind()[kind], width).macs
+        seconds = []
+        for type_, _ in self.networks.kinds[kind].parts:
+            like = _like(type_)
+            known = recorded_speeds(like, training)
+            if not known:
+                return math.nan
+            nearest = min(known, key=lambda known_width: abs(math.log(known_width / width)))
+            theirs = ARTICLE.count(ARTICLE.single_kind()[like], nearest).macs
+            seconds.append(macs / theirs / known[nearest])
+        return len(seconds) / sum(seconds)
 
     def stored_speeds(self, kind: str, training: Mapping[str, Any]) -> dict[float, float]:
         """Return the speeds of stored curves trained on this kind of processor, by width."""
-        name = "-".join([kind] * models.SINGLE_KIND_LAYERS)
+        kinds = self.networks.single_kind()[kind]
+        momentum = self.config["model"]["batch_normalization_momentum"]
+        name = self.networks.name_of(kinds)
         by_width: dict[float, list[float]] = {}
         newest = sorted(
             self.store.glob(f"{name}_width*/curve.json"), key=lambda path: path.stat().st_mtime
@@ -203,10 +235,19 @@ class Estimate:
             if tuple(same) != (training["backend"], training["precision"]):
                 continue
             width = float(path.parent.name.partition("_width")[2].partition("_")[0])
+            # In another study, a kind of this name may be another one.
+            network = self.networks.architecture(kinds, width, momentum)
+            if state["identity"]["network"] != [asdict(layer) for layer in network]:
+                continue
             for record in state["records"]:
                 if record.get("processor") == environment.processor():
                     by_width.setdefault(width, []).append(record["images_per_second"])
         return {width: median(speeds) for width, speeds in by_width.items()}
+
+
+def _like(type_: str) -> str:
+    """Return the article's kind of this type of layer."""
+    return next(kind for kind, its in ARTICLE.kinds.items() if its.parts[0][0] == type_)
 
 
 def recorded_speeds(kind: str, training: Mapping[str, Any]) -> dict[float, float]:
@@ -307,6 +348,36 @@ def line(
     side_by_side = "one core" if cores == 1 else f"{cores} cores"
     where = f"on {side_by_side} here" if cores else "of CPU time on cores like this machine's"
     return f"{images}; about {duration(time)} {where}."
+
+
+def mistakes(config: Config) -> Iterator[Mistake]:
+    """Refuse a table of more modules than the config allows, with size and cost."""
+    whole = [name for name in ("module_table", "timing") if name in config["analyses"]]
+    most, networks = config["module_table"]["most_modules"], Networks.of(config["model"])
+    if whole and networks.number_of_modules > most:
+        analyses = " and ".join(whole)
+        what = (
+            f"{most:,}, but {len(networks.kinds)} kinds in {networks.module_layers} positions make"
+            f" {networks.number_of_modules:,} modules, and {analyses} would need them all:"
+            f" {_table_cost(config)}; write most_modules: {networks.number_of_modules} to pay that,"
+            f" or take {analyses} out of analyses, as studies need only some modules"
+        )
+        yield Mistake(("module_table", "most_modules"), what)
+
+
+def _table_cost(config: Config, results: Path = Path("results")) -> str:
+    """Format what the table of all modules would cost."""
+    estimate, table = Estimate(config, results), config["module_table"]
+    networks, training = estimate.networks, settings.of_modules(config)
+    number = networks.number_of_modules * table["replicates"]
+    images = table["epochs"] * estimate.cost_images
+    each = [
+        START + images * estimate.seconds([kind] * networks.module_layers, training)
+        for kind in networks.kinds
+    ]
+    time = number * sum(each) / len(each)
+    what = f"{number:,} trainings, {number * table['epochs']:,} epochs"
+    return what if math.isnan(time) else f"{what}, about {duration(time)} of CPU time"
 
 
 def span(seconds: Sequence[float], cores: int) -> float:

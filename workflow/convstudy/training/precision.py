@@ -13,8 +13,8 @@ import numpy as np
 
 from convstudy.core.environment import processor
 from convstudy.core.errors import UserError
-from convstudy.layers import models
 from convstudy.layers.kinds import Layer, Shape
+from convstudy.layers.networks import INPUT_SHAPE, costs
 
 # Correct kernels reach 0.004, the unit roundoff, or 0.011 in two steps; emulation 0.05 or more.
 LARGEST_ERROR = 0.02
@@ -31,7 +31,7 @@ def require_bfloat16(layers: Sequence[Layer]) -> None:
     Raises:
         UserError: If any is wrong.
     """
-    shapes = [models.INPUT_SHAPE, *(cost.output_shape for cost in models.costs(layers))]
+    shapes = [INPUT_SHAPE, *(cost.output_shape for cost in costs(layers))]
     for layer, shape in zip(layers, shapes, strict=False):
         if not layer.type.endswith("Conv2D"):
             continue

@@ -9,7 +9,7 @@ from typing import Any
 
 from convstudy.core.files import read_sealed
 from convstudy.core.locks import lock
-from convstudy.layers import models
+from convstudy.layers.networks import Networks
 from convstudy.training.curve import Curve
 from convstudy.training.record import summarise
 
@@ -27,7 +27,7 @@ def single_kind_curves(
         dataset: Images and labels; the ``digest`` is enough to get the curves' names.
     """
     training = config["training"]
-    for kinds in models.single_kind_models().values():
+    for kinds in Networks.of(config["model"]).single_kind().values():
         for replicate in range(training["replicates"]):
             epochs = training["epochs"]
             yield Curve(store, kinds, replicate, config["model"], training, epochs, dataset)

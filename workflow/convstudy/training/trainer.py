@@ -17,8 +17,8 @@ import numpy as np
 from convstudy.core import signals
 from convstudy.core.files import replacing
 from convstudy.data.dataset import Dataset
-from convstudy.layers import models
 from convstudy.layers.kinds import Layer
+from convstudy.layers.networks import build
 from convstudy.training.engine.engine import Engine
 from convstudy.training.engine.steps import draw_augmentation
 from convstudy.training.precision import require_bfloat16
@@ -128,7 +128,7 @@ class Trainer:
             self.model = keras.saving.load_model(checkpoint)
         else:
             keras.utils.set_random_seed(seed)
-            self.model = models.build(layers)
+            self.model = build(layers)
             self.model.compile(
                 optimizer=_optimizer(recipe, len(dataset.train_images)),
                 loss="sparse_categorical_crossentropy",

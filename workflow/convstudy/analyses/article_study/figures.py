@@ -12,7 +12,7 @@ from convstudy.display import style
 from convstudy.display.formats import ACCURACY, CHANGE_POINTS, WHOLE, write
 from convstudy.display.style import Drawing
 from convstudy.layers.examples import examples
-from convstudy.layers.kinds import KINDS
+from convstudy.layers.networks import Networks
 from convstudy.results.run import Results
 
 
@@ -20,11 +20,12 @@ from convstudy.results.run import Results
 def learning_curves(results: Results) -> Figure:
     """Draw training and test accuracy by epoch, with the article's accuracies at its scale."""
     curves = results.curves
-    kinds = [kind for kind in KINDS if kind in set(curves["kind"])]
-    beside = not results.synthetic and not results.reductions
+    networks = results.networks
+    kinds = [kind for kind in networks.kinds if kind in set(curves["kind"])]
+    beside = not results.synthetic and not results.reductions and networks.is_article
     figure, axis = style.new_figure(results, size=(7.6, 4.2))
     for kind in kinds:
-        look = style.kind_looks()[kind]
+        look = style.kind_looks(networks)[kind]
         colour = look["color"]
         mine = curves[curves["kind"] == kind]
         for column, dash in (("test_accuracy", "-"), ("train_accuracy", (0, (3, 2)))):
@@ -40,7 +41,8 @@ def learning_curves(results: Results) -> Figure:
     axis.set_ylabel("accuracy")
     style.whole_axis(axis.xaxis)
     style.percent_axis(axis.yaxis)
-    handles = [style.legend_line(KINDS[kind].label, **style.kind_looks()[kind]) for kind in kinds]
+    looks = style.kind_looks(networks)
+    handles = [style.legend_line(networks.label(kind), **looks[kind]) for kind in kinds]
     handles += [
         style.legend_line("test, mean over replicates", color=style.INK),
         style.legend_line("training", color=style.INK, ls=(0, (3, 2))),
@@ -56,21 +58,26 @@ def learning_curves(results: Results) -> Figure:
 
 @style.styled
 def single_kind(results: Results) -> Figure:
-    """Draw each kind's accuracy minus the next larger network's, with the article's."""
-    table = tables.single_kind(results)
-    rows = list(table.iloc[1:].itertuples())
-    above = dict(zip(table["label"].iloc[1:], table["label"], strict=False))
+    """Draw each kind's accuracy minus that of the row above, with the article's.
+
+    With other networks than the article's, the first kind's is subtracted from all others.
+    """
+    table, article = tables.single_kind(results), results.networks.is_article
+    minus = "minus_above" if article else "minus_reference"
+    rows = table.iloc[1:].to_dict("records")
+    above = table["label"].iloc[:-1] if article else [table["label"].iloc[0]] * len(rows)
     figure, axis = style.new_figure(results, size=(7.6, 1.4 + 0.7 * len(rows)))
     for place, row in enumerate(rows):
-        look = style.kind_looks()[row.kind]
-        ends = [row.minus_above_low, row.minus_above_high]
+        look = style.kind_looks(results.networks)[row["kind"]]
+        ends = [row[f"{minus}_low"], row[f"{minus}_high"]]
         axis.plot([100 * end for end in ends], [place, place], color=look["color"], lw=3)
-        axis.plot(100 * row.minus_above, place, ls="", **{**look, "ms": 9})
-        if not results.synthetic:
-            printed = 100 * row.article_minus_above
+        axis.plot(100 * row[minus], place, ls="", **{**look, "ms": 9})
+        if article and not results.synthetic:
+            printed = 100 * row["article_minus_above"]
             axis.plot(printed, place + 0.28, "D", ms=7, mfc="white", mec=style.INK, mew=1.4)
     axis.axvline(0, color=style.INK, lw=1)
-    labels = [f"{row.label}\n{style.MINUS} {above[row.label]}" for row in rows]
+    pairs = zip((row["label"] for row in rows), above, strict=True)
+    labels = [f"{label}\n{style.MINUS} {other}" for label, other in pairs]
     axis.set_yticks(range(len(rows)), labels)
     axis.tick_params(axis="y", labelcolor=style.INK, length=0)
     axis.set_ylim(len(rows) - 0.4, -0.5)
@@ -80,7 +87,7 @@ def single_kind(results: Results) -> Figure:
     if not (results.training["kind"].value_counts() > 1).all():
         chance = "95 % interval over images alone"
     handles = [style.legend_line(f"this run, {chance}", color=style.MUTED, marker="o", ms=8, lw=3)]
-    if not results.synthetic:
+    if article and not results.synthetic:
         handles.append(
             style.legend_line("article", marker="D", mfc="white", mec=style.INK, mew=1.4, ls="")
         )
@@ -94,10 +101,10 @@ def parameters_accuracy(results: Results) -> Figure:
 
     The article's modules get their own panel unless this run is at the article's scale.
     """
-    ours = tables.tried_modules(results)
+    ours, networks = tables.tried_modules(results), results.networks
     printed = pd.concat([tables.article_best(penalised) for penalised in (False, True)])
     theirs = printed.groupby("module", as_index=False)[["parameters", "test_accuracy"]].max()
-    shown = not results.synthetic
+    shown = networks.is_article and not results.synthetic
     apart = shown and bool(results.reductions)
     ratios = (3, 2) if apart else (1,)
     figure, axes = style.new_figure(
@@ -109,14 +116,14 @@ def parameters_accuracy(results: Results) -> Figure:
         axis.vlines(
             best["parameters"], best["low"], best["high"], color=style.MUTED, lw=1.4, zorder=1
         )
-    _scatter_modules(axis, ours)
-    _name_points(axis, best)
+    _scatter_modules(axis, ours, networks)
+    _name_points(axis, best, networks)
     if shown:
-        _scatter_modules(beside, theirs, hollow=True)
+        _scatter_modules(beside, theirs, networks, hollow=True)
     if apart:
         axis.set_title("This run")
         beside.set_title("The article")
-        _name_points(beside, tables.pareto_front(theirs))
+        _name_points(beside, tables.pareto_front(theirs), networks)
         beside.set_ylabel("")
     axis.set_ylabel("best test accuracy over epochs")
     for one in axes[0]:
@@ -129,8 +136,8 @@ def parameters_accuracy(results: Results) -> Figure:
         one.margins(x=0.15, y=0.08)
         style.percent_axis(one.yaxis)
     handles = [
-        style.legend_line(style.module_labels()[kind], **look, ls="")
-        for kind, look in style.module_looks().items()
+        style.legend_line(style.module_labels(networks)[kind], **look, ls="")
+        for kind, look in style.module_looks(networks).items()
     ]
     if shown and not apart:
         handles.append(style.legend_line("article", marker="o", mfc="none", mec=style.INK, ls=""))
@@ -142,11 +149,13 @@ def parameters_accuracy(results: Results) -> Figure:
     return figure
 
 
-def _scatter_modules(axis: Axes, modules: pd.DataFrame, hollow: bool = False) -> None:
+def _scatter_modules(
+    axis: Axes, modules: pd.DataFrame, networks: Networks, hollow: bool = False
+) -> None:
     """Draw modules by parameters and accuracy; colour and shape show the kind of most layers."""
     import seaborn as sns
 
-    looks = style.module_looks()
+    looks = style.module_looks(networks)
     leading = [style.leading_kind(module.split("-")) for module in modules["module"]]
     sns.scatterplot(
         x=modules["parameters"],
@@ -166,12 +175,12 @@ def _scatter_modules(axis: Axes, modules: pd.DataFrame, hollow: bool = False) ->
         drawn.set(edgecolor=drawn.get_facecolor(), facecolor="none", linewidth=1.4)
 
 
-def _name_points(axis: Axes, modules: pd.DataFrame) -> None:
+def _name_points(axis: Axes, modules: pd.DataFrame, networks: Networks) -> None:
     """Label modules above their intervals or, without intervals, left of the points."""
     for row in modules.itertuples():
         above = "high" in modules
         axis.annotate(
-            style.letters(row.module),
+            style.letters(row.module, networks),
             (row.parameters, row.high if above else row.test_accuracy),
             xytext=(0, 5) if above else (-6, -3),
             textcoords="offset points",
@@ -194,8 +203,9 @@ def _reached(results: Results) -> list[str]:
 
 
 def _differences(results: Results) -> list[str]:
-    rows = results.table("tables/single_kind.csv").iloc[1:].itertuples()
-    return [f"{row.label} {write(row.minus_above, CHANGE_POINTS)} points" for row in rows]
+    minus = "minus_above" if results.networks.is_article else "minus_reference"
+    rows = results.table("tables/single_kind.csv").iloc[1:].to_dict("records")
+    return [f"{row['label']} {write(row[minus], CHANGE_POINTS)} points" for row in rows]
 
 
 def _front(results: Results) -> list[str]:
@@ -211,9 +221,9 @@ def _example(name: str) -> Drawing:
 
 
 DRAWINGS = {
-    "answer_tradeoff": Drawing(answer_tradeoff, lambda _: []),
+    "answer_tradeoff": Drawing(answer_tradeoff, lambda _: [], lettered=True),
     "learning_curves": Drawing(learning_curves, _reached),
     "single_kind": Drawing(single_kind, _differences),
-    "parameters_accuracy": Drawing(parameters_accuracy, _front),
+    "parameters_accuracy": Drawing(parameters_accuracy, _front, lettered=True),
     **{f"example_{name}": _example(name) for name in examples()},
 }

@@ -6,7 +6,7 @@ import pandas as pd
 
 from convstudy.display.columns import Column, module, table
 from convstudy.display.formats import DASH, WHOLE
-from convstudy.layers.kinds import KINDS
+from convstudy.layers.networks import ARTICLE
 from convstudy.results.run import Results
 
 BEST = table(
@@ -48,7 +48,7 @@ TABLES = {
     ),
     "runs": table(
         "The article, recorded runs and this run: test accuracy",
-        f"run device* width* epochs* {' '.join(KINDS)}",
+        f"run device* width* epochs* {' '.join(ARTICLE.kinds)}",
     ),
     "versions": table("Software versions", "package version"),
 }

@@ -15,11 +15,11 @@ from convstudy.article import facts
 from convstudy.core import environment
 from convstudy.core.files import write_csv
 from convstudy.core.progress import duration
-from convstudy.layers import models
-from convstudy.layers.kinds import KINDS, cost
+from convstudy.layers.kinds import cost
+from convstudy.layers.networks import ARTICLE
 from convstudy.results import accuracies
 from convstudy.results.accuracies import against_article, module_names
-from convstudy.results.run import TABLES, Results, Study
+from convstudy.results.run import Results, Study, table_names
 from convstudy.results.scale import counterparts
 from convstudy.search.settings import STARTUP_TRIALS
 from convstudy.stats import intervals
@@ -132,18 +132,21 @@ def single_kind(results: Results) -> pd.DataFrame:
     """Compare the single-kind networks with the article.
 
     Returns:
-        One row per kind, in the article's order by accuracy: the columns of
-        `convstudy.results.accuracies.against_article`; ``minus_above`` and ``minus_conv``, the
-        differences from the row above and from Conv2D, each with the ends of its 95 % interval (see
-        `intervals.crossed`), and ``article_minus_above``.
+        One row per kind, in the article's order by accuracy or, for other networks, in the
+        config's: the columns of `convstudy.results.accuracies.against_article`; ``minus_above`` and
+        ``minus_reference``, the differences from the row above and from the first kind, each with
+        the ends of its 95 % interval (see `intervals.crossed`), and ``article_minus_above``.
     """
+    networks = results.networks
     by_kind = {str(kind): part for kind, part in results.training.groupby("kind")}
     printed = pd.Series(facts.accuracies()).sort_values(ascending=False)
+    if not networks.is_article:
+        printed = pd.Series(nan, index=[kind for kind in networks.kinds if kind in by_kind])
     right = {kind: record.right(part, "test_accuracy_best") for kind, part in by_kind.items()}
-    table = pd.DataFrame(against_article(kind, by_kind[kind]) for kind in printed.index)
-    above: dict[str, list[tuple[float, float, float]]] = {"minus_above": [], "minus_conv": []}
+    table = pd.DataFrame(against_article(kind, networks, by_kind[kind]) for kind in printed.index)
+    above: dict[str, list[tuple[float, float, float]]] = {"minus_above": [], "minus_reference": []}
     for place, kind in enumerate(printed.index):
-        for name, other in zip(above, (printed.index[place - 1], "conv"), strict=True):
+        for name, other in zip(above, (printed.index[place - 1], networks.reference), strict=True):
             pair = [right[kind], right[other]]
             known = kind != other and place and all(len(one) for one in pair)
             above[name].append(intervals.crossed(pair, (1, -1)) if known else (nan, nan, nan))
@@ -157,11 +160,14 @@ def five_best(results: Results, study: Study) -> pd.DataFrame:
 
     Returns:
         ``rank``, then ``module``, ``objective``, ``parameters``, ``test_accuracy`` of this run, and
-        the same with the prefix ``article_``; cells are empty where one side has fewer.
+        the same with the prefix ``article_``; cells are empty where one side has fewer. With other
+        networks than the article's, only this run's.
     """
     best = study.best.assign(module=module_names(study.best) if len(study.best) else [])
     columns = ["module", "objective", "parameters", "test_accuracy"]
     ours = best.set_index("rank")[columns]
+    if not results.networks.is_article:
+        return ours.reset_index()
     theirs = article_best(study.penalised).set_index("rank")[columns].add_prefix("article_")
     return ours.join(theirs, how="outer").reset_index()
 
@@ -175,7 +181,7 @@ def article_best(penalised: bool) -> pd.DataFrame:
     columns = ["rank", "module", "objective", "parameters", "test_accuracy"]
     table = pd.DataFrame(facts.best(penalised)).reindex(columns=columns)
     # The article prints only some counts; these agree with the ones it prints.
-    counted = [models.parameters(module.split("-")) for module in table["module"]]
+    counted = [ARTICLE.parameters(module.split("-")) for module in table["module"]]
     return table.assign(parameters=counted)
 
 
@@ -184,11 +190,11 @@ def studies(results: Results) -> pd.DataFrame:
 
     Returns:
         One row per study: ``study``, ``weight`` (for each ``unit`` parameters), ``unit``,
-        ``trials``, ``completed``, ``pruned``, ``failed``, ``combinations`` (of 27),
+        ``trials``, ``completed``, ``pruned``, ``failed``, ``combinations``,
         ``article_trials``, ``article_completed``, and epochs: ``epochs_trained``, ``epochs_reused``
         (read from the store), ``epochs_saved`` (by pruning).
     """
-    rows = []
+    rows, article = [], results.networks.is_article
     for name, study in results.studies.items():
         states = study.trials["state"].value_counts()
         trained = int(study.trials["epochs_trained"].sum())
@@ -205,8 +211,7 @@ def studies(results: Results) -> pd.DataFrame:
                 "pruned": int(states.get("PRUNED", 0)),
                 "failed": int(states.get("FAIL", 0)),
                 "combinations": module_names(study.trials).nunique(),
-                "article_trials": tried,
-                "article_completed": completed,
+                **({"article_trials": tried, "article_completed": completed} if article else {}),
                 "epochs_trained": trained,
                 "epochs_reused": reused,
                 "epochs_saved": most - trained - reused,
@@ -228,11 +233,11 @@ def trials(results: Results) -> pd.DataFrame:
     Returns:
         ``study``, ``counterpart`` (the article's study with the same objective, for the first such
         study), ``number``, ``state``, ``rank`` (by objective, among completed trials),
-        ``module``, ``depthwise_layers`` (of three), ``parameters``, and ``test_accuracy`` and
+        ``module``, ``depthwise_layers``, ``parameters``, and ``test_accuracy`` and
         ``objective`` with the ends of their 95 % intervals, ``..._low`` and ``..._high``.
     """
     table = all_trials(results)
-    names = counterparts(results.run["config"])
+    names = counterparts(results.run["config"]) if results.networks.is_article else {}
     ranks = table.groupby("study")["objective"].rank(method="first")
     ends = [intervals.wilson(accuracy, results.test_images) for accuracy in table["test_accuracy"]]
     low, high = (pd.Series(end, table.index, float) for end in zip(*ends, strict=True))
@@ -365,7 +370,7 @@ def _place_minus_number(sign: int) -> dict[str, float]:
     """Return by module the weight of its accuracy: the change by place, less that by number."""
     weights = dict(zip(PLACES, (1.0, -1.0), strict=True))
     for number, change in ((1, -sign), (2, sign)):
-        kinds = ["depthwise"] * number + ["conv"] * (models.MODULE_LAYERS - number)
+        kinds = ["depthwise"] * number + ["conv"] * (ARTICLE.module_layers - number)
         modules = sorted({"-".join(one) for one in permutations(kinds)})
         for module in modules:
             weights[module] = weights.get(module, 0.0) + change / len(modules)
@@ -403,8 +408,8 @@ def savings(_results: Results) -> pd.DataFrame:
     rows = []
     for channels in CHANNELS:
         macs = {
-            name: cost(KINDS[name].layer("layer", channels), (1, 1, channels)).macs
-            for name in ("conv", "depthwise", "separable")
+            name: cost(kind.layers("layer", channels)[0], (1, 1, channels)).macs
+            for name, kind in ARTICLE.kinds.items()
         }
         saved = {f"{name}_saving": macs["conv"] / macs[name] for name in list(macs)[1:]}
         rows.append({"channels": channels, **macs, **saved})
@@ -458,7 +463,8 @@ def write_tables(results: Results, folder: Path) -> None:
         folder: Where to write the files of `convstudy.results.run.table_names`.
     """
     # Each is made by the function of the same name; recorded runs are tabulated elsewhere.
-    made = {name: globals()[name](results) for name in TABLES.split() if name != "runs"}
+    names = set(table_names([], results.networks.is_article)) - {"runs"}
+    made = {name: globals()[name](results) for name in sorted(names)}
     for name, study in results.studies.items():
         made[f"best_{name}"] = five_best(results, study)
     for name, table in made.items():

@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 from convstudy.display import style
 from convstudy.display.formats import CHANGE_POINTS, write
 from convstudy.display.style import Drawing
-from convstudy.layers.kinds import KINDS
 from convstudy.results.run import Results
 
 
@@ -31,7 +30,7 @@ def optimism_differences(results: Results) -> Figure:
             mec=look["color"],
         )
     axis.axvline(0, color=style.INK, lw=1)
-    labels = [f"{KINDS[first].label}\n− {KINDS[second].label}" for first, second in pairs]
+    labels = ["\n− ".join(map(results.networks.label, pair)) for pair in pairs]
     axis.set_yticks(range(len(pairs)), labels)
     axis.tick_params(axis="y", labelcolor=style.INK, length=0)
     axis.set_ylim(len(pairs) - 0.4, -0.6)
@@ -49,7 +48,8 @@ def optimism_differences(results: Results) -> Figure:
 
 def _differences(results: Results) -> list[str]:
     return [
-        f"{KINDS[row.first].label} minus {KINDS[row.second].label}, {row.selection}:"
+        f"{results.networks.label(row.first)} minus {results.networks.label(row.second)},"
+        f" {row.selection}:"
         f" {write(row.difference, CHANGE_POINTS)} points"
         for row in results.table("epoch_selection/differences.csv").itertuples()
     ]

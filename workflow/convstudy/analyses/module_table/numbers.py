@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 
 from convstudy.core.environment import commit_name
-from convstudy.layers import models
-from convstudy.layers.models import POSITIONS
-from convstudy.results.accuracies import CONV, DRAWS, draw_means, means, rank_sets, resolution
+from convstudy.layers.networks import Networks
+from convstudy.results.accuracies import DRAWS, draw_means, means, rank_sets, resolution
 from convstudy.training import record
 
 
 def tabulate(
-    descriptions: Sequence[dict[str, Any]], width: float
+    descriptions: Sequence[dict[str, Any]], networks: Networks, width: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tabulate the trainings of all modules, one row per training and one row per epoch.
 
@@ -28,14 +27,14 @@ def tabulate(
     """
 
     def about(one: Mapping[str, Any]) -> dict[str, Any]:
-        kinds = models.modules()[one["model"]]
+        kinds = one["model"].split("-")
         return {
             "module": one["model"],
-            **dict(zip(POSITIONS, kinds, strict=True)),
+            **dict(zip(networks.positions, kinds, strict=True)),
             "replicate": one["replicate"],
             "seed": one["seed"],
             "parameters": one["parameters"],
-            "macs": models.total(models.costs(models.architecture(kinds, width))).macs,
+            "macs": networks.count(kinds, width).macs,
         }
 
     ordered = sorted(descriptions, key=lambda one: (one["model"], one["replicate"]))
@@ -45,8 +44,12 @@ def tabulate(
     )
 
 
-def rank(table: pd.DataFrame) -> pd.DataFrame:
+def rank(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Compute each module's mean accuracy and rank, with 95 % intervals.
+
+    Args:
+        table: The first table of `tabulate`.
+        reference: The module that the others are compared with.
 
     Returns:
         One row per module, best first; numbers.columns.yaml describes the columns. There are no
@@ -56,15 +59,15 @@ def rank(table: pd.DataFrame) -> pd.DataFrame:
     summary = found.drop(columns="error")
     done = table[table["status"] == "finished"]
     summary["mean_last"] = done.groupby("module")["test_accuracy_last"].mean()
-    summary[["share", "minus_conv", "minus_conv_low", "minus_conv_high"]] = np.nan
-    # All trainings of conv-conv-conv may have ended early.
-    if CONV in found.index:
-        summary["share"] = found["parameters"] / found.loc[CONV, "parameters"]
-        summary["minus_conv"] = found["mean"] - found.loc[CONV, "mean"]
+    summary[["share", "minus_reference", "minus_reference_low", "minus_reference_high"]] = np.nan
+    # All trainings of the reference may have ended early.
+    if reference in found.index:
+        summary["share"] = found["parameters"] / found.loc[reference, "parameters"]
+        summary["minus_reference"] = found["mean"] - found.loc[reference, "mean"]
         # It does not differ from itself.
-        half = resolution(found, CONV, best=False) * (found.index != CONV)
-        summary["minus_conv_low"] = summary["minus_conv"] - half
-        summary["minus_conv_high"] = summary["minus_conv"] + half
+        half = resolution(found, reference, best=False) * (found.index != reference)
+        summary["minus_reference_low"] = summary["minus_reference"] - half
+        summary["minus_reference_high"] = summary["minus_reference"] + half
     summary["rank"] = summary["mean"].rank(ascending=False, method="first").astype(int)
     summary[["rank_low", "rank_high", "probability_best"]] = np.nan
     if dof and len(found) > 1:
@@ -102,7 +105,7 @@ def document(
         files += [f"| `{column}` | {known['columns'][column]} |" for column in table] + [""]
     text = (folder / "numbers.description.md").read_text(encoding="utf-8")
     return text.format(
-        modules=len(models.modules()),
+        modules=f"{Networks.of(model).number_of_modules:,}",
         **settings["module_table"],
         warning=warning if data["synthetic"] else "",
         origin=data["origin"] + (", stored with losses (JPEG)" if data["lossy"] else ""),

@@ -24,7 +24,7 @@ def _with_front(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
 TABLES = {
     "module_table/summary": replace(
         table(
-            "All 27 modules by mean test accuracy over replicates",
+            "All modules by mean test accuracy over replicates",
             "module mean interval ranks parameters latency_ms* probability*",
             ranks=interval_of("rank", WHOLE, f"Rank, 95{THIN}%"),
             latency_ms=Column("Latency, ms", THREE),

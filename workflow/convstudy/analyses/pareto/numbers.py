@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from convstudy.core.progress import Progress
-from convstudy.layers.kinds import KINDS
-from convstudy.layers.models import POSITIONS
+from convstudy.layers.networks import positions_in
 from convstudy.results.accuracies import DRAWS, draw_means, means, resolution
 
 logger = logging.getLogger(__name__)
@@ -116,7 +115,7 @@ def front(modules: pd.DataFrame, dof: int) -> pd.DataFrame:
         for accuracies in draw_means(modules, dof):
             counted += moocore.is_nondominated(np.column_stack([1 - accuracies, values[:, 1:]]))
         share = counted / DRAWS
-    table = modules[[*POSITIONS, *WHERE]].assign(
+    table = modules[[*positions_in(modules), *WHERE]].assign(
         **dict(zip(OBJECTIVES, values.T, strict=True)),
         **modules[["mean", "low", "high"]],
         on_front=moocore.is_nondominated(values),
@@ -163,13 +162,14 @@ def replay(table: pd.DataFrame, modules: pd.DataFrame, trials: int, studies: int
     errors = (1 - done["test_accuracy_best"]).groupby(done["module"]).agg(list).to_dict()
     values = pd.DataFrame(objectives(modules), modules.index, OBJECTIVES)
     whole = hypervolume(values.to_numpy(), values.to_numpy())
+    space = {position: tuple(table[position].unique()) for position in positions_in(table)}
     rows = []
     progress = Progress(logger, "studies:", studies * len(SAMPLERS))
     for sampler, seed in product(SAMPLERS, range(studies)):
         shares: list[float] = []
         tried: list[str] = []
         share = 0.0
-        for module in _study(sampler, seed, trials, errors, values):
+        for module in _study(sampler, seed, trials, errors, values, space):
             if module in errors and module not in tried:
                 tried.append(module)
                 share = hypervolume(values.loc[tried].to_numpy(), values.to_numpy()) / whole
@@ -194,7 +194,12 @@ def replay(table: pd.DataFrame, modules: pd.DataFrame, trials: int, studies: int
 
 
 def _study(
-    name: str, seed: int, trials: int, errors: Mapping[str, Sequence[float]], values: pd.DataFrame
+    name: str,
+    seed: int,
+    trials: int,
+    errors: Mapping[str, Sequence[float]],
+    values: pd.DataFrame,
+    space: Mapping[str, Sequence[str]],
 ) -> list[str]:
     """Let Optuna search; return the modules it tried, in order."""
     import optuna
@@ -211,7 +216,7 @@ def _study(
     tried: list[str] = []
     for _ in range(trials):
         trial = study.ask()
-        kinds = [trial.suggest_categorical(position, tuple(KINDS)) for position in POSITIONS]
+        kinds = [trial.suggest_categorical(*choice) for choice in space.items()]
         module = "-".join(kinds)
         if module in errors:
             replicates = errors[module]

@@ -30,12 +30,12 @@ def penalties_winner(results: Results) -> Figure:
     figure, axis = style.new_figure(results, size=(7.6, 3.9))
     for module, chance in likely.iterrows():
         kinds = str(module).split("-")
-        look = style.module_looks()[style.leading_kind(kinds)]
+        look = style.module_looks(results.networks)[style.leading_kind(kinds)]
         axis.plot(weights, chance, color=look["color"])
         place = chance.argmax()
         axis.plot(weights[place], chance.iloc[place], ls="", **{**look, "ms": 7})
         axis.annotate(
-            style.letters(str(module)),
+            style.letters(str(module), results.networks),
             (weights[place], chance.iloc[place]),
             xytext=(0, 7),
             textcoords="offset points",
@@ -53,8 +53,8 @@ def penalties_winner(results: Results) -> Figure:
     axis.set_yticks([0, 0.25, 0.5, 0.75, 1])
     style.percent_axis(axis.yaxis)
     handles = [
-        style.legend_line(label, **style.module_looks()[kind])
-        for kind, label in style.module_labels().items()
+        style.legend_line(label, **style.module_looks(results.networks)[kind])
+        for kind, label in style.module_labels(results.networks).items()
         if any(style.leading_kind(str(module).split("-")) == kind for module in likely.index)
     ]
     handles.append(style.legend_line("the study's weight", color=style.INK, lw=1, ls=":"))
@@ -68,4 +68,4 @@ def _likeliest(results: Results) -> list[str]:
     return [f"{module} up to {write(chance, '.0%')}" for module, chance in best.items()]
 
 
-DRAWINGS = {"penalties_winner": Drawing(penalties_winner, _likeliest)}
+DRAWINGS = {"penalties_winner": Drawing(penalties_winner, _likeliest, lettered=True)}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from convstudy.layers.models import POSITIONS
+from convstudy.layers.networks import positions_in
 from convstudy.results import accuracies
 
 # Decades around the study's own weight, and weights per decade, for which chances are computed.
@@ -72,7 +72,9 @@ def changes_of(
     size = (means["parameters"] / unit).to_numpy()
     steps = envelope(1 - means["mean"].to_numpy(), size)
     places = [place for place, _ in steps]
-    found = means.iloc[places][[*POSITIONS, "parameters", "mean"]].reset_index(names="module")
+    found = means.iloc[places][[*positions_in(means), "parameters", "mean"]].reset_index(
+        names="module"
+    )
     found["from_weight"] = [weight for _, weight in steps]
     found[["from_low", "from_high"]] = np.nan
     if dof:

@@ -27,7 +27,7 @@ def recipes_accuracy(results: Results) -> Figure:
     beside = not results.synthetic and not results.reductions
     for axis, kind in zip(axes[0], kinds, strict=True):
         mine = summary[summary["kind"] == kind]
-        colour = style.colours()[kind]
+        colour = style.colours(results.networks)[kind]
         places = [recipes.index(recipe) for recipe in mine["recipe"]]
         axis.hlines(places, mine["low"], mine["high"], color=colour, lw=2.5)
         axis.plot(mine["mean"], places, "o", color=colour, ms=7, mec="white")

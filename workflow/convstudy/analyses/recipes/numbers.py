@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from convstudy.layers.networks import Networks
 from convstudy.results.accuracies import against_article
 from convstudy.training import record
 
@@ -32,7 +33,7 @@ def tabulate(descriptions: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return record.tabulate(descriptions, about, ("device", "curve"))
 
 
-def compare(trainings: pd.DataFrame) -> pd.DataFrame:
+def compare(trainings: pd.DataFrame, networks: Networks) -> pd.DataFrame:
     """Compare each recipe's accuracies with the article's.
 
     Returns:
@@ -42,7 +43,7 @@ def compare(trainings: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (recipe, kind), mine in trainings.groupby(["recipe", "kind"], sort=False):
-        compared = against_article(str(kind), mine)
+        compared = against_article(str(kind), networks, mine)
         rows.append({"recipe": recipe, "plain": bool(mine["plain"].iloc[0]), **compared})
     table = pd.DataFrame(rows)
     squares = (table["difference"] ** 2).groupby(table["recipe"])

@@ -22,7 +22,7 @@ import numpy as np
 from convstudy.core.errors import UserError
 from convstudy.core.files import read_sealed, write_sealed
 from convstudy.core.progress import Progress
-from convstudy.layers.kinds import KINDS
+from convstudy.layers.networks import positions_in
 from convstudy.search.settings import STARTUP_TRIALS
 
 if TYPE_CHECKING:
@@ -90,11 +90,13 @@ class CurveTable:
     """The table's learning curves.
 
     Attributes:
+        space: The kinds that each position may have.
         accuracies: Test accuracies of each replicate, by epoch, keyed by layer kinds.
         parameters: Parameters, keyed by layer kinds.
         epochs: Length of a curve that did not end early.
     """
 
+    space: dict[str, list[str]]
     accuracies: dict[tuple[str, ...], list[list[float]]]
     parameters: dict[tuple[str, ...], int]
     epochs: int
@@ -117,22 +119,21 @@ def read_curves(curves: "pd.DataFrame") -> CurveTable:
     Raises:
         UserError: If a module has no curve.
     """
-    from convstudy.layers.models import POSITIONS
-
+    positions = positions_in(curves)
     accuracies: dict[tuple[str, ...], list[list[float]]] = {}
-    for (*kinds, _), part in curves.groupby([*POSITIONS, "replicate"]):
+    for (*kinds, _), part in curves.groupby([*positions, "replicate"]):
         values = part.sort_values("epoch")["test_accuracy"].tolist()
         accuracies.setdefault(tuple(kinds), []).append(values)
-    drawn = [kind for kind in KINDS if any(kind in kinds for kinds in accuracies)]
-    for kinds in itertools.product(drawn, repeat=len(POSITIONS)):
+    space = {position: list(curves[position].unique()) for position in positions}
+    for kinds in itertools.product(*space.values()):
         if kinds not in accuracies:
             raise UserError(
                 f"curves.csv has no curve of {'-'.join(kinds)}, but a study may draw any"
                 " combination of layer kinds; complete the table: snakemake --cores all"
                 " tabulate_modules"
             )
-    parameters = curves.groupby(list(POSITIONS))["parameters"].first().to_dict()
-    return CurveTable(accuracies, parameters, int(curves["epoch"].max()))
+    parameters = curves.groupby(positions)["parameters"].first().to_dict()
+    return CurveTable(space, accuracies, parameters, int(curves["epoch"].max()))
 
 
 def replay(
@@ -204,10 +205,10 @@ def _search(settings: Mapping[str, Any], take: "_ReplicateOrder", folder: Path) 
         1,
         "journal",
         folder,
+        recorded.space,
         make_curve,
         lambda kinds: recorded.parameters[tuple(kinds)],
     )
-    search.kinds = [kind for kind in KINDS if any(kind in one for one in recorded.accuracies)]
     store = _MemoryStore(search.name)
     search.store = store  # type: ignore[assignment]
     search.run_worker()

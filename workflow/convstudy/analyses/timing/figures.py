@@ -1,5 +1,7 @@
 """The figures of measured times."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -8,7 +10,7 @@ from convstudy.analyses.timing.numbers import PASSES, TIMES
 from convstudy.display import style
 from convstudy.display.formats import THREE, write
 from convstudy.display.style import Drawing
-from convstudy.layers.models import POSITIONS
+from convstudy.layers.networks import positions_in
 from convstudy.results.run import Results
 from convstudy.stats import intervals
 
@@ -33,11 +35,11 @@ def timing_modules(results: Results) -> Figure:
     """Draw the modules' times against their multiply-accumulates."""
     table = results.table("timing/modules.csv")
     figure, axes = style.new_figure(None, 1, len(SHOWN), size=(7.6, 4.0))
-    kinds = table[list(POSITIONS)].to_numpy()
+    kinds = table[positions_in(table)].to_numpy()
     leading = [style.leading_kind(list(row)) for row in kinds]
     for axis, (name, title) in zip(axes, SHOWN.items(), strict=True):
         column = TIMES[name]
-        for kind, look in style.module_looks().items():
+        for kind, look in style.module_looks(results.networks).items():
             mine = table[[one == kind for one in leading]]
             ends = [mine[column] - mine[f"{column}_low"], mine[f"{column}_high"] - mine[column]]
             axis.errorbar(
@@ -59,8 +61,8 @@ def timing_modules(results: Results) -> Figure:
         style.plain_ticks(axis.xaxis)
         style.plain_ticks(axis.yaxis)
     handles = [
-        style.legend_line(label, ls="", **style.module_looks()[kind])
-        for kind, label in style.module_labels().items()
+        style.legend_line(label, ls="", **style.module_looks(results.networks)[kind])
+        for kind, label in style.module_labels(results.networks).items()
     ]
     handles.append(style.legend_line("time proportional to MACs", color=style.MUTED, lw=1, ls=":"))
     style.legend_below(figure, [*handles, style.legend_line(place(table), ls="")], 2)
@@ -75,16 +77,27 @@ def _around(table: pd.DataFrame, share: float) -> tuple[float, float]:
 
 @style.styled
 def timing_layers(results: Results) -> Figure:
-    """Draw a separable layer's speed-up by channels, one line per feature-map size."""
-    table = results.table("timing/layers.csv")
+    """Draw the speed-up over the first kind by channels, one line per feature-map size.
+
+    Kinds that can replace it have a row of panels each.
+    """
+    table, networks = results.table("timing/layers.csv"), results.networks
+    first, others = networks.reference, networks.replacements
     sizes = sorted(set(table["size"]))
     figure, axes = style.new_figure(
-        None, 1, len(PASSES), size=(7.6, 4.4), sharex=True, sharey=True, squeeze=False
+        None,
+        len(others),
+        len(PASSES),
+        size=(7.6, 1.2 + 3.2 * len(others)),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
     )
-    for axis, direction in zip(axes[0], PASSES, strict=True):
-        last = {}
+    for (row, kind), (column, direction) in product(enumerate(others), enumerate(PASSES)):
+        axis, last = axes[row][column], {}
         for number, size in enumerate(sizes):
-            found = speedups(table[(table["pass"] == direction) & (table["size"] == size)])
+            mine = table[(table["pass"] == direction) & (table["size"] == size)]
+            found = speedups(mine, first, kind)
             look = {"color": style.PALETTE[number], "marker": "osD^vP"[number], "ms": 5}
             ends = [found["value"] - found["low"], found["high"] - found["value"]]
             axis.errorbar(found.index, found["value"], ends, lw=1.4, elinewidth=0.8, **look)
@@ -95,31 +108,34 @@ def timing_layers(results: Results) -> Figure:
         axis.xaxis.set_major_formatter("{x:g}")
         axis.set_title(direction.capitalize())
         axis.set_xlabel("channels")
-    axes[0][0].set_ylabel("Conv2D time / SeparableConv2D time")
+        if column == 0:
+            axis.set_ylabel(f"{networks.label(first)} time / {networks.label(kind)} time")
     style.plain_ticks(axes[0][0].yaxis)
+    faster = "separable" if networks.is_article else "the other kind"
     handles = [style.legend_line(f"{name} feature map", **look) for name, look in last.items()]
-    handles.append(style.legend_line("equally fast (separable faster above)", color=style.INK))
+    handles.append(style.legend_line(f"equally fast ({faster} faster above)", color=style.INK))
     handles.append(style.legend_line(place(table), ls=""))
     style.legend_below(figure, handles, 2)
     return figure
 
 
-def speedups(layers: pd.DataFrame) -> pd.DataFrame:
-    """Divide Conv2D's times by SeparableConv2D's.
+def speedups(layers: pd.DataFrame, first: str, other: str) -> pd.DataFrame:
+    """Divide the first kind's times by another one's.
 
     Args:
         layers: Rows of timing/layers.csv for one pass and feature map.
+        first, other: The kinds.
 
     Returns:
         By channels: ``value`` with its 95 % interval, ``low`` and ``high``.
     """
     measured = layers[layers["ms"].notna()].set_index("channels")
-    conv, separable = (
+    slow, fast = (
         measured.loc[measured["kind"] == kind, ["ms", "ms_low", "ms_high"]]
-        for kind in ("conv", "separable")
+        for kind in (first, other)
     )
-    both = conv.index.intersection(separable.index)
-    ends = [one.loc[both, name] for one in (conv, separable) for name in conv]
+    both = slow.index.intersection(fast.index)
+    ends = [one.loc[both, name] for one in (slow, fast) for name in slow]
     value, low, high = intervals.ratio(*(end.to_numpy() for end in ends))
     return pd.DataFrame({"value": value, "low": low, "high": high}, index=both)
 
@@ -134,10 +150,17 @@ def _ranges(results: Results) -> list[str]:
 
 def _crossovers(results: Results) -> list[str]:
     return [
-        f"{row['pass']}, {row['size']} × {row['size']}: {row['outcome']}"
+        f"{row['pass']}, {row['size']} × {row['size']}: {_kind(row, results)}{row['outcome']}"
         + (f" at {write(row['channels'], THREE)} channels" if row["channels"] > 0 else "")
         for _, row in results.table("timing/crossover.csv").iterrows()
     ]
+
+
+def _kind(row: pd.Series, results: Results) -> str:
+    """Name the kind, unless there is only one."""
+    if len(results.networks.replacements) == 1:
+        return ""
+    return f"{results.networks.label(row['kind'])} "
 
 
 DRAWINGS = {

@@ -4,6 +4,7 @@ Everything that is compared is measured in turn, round by round, so that a tempo
 machine affects all of it. Times exclude compilation and allocation, which happen on a first call.
 """
 
+import contextlib
 import logging
 import math
 import os
@@ -19,9 +20,8 @@ import pandas as pd
 from convstudy.analyses.timing.numbers import PASSES, layer_macs
 from convstudy.core import environment
 from convstudy.core.progress import Progress
-from convstudy.layers import models
-from convstudy.layers.kinds import KINDS
-from convstudy.layers.models import POSITIONS
+from convstudy.layers.kinds import LayerKind, UncountableError
+from convstudy.layers.networks import CLASSES, INPUT_SHAPE, Networks
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +82,8 @@ def noise(images: int) -> Any:
     from convstudy.data.dataset import Dataset
 
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (images, *models.INPUT_SHAPE), dtype=np.uint8)
-    labels = rng.integers(0, models.CLASSES, images, dtype=np.uint8)
+    pixels = rng.integers(0, 256, (images, *INPUT_SHAPE), dtype=np.uint8)
+    labels = rng.integers(0, CLASSES, images, dtype=np.uint8)
     return Dataset(pixels, labels, pixels[:0], labels[:0], pixels[:1], labels[:1], "noise")
 
 
@@ -139,7 +139,8 @@ def measure_modules(
         was measured on.
     """
     where = place(training, device)
-    modules = modules or models.modules()
+    networks = Networks.of(model)
+    modules = modules or networks.modules()
     images = timing["training_steps"] * training["batch_size"]
     latency, others = _module_calls(model, training, timing, images, modules)
     repeats = timing["repeats"]
@@ -147,10 +148,10 @@ def measure_modules(
     measured = take_turns(others, repeats, "batches and training")
     rows = []
     for name, kinds in modules.items():
-        cost = models.total(models.costs(models.architecture(kinds, model["width"])))
+        cost = networks.count(kinds, model["width"])
         row: dict[str, Any] = {
             "module": name,
-            **dict(zip(POSITIONS, kinds, strict=False)),
+            **dict(zip(networks.positions, kinds, strict=False)),
             "parameters": cost.parameters,
             "macs": cost.macs,
         }
@@ -178,6 +179,7 @@ def _module_calls(
     from convstudy.training.engine.steps import draw_augmentation
     from convstudy.training.trainer import Recipe, Trainer
 
+    networks = Networks.of(model)
     dataset, pictures = noise(images), noise(timing["batch_size"]).train_images
     recipe = Recipe.from_settings(training, training["epochs"])
     one, many = ops.convert_to_tensor(pictures[:1]), ops.convert_to_tensor(pictures)
@@ -187,7 +189,7 @@ def _module_calls(
     others: dict[tuple[str, str], Action] = {}
     for name, kinds in modules.items():
         trainer = Trainer(
-            models.architecture(kinds, model["width"], model["batch_normalization_momentum"]),
+            networks.architecture(kinds, model["width"], model["batch_normalization_momentum"]),
             recipe,
             training["seed"],
             dataset,
@@ -207,11 +209,12 @@ def _train(engine: Any, order: np.ndarray, moves: np.ndarray) -> None:
 
 
 def measure_layers(
-    training: Mapping[str, Any], timing: Mapping[str, Any], device: str
+    model: Mapping[str, Any], training: Mapping[str, Any], timing: Mapping[str, Any], device: str
 ) -> pd.DataFrame:
-    """Measure single layers with equal channels in and out, by channels and feature-map size.
+    """Measure single kinds, with equal channels in and out, by channels and feature-map size.
 
     Args:
+        model, training, timing: The config's sections.
         device: The result of `convstudy.training.engine.backends.use_backend`.
 
     Returns:
@@ -227,6 +230,7 @@ def measure_layers(
     settings = timing["layers"]
     batch, most, rounds = settings["batch_size"], settings["most_macs"], timing["repeats"]
     keras.config.set_dtype_policy(training["precision"])
+    kinds = Networks.of(model).kinds
     points = [
         (size, channels)
         for size in sorted(settings["sizes"])
@@ -235,12 +239,16 @@ def measure_layers(
     progress = Progress(logger, "layers: points", len(points))
     rows: list[dict[str, Any]] = []
     for size, channels in points:
-        macs = {kind: batch * layer_macs(kind, size, channels) for kind in KINDS}
-        chosen = [kind for kind in KINDS if macs[kind] <= most]
+        macs = {}
+        for kind, made in kinds.items():
+            # Groups need not divide the smallest numbers of channels.
+            with contextlib.suppress(UncountableError):
+                macs[kind] = batch * layer_macs(made, size, channels)
+        chosen = {kind: kinds[kind] for kind in macs if macs[kind] <= most}
         actions = _layer_calls(chosen, size, channels, batch, training["jit_compile"])
         measured = take_turns(actions, rounds)
         for direction in PASSES:
-            for kind in KINDS:
+            for kind in macs:
                 which = {"pass": direction, "size": size, "channels": channels, "kind": kind}
                 row: dict[str, Any] = {**which, "macs": PASS_MACS[direction] * macs[kind]}
                 if kind in chosen:
@@ -266,7 +274,7 @@ def measure_layers(
 
 
 def _layer_calls(
-    kinds: Sequence[str], size: int, channels: int, batch: int, jit_compile: bool | str
+    kinds: Mapping[str, LayerKind], size: int, channels: int, batch: int, jit_compile: bool | str
 ) -> dict[tuple[str, str], Action]:
     """Compile layers, and an empty call to measure overhead, by pass and kind."""
     import keras
@@ -284,8 +292,11 @@ def _layer_calls(
         inputs = keras.Input((size, size, channels), dtype=precision)
         made = keras.layers.Identity()
         if kind != NOTHING:
-            layer = KINDS[kind].layer(kind, channels)
-            made = getattr(keras.layers, layer.type)(name=layer.name, **layer.arguments)
+            layers = [
+                getattr(keras.layers, layer.type)(name=layer.name, **layer.arguments)
+                for layer in kinds[kind].layers(kind, channels)
+            ]
+            made = layers[0] if len(layers) == 1 else keras.Sequential(layers)
         model = keras.Model(inputs, made(inputs))
         for direction, gradients in zip(PASSES, (False, True), strict=True):
             call = compiled_call(model, gradients, jit_compile)

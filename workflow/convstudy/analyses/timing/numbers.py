@@ -6,12 +6,14 @@ computed over several processes.
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from convstudy.layers.kinds import KINDS, cost
+from convstudy.layers.kinds import LayerKind
+from convstudy.layers.networks import Networks, costs, total
 from convstudy.stats import intervals
 
 PASSES = ("forward", "forward and backward")
@@ -65,49 +67,61 @@ def combine(parts: Sequence[pd.DataFrame], times: Sequence[str]) -> pd.DataFrame
     return table.assign(load_before=load, processes=len(parts))
 
 
-def layer_macs(kind: str, size: int, channels: int) -> int:
-    """Count a layer's multiply-accumulates on one feature map."""
-    return cost(KINDS[kind].layer("layer", channels), (size, size, channels)).macs
+def layer_macs(kind: LayerKind, size: int, channels: int) -> int:
+    """Count the multiply-accumulates of a kind on one feature map.
+
+    Raises:
+        UncountableError: If its groups do not divide the channels.
+    """
+    return total(costs(kind.layers("layer", channels), (size, size, channels))).macs
 
 
-def crossovers(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Find the number of channels above which a separable layer is faster than a Conv2D.
+def crossovers(parts: Sequence[pd.DataFrame], networks: Networks) -> pd.DataFrame:
+    """Find the number of channels above which other kinds are faster than the first.
+
+    In the article's networks, that is a separable layer instead of a Conv2D.
 
     It is the last point where both times are equal, interpolated between measured channel counts on
     logarithmic axes.
 
     Args:
         parts: The result of `measuring.measure_layers` in each process.
+        networks: Those of the run; compared are their `Networks.replacements`.
 
     Returns:
-        One row per size and pass. ``outcome`` is ``crosses``, ``always faster`` or ``never faster``
-        (the separable layer, from ``first_channels`` to ``last_channels``), or ``not measured``.
-        ``channels`` is the crossover, if any. ``channels_low`` and ``channels_high`` are its 95 %
-        interval, where the ends of the ratios' intervals cross; an end outside the measured range
-        is empty. ``macs_ratio`` is Conv2D's MACs over the separable layer's at the crossover, where
-        both take equally long; ``macs_channels`` is where their MACs are equal. ``first_speedup``
-        and ``last_speedup`` are the separable layer's speed-ups at the first and last channels,
-        with ``_low`` and ``_high``, and with ``_any_low`` and ``_any_high`` for when the row is
-        picked out of all; ``last_macs_ratio`` is the ratio of MACs at the last channels.
+        One row per size, pass and ``kind``. ``outcome`` is ``crosses``, ``always faster`` or
+        ``never faster`` (that kind, from ``first_channels`` to ``last_channels``), or ``not
+        measured``. ``channels`` is the crossover, if any. ``channels_low`` and ``channels_high``
+        are its 95 % interval, where the ends of the ratios' intervals cross; an end outside the
+        measured range is empty. ``macs_ratio`` is the first kind's MACs over this one's at the
+        crossover, where both take equally long; ``macs_channels`` is where the MACs of a separable
+        layer and a Conv2D are equal. ``first_speedup`` and ``last_speedup`` are the kind's
+        speed-ups at the first and last channels, with ``_low`` and ``_high``, and with ``_any_low``
+        and ``_any_high`` for when the row is picked out of all; ``last_macs_ratio`` is the ratio of
+        MACs at the last channels.
     """
+    first, others = networks.reference, networks.replacements
     rows: list[dict[str, Any]] = []
     measured = pd.concat(parts, keys=range(len(parts)), names=["process", None])
     groups = measured.groupby(["pass", "size"], sort=False)
-    for (direction, size), part in groups:
-        row: dict[str, Any] = {"pass": direction, "size": size, "outcome": "not measured"}
+    for ((direction, size), part), kind in product(groups, others):
+        row: dict[str, Any] = {"pass": direction, "size": size, "kind": kind}
+        row["outcome"] = "not measured"
         rows.append(row)
-        done = part[part["ms"].notna() & part["kind"].isin(("conv", "separable"))]
+        done = part[part["ms"].notna() & part["kind"].isin((first, kind))]
         times = done.pivot_table("ms", ["process", "kind"], "channels").dropna(axis=1)
         if done["kind"].nunique() < 2 or times.empty:
             continue
         channels = times.columns.to_numpy()
         macs = [
-            layer_macs("conv", size, one) / layer_macs("separable", size, one) for one in channels
+            layer_macs(networks.kinds[first], size, one)
+            / layer_macs(networks.kinds[kind], size, one)
+            for one in channels
         ]
-        conv, separable = (np.log(times.xs(kind, level="kind")) for kind in ("conv", "separable"))
-        logarithms = (conv - separable).to_numpy()
+        slow, fast = (np.log(times.xs(name, level="kind")) for name in (first, kind))
+        logarithms = (slow - fast).to_numpy()
         advantage = over_processes(logarithms)
-        _, any_low, any_high = over_processes(logarithms, len(groups))
+        _, any_low, any_high = over_processes(logarithms, len(groups) * len(others))
         # With a greater advantage, the crossover is at fewer channels.
         found, high, low = (float(crossing(channels, one)) for one in advantage)
         crosses = np.isfinite(found)
@@ -117,7 +131,7 @@ def crossovers(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
             "channels_low": _finite(low),
             "channels_high": _finite(high),
             "macs_ratio": np.interp(np.log(found), np.log(channels), macs) if crosses else np.nan,
-            "macs_channels": TAPS / (TAPS - 1),
+            "macs_channels": TAPS / (TAPS - 1) if networks.is_article else np.nan,
         }
         for name, place in (("first", 0), ("last", -1)):
             row[f"{name}_channels"] = channels[place]
@@ -129,11 +143,11 @@ def crossovers(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def crossing(channels: np.ndarray, advantage: np.ndarray) -> float:
-    """Find the number of channels above which the separable layer stays faster.
+    """Find the number of channels above which a layer stays faster than another.
 
     Args:
         channels: (channels,). Increasing.
-        advantage: (channels,). Logarithm of Conv2D's time over the separable layer's.
+        advantage: (channels,). Logarithm of the other layer's time over this one's.
 
     Returns:
         `ALWAYS` if it is faster everywhere, `NEVER` if it is not at the last channels, nan if

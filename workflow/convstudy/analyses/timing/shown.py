@@ -1,11 +1,14 @@
 """What the report shows about the measured times."""
 
 from dataclasses import replace
+from html import escape
+from typing import Any
 
 import pandas as pd
 
-from convstudy.display.columns import table
+from convstudy.display.columns import Column, table
 from convstudy.display.formats import DASH, THREE, WHOLE, write
+from convstudy.layers.networks import Networks
 from convstudy.results.run import Results
 
 
@@ -29,11 +32,16 @@ def _with_between(frame: pd.DataFrame, _results: Results) -> pd.DataFrame:
     return frame.assign(between=[between(row) for _, row in frame.iterrows()])
 
 
+def _kind(value: Any, networks: Networks) -> str:
+    return escape(networks.label(value))
+
+
 TABLES = {
     "timing/crossover": replace(
         table(
-            "Number of channels above which a SeparableConv2D is faster than a Conv2D",
-            "size pass outcome channels between last_channels* last_speedup*",
+            "Number of channels above which a layer is faster than a {first}",
+            "kind size pass outcome channels between last_channels* last_speedup*",
+            kind=Column("Layer", html=_kind),
         ),
         prepare=_with_between,
     )

@@ -5,6 +5,8 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from convstudy.training.engine.backends import gpu_names
 
 
@@ -28,7 +30,7 @@ def training_kernels(model: Any) -> Iterator[None]:
         elif backend == "tensorflow" and not gpu_names() and _is_pointwise(layer):
             layer.call = functools.partial(_convolve_pointwise, layer)
             changed.append(layer)
-        elif _sums_bias_in_bfloat16(layer):
+        elif _sums_bias_in_bfloat16(layer) or _is_slow(layer):
             layer.call = functools.partial(_convolve, layer)
             changed.append(layer)
     try:
@@ -114,8 +116,33 @@ def _convolve(layer: Any, inputs: Any) -> Any:
     elif isinstance(layer, layers.DepthwiseConv2D):
         outputs = ops.depthwise_conv(inputs, layer.kernel, **how)
     else:
-        outputs = ops.conv(inputs, layer.kernel, **how)
-    return layer.activation(_add_bias(outputs, ops.convert_to_tensor(layer.bias)))
+        kernel = _ungrouped(layer.kernel, layer.groups) if _is_slow(layer) else layer.kernel
+        outputs = ops.conv(inputs, kernel, **how)
+    if layer.use_bias:
+        outputs = _add_bias(outputs, ops.convert_to_tensor(layer.bias))
+    return layer.activation(outputs)
+
+
+def _is_slow(layer: Any) -> bool:
+    """Return whether TensorFlow would take fifty times as long for a layer's gradients."""
+    import keras
+
+    grouped = type(layer) is keras.layers.Conv2D and layer.groups > 1
+    return bool(grouped and keras.backend.backend() == "tensorflow" and not gpu_names())
+
+
+def _ungrouped(kernel: Any, groups: int) -> Any:
+    """Return the kernel of an equal convolution without groups: zero between the groups.
+
+    Args:
+        kernel: (kernel Y, kernel X, channels / groups, filters).
+    """
+    import tensorflow as tf
+
+    kernel = tf.convert_to_tensor(kernel)
+    _, _, channels, filters = kernel.shape
+    same = np.kron(np.eye(groups), np.ones((channels, filters // groups)))
+    return tf.tile(kernel, (1, 1, groups, 1)) * tf.constant(same, kernel.dtype)
 
 
 def _add_bias(outputs: Any, bias: Any) -> Any:
