@@ -125,6 +125,7 @@ def validate(
         for key, value, was in drop_gone(given)
     ]
     found += _remove_named(given, files)
+    _sort_named(given, files)
     found += mistakes.find(Settings, given)
     if not found:
         given = Settings.model_validate(given).model_dump()
@@ -178,6 +179,20 @@ def _remove_named(config: dict[str, Any], files: Sequence[yaml_file.YamlFile]) -
                 line += f" For a {what} with default settings, write {name}: {{}}"
                 found.append(Mistake((section, key, name), line))
     return found
+
+
+def _sort_named(config: dict[str, Any], files: Sequence[yaml_file.YamlFile]) -> None:
+    """Sort the named sections as the files name them: the first kind and study are special.
+
+    Snakemake puts what a later file names first.
+    """
+    for section, key in NAMED:
+        part = config.get(section)
+        named = part.get(key) if isinstance(part, dict) else None
+        if isinstance(named, dict):
+            parts = [mistakes.at(file.content, (section, key)) for file in files]
+            order = dict.fromkeys(name for one in parts if isinstance(one, dict) for name in one)
+            config[section][key] = {name: named[name] for name in [*order, *named] if name in named}
 
 
 def remove_others(config: dict[str, Any]) -> None:

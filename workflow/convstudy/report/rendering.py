@@ -44,6 +44,8 @@ def assemble(made: Sequence[str], article: bool = True) -> Any:
             continue
         if ("other" if article else "article") in name.split("-"):
             continue
+        # Links lead to both.
+        name = re.sub(r"\b(article|other)-", "", name)
         if fenced := FENCE.fullmatch(source):
             tags = {"tags": ["parameters"]} if name == "parameters" else {}
             cells.append(new_code_cell(fenced[1], id=name, metadata=tags))

@@ -152,6 +152,8 @@ def single_kind(results: Results) -> pd.DataFrame:
             above[name].append(intervals.crossed(pair, (1, -1)) if known else (nan, nan, nan))
     for name, found in above.items():
         table[[f"{name}{end}" for end in _ENDS]] = found
+    if not networks.is_article:
+        return table.drop(columns=["article", "difference"])
     return table.assign(article_minus_above=printed.diff().to_numpy())
 
 

@@ -24,7 +24,7 @@ def recipes_accuracy(results: Results) -> Figure:
         squeeze=False,
     )
     # At another scale, the article's accuracies are not comparable.
-    beside = not results.synthetic and not results.reductions
+    beside = not results.synthetic and not results.reductions and results.networks.is_article
     for axis, kind in zip(axes[0], kinds, strict=True):
         mine = summary[summary["kind"] == kind]
         colour = style.colours(results.networks)[kind]

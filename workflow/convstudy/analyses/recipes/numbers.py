@@ -39,7 +39,8 @@ def compare(trainings: pd.DataFrame, networks: Networks) -> pd.DataFrame:
     Returns:
         One row per recipe and kind, plain recipes first and the closest of them at the top:
         ``recipe``, ``plain``, the columns of `against_article`, and ``distance``: the root mean
-        square of the recipe's three differences.
+        square of the recipe's three differences. With other networks than the article's, all that
+        compares with it is left out.
     """
     rows = []
     for (recipe, kind), mine in trainings.groupby(["recipe", "kind"], sort=False):
@@ -49,4 +50,6 @@ def compare(trainings: pd.DataFrame, networks: Networks) -> pd.DataFrame:
     squares = (table["difference"] ** 2).groupby(table["recipe"])
     table["distance"] = squares.transform("mean") ** 0.5
     order = table.assign(other=~table["plain"]).sort_values(["other", "distance", "recipe"])
-    return table.loc[order.index].reset_index(drop=True)
+    table = table.loc[order.index].reset_index(drop=True)
+    theirs = ["article", "difference", "distance"]
+    return table if networks.is_article else table.drop(columns=theirs)
