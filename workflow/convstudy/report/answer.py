@@ -188,7 +188,11 @@ def of_kinds(kinds: pd.DataFrame, networks: Networks = ARTICLE) -> tuple[str, st
     parts = []
     for row in others.to_dict("records"):
         smaller = first["parameters"] / row["parameters"]
-        size = f"{smaller:.1f} times smaller" if smaller >= 1 else f"{1 / smaller:.1f} times larger"
+        size = "with as many parameters"
+        if smaller > 1:
+            size = f"{smaller:.1f} times smaller"
+        elif smaller < 1:
+            size = f"{1 / smaller:.1f} times larger"
         word = "lower" if row["minus_reference"] < 0 else "higher"
         low, high = (100 * row[f"minus_reference_{end}"] for end in ("low", "high"))
         shown = "{:.1f} to {:.1f}".format(*sorted((abs(low), abs(high))))
