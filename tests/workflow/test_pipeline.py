@@ -429,10 +429,15 @@ def test_what_is_printed_is_what_is_recorded_and_what_jobs_get(project, monkeypa
     assert "tiny.yaml: changed since the run began; start the run again" in output
 
 
-def test_real_images(root, real_data, tmp_path):
+def test_mobilenets_block_on_real_images(root, real_data, tmp_path):
+    """The example's question, to the report, with nothing made beforehand."""
+    example = yaml.safe_load((root / "config/examples/mobilenet.yaml").read_text())
     project = Project(root, tmp_path)
     data = {"source": "directory", "directory": str(real_data)}
-    project.succeed(data=data)
+    project.succeed(data=data, model=example["model"])
+    counted = pd.read_csv(project.folder / "results/verification/counts.csv")
+    assert counted["passed"].all()
+    assert "mobilenet" in set(counted["model"])
     summary = read_json(project.folder / "results/data/summary.json")
     assert (summary["source"], summary["synthetic"]) == ("directory", False)
     assert "synthetic data" not in (project.folder / "reports/report.html").read_text()

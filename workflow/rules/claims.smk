@@ -19,7 +19,7 @@ rule check_claims:
     input:
         RESULTS,
         rules.write_tables.output,
-        rules.verify_statements.output,
+        rules.verify_statements.output if CLAIMS else [],
         run=rules.record_run.output.run,
         article=CLAIMS,
         own=OWN_CLAIMS,

@@ -38,7 +38,7 @@ def test_agreement_with_keras_and_what_happens_without(monkeypatch):
     monkeypatch.setattr(
         counts,
         "checked_models",
-        lambda _: {"conv": ("conv", "conv"), "depthwise": ("depthwise",) * 2},
+        lambda *_: {"conv": ("conv", "conv"), "depthwise": ("depthwise",) * 2},
     )
     agreeing = counts.verify(ARTICLE, 0.125)
     assert list(agreeing["width"]) == [1, 1, 0.125, 0.125]

@@ -9,8 +9,8 @@ from convstudy.article import facts
 from convstudy.core.errors import UserError
 from convstudy.layers.networks import Kinds, Networks, build, costs, total
 
-# Most modules that are also built in Keras, which takes a tenth of a second each.
-MOST_BUILT = 100
+# About how many models are also built in Keras, which takes a tenth of a second each.
+MOST_BUILT = 40
 # Layer types counted as layers of a network.
 WEIGHTED = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Dense")
 
@@ -65,18 +65,24 @@ def count_layers(networks: Networks) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def checked_models(networks: Networks) -> dict[str, Kinds]:
-    """Return the models whose counts are compared with Keras's, which takes time."""
+def checked_models(networks: Networks, most: int = MOST_BUILT) -> dict[str, Kinds]:
+    """Return the models whose counts are compared with Keras's, which takes time.
+
+    A model's count is the sum over its layers, and these have every kind.
+    """
     models = networks.all_models()
-    if networks.number_of_modules <= MOST_BUILT:
-        return models
-    step = -(-len(models) // MOST_BUILT)
+    step = -(-len(models) // most)
     kept = {*networks.kinds, *(list(models)[::step])}
     return {name: kinds for name, kinds in models.items() if name in kept}
 
 
-def verify(networks: Networks, trained_width: float) -> pd.DataFrame:
+def verify(networks: Networks, trained_width: float, most: int = MOST_BUILT) -> pd.DataFrame:
     """Build models in Keras and compare their counts with the closed form and the article.
+
+    Args:
+        networks: Those of the run.
+        trained_width: The width that is trained, besides 1.
+        most: How many modules are compared, evenly spread, besides the single-kind networks.
 
     Returns:
         ``model``, ``width``, ``closed_form``, ``count_params`` (Keras's own), ``sum_of_weights``,
@@ -86,7 +92,7 @@ def verify(networks: Networks, trained_width: float) -> pd.DataFrame:
     printed = facts.parameter_counts() if networks.is_article else {}
     rows = []
     for width in dict.fromkeys((1.0, trained_width)):
-        for name, kinds in checked_models(networks).items():
+        for name, kinds in checked_models(networks, most).items():
             layers = networks.architecture(kinds, width)
             counted = total(costs(layers))
             built = build(layers)

@@ -59,7 +59,7 @@ def answer(results: Results) -> Answer:
             lead=f"In this run, {lead}",
             text=text,
             box="Not the article's networks.",
-            conditions=f"{_asked(results)}, {trainings}. Nothing here is compared with the article.",
+            conditions=f"{_asked(results)}, {trainings}. Nothing is compared with the article.",
         )
     return Answer(
         kicker="A small re-run of koshian2 (Qiita, 2018)",

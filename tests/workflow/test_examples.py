@@ -1,0 +1,78 @@
+"""The example overlays, each run to its report at a tiny size."""
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+import yaml
+from convstudy.config import settings
+from convstudy.core.files import write_csv
+from convstudy.core.section import merged
+from convstudy.data.dataset import load_arrays
+from convstudy.layers import counts
+from convstudy.layers.networks import Networks
+from convstudy.results.run import Results
+from convstudy.search.study import from_settings
+from convstudy.training.settings import of_modules
+from convstudy.training.store import single_kind_curves
+from helpers.paths import ROOT
+from helpers.pipeline import Project
+from helpers.results import RECORDED
+
+MOBILENET = "config/examples/mobilenet.yaml"
+# The other one is run to its report on real images, in test_pipeline.py.
+EXAMPLES = sorted(set((ROOT / "config/examples").glob("*.yaml")) - {ROOT / MOBILENET})
+STUDY = {"trials": 1, "sampler": {"name": "random"}, "pruner": {"name": "none"}}
+TINY = {
+    "data": {"source": "synthetic", "train_images": 100, "test_images": 50},
+    # One stage of one layer, as networks take most of the time to be built.
+    "model": {"width": 0.0625, "stages": [{"channels": 64, "layers": 1, "pooling": 1}]},
+    "training": {"epochs": 1, "replicates": 1, "batch_size": 50},
+    "search": {"epochs": 1, "studies": {"accuracy": STUDY, "penalised": STUDY}},
+    "analyses": [],
+}
+
+
+def prepare(project: Project) -> Networks:
+    """Train in this process, as jobs that each load TensorFlow take long, and check counts."""
+    project.succeed("results/data/summary.json")
+    config = settings.read([project.folder / name for name in ("config/config.yaml", "tiny.yaml")])
+    results = project.folder / "results"
+    dataset, state = load_arrays(results / "data"), results / ".state"
+    for curve in single_kind_curves(config, state / "curves", dataset):
+        curve.train(config["training"]["epochs"])
+    for name, study in config["search"]["studies"].items():
+        params = {"settings": study, "state": state, "model": config["model"]}
+        params |= {key: config["search"][key] for key in ("epochs", "workers", "storage")}
+        params["training"] = of_modules(config)
+        from_settings(name, SimpleNamespace(**params), dataset).run_worker()
+    # What is checked whatever the networks
+    shutil.copytree(RECORDED.folder / "verification", results / "verification", dirs_exist_ok=True)
+    networks = Networks.of(config["model"])
+    few = counts.verify(networks, config["model"]["width"], most=5)
+    assert few["passed"].all()
+    write_csv(results / "verification/counts.csv", few)
+    return networks
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_short_and_runs_to_its_report(path: Path, root, tmp_path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 15
+    assert f"make report CONFIG=config/examples/{path.name}" in text
+    project = Project(root, tmp_path, tiny=merged(yaml.safe_load(text), TINY))
+    networks = prepare(project)
+    said = project.succeed("--rerun-triggers=mtime")
+    assert "Searching modules" in said
+    assert "Verifying" not in said
+    results = Results(project.folder / "results")
+    assert not networks.is_article
+    trials = results.table("tables/trials.csv")["module"]
+    assert set(trials) <= set(networks.modules())
+    page = (project.folder / "reports/report.html").read_text(encoding="utf-8")
+    assert "The networks of this run are not the article" in page
+    for kind in networks.kinds.values():
+        assert kind.label.replace("'", "&#x27;") in page
+    assert pd.read_csv(project.folder / "results/claims.csv").empty
