@@ -63,10 +63,10 @@ rule replay_searches:
             ),
         ),
     output:
+        **{name: f"results/replay/{name}.csv" for name in OF_ARTICLE},
         summary="results/replay/summary.csv",
         history="results/replay/history.csv",
         pruning="results/replay/pruning.csv",
-        **{name: f"results/replay/{name}.csv" for name in OF_ARTICLE},
     log:
         "results/logs/replay_searches.log",
     benchmark:

@@ -1,5 +1,6 @@
 """The three single-kind networks."""
 
+
 wildcard_constraints:
     replicate=r"\d+",
 

@@ -4,17 +4,34 @@ import matplotlib as mpl
 import pytest
 from convstudy.analyses.article_study import figures
 from convstudy.display import style
-from convstudy.layers.networks import ARTICLE
+from convstudy.layers.networks import ARTICLE, Networks
 from helpers.figures import contrast
 from helpers.results import RECORDED
 from PIL import Image
 
 
-@pytest.mark.parametrize("kind", ARTICLE.kinds)
-def test_each_kind_has_a_colour_of_its_own_that_stands_out_from_white(kind: str):
-    assert list(style.colours(ARTICLE).values()).count(style.colours(ARTICLE)[kind]) == 1
+def networks_of(*kinds: str) -> Networks:
+    return Networks.of({"kinds": {kind: {"layers": [{"type": "Conv2D"}]} for kind in kinds}})
+
+
+# As many kinds as the config allows.
+EIGHT = networks_of(*(f"kind{number}" for number in range(8)))
+
+
+def test_eight_kinds_can_be_told_apart_with_and_without_colour():
+    looks = style.module_looks(EIGHT)
+    assert len(looks) == 9
+    assert len({look["marker"] for look in looks.values()}) == 9
+    assert len({look["color"] for look in looks.values()}) == 9
     # WCAG 2 asks for 3 to 1 in graphics.
-    assert contrast(style.colours(ARTICLE)[kind]) >= 3
+    assert all(contrast(colour) >= 3 for colour in style.colours(EIGHT).values())
+
+
+def test_letters_are_the_shortest_names_that_differ():
+    networks = networks_of("conv", "depthwise", "dilated", "dilated_wide")
+    assert style.letters("conv-depthwise-dilated_wide", networks) == "C De Dilated_"
+    assert style.letters("dilated-conv-conv", networks) == "Dilated C C"
+    assert style.letters("conv-depthwise-separable", ARTICLE) == "C D S"
 
 
 @pytest.mark.parametrize(
@@ -23,6 +40,7 @@ def test_each_kind_has_a_colour_of_its_own_that_stands_out_from_white(kind: str)
         (["conv", "conv", "depthwise"], "conv"),
         (["depthwise", "separable", "separable"], "separable"),
         (["conv", "depthwise", "separable"], style.MIXED),
+        (["conv", "depthwise", "conv", "depthwise"], style.MIXED),
     ],
 )
 def test_leading_kind_is_that_of_most_layers(kinds: list[str], leading: str):

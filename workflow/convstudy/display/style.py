@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 P = ParamSpec("P")
-# Okabe and Ito's colours, starting with the highest contrast to white, and two darker ones.
-PALETTE = (
-    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
-    *("#6A3D9A", "#5C4A1F"),
-)
-# In the order of the colours; X stands for mixed modules.
+# Okabe and Ito's colours, starting with the highest contrast to white.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# The kinds': the first three, and darker ones, far from each other with any kind of colour vision.
+KIND_COLOURS = (*PALETTE[:3], "#9000F0", "#301800", "#A80000", "#000078", "#780060")
+# In the same order; X stands for mixed modules.
 MARKERS = "o^sDvP*p"
 INK, MUTED, FAINT, WARNING = "#1f2933", "#5f6b7a", "#c5ccd6", "#9f1d1d"
 MINUS = "\N{MINUS SIGN}"
@@ -49,7 +48,7 @@ def narrow_screen() -> Iterator[None]:
 
 def colours(networks: Networks) -> dict[str, str]:
     """Return the colour of each layer kind."""
-    return dict(zip(networks.kinds, PALETTE, strict=False))
+    return dict(zip(networks.kinds, KIND_COLOURS, strict=False))
 
 
 def kind_looks(networks: Networks) -> dict[str, dict[str, Any]]:
