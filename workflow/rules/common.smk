@@ -91,6 +91,18 @@ def recipe_training(wildcards):
     return settings.recipe_training(config, wildcards.recipe)
 
 
+def module_trainings(wildcards):
+    """List the trainings of the table: all modules, all replicates.
+
+    A function, as there may be too many modules for a table that nothing asks for.
+    """
+    return expand(
+        rules.train_module.output,
+        model=NETWORKS.modules(),
+        replicate=range(config["module_table"]["replicates"]),
+    )
+
+
 def study_priority(wildcards):
     """Start the first study before the trainings, and the others after them.
 

@@ -4,15 +4,6 @@ A_KIND = f"({'|'.join(NETWORKS.kinds)})"
 A_MODULE = "-".join([A_KIND] * NETWORKS.module_layers)
 
 
-def module_trainings(wildcards):
-    """List the trainings of the table: all modules, all replicates."""
-    return expand(
-        rules.train_module.output,
-        model=NETWORKS.modules(),
-        replicate=range(config["module_table"]["replicates"]),
-    )
-
-
 use rule train_model as train_module with:
     output:
         "results/module_table/trainings/{model}_{replicate}.json",
