@@ -32,6 +32,9 @@ onerror:
 if workflow.is_main_process:
     if SAME_FOLDER:
         print(f"Images: {SAME_FOLDER}, as in the last run here.", file=sys.stderr)
+    if not NETWORKS.is_article:
+        # Sections of a config are merged, and the result may not be what one had in mind.
+        print(f"Networks: {NETWORKS.describe(config['model']['width'])}.", file=sys.stderr)
     outlook = estimate.line(
         config,
         Path("results"),

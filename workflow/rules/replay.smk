@@ -1,6 +1,7 @@
 """How good the search is: studies replayed on the table of modules."""
 
 from convstudy.analyses.replay import draws, studies
+from convstudy.results.run import REPLAYED
 
 
 rule replay_design:
@@ -43,8 +44,7 @@ use rule replay_design as replay_left_out with:
         "Replaying studies without replicate {wildcards.replicate}: {wildcards.design}"
 
 
-# What compares with the article's own studies.
-OF_ARTICLE = ("draws", "optuna_2018", "completed") if NETWORKS.is_article else ()
+OF_ARTICLE = REPLAYED if NETWORKS.is_article else ()
 
 
 rule replay_searches:

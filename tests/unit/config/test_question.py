@@ -4,6 +4,7 @@ import pytest
 from convstudy.config import settings, yaml_file
 from convstudy.core.errors import UserError
 from convstudy.layers.networks import ARTICLE, Networks, costs, total
+from convstudy.results.run import write_config
 from convstudy.training import estimate
 from helpers.paths import ROOT
 from hypothesis import given
@@ -133,6 +134,15 @@ def test_only_what_differs_enters_a_layers_description():
     assert Networks.of(full).is_article
     [layer] = ARTICLE.kinds["separable"].layers("stage1_layer1", 64)
     assert layer.arguments == {"kernel_size": 3, "padding": "same", "filters": 64}
+
+
+def test_a_recorded_config_makes_the_same_networks_again(tmp_path):
+    text = "model: {kinds: {wide: {layers: [{kernel_size: 5}]}, conv: null}, module_layers: 2}"
+    config = read(tmp_path, text)
+    write_config(tmp_path / "recorded.yaml", {**config, "data": dict(config["data"])})
+    again = settings.read([CONFIG, tmp_path / "recorded.yaml"], this_machine=False)
+    assert again["model"] == config["model"]
+    assert list(again["model"]["kinds"]) == ["depthwise", "separable", "wide"]
 
 
 def test_stages_may_differ_in_their_layers():

@@ -88,6 +88,15 @@ class Networks:
         """Size of the search space."""
         return len(self.kinds) ** self.module_layers
 
+    def describe(self, width: float) -> str:
+        """Describe them in one line, at a width."""
+        labels = ", ".join(kind.label for kind in self.kinds.values())
+        channels = ", ".join(str(max(1, round(one["channels"] * width))) for one in self.stages)
+        return (
+            f"{labels}; stages of {channels} channels; {self.number_of_modules:,} modules of"
+            f" {self.module_layers} layers"
+        )
+
     def label(self, kind: str) -> str:
         """Return a kind's name in tables and plots."""
         return self.kinds[kind].label

@@ -41,6 +41,7 @@ PROFILES = {
     "https://w3id.org/ro/wfrun/provenance/0.5": "Provenance Run Crate",
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
 }
+MADE = ("results", "reports")
 # Makes the run again where the archive was unpacked. The settings are kept from `make clean`.
 AGAIN = "cp results/config.yaml run.yaml && make clean report CONFIG=run.yaml"
 BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
@@ -78,6 +79,16 @@ def packed_files(root: Path) -> list[str]:
             for file in ([path] if path.is_file() else files_below(path))
             if "__pycache__" not in file.parts
         }
+    # A file that the config names, such as claims, may lie anywhere in the project.
+    records, _ = job_records.read_records(root / job_records.RECORDS)
+    read = {file["path"] for record in records for file in record["inputs"]}
+    found |= {
+        name
+        for name in read - found
+        if not Path(name).is_absolute()
+        and name.partition("/")[0] not in MADE
+        and (root / name).is_file()
+    }
     return sorted(found)
 
 

@@ -25,6 +25,8 @@ SUMMARY = "module_table/summary.csv"
 VERIFICATIONS = ("examples", "identities", "grid", "counts")
 TABLES = "data run single_kind studies trials verification versions"
 # Tables that compare with the article; made only if the networks are the article's.
+# The same for files of the analysis replay.
+REPLAYED = ("draws", "optuna_2018", "completed")
 COMPARISONS = "article_studies contrasts counts objectives relations runs savings"
 # Checked for the claims alone; runs that were recorded earlier lack them.
 FOR_CLAIMS = ("verification/statements.csv", "counts/families.csv")
@@ -221,8 +223,11 @@ class Results:
         return not all((self.folder / name).is_file() for name in names)
 
     def has(self, name: str) -> bool:
-        """Return whether a file belongs to this run, not to an analysis left by an older one."""
-        folder = name.partition("/")[0]
+        """Return whether a file belongs to this run, and is not left by an older one."""
+        folder, _, file = name.partition("/")
+        of_article = file.removesuffix(".csv") in {*COMPARISONS.split(), *REPLAYED}
+        if of_article and not self.networks.is_article:
+            return False
         if folder in analyses.names():
             return folder in self.analyses
         return (self.folder / name).is_file()
