@@ -196,7 +196,7 @@ def test_a_new_shell_finds_the_same_images(root, tmp_path, monkeypatch):
     assert read_json(project.folder / goal)["origin"] == "the folder elsewhere"
 
 
-LONGER = {"training": {"epochs": 100}}
+LONGER = {"training": {"epochs": 40}}
 
 
 @pytest.fixture(scope="module")
