@@ -25,7 +25,7 @@ from convstudy.core.environment import processor
 from convstudy.core.errors import UserError
 from convstudy.core.progress import duration
 from convstudy.data.dataset import load_arrays, prepare
-from convstudy.layers.networks import costs
+from convstudy.layers.networks import costs, total
 from convstudy.results.run import write_run
 from convstudy.training.curve import Curve
 from convstudy.training.engine.backends import use_backend
@@ -103,8 +103,9 @@ def train(config: dict[str, Any], seconds: float) -> None:
             )
             continue
         if left[curve.name]:
-            total = sum(left[each.name] * pace[each.kinds[0]] for each in curves if left[each.name])
-            logger.info("%s: about %s, of %s in total", which, duration(needed), duration(total))
+            unfinished = [each for each in curves if left[each.name]]
+            all_left = sum(left[each.name] * pace[each.kinds[0]] for each in unfinished)
+            logger.info("%s: about %s, of %s in total", which, duration(needed), duration(all_left))
             began = time.perf_counter()
             curve.train(epochs, "training")
             pace[curve.kinds[0]] = (time.perf_counter() - began) / left[curve.name]

@@ -64,6 +64,8 @@ class Curve:
         self.recipe = Recipe.from_settings(training, epochs)
         networks = Networks.of(model)
         self.network = networks.name_of(kinds)
+        # Of the first stage.
+        self.kinds = tuple(networks.per_stage(kinds)[0])
         self.layers = networks.architecture(
             kinds, model["width"], model["batch_normalization_momentum"]
         )
