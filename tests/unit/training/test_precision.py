@@ -112,7 +112,7 @@ def test_a_layer_that_is_wrong_is_refused(monkeypatch):
 @multiplies_bfloat16
 def test_bfloat16_without_onednn_is_refused():
     code = (
-        "from convstudy.layers import models\n"
+        "from convstudy.layers.networks import ARTICLE\n"
         "from convstudy.training import precision\n"
         "from convstudy.training.engine import backends\n"
         "backends.use_backend('tensorflow', 'cpu')\n"

@@ -114,8 +114,11 @@ class Report:
     def table(self, name: str) -> html.Html:
         """Show a table from ``tables/``, or an analysis's: ``FOLDER/NAME``."""
         form = parts.tables(self.results.analyses)[name]
-        first = self.results.networks.label(self.results.networks.reference)
-        form = replace(form, caption=form.caption.format(first=first))
+        networks = self.results.networks
+        others = [networks.label(kind) for kind in networks.replacements]
+        names = {"first": networks.label(networks.reference)}
+        names["other"] = others[0] if len(others) == 1 else "layer of another kind"
+        form = replace(form, caption=form.caption.format(**names))
         return self._shown(form.prepare(self._read(name), self.results), form)
 
     def findings(self, analysis: str) -> html.Html:

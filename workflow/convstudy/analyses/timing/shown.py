@@ -28,7 +28,10 @@ def between(row: pd.Series) -> str:
     return f"{low} to {high}"
 
 
-def _with_between(frame: pd.DataFrame, _results: Results) -> pd.DataFrame:
+def _with_between(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
+    # The caption names the only one.
+    if len(results.networks.replacements) == 1:
+        frame = frame.drop(columns="kind")
     return frame.assign(between=[between(row) for _, row in frame.iterrows()])
 
 
@@ -39,7 +42,7 @@ def _kind(value: Any, networks: Networks) -> str:
 TABLES = {
     "timing/crossover": replace(
         table(
-            "Number of channels above which a layer is faster than a {first}",
+            "Number of channels above which a {other} is faster than a {first}",
             "kind size pass outcome channels between last_channels* last_speedup*",
             kind=Column("Layer", html=_kind),
         ),
