@@ -10,7 +10,7 @@ from convstudy.core.errors import UserError
 from convstudy.layers.networks import Kinds, Networks, build, costs, total
 
 # About how many models are also built in Keras, which takes a tenth of a second each.
-MOST_BUILT = 40
+MOST_BUILT = 30
 # Layer types counted as layers of a network.
 WEIGHTED = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Dense")
 
