@@ -67,7 +67,9 @@ def module_looks(networks: Networks) -> dict[str, dict[str, Any]]:
 
 def module_labels(networks: Networks) -> dict[str, str]:
     """Return the legend labels for `module_looks`."""
-    mixed = "one of each" if len(networks.kinds) == networks.module_layers else MIXED
+    # Of four layers, two and two may be alike.
+    each = len(networks.kinds) == networks.module_layers <= 3
+    mixed = "one of each" if each else MIXED
     return {kind: f"mostly {networks.label(kind)}" for kind in networks.kinds} | {MIXED: mixed}
 
 
