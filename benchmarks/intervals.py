@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from convstudy.analyses.depth import numbers as depth
 from convstudy.analyses.epoch_selection import numbers as epoch_selection
 from convstudy.analyses.penalties import numbers as penalties
 from convstudy.analyses.timing import numbers as timing
@@ -365,6 +366,31 @@ def crossovers(runs: int) -> Rows:
         yield row("time, of one picked out of eight", world, processes, covers, spans)
 
 
+# Layers
+
+
+def depths(runs: int, replicates: tuple[int, ...] = REPLICATES, images: int = 500) -> Rows:
+    """Check whether the number of layers that are as accurate as another network is covered."""
+    # Accuracies of one to four layers, the other network's, and the true number.
+    worlds = {
+        "steep": ((0.50, 0.56, 0.62, 0.68), 0.59, 2.5),
+        "flat": ((0.55, 0.57, 0.59, 0.61), 0.58, 2.5),
+        "near the end": ((0.50, 0.54, 0.58, 0.60), 0.59, 3.5),
+    }
+    for seed, ((world, (stacks, alone, true)), number) in enumerate(
+        product(worlds.items(), replicates)
+    ):
+        rng = np.random.default_rng(seed)
+        covers, widths = [], []
+        for _ in range(runs):
+            *drawn, other = train(rng, (*stacks, alone), number, 0.03, 0.8, images)
+            found = depth.crossing(dict(enumerate(drawn, start=1)), other, steps=10)
+            low, high = (found.get(f"layers_{end}", np.nan) for end in ("low", "high"))
+            covers.append(not (low > true or high < true))
+            widths.append(high - low)
+        yield row("layers of a crossing", world, number, covers, np.nanmean(widths))
+
+
 MEASURES: dict[str, Callable[[int], Rows]] = {
     "prediction": prediction,
     "crossed": crossed,
@@ -374,6 +400,7 @@ MEASURES: dict[str, Callable[[int], Rows]] = {
     "changes": changes,
     "choosing": choosing,
     "crossovers": crossovers,
+    "depths": lambda runs: depths(runs // 4),
 }
 
 

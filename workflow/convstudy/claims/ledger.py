@@ -50,6 +50,8 @@ File = Literal[
     "timing/crossover.csv",
     "timing/modules.csv",
     "epoch_selection/summary.csv",
+    "depth/trainings.csv",
+    "depth/contrasts.csv",
     "penalties/envelope.csv",
     "pareto/front.csv",
     "recipes/summary.csv",
@@ -196,9 +198,6 @@ class Claim(Section):
     """Set if the claim is about what one study returns, which is a random draw. It is decided by
     how often replayed studies return the same (decides), or never (once).
     """
-
-    undecided: Text | None = None
-    """Why no run can decide the claim yet; its test shows only what there is."""
 
     @model_validator(mode="after")
     def _one_test(self) -> Self:

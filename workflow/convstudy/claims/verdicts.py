@@ -117,8 +117,6 @@ def _gate(claim: Claim, seen: Seen, touched: list[Difference]) -> tuple[bool | N
     """Decide a claim, unless something prevents it; return the decision and the reason."""
     if seen.why in (NOT_MADE, SYNTHETIC, NOTHING):
         return None, seen.why
-    if claim.undecided:
-        return None, claim.undecided
     for sort, why in ((SMALLER, "reduced scale"), (OTHER, "other settings")):
         lines = [one.line for one in touched if one.sort == sort]
         if lines:
@@ -139,7 +137,7 @@ def _absolute(claim: Claim) -> bool:
 
 def _here(claim: Claim, seen: Seen, touched: list[Difference]) -> str | None:
     """Return what this run shows about a claim at its own scale."""
-    if claim.undecided or seen.why in (NOT_MADE, SYNTHETIC):
+    if seen.why in (NOT_MADE, SYNTHETIC):
         return None
     if seen.why == NOTHING:
         return NOT_SEEN

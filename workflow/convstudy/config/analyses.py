@@ -89,6 +89,22 @@ class ModuleTable(Section):
     """Most modules to train, or to time; with more, a run stops before it starts."""
 
 
+class Depth(Section):
+    """Stacks: networks with one kind of layer, and more or fewer layers in each stage.
+
+    They are trained like the single-kind networks, and share their curves where they are the same.
+    """
+
+    epochs: Epochs = 5
+    """Epochs per training."""
+
+    replicates: Replicates = 3
+    """Trainings of each stack, with different seeds."""
+
+    most_layers: Annotated[int, Field(ge=2, le=16)] = 6
+    """Most layers per stage. Stacks have from one to this many."""
+
+
 class Recipes(Section):
     """Ways of training, compared with the article's accuracies."""
 

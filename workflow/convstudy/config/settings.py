@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from convstudy.article import facts
 from convstudy.config import analyses, mistakes, yaml_file
-from convstudy.config.analyses import ModuleTable, Pareto, Recipes, Replay, Timing
+from convstudy.config.analyses import Depth, ModuleTable, Pareto, Recipes, Replay, Timing
 from convstudy.config.mistakes import NAMED
 from convstudy.core.errors import UserError
 from convstudy.core.section import UNIQUE, Config, Mistake, Section, Text, merged
@@ -45,6 +45,7 @@ class Settings(Section):
     They need no `source` and no `basis`. [docs/claims.md](../docs/claims.md) explains the rest.
     """
     module_table: ModuleTable = ModuleTable()
+    depth: Depth = Depth()
     recipes: Recipes = Recipes()
     replay: Replay = Replay()
     timing: Timing = Timing()
@@ -71,6 +72,8 @@ Check = Callable[[Config], Iterator[Mistake]]
 def _epochs_outlast_warmup(config: Config) -> Iterator[Mistake]:
     modules: tuple[str, ...] = ("search", "module_table")
     single: tuple[str, ...] = ("training",)
+    if "depth" in config["analyses"]:
+        single += ("depth",)
     if "optimizer" in config["search"]["training"]:
         recipe = training_settings.of_modules(config)
         yield from _all_outlast(config, modules, ("search", "training"), recipe)

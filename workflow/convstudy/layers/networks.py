@@ -106,6 +106,11 @@ class Networks:
         layers = [stage["layers"] for stage in self.stages]
         return {kind: tuple((kind,) * number for number in layers) for kind in self.kinds}
 
+    def stacks(self, most: int) -> dict[str, tuple[str, ...]]:
+        """Return the kinds of every stage for one to `most` layers of each kind, by `stack`."""
+        numbers = range(1, most + 1)
+        return {stack(kind, one): (kind,) * one for kind in self.kinds for one in numbers}
+
     def modules(self) -> dict[str, tuple[str, ...]]:
         """Return every combination of kinds that the studies search, by name."""
         return {"-".join(one): one for one in product(self.kinds, repeat=self.module_layers)}
@@ -189,6 +194,11 @@ class Networks:
     def parameters(self, kinds: Kinds, width: float = 1.0) -> int:
         """Count the parameters of a network in closed form."""
         return self.count(kinds, width).parameters
+
+
+def stack(kind: str, layers: int) -> str:
+    """Return the name of a network with so many layers of one kind in each stage."""
+    return f"{kind}_{layers}"
 
 
 def costs(layers: Sequence[Layer], shape: Shape = INPUT_SHAPE) -> list[Cost]:

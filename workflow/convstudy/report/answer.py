@@ -18,6 +18,7 @@ from convstudy.results.run import SUMMARY, Results, has_ranks
 SMALL = 0.1
 # Numbers of layers in words.
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
+CONTRASTS = "depth/contrasts.csv"
 FRACTIONS = {0.25: "a quarter", 0.5: "half", 0.125: "an eighth", 0.75: "three quarters"}
 
 
@@ -52,6 +53,7 @@ def answer(results: Results) -> Answer:
     networks = results.networks
     known = modules is not None
     lead, text = of_modules(modules, networks) if known else of_kinds(kinds, networks)
+    text = f"{text} {of_stacks(results)}".strip()
     if not networks.is_article:
         trainings = _trainings(results.run["config"]["training"]["replicates"])
         return Answer(
@@ -208,6 +210,25 @@ def of_kinds(kinds: pd.DataFrame, networks: Networks = ARTICLE) -> tuple[str, st
     return lead, text
 
 
+def of_stacks(results: Results) -> str:
+    """Say which stack of layers clearly differs from one layer of the first kind, if any does.
+
+    Of the stacks with no more parameters, the largest of each kind is compared.
+    """
+    if not results.has(CONTRASTS):
+        return ""
+    found, networks = results.table(CONTRASTS).query("cost == 'parameters'"), results.networks
+    found = found[found["kind"].isin(networks.replacements)]
+    clear = found[(found["low"] > 0) | (found["high"] < 0)].nlargest(1, "value")
+    return "".join(
+        f"Stacked {row['layers']} to a stage, {networks.label(row['kind'])} was clearly"
+        f" {'more' if row['value_low'] > 0 else 'less'} accurate than one"
+        f" {networks.label(networks.reference)}, with fewer parameters"
+        f" ({_points(row, 'value')})."
+        for _, row in clear.rename(columns={"low": "value_low", "high": "value_high"}).iterrows()
+    )
+
+
 def full(
     judged: pd.DataFrame, kinds: pd.DataFrame, modules: pd.DataFrame | None, results: Results
 ) -> Answer:
@@ -241,6 +262,7 @@ def full(
                 f"{_name(best)} needs only {_share(best['share'])} of the"
                 " parameters of the all-Conv2D module, and no module is clearly better."
             )
+    parts += filter(None, [of_stacks(results)])
     refuted = judged[(judged["verdict"] == verdicts.NOT_REPRODUCED)]
     chosen = results.run["config"]["training"]["replicates"]
     lossy = " (a JPEG copy)" if results.data["lossy"] else ""

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from convstudy.article import facts
-from convstudy.config import settings
+from convstudy.config import analyses, settings
 from convstudy.core import files
 from convstudy.core.environment import commit_name, now
 from convstudy.core.errors import UserError
@@ -39,6 +39,8 @@ PRIMARY = (
     f"{CURVES}/*.json",
     "module_table/trainings/*.json",
     "recipes/trainings/*/*.json",
+    "depth/trainings/*/*.json",
+    "depth/processes/*.csv",
     "timing/processes/*.csv",
 )
 NOT_DERIVED = ("*.json", "data/*", "verification/*", "counts/*", "search/*/*")
@@ -101,7 +103,7 @@ def _require_same_run(results: Results, folder: Path) -> None:
         return
     known = Results(folder)
     old, new = (_comparable(run.run["config"]) for run in (known, results))
-    other = [f"section {key}" for key in {**old, **new} if old.get(key) != new.get(key)]
+    other = [f"section {key}" for key in old if key in new and old[key] != new[key]]
     if known.data["digest"] != results.data["digest"]:
         other.append("other images")
     if other:
@@ -113,10 +115,14 @@ def _require_same_run(results: Results, folder: Path) -> None:
 def _comparable(config: dict[str, Any]) -> dict[str, Any]:
     """Leave out settings that change how results are made, but not the results.
 
-    Settings that an earlier version did not have get their defaults.
+    Settings that an earlier version did not have get their defaults. Those of analyses that were
+    not made say nothing.
     """
     kept = settings.filled(config)
-    del kept["analyses"]
+    made = kept.pop("analyses")
+    for name in analyses.names():
+        if name not in made:
+            kept.pop(name, None)
     for section, keys in OF_THE_MACHINE.items():
         for key in keys:
             del kept[section][key]

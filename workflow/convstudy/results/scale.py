@@ -25,14 +25,17 @@ SMALLER, OTHER, READING, LOSSY = "smaller", "other", "reading", "lossy"
 
 # What a result is made from, by its file or folder.
 CURVE, SINGLE, MODULES = "curve", "single-kind", "modules"
-STUDY, TABLE, REPLAY = "study", "table", "replay"
+# How single-kind networks and stacks of layers are trained.
+RECIPE = "single-kind recipe"
+STUDY, TABLE, REPLAY, DEPTH = "study", "table", "replay", "depth"
 MADE_OF: dict[str, tuple[str, ...]] = {
-    "training/": (CURVE, SINGLE),
-    "tables/single_kind.csv": (CURVE, SINGLE),
+    "training/": (CURVE, RECIPE, SINGLE),
+    "tables/single_kind.csv": (CURVE, RECIPE, SINGLE),
     "tables/studies.csv": (CURVE, MODULES, STUDY),
     "tables/trials.csv": (CURVE, MODULES, STUDY),
     "module_table/": (CURVE, MODULES, TABLE),
-    "epoch_selection/": (CURVE, SINGLE, MODULES, TABLE),
+    "epoch_selection/": (CURVE, RECIPE, SINGLE, MODULES, TABLE),
+    "depth/": (CURVE, RECIPE, DEPTH),
     "replay/": (CURVE, MODULES, TABLE, REPLAY),
 }
 LEAST_REPLICATES = 3
@@ -131,12 +134,12 @@ def _network(ours: Config, theirs: Config) -> Iterator[Difference]:
 def _recipes(ours: Config, theirs: Config) -> Iterator[Difference]:
     """Compare the training recipes of single-kind networks and of modules."""
     of_each = {
-        SINGLE: list(_recipe(ours["training"], theirs["training"])),
+        RECIPE: list(_recipe(ours["training"], theirs["training"])),
         MODULES: list(_recipe(of_modules(ours), of_modules(theirs))),
     }
-    of_both = [one for one in of_each[SINGLE] if one in of_each[MODULES]]
+    of_both = [one for one in of_each[RECIPE] if one in of_each[MODULES]]
     yield from of_both
-    for of, who in ((SINGLE, "Single-kind networks"), (MODULES, "Modules")):
+    for of, who in ((RECIPE, "Single-kind networks"), (MODULES, "Modules")):
         for one in of_each[of]:
             if one not in of_both:
                 line = f"{who}: {one.line[0].lower()}{one.line[1:]}"
@@ -182,6 +185,9 @@ def _recipe(mine: Config, read: Config) -> Iterator[Difference]:
 def _single_kind(ours: Config, theirs: Config) -> Iterator[Difference]:
     yield from _epochs(SINGLE, "A single-kind training", ours["training"], theirs["training"])
     yield from _replicates(SINGLE, "Each single-kind network", ours["training"])
+    if "depth" in ours["analyses"]:
+        yield from _epochs(DEPTH, "A stack", ours["depth"], theirs["depth"])
+        yield from _replicates(DEPTH, "Each stack", ours["depth"])
 
 
 def _search(ours: Config, theirs: Config) -> Iterator[Difference]:

@@ -36,6 +36,7 @@ TARGETS = {
         "compare_penalties",
         "find_pareto_front",
     ),
+    "depth": ("results/depth/", "compare_depths"),
     "recipes": ("results/recipes/", "compare_recipes"),
 }
 # Snakemake options with which nothing is run.
@@ -111,6 +112,8 @@ class Estimate:
         networks: dict[str, Any] = dict(self.networks.single_kind())
         if part == "module_table":
             trainings, networks = [settings.of_modules(self.config)], self.networks.modules()
+        elif part == "depth":
+            networks = self.networks.stacks(section["most_layers"])
         elif part == "recipes":
             trainings = [merged(trainings[0], recipe) for recipe in section["compared"].values()]
         for training in trainings:
