@@ -175,6 +175,7 @@ def test_a_wrong_url_is_not_repeated(monkeypatch, url):
 def test_the_pipeline_keeps_the_password_to_itself(root, tmp_path, postgres):
     """Run both studies on PostgreSQL with two workers each, and search every file."""
     project = Project(root, tmp_path / "project")
+    project.lay_verification()
     code, output = project.run(search={"workers": 2, "storage": "postgresql"})
     assert code == 0, output
     secrets = {postgres.password, postgres.url.partition("convstudy:")[2].partition("@")[0]}

@@ -124,6 +124,7 @@ def assert_same(project: Project, undisturbed: Project) -> None:
 def test_the_whole_workflow_from_start_to_report(root, tmp_path, slurm):
     """Two workers per study; exactly the jobs that request a GPU have one."""
     project = Project(root, tmp_path / "project", SLURM)
+    project.lay_verification()
     process = project.start(search={"workers": 2})
     seen: dict[str, Job] = {}
     while process.poll() is None:

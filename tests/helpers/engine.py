@@ -14,10 +14,10 @@ import sys
 from typing import Any
 
 import numpy as np
-from convstudy.layers.networks import ARTICLE, build
+from convstudy.layers.networks import Networks, build
 from convstudy.training.engine import backends, engine
 
-from helpers.training import DATASET
+from helpers.training import DATASET, MODEL
 
 BATCH = 32
 # A whole batch and a smaller one.
@@ -30,7 +30,7 @@ def network(kind: str, precision: str) -> Any:
 
     keras.config.set_dtype_policy(precision)
     keras.utils.set_random_seed(1)
-    model = build(ARTICLE.architecture((kind, kind), 0.125, 0.9))
+    model = build(Networks.of(MODEL).architecture((kind, kind), 0.125, 0.9))
     rng = np.random.default_rng(2)
     for variable in model.trainable_variables:
         if "kernel" in variable.path:

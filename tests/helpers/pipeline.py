@@ -16,6 +16,7 @@ from convstudy.config.settings import merged
 from convstudy.provenance.archive import SOURCES
 
 from helpers.paths import ROOT
+from helpers.results import RECORDED
 
 STUDY = {
     "trials": 4,
@@ -28,6 +29,10 @@ TINY = {
     "training": {"epochs": 2, "replicates": 1, "batch_size": 50},
     "search": {"epochs": 2, "studies": {"accuracy": STUDY, "penalised": STUDY}},
 }
+VERIFICATION = (
+    *(f"verification/{name}.csv" for name in ("examples", "identities", "grid", "statements")),
+    "counts/families.csv",
+)
 
 
 def slurm_python() -> str:
@@ -67,6 +72,13 @@ class Project:
                 shutil.copytree(root / name, folder / name, symlinks=True)
             else:
                 shutil.copy(root / name, folder / name)
+
+    def lay_verification(self) -> None:
+        """Lay recorded checks of layers and statements in place, which hold for all networks."""
+        for name in VERIFICATION:
+            path = self.folder / "results" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(RECORDED.folder / name, path)
 
     def command(self, *arguments: str, **config: dict) -> list[str]:
         overlay = self.folder / "tiny.yaml"

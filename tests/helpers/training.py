@@ -18,7 +18,14 @@ from convstudy.training.curve import Curve
 from convstudy.training.engine.engine import Engine
 from convstudy.training.trainer import Trainer
 
-MODEL = {"width": 0.125, "batch_normalization_momentum": 0.9}
+MODEL = {
+    "width": 0.125,
+    "batch_normalization_momentum": 0.9,
+    "stages": [
+        {"channels": 64, "layers": 2, "pooling": 2},
+        {"channels": 128, "layers": 2, "pooling": 2},
+    ],
+}
 TRAINING = {
     "epochs": 4,
     "replicates": 1,

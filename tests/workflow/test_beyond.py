@@ -2,6 +2,7 @@
 
 import pytest
 from convstudy.config import analyses, settings
+from convstudy.config.settings import recipe_training
 from convstudy.data.dataset import load_arrays
 from convstudy.layers.networks import ARTICLE
 from convstudy.results import reference_runs
@@ -36,21 +37,28 @@ EVERY = {**TINY, "analyses": analyses.names()}
 def project(root, tmp_path_factory):
     """Run everything, with all analyses."""
     project = Project(root, tmp_path_factory.mktemp("beyond"))
+    project.lay_verification()
     project.succeed("results/data/summary.json", **EVERY)
-    train_modules(project)
+    train(project)
     project.succeed(**EVERY)
     return project
 
 
-def train_modules(project):
-    """Train all modules in this process, as 27 jobs that each load TensorFlow take minutes."""
+def train(project):
+    """Train in this process, as 45 jobs that each load TensorFlow take minutes."""
     config = settings.read([project.folder / name for name in ("config/config.yaml", "tiny.yaml")])
     dataset = load_arrays(project.folder / "results/data")
-    store, epochs = project.folder / "results/.state/curves", config["module_table"]["epochs"]
-    training = of_modules(config)
-    for kinds in ARTICLE.modules().values():
-        curve = Curve(store, kinds, 0, config["model"], training, epochs, dataset)
-        curve.train(epochs, "module_table")
+    store, most = project.folder / "results/.state/curves", config["depth"]["most_layers"]
+    single = ARTICLE.single_kind().values()
+    planned = [
+        ("module_table", of_modules(config), ARTICLE.modules().values()),
+        ("depth", config["training"], ARTICLE.stacks(most).values()),
+        *(("recipes", recipe_training(config, one), single) for one in config["recipes"]["compared"]),
+    ]
+    for part, training, networks in planned:
+        epochs = config[part]["epochs"]
+        for kinds in networks:
+            Curve(store, kinds, 0, config["model"], training, epochs, dataset).train(epochs, part)
 
 
 def test_the_table_has_every_module(project):

@@ -1,6 +1,5 @@
 """The example overlays, each run to its report at a tiny size."""
 
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +18,6 @@ from convstudy.training.settings import of_modules
 from convstudy.training.store import single_kind_curves
 from helpers.paths import ROOT
 from helpers.pipeline import Project
-from helpers.results import RECORDED
 
 MOBILENET = "config/examples/mobilenet.yaml"
 # The other one is run to its report on real images, in test_pipeline.py.
@@ -48,8 +46,7 @@ def prepare(project: Project) -> Networks:
         params |= {key: config["search"][key] for key in ("epochs", "workers", "storage")}
         params["training"] = of_modules(config)
         from_settings(name, SimpleNamespace(**params), dataset).run_worker()
-    # What is checked whatever the networks
-    shutil.copytree(RECORDED.folder / "verification", results / "verification", dirs_exist_ok=True)
+    project.lay_verification()
     networks = Networks.of(config["model"])
     few = counts.verify(networks, config["model"]["width"], most=5)
     assert few["passed"].all()

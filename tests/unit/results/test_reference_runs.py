@@ -67,6 +67,18 @@ def test_a_record_of_a_version_with_fewer_settings_can_grow(run: Results):
         reference_runs.record(run, folder)
 
 
+def test_a_record_can_grow_by_an_analysis_with_settings_of_its_own(run: Results):
+    folder = run.folder / "reference/laptop"
+    for epochs, made in ((5, []), (16, ["depth"])):
+        run.run["config"] |= {"analyses": made, "depth": {"epochs": epochs}}
+        write_json(run.folder / "run.json", run.run)
+        reference_runs.record(Results(run.folder), folder)
+    run.run["config"]["depth"] = {"epochs": 8}
+    write_json(run.folder / "run.json", run.run)
+    with pytest.raises(UserError, match=r"other settings \(section depth\)"):
+        reference_runs.record(Results(run.folder), folder)
+
+
 def test_recorded_configs_are_of_todays_settings_and_files_are_as_recorded(root: Path):
     abouts = sorted((root / "results/reference").glob("*/reference.json"))
     assert len(abouts) >= 4
