@@ -49,11 +49,14 @@ def train(project):
     config = settings.read([project.folder / name for name in ("config/config.yaml", "tiny.yaml")])
     dataset = load_arrays(project.folder / "results/data")
     store, most = project.folder / "results/.state/curves", config["depth"]["most_layers"]
-    single = ARTICLE.single_kind().values()
+    single, recipes = ARTICLE.single_kind().values(), config["recipes"]["compared"]
     planned = [
         ("module_table", of_modules(config), ARTICLE.modules().values()),
         ("depth", config["training"], ARTICLE.stacks(most).values()),
-        *(("recipes", recipe_training(config, one), single) for one in config["recipes"]["compared"]),
+        *(
+            ("recipes", recipe_training(config, one), single)
+            for one in config["recipes"]["compared"]
+        ),
     ]
     for part, training, networks in planned:
         epochs = config[part]["epochs"]
