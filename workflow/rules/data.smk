@@ -1,10 +1,10 @@
-"""CIFAR-10 as arrays, from whatever source is available."""
+"""The images as arrays, from whatever source is available."""
 
 from convstudy.data import remembered
 
 
 rule prepare_dataset:
-    """Find CIFAR-10, check it, draw the subset, and write arrays with their digest."""
+    """Find the images, check them, draw the subset, and write arrays with their digest."""
     output:
         train_images="results/data/train_images.npy",
         train_labels="results/data/train_labels.npy",
@@ -23,6 +23,8 @@ rule prepare_dataset:
         runtime=30,
     params:
         settings=config["data"],
+        shape=config["model"]["input_shape"],
+        classes=config["model"]["classes"],
         directory=remembered.given_folder(config["data"]),
         memory=str(remembered.FILE),
         code=code_of("prepare_dataset"),

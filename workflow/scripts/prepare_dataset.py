@@ -1,4 +1,4 @@
-"""Find CIFAR-10 and write it as arrays."""
+"""Find the images and write them as arrays."""
 
 from pathlib import Path
 
@@ -8,4 +8,5 @@ from convstudy.provenance.job import job
 with job(snakemake):
     params = snakemake.params
     folder = Path(snakemake.output.summary).parent
-    prepare(params.settings, params.directory, folder, Path(params.memory))
+    networks = {"shape": params.shape, "classes": params.classes}
+    prepare(params.settings | networks, params.directory, folder, Path(params.memory))

@@ -7,7 +7,7 @@ from typing import Any
 
 from convstudy.core.errors import UserError
 from convstudy.core.files import read_sealed, write_sealed
-from convstudy.data.settings import FOLDER_VARIABLE
+from convstudy.data.settings import FOLDER_VARIABLE, OWN
 from convstudy.data.sources import Source, cached_archives
 
 # Not in results/data, which Snakemake empties before it prepares the images again.
@@ -32,7 +32,7 @@ def remember(file: Path, source: Source, directory: str | None, digest: str) -> 
 
 def _quality(source: Source) -> int:
     """Rank images: synthetic, with losses, exact."""
-    return 0 if source.name == "synthetic" else 1 if source.encoding == "jpeg" else 2
+    return 0 if source.name == "synthetic" else 1 if source.lossy else 2
 
 
 def recall(file: Path = FILE) -> dict[str, Any] | None:
@@ -59,7 +59,9 @@ def use_same_folder(file: Path = FILE) -> str | None:
 
 def given_folder(data: Mapping[str, Any]) -> str | None:
     """Return the absolute path of the folder that the settings or the environment name."""
-    folder = data["directory"] or os.environ.get(FOLDER_VARIABLE)
+    folder = data["directory"]
+    if data["source"] != OWN:
+        folder = folder or os.environ.get(FOLDER_VARIABLE)
     if not folder or data["source"] in ("keras", "synthetic"):
         return None
     return str(Path(folder).expanduser().resolve())

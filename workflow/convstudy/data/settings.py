@@ -11,7 +11,10 @@ from convstudy.core.section import Config, Mistake, Section, Text
 
 # Images that CIFAR-10 has (Krizhevsky, 2009).
 IMAGES = {"train_images": 50_000, "test_images": 10_000}
+CIFAR10_SHAPE = [32, 32, 3]
 FOLDER_VARIABLE = "CONVSTUDY_CIFAR10"
+# The source of images of one's own.
+OWN = "images"
 
 Images = Annotated[int, Field(ge=10)]
 
@@ -22,8 +25,8 @@ class Data(Section):
     Different images mean new curves.
     """
 
-    source: Literal["auto", "real", "directory", "keras", "synthetic"] = "auto"
-    """Where CIFAR-10 comes from.
+    source: Literal["auto", "real", "directory", "keras", "synthetic", "images"] = "auto"
+    """Where CIFAR-10 comes from, or `images` of your own.
 
     `auto` uses the folder if one is given, otherwise Keras's cache or download, otherwise synthetic
     images; `real` never uses synthetic images.
@@ -33,8 +36,24 @@ class Data(Section):
     """Folder with train-*.parquet and test-*.parquet; null means the environment variable
     CONVSTUDY_CIFAR10, or else the folder of the last run.
 
-    The layout is that of `uoft-cs/cifar10` on the Hugging Face hub.
+    The layout is that of `uoft-cs/cifar10` on the Hugging Face hub. Images of your own are a folder
+    with `train/CLASS/IMAGE` and perhaps `test/CLASS/IMAGE`, a folder of Parquet files as on the
+    hub, or an `.npz` file with `train_images`, `train_labels` and perhaps `test_images`,
+    `test_labels` and `classes`. Without test images, a fifth of each class is held out.
     """
+
+    name: Text | None = None
+    """What the report calls images of your own; null means the name of their folder or file."""
+
+    fit: Literal["exact", "resize", "crop"] = "exact"
+    """How images of your own become those of `model.input_shape`.
+
+    `exact`: they have that size. `resize`: with Pillow's Lanczos filter, which smooths. `crop`: the
+    same without distortion, and what is too long is cut off at both ends.
+    """
+
+    label: Text | None = None
+    """Column of the labels, where Parquet files of your own have several."""
 
     train_images: Images | None = 5000
     """Training images, drawn at random with equal shares of the classes; null means all."""
@@ -56,9 +75,37 @@ def train_images(data: Mapping[str, Any]) -> int:
 
 def mistakes(config: Config) -> Iterator[Mistake]:
     """Find what CIFAR-10 or the folder does not have."""
-    if config["data"]["source"] != "synthetic":
+    yield from _networks_fit(config)
+    if config["data"]["source"] == OWN:
+        yield from _own_is_there(config["data"]["directory"])
+    elif config["data"]["source"] != "synthetic":
         yield from _subsets_fit(config)
         yield from _folder_is_there(config)
+
+
+def _networks_fit(config: Config) -> Iterator[Mistake]:
+    """Compare the images that the networks take with those of the source."""
+    model, source = config["model"], config["data"]["source"]
+    if source == OWN:
+        if model["classes"] is None:
+            what = "null, but images of your own have classes of their own; write their number"
+            yield Mistake(("model", "classes"), what)
+        return
+    remedy = f"remove it, or write data.source: {OWN} for images of your own"
+    if model["classes"] is not None:
+        what = f"{model['classes']}, but data.source is {source}, which has ten; {remedy}"
+        yield Mistake(("model", "classes"), what)
+    if model["input_shape"] != CIFAR10_SHAPE:
+        what = f"{model['input_shape']}, but data.source is {source}, of {CIFAR10_SHAPE}; {remedy}"
+        yield Mistake(("model", "input_shape"), what)
+
+
+def _own_is_there(folder: str | None) -> Iterator[Mistake]:
+    if not folder:
+        what = "null, but data.source is images; name their folder, or an .npz file"
+        yield Mistake(("data", "directory"), what)
+    elif not Path(folder).expanduser().exists():
+        yield Mistake(("data", "directory"), f"{folder} is not there; correct the path")
 
 
 def _subsets_fit(config: Config) -> Iterator[Mistake]:

@@ -1,4 +1,4 @@
-"""Sources of CIFAR-10: a folder, Keras, or a synthetic replacement."""
+"""Sources of images: CIFAR-10 from a folder or Keras, a synthetic replacement, or one's own."""
 
 import hashlib
 import io
@@ -20,6 +20,7 @@ import numpy as np
 
 from convstudy.core import libraries
 from convstudy.core.errors import UserError
+from convstudy.data.settings import OWN
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +51,25 @@ ARCHIVE_NAME = "cifar-10-batches-py-target"
 
 @dataclass(frozen=True)
 class Source:
-    """A full data set: arrays by split, where they come from, and how images were encoded."""
+    """A full data set: arrays by split, where they come from, and how images were encoded.
+
+    Attributes:
+        classes: Their names, by label.
+        notes: What to say of how the images were read.
+    """
 
     name: str
     origin: str
     encoding: str
     images: dict[str, np.ndarray]
     labels: dict[str, np.ndarray]
+    classes: tuple[str, ...] = CLASS_NAMES
+    notes: tuple[str, ...] = ()
+
+    @property
+    def lossy(self) -> bool:
+        """Whether any image was stored with losses."""
+        return bool({"jpeg", "webp"} & set(self.encoding.split(", ")))
 
 
 class Unavailable(Exception):  # noqa: N818
@@ -69,6 +82,12 @@ def find(settings: Mapping[str, Any], directory: str | None) -> tuple[Source, li
     A folder that is given but damaged is an error; it is never skipped.
     """
     chosen = settings["source"]
+    if chosen == OWN:
+        # Its readers need this module.
+        from convstudy.data import own
+
+        path = Path(str(directory))
+        return own.read(path, **{key: settings[key] for key in own.SETTINGS}), []
     steps = {
         "directory": ["directory"],
         "keras": ["keras"],

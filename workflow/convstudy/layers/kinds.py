@@ -152,6 +152,8 @@ def cost(layer: Layer, input_shape: Shape) -> Cost:
         weights = taps * multiplied + multiplied * filters
     elif layer.type == "BatchNormalization":
         return Cost(input_shape, 4 * channels, 2 * channels)
+    elif layer.type == "InputLayer":
+        return Cost(arguments["shape"])
     elif layer.type in ("ReLU", "Rescaling"):
         return Cost(input_shape)
     elif layer.type == "AveragePooling2D":

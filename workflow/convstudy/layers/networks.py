@@ -33,6 +33,8 @@ class Networks:
         stages: ``channels`` at width 1, ``layers`` of a single-kind network, and ``pooling``
             before the stage (1 for none).
         module_layers: Layers of a module.
+        input_shape: Of an image, (Y, X, channels).
+        own_classes: Number of classes of one's own images; none for CIFAR-10's ten.
 
     Example:
         >>> networks = Networks.of({"module_layers": 2})
@@ -43,13 +45,21 @@ class Networks:
     kinds: Mapping[str, LayerKind]
     stages: tuple[Mapping[str, int], ...]
     module_layers: int
+    input_shape: Shape
+    own_classes: int | None
 
     @classmethod
     def of(cls, model: Mapping[str, Any]) -> "Networks":
         """Take them from the config's ``model`` section; what it leaves out is the article's."""
         model = {**_ARTICLE, **model}
         kinds = {name: LayerKind.of(name, kind) for name, kind in model["kinds"].items()}
-        return cls(kinds, tuple(model["stages"]), model["module_layers"])
+        shape = tuple(model["input_shape"])
+        return cls(kinds, tuple(model["stages"]), model["module_layers"], shape, model["classes"])
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return self.own_classes or CLASSES
 
     @cached_property
     def is_article(self) -> bool:
@@ -163,6 +173,8 @@ class Networks:
             32
         """
         layers = [Layer("rescaling", "Rescaling", {"scale": 1 / 255})]
+        if self.input_shape != INPUT_SHAPE:
+            layers.insert(0, Layer("image", "InputLayer", {"shape": self.input_shape}))
         stages = zip(self.stages, self.per_stage(kinds), strict=True)
         for number, (stage, mine) in enumerate(stages, start=1):
             channels = max(1, round(stage["channels"] * width))
@@ -184,7 +196,7 @@ class Networks:
         return [
             *layers,
             Layer("pool", "GlobalAveragePooling2D"),
-            Layer("classifier", "Dense", {"units": CLASSES, "activation": "softmax"}),
+            Layer("classifier", "Dense", {"units": self.classes, "activation": "softmax"}),
         ]
 
     def count(self, kinds: Kinds, width: float = 1.0) -> Cost:
@@ -205,8 +217,8 @@ def costs(layers: Sequence[Layer], shape: Shape = INPUT_SHAPE) -> list[Cost]:
     """Count consecutive layers in closed form, in order.
 
     Args:
-        layers: The layers; by default those of a whole network.
-        shape: Of the input: (Y, X, channels).
+        layers: The layers.
+        shape: Of the input, (Y, X, channels), unless the first layer says it.
 
     Raises:
         UncountableError: If a layer's groups do not divide its channels.
@@ -228,12 +240,16 @@ def build(layers: Sequence[Layer]) -> Any:
     """Build the Keras model of a network.
 
     Returns:
-        A model from images, uint8 of shape (batch, 32, 32, 3), to class probabilities, (batch, 10).
+        A model from images, uint8 of shape (batch, Y, X, channels), to class probabilities, (batch,
+        classes).
     """
     import keras
 
     mixed = keras.config.dtype_policy().name.startswith("mixed")
-    output = image = keras.Input(INPUT_SHAPE, dtype="uint8")
+    shape = INPUT_SHAPE
+    if layers[0].type == "InputLayer":
+        shape, layers = layers[0].arguments["shape"], layers[1:]
+    output = image = keras.Input(shape, dtype="uint8")
     for layer in layers:
         arguments = dict(layer.arguments)
         # bfloat16 has too few bits for pixel values, and makes the loss inaccurate.

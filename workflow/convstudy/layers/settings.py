@@ -60,6 +60,8 @@ class Stage(Section):
     """Size of the average pooling before the stage; 1 for none."""
 
 
+Side = Annotated[int, Field(ge=1, le=512)]
+InputShape = Annotated[list[Side], Field(min_length=3, max_length=3)]
 # Modules are named after their kinds, and files after modules.
 KindName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,19}$")]
 
@@ -79,6 +81,12 @@ class Model(Section):
 
     Keras's own 0.99 stays at chance for many epochs on a few thousand images.
     """
+
+    input_shape: InputShape = [32, 32, 3]
+    """Height, width and channels (1 or 3) of the images; CIFAR-10's are [32, 32, 3]."""
+
+    classes: Annotated[int, Field(ge=2, le=256)] | None = None
+    """Number of classes of images of one's own; null means CIFAR-10's ten."""
 
     kinds: Annotated[dict[KindName, Kind], Field(min_length=1, max_length=8)] = {
         "conv": _kind("Conv2D"),
@@ -108,7 +116,7 @@ ONLY = {"groups": ("Conv2D",), "depth_multiplier": ("DepthwiseConv2D", "Separabl
 def mistakes(config: Config) -> Iterator[Mistake]:
     """Find kinds that Keras cannot build, or that fit no stage."""
     from convstudy.layers.kinds import UncountableError
-    from convstudy.layers.networks import INPUT_SHAPE, Networks, costs
+    from convstudy.layers.networks import Networks, costs
 
     model, found = config["model"], False
     for name, kind in model["kinds"].items():
@@ -119,7 +127,14 @@ def mistakes(config: Config) -> Iterator[Mistake]:
                     found = True
                     what = f"{layer[key]}, but a {layer['type']} has no {key}; write {key}: 1"
                     yield Mistake((*path, key), what)
-    size = INPUT_SHAPE[0]
+    *sides, channels = model["input_shape"]
+    if channels not in (1, 3):
+        found = True
+        what = (
+            f"{channels} channels, but images have 3 (colour) or 1 (grey); write one of them last"
+        )
+        yield Mistake(("model", "input_shape"), what)
+    size = min(sides)
     for place, stage in enumerate(model["stages"]):
         if stage["pooling"] > size:
             found = True

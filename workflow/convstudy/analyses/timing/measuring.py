@@ -21,7 +21,7 @@ from convstudy.analyses.timing.numbers import PASSES, layer_macs
 from convstudy.core import environment
 from convstudy.core.progress import Progress
 from convstudy.layers.kinds import LayerKind, UncountableError
-from convstudy.layers.networks import CLASSES, INPUT_SHAPE, Networks
+from convstudy.layers.networks import Networks
 
 logger = logging.getLogger(__name__)
 
@@ -77,13 +77,13 @@ def _seconds(action: Action, calls: int = 1) -> float:
     return statistics.median(took)
 
 
-def noise(images: int) -> Any:
+def noise(images: int, networks: Networks) -> Any:
     """Make a data set of noise; times do not depend on what the images show."""
     from convstudy.data.dataset import Dataset
 
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (images, *INPUT_SHAPE), dtype=np.uint8)
-    labels = rng.integers(0, CLASSES, images, dtype=np.uint8)
+    pixels = rng.integers(0, 256, (images, *networks.input_shape), dtype=np.uint8)
+    labels = rng.integers(0, networks.classes, images, dtype=np.uint8)
     return Dataset(pixels, labels, pixels[:0], labels[:0], pixels[:1], labels[:1], "noise")
 
 
@@ -180,7 +180,8 @@ def _module_calls(
     from convstudy.training.trainer import Recipe, Trainer
 
     networks = Networks.of(model)
-    dataset, pictures = noise(images), noise(timing["batch_size"]).train_images
+    dataset = noise(images, networks)
+    pictures = noise(timing["batch_size"], networks).train_images
     recipe = Recipe.from_settings(training, training["epochs"])
     one, many = ops.convert_to_tensor(pictures[:1]), ops.convert_to_tensor(pictures)
     order = np.arange(images)
