@@ -53,10 +53,7 @@ def train(project):
     planned = [
         ("module_table", of_modules(config), ARTICLE.modules().values()),
         ("depth", config["training"], ARTICLE.stacks(most).values()),
-        *(
-            ("recipes", recipe_training(config, one), single)
-            for one in config["recipes"]["compared"]
-        ),
+        *(("recipes", recipe_training(config, one), single) for one in recipes),
     ]
     for part, training, networks in planned:
         epochs = config[part]["epochs"]

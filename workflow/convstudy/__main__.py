@@ -10,6 +10,7 @@ from convstudy.config import document, settings
 from convstudy.core.errors import UserError
 from convstudy.core.files import write_text
 from convstudy.core.progress import duration
+from convstudy.data.examples import EXAMPLES
 from convstudy.results import reference_runs
 from convstudy.results.run import Results
 from convstudy.training import store
@@ -68,12 +69,19 @@ def record(chosen: argparse.Namespace) -> None:
     print(f"recorded in {folder}; commit it, and the next report will show it")
 
 
+def example_images(chosen: argparse.Namespace) -> None:
+    """Write small real images, by class and as .npz, to try images of your own with."""
+    for path in EXAMPLES[chosen.name](chosen.folder):
+        print(f"wrote {path}")
+
+
 COMMANDS = {
     "config": print_config,
     "settings": write_settings,
     "curves": list_curves,
     "prune": prune_curves,
     "record": record,
+    "example-images": example_images,
 }
 
 
@@ -92,6 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             what = "merged over config/config.yaml; later files override earlier ones"
             command.add_argument("files", nargs="*", type=Path, metavar="FILE", help=what)
         if do in (print_config, write_settings):
+            continue
+        if do is example_images:
+            command.add_argument("name", choices=EXAMPLES)
+            command.add_argument("folder", type=Path, help="where to write them")
             continue
         if do is record:
             command.add_argument("name", help="lower-case letters, digits and hyphens")

@@ -88,6 +88,7 @@ COLUMNS = {
     "article": Column("Article", PERCENT),
     "article_completed": Column("Article: completed"),
     "article_test_accuracy": Column("Article: test accuracy", PERCENT),
+    "balanced_accuracy": Column("Mean over classes", ACCURACY),
     "between": Column(f"95{THIN}% interval"),
     "channels": Column("Channels", THREE),
     "check": Column("Check", wraps=True),

@@ -141,6 +141,24 @@ def new_figure(
     return figure, axes
 
 
+def largest_class(axis: Any, results: Results, across: bool = False) -> list[Any]:
+    """Draw what always answering the largest class would reach, for images of one's own.
+
+    Args:
+        axis: An axis of accuracies, upwards unless `across`.
+
+    Returns:
+        Its entry for the legend, if any.
+    """
+    if not results.own_images:
+        return []
+    largest = results.data["largest_class"]
+    draw = axis.axvline if across else axis.axhline
+    draw(largest["share"], color=WARNING, lw=1.2, ls=(0, (5, 2)))
+    name = f"always the largest class ({largest['name']})"
+    return [legend_line(name, color=WARNING, lw=1.2, ls=(0, (5, 2)))]
+
+
 def percent_axis(axis: Any) -> None:
     """Label an axis of fractions in per cent."""
     axis.set_major_formatter(lambda value, _: f"{round(100 * value, 6):g} %")

@@ -56,12 +56,18 @@ def answer(results: Results) -> Answer:
     text = f"{text} {of_stacks(results)}".strip()
     if not networks.is_article:
         trainings = _trainings(results.run["config"]["training"]["replicates"])
+        asked = f"{_asked(results)}, {trainings}."
+        own = results.own_images
         return Answer(
-            kicker="Other layers than those of koshian2 (Qiita, 2018)",
+            kicker=(
+                f"The question of koshian2 (Qiita, 2018), asked of {results.images}"
+                if own
+                else "Other layers than those of koshian2 (Qiita, 2018)"
+            ),
             lead=f"In this run, {lead}",
-            text=text,
-            box="Not the article's networks.",
-            conditions=f"{_asked(results)}, {trainings}. Nothing is compared with the article.",
+            text=f"{text} {_to_beat(results)}" if own else text,
+            box=f"Not the article's {'images' if own else 'networks'}.",
+            conditions=f"{asked} Nothing is compared with the article.",
         )
     return Answer(
         kicker="A small re-run of koshian2 (Qiita, 2018)",
@@ -72,6 +78,23 @@ def answer(results: Results) -> Answer:
     )
 
 
+def _to_beat(results: Results) -> str:
+    """Say what always answering the largest class would reach and, if classes differ, the mean."""
+    data, table = results.data, results.table("tables/single_kind.csv")
+    largest = data["largest_class"]
+    text = (
+        f"Always answering “{largest['name']}”, the largest of {len(data['classes'])} classes,"
+        f" would be right for {_percent(largest['share'])} of the test images."
+    )
+    if "balanced_accuracy" in table:
+        means = [
+            f"{row['label']} {_percent(row['balanced_accuracy'])}"
+            for row in table.to_dict("records")
+        ]
+        text += f" As a mean over the classes, which differ in size: {', '.join(means)}."
+    return text
+
+
 def _asked(results: Results) -> str:
     """Name the kinds of layer and the stages of a run."""
     networks, width = results.networks, results.run["config"]["model"]["width"]
@@ -79,7 +102,8 @@ def _asked(results: Results) -> str:
     channels = [str(max(1, round(stage["channels"] * width))) for stage in networks.stages]
     return (
         f"{_listed(labels)} in {len(channels)} stage{'s' * (len(channels) > 1)} of"
-        f" {_listed(channels)} channels, trained on {results.data['used']['train']:,} images for"
+        f" {_listed(channels)} channels, trained on {results.data['used']['train']:,} images"
+        f"{f' of {results.images}' if results.own_images else ''} for"
         f" {results.run['config']['training']['epochs']} epochs"
     )
 

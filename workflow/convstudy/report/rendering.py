@@ -158,6 +158,8 @@ def render(results: Results, title: str, executed: Path, html: Path) -> None:
         assemble(results.analyses, results.networks.is_article), parameters, executed.parent
     )
     kicker = answer(results).kicker
+    if results.own_images:
+        title = f"{title.removesuffix('?')}: {results.images}"
     page = to_html(done, title, kicker)
     write_text(executed, nbformat.writes(done) + "\n")
     write_text(html, page)

@@ -13,6 +13,7 @@ from convstudy.core.environment import commit_name
 from convstudy.core.files import read_json
 from convstudy.display import style
 from convstudy.display.columns import Table
+from convstudy.display.formats import ACCURACY, write
 from convstudy.layers.examples import examples
 from convstudy.report import html, parts
 from convstudy.report.answer import Answer, answer
@@ -181,10 +182,41 @@ class Report:
         drawing, networks = parts.drawings(self.results.analyses)[name], self.results.networks
         if drawing.lettered:
             caption += f" {style.letters_meant(networks)}"
+        if self.results.own_images and name != "answer_tradeoff":
+            caption += f" The images are {self.results.images}."
         said = "; ".join(drawing.numbers(self.results)) + "."
         if name == "answer_tradeoff":
             said = self._answer.text
         return f"{caption.partition('. ')[0]}. {said}", caption
+
+    def unlike_the_article(self) -> html.Html:
+        """Say why the article's claims are not judged."""
+        why = (
+            "The networks of this run are not the article's: its kinds of layer, its stages or its"
+            " modules are others."
+        )
+        if self.results.own_images:
+            why = f"The images of this run, {self.results.images}, are not the article's."
+        return html.Html(
+            f"<p>{html.sentence(why)} So the article's claims are not judged here, and nothing is"
+            " compared with it. Claims of your own can stand in a file that <code>claims</code>"
+            " names in the config.</p>"
+        )
+
+    def task(self) -> html.Html:
+        """Say what the networks classify, and what a constant answer would reach."""
+        text = (
+            "The networks classify CIFAR-10, where guessing among the ten classes would be right"
+            " 10 % of the time."
+        )
+        if self.results.own_images:
+            classes, largest = self.results.data["classes"], self.results.data["largest_class"]
+            text = (
+                f"The networks classify {self.results.images} into {len(classes)} classes. Always"
+                f" answering “{largest['name']}”, the largest, would be right"
+                f" {write(largest['share'], ACCURACY)} of the time."
+            )
+        return html.Html(f"<p>{html.sentence(text)}</p>")
 
     def reproduce(self) -> html.Html:
         """Show what produced this run and the command that runs it again."""

@@ -207,6 +207,16 @@ class Results:
         return bool(self.data["synthetic"])
 
     @property
+    def own_images(self) -> bool:
+        """Whether the images are the user's own, not CIFAR-10 or a replacement."""
+        return "name" in self.data
+
+    @property
+    def images(self) -> str:
+        """What the images are."""
+        return str(self.data.get("name", "CIFAR-10"))
+
+    @property
     def analyses(self) -> list[str]:
         """Names of this run's analyses, besides the article's own study."""
         return list(self.run["config"]["analyses"])

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from convstudy.core.errors import UserError
 from convstudy.layers.networks import positions_in
 from convstudy.search.study import Search
-from convstudy.training.record import devices, summarise
+from convstudy.training.record import balanced, devices, summarise
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,8 @@ def best_trials(trials: pd.DataFrame, rows: int = BEST_ROWS) -> pd.DataFrame:
     """Rank the completed trials by objective, as the article tabulates them."""
     done = trials[trials["state"] == "COMPLETE"].sort_values(["objective", "number"])
     best = done.head(rows).assign(rank=range(1, min(rows, len(done)) + 1))
-    return best[["rank", *positions_in(best), "objective", "parameters", "test_accuracy", "number"]]
+    measured = [name for name in ("test_accuracy", "balanced_accuracy") if name in best]
+    return best[["rank", *positions_in(best), "objective", "parameters", *measured, "number"]]
 
 
 def export(search: Search) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
@@ -99,6 +100,7 @@ def _row(
         "epochs": summary["epochs"],
         "objective": trial.value if complete else None,
         "test_accuracy": summary["test_accuracy_best"],
+        **balanced(summary),
         "best_epoch": summary["best_epoch"],
         "test_accuracy_last": summary["test_accuracy_last"],
         "parameters": parameters,

@@ -66,7 +66,8 @@ def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         ``test_accuracy_best`` (of ``best_epoch``), ``test_accuracy_last``, ``validated_epoch`` (the
         one with the best validation accuracy) and ``test_accuracy_validated`` (there),
         ``train_accuracy_last``, ``epochs``, ``seconds``, ``images_per_second`` (median over epochs,
-        since the first one also compiles). Of equally good epochs, the first is chosen. Values are
+        since the first one also compiles) and, if the epochs have it, ``balanced_accuracy`` (of
+        ``best_epoch``). Of equally good epochs, the first is chosen. Values are
         None without records or validation images; ``epochs`` and ``seconds`` are 0 without records.
     """
     best = best_epoch(records, "test_accuracy")
@@ -85,7 +86,13 @@ def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
             if records
             else None
         ),
+        **balanced(records[best - 1] if best else {}),
     }
+
+
+def balanced(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the balanced accuracy of an epoch, under its name, if it has one."""
+    return {name: record[name] for name in ("balanced_accuracy",) if name in record}
 
 
 def best_epoch(records: Sequence[Mapping[str, Any]], field: str) -> int | None:

@@ -150,6 +150,8 @@ class Trainer:
             ``epoch`` (from 1), ``loss`` and ``train_accuracy`` (means over the epoch, while the
             weights change; the loss uses smoothed labels, if any), ``test_loss``,
             ``test_accuracy``, ``test_right`` (which test images were right, see `pack`),
+            ``balanced_accuracy`` (on the test images, the mean over classes) if the classes have
+            unequal numbers of them,
             ``validation_loss`` and ``validation_accuracy`` if there are validation images,
             ``learning_rate`` (at the epoch's end), ``seconds`` (training and testing) and
             ``images_per_second`` (training alone). Accuracies are fractions.
@@ -162,6 +164,10 @@ class Trainer:
         trained = time.perf_counter() - began
         test_loss, right = self._test("test")
         tested = {"test_loss": test_loss, "test_accuracy": float(right.mean())}
+        counts = np.bincount(self.dataset.test_labels)
+        if len(set(counts)) > 1:
+            shares = np.bincount(self.dataset.test_labels, right)[counts > 0] / counts[counts > 0]
+            tested["balanced_accuracy"] = float(shares.mean())
         if len(self.dataset.validation_labels):
             validation_loss, right_there = self._test("validation")
             tested["validation_loss"] = validation_loss

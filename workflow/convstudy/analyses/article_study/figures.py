@@ -52,7 +52,7 @@ def learning_curves(results: Results) -> Figure:
         handles.append(
             style.legend_line("the article's test accuracy", color=style.INK, lw=1, ls=":")
         )
-    style.legend_below(figure, handles, 3)
+    style.legend_below(figure, handles + style.largest_class(axis, results), 3)
     return figure
 
 
@@ -145,7 +145,7 @@ def parameters_accuracy(results: Results) -> Figure:
         handles.append(
             style.legend_line("95 % interval, labelled modules", color=style.MUTED, lw=1.4)
         )
-    style.legend_below(figure, handles, 3)
+    style.legend_below(figure, handles + style.largest_class(axis, results), 3)
     return figure
 
 

@@ -11,7 +11,8 @@ from convstudy.results.run import Results
 
 BEST = table(
     "Best trials of the study “{}”, compared with the article's",
-    "rank* module objective parameters* test_accuracy article_module article_test_accuracy",
+    "rank* module objective parameters* test_accuracy balanced_accuracy* article_module"
+    " article_test_accuracy",
     rank=Column("Rank"),
     article_module=Column("Article: layers", html=module),
 )
@@ -37,7 +38,7 @@ TABLES = {
     ),
     "single_kind": table(
         "Test accuracy of the single-kind networks, mean over replicates",
-        "label parameters* mean interval mean_last* article difference*",
+        "label parameters* mean interval balanced_accuracy* mean_last* article difference*",
     ),
     "studies": replace(
         table(

@@ -44,6 +44,7 @@ def run(results: Results) -> pd.DataFrame:
         "Data": "synthetic images" if data["synthetic"] else data["origin"] + lossy,
         "Training images": f"{used['train']:,} of {available['train']:,}",
         "Test images": f"{used['test']:,} of {available['test']:,}",
+        **_own_images(data),
         "Network width": f"{results.run['config']['model']['width']:g}",
         "Single-kind trainings": f"{len(results.training)}",
         "Trials": ", ".join(f"{len(s.trials)} {name}" for name, s in results.studies.items()),
@@ -51,6 +52,22 @@ def run(results: Results) -> pd.DataFrame:
         "Commit": environment.commit_name(about).removeprefix("commit "),
     }
     return pd.DataFrame(list(rows.items()), columns=["item", "value"])
+
+
+def _own_images(data: Mapping[str, Any]) -> dict[str, str]:
+    """Describe images of one's own: their classes, the largest one, and how they were read."""
+    if "name" not in data:
+        return {}
+    largest = data["largest_class"]
+    pixels = ", ".join(f"{one:.3f}" for one in data["pixels"]["mean"])
+    deviations = ", ".join(f"{one:.3f}" for one in data["pixels"]["std"])
+    return {
+        "Classes": f"{len(data['classes'])}: {', '.join(data['classes'])}",
+        "Largest class": f"{largest['name']}, {100 * largest['share']:.1f} % of the test images",
+        "Size": " × ".join(map(str, data["shape"])),
+        "Pixels, from 0 to 1": f"mean {pixels}; standard deviation {deviations}",
+        "How they were read": "; ".join(data["notes"]) or "as they are",
+    }
 
 
 def _device(results: Results) -> str:
@@ -167,7 +184,7 @@ def five_best(results: Results, study: Study) -> pd.DataFrame:
     """
     best = study.best.assign(module=module_names(study.best) if len(study.best) else [])
     columns = ["module", "objective", "parameters", "test_accuracy"]
-    ours = best.set_index("rank")[columns]
+    ours = best.set_index("rank")[[*columns, *best.filter(["balanced_accuracy"])]]
     if not results.networks.is_article:
         return ours.reset_index()
     theirs = article_best(study.penalised).set_index("rank")[columns].add_prefix("article_")

@@ -41,7 +41,9 @@ def depth_accuracy(results: Results) -> Figure:
     handles = [style.legend_line(networks.label(kind), **look) for kind, look in looks.items()]
     label = f"one {networks.label(networks.reference)} per stage"
     handles.append(style.legend_line(label, color=style.INK, lw=1, ls=":"))
-    style.legend_below(figure, handles, 2)
+    for axis in axes:
+        lowest = style.largest_class(axis, results)
+    style.legend_below(figure, handles + lowest, 2)
     return figure
 
 

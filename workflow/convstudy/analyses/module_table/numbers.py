@@ -59,6 +59,8 @@ def rank(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     summary = found.drop(columns="error")
     done = table[table["status"] == "finished"]
     summary["mean_last"] = done.groupby("module")["test_accuracy_last"].mean()
+    for name in done.filter(["balanced_accuracy"]):
+        summary[name] = done.groupby("module")[name].mean()
     summary[["share", "minus_reference", "minus_reference_low", "minus_reference_high"]] = np.nan
     # All trainings of the reference may have ended early.
     if reference in found.index:
@@ -108,6 +110,7 @@ def document(
         modules=f"{Networks.of(model).number_of_modules:,}",
         **settings["module_table"],
         warning=warning if data["synthetic"] else "",
+        credit="" if "name" in data else " CIFAR-10 is by A. Krizhevsky (2009).",
         origin=data["origin"] + (", stored with losses (JPEG)" if data["lossy"] else ""),
         train=f"{used['train']:,}",
         validation=f"{used['validation']:,}",

@@ -25,7 +25,7 @@ TABLES = {
     "module_table/summary": replace(
         table(
             "All modules by mean test accuracy over replicates",
-            "module mean interval ranks parameters latency_ms* probability*",
+            "module mean interval balanced_accuracy* ranks parameters latency_ms* probability*",
             ranks=interval_of("rank", WHOLE, f"Rank, 95{THIN}%"),
             latency_ms=Column("Latency, ms", THREE),
             probability=Column("On the front", WHOLE_PERCENT),

@@ -33,6 +33,7 @@ def recipes_accuracy(results: Results) -> Figure:
         axis.plot(mine["mean"], places, "o", color=colour, ms=7, mec="white")
         if beside and mine["article"].notna().all():
             axis.axvline(mine["article"].iloc[0], color=style.INK, lw=1, ls=":")
+        lowest = style.largest_class(axis, results, across=True)
         axis.set_title(mine["label"].iloc[0])
         axis.set_xlabel("best test accuracy")
         axis.margins(x=0.1)
@@ -43,7 +44,7 @@ def recipes_accuracy(results: Results) -> Figure:
     handles = [style.legend_line("this run, 95 % interval", marker="o", color=style.MUTED, lw=2.5)]
     if beside:
         handles.append(style.legend_line("article", color=style.INK, lw=1, ls=":"))
-    style.legend_below(figure, handles, 2)
+    style.legend_below(figure, handles + lowest, 2)
     return figure
 
 
