@@ -13,15 +13,13 @@ import numpy as np
 from convstudy.core.errors import UserError
 from convstudy.core.files import read_json, replacing, write_json, write_text
 from convstudy.data import remembered
-from convstudy.data.settings import OWN
+from convstudy.data.settings import OWN, TEST_SHARE
 from convstudy.data.sources import SPLITS, Source, find, first_line
 
 logger = logging.getLogger(__name__)
 
 # The splits of a run; validation images are held out from the official training images.
 USED_SPLITS = ("train", "validation", "test")
-# Share of images of one's own that are held out, if none are for the test.
-TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True)

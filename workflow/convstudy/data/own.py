@@ -11,6 +11,7 @@ import os
 import re
 import unicodedata
 import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from convstudy.core.errors import UserError
-from convstudy.data.settings import OWN
+from convstudy.data.settings import OWN, TEST_SHARE
 from convstudy.data.sources import SPLITS, Source, first_line
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
@@ -153,7 +154,7 @@ def read(path: Path, fit: str, label: str | None, shape: Sequence[int], classes:
     fitting = Fitting(tuple(shape), fit)
     if path.is_file():
         found = _read_npz(path, fitting)
-    elif any(PARQUET.fullmatch(file.name) for file in path.glob("*.parquet")):
+    elif any(_split_of(file) for file in path.iterdir()):
         found = _read_parquet(path, fitting, label)
     else:
         found = _read_folder(path, fitting)
@@ -173,6 +174,40 @@ def read(path: Path, fit: str, label: str | None, shape: Sequence[int], classes:
     encoding = ", ".join(sorted(fitting.formats)).lower() or "raw"
     origin = path.name if path.is_file() else f"the folder {path.name}"
     return Source(OWN, origin, encoding, images, labels, tuple(found.classes), tuple(notes))
+
+
+def count(path: Path) -> int | None:
+    """Count the training images, without reading them; None if their files do not tell."""
+    try:
+        return _count(path)
+    except (OSError, ValueError, LookupError, zipfile.BadZipFile):
+        # Errors of Parquet files are among these.
+        return None
+
+
+def _count(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as file:
+            names = {split: [one[1].format(split) for one in ARRAYS] for split in SPLITS}
+            sizes = {
+                split: len(file[[name for name in those if name in file][0]])
+                for split, those in names.items()
+                if any(name in file for name in those)
+            }
+    elif any(_split_of(file) for file in path.iterdir()):
+        sizes = dict.fromkeys({_split_of(file) for file in path.iterdir()} - {""}, 0)
+        for file in path.iterdir():
+            if split := _split_of(file):
+                sizes[split] += pq.read_metadata(file).num_rows
+    else:
+        sizes = {
+            split: sum(not _left_over(file.name) for file in _files(path / split))
+            for split in SPLITS
+            if (path / split).is_dir()
+        }
+    return sizes["train"] if "test" in sizes else round((1 - TEST_SHARE) * sizes["train"])
 
 
 def _order(images: Sequence[np.ndarray], labels: Sequence[int]) -> list[int]:

@@ -15,6 +15,8 @@ CIFAR10_SHAPE = [32, 32, 3]
 FOLDER_VARIABLE = "CONVSTUDY_CIFAR10"
 # The source of images of one's own.
 OWN = "images"
+# Share of them that is held out, if none are for the test.
+TEST_SHARE = 0.2
 
 Images = Annotated[int, Field(ge=10)]
 
@@ -69,8 +71,14 @@ class Data(Section):
 
 
 def train_images(data: Mapping[str, Any]) -> int:
-    """Return how many images are trained on; a folder may have fewer than CIFAR-10."""
-    return data["train_images"] or IMAGES["train_images"] - data["validation_images"]
+    """Return about how many images are trained on; some may turn out not to be usable."""
+    available = IMAGES["train_images"]
+    if data["source"] == OWN and data["directory"] and not data["train_images"]:
+        # Its readers need this module.
+        from convstudy.data import own
+
+        available = own.count(Path(data["directory"]).expanduser()) or available
+    return data["train_images"] or available - data["validation_images"]
 
 
 def mistakes(config: Config) -> Iterator[Mistake]:

@@ -153,7 +153,7 @@ def cost(layer: Layer, input_shape: Shape) -> Cost:
     elif layer.type == "BatchNormalization":
         return Cost(input_shape, 4 * channels, 2 * channels)
     elif layer.type == "InputLayer":
-        return Cost(arguments["shape"])
+        return Cost(tuple(arguments["shape"]))
     elif layer.type in ("ReLU", "Rescaling"):
         return Cost(input_shape)
     elif layer.type == "AveragePooling2D":

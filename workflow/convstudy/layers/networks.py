@@ -174,7 +174,7 @@ class Networks:
         """
         layers = [Layer("rescaling", "Rescaling", {"scale": 1 / 255})]
         if self.input_shape != INPUT_SHAPE:
-            layers.insert(0, Layer("image", "InputLayer", {"shape": self.input_shape}))
+            layers.insert(0, Layer("image", "InputLayer", {"shape": list(self.input_shape)}))
         stages = zip(self.stages, self.per_stage(kinds), strict=True)
         for number, (stage, mine) in enumerate(stages, start=1):
             channels = max(1, round(stage["channels"] * width))
