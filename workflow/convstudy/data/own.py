@@ -190,11 +190,11 @@ def _count(path: Path) -> int:
 
     if path.is_file():
         with np.load(path, allow_pickle=False) as file:
-            names = {split: [one[1].format(split) for one in ARRAYS] for split in SPLITS}
             sizes = {
-                split: len(file[[name for name in those if name in file][0]])
-                for split, those in names.items()
-                if any(name in file for name in those)
+                split: len(file[labels.format(split)])
+                for split in SPLITS
+                for _, labels in ARRAYS
+                if labels.format(split) in file
             }
     elif any(_split_of(file) for file in path.iterdir()):
         sizes = dict.fromkeys({_split_of(file) for file in path.iterdir()} - {""}, 0)
