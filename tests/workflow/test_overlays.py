@@ -6,10 +6,13 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import yaml
+from bs4 import BeautifulSoup
+from convstudy.article import facts
 from convstudy.config import settings
 from convstudy.core.files import write_csv
 from convstudy.core.section import merged
 from convstudy.data.dataset import load_arrays
+from convstudy.data.examples import write_digits
 from convstudy.layers import counts
 from convstudy.layers.networks import Networks
 from convstudy.results.run import Results
@@ -21,7 +24,9 @@ from helpers.pipeline import Project
 
 MOBILENET = "config/examples/mobilenet.yaml"
 # The other one is run to its report on real images, in test_pipeline.py.
-EXAMPLES = sorted(set((ROOT / "config/examples").glob("*.yaml")) - {ROOT / MOBILENET})
+ALL = sorted(set((ROOT / "config/examples").glob("*.yaml")) - {ROOT / MOBILENET})
+EXAMPLES = [path for path in ALL if "digits" not in path.stem]
+DIGITS = [path for path in ALL if path not in EXAMPLES]
 STUDY = {"trials": 1, "sampler": {"name": "random"}, "pruner": {"name": "none"}}
 TINY = {
     "data": {"source": "synthetic", "train_images": 100, "test_images": 50},
@@ -54,11 +59,43 @@ def prepare(project: Project) -> Networks:
     return networks
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_is_short_and_runs_to_its_report(path: Path, root, tmp_path):
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_an_example_is_short_and_says_how_to_run_it(path: Path):
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 15
     assert f"make report CONFIG=config/examples/{path.name}" in text
+
+
+@pytest.mark.parametrize("path", DIGITS, ids=lambda path: path.stem)
+def test_images_of_ones_own_run_to_a_report_that_speaks_of_them(path: Path, root, tmp_path):
+    pytest.importorskip("sklearn")
+    overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
+    few = {"data": {"train_images": 100, "test_images": 50}}
+    project = Project(root, tmp_path, tiny=merged(overlay, {**TINY, **few}))
+    write_digits(project.folder / "images")
+    prepare(project)
+    project.succeed("--rerun-triggers=mtime")
+    results = Results(project.folder / "results")
+    name = overlay["data"]["name"]
+    assert (results.images, len(results.data["classes"])) == (name, 10)
+    assert "balanced_accuracy" in results.table("tables/single_kind.csv")
+    page = (project.folder / "reports/report.html").read_text(encoding="utf-8")
+    text = " ".join(BeautifulSoup(page, "html.parser").get_text(" ").split())
+    assert f"Which convolution layer is worth its parameters: {name}" in text
+    assert f"The networks classify {name} into 10 classes." in text
+    assert "Always answering" in text
+    assert "Mean over classes" in text
+    assert f"The images of this run, {name}, are not the article's." in text
+    for accuracy in facts.accuracies().values():
+        assert f"{100 * accuracy:.2f}" not in text
+    assert "always the largest class" in (
+        project.folder / "results/figures/learning_curves.svg"
+    ).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs_to_its_report(path: Path, root, tmp_path):
+    text = path.read_text(encoding="utf-8")
     project = Project(root, tmp_path, tiny=merged(yaml.safe_load(text), TINY))
     networks = prepare(project)
     said = project.succeed("--rerun-triggers=mtime")

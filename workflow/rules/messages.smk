@@ -30,7 +30,7 @@ onerror:
 
 # Runs before jobs are planned, and in dry runs, but not in jobs, which also read this file.
 if workflow.is_main_process:
-    if SAME_FOLDER:
+    if SAME_FOLDER and config["data"]["source"] not in ("keras", "synthetic", "images"):
         print(f"Images: {SAME_FOLDER}, as in the last run here.", file=sys.stderr)
     if not NETWORKS.is_article:
         # Sections of a config are merged, and the result may not be what one had in mind.

@@ -73,6 +73,35 @@ def test_kinds_are_added_after_the_articles_and_removed_by_null(tmp_path):
             "model.stages[1].pooling: 8, but the feature map has only 4x4 cells; write 1",
         ),
         (
+            "model: {classes: 3, input_shape: [8, 8, 4]}\ndata: {source: images, directory: /tmp}",
+            "model.input_shape: 4 channels, but images have 3 (colour) or 1 (grey)",
+        ),
+        (
+            "model: {input_shape: [8, 8, 1]}",
+            "model.input_shape: [8, 8, 1], but data.source is auto, of [32, 32, 3]; remove it, or",
+        ),
+        (
+            "model: {classes: 10}",
+            "model.classes: 10, but data.source is auto, which has ten; remove it, or write",
+        ),
+        (
+            "model: {input_shape: [8, 8, 1]}\ndata: {source: images, directory: /tmp}",
+            "model.classes: null, but images of your own have classes of their own",
+        ),
+        (
+            "model: {classes: 3}\ndata: {source: images}",
+            "data.directory: null, but data.source is images; name their folder, or an .npz file",
+        ),
+        (
+            "model: {classes: 3}\ndata: {source: images, directory: /nowhere}",
+            "data.directory: /nowhere is not there",
+        ),
+        (
+            "model: {classes: 3, input_shape: [4, 12, 1], stages: [{channels: 8, pooling: 8}]}\n"
+            "data: {source: images, directory: /tmp}",
+            "model.stages[0].pooling: 8, but the feature map has only 4x4 cells",
+        ),
+        (
             "model: {module_layers: 6}\nanalyses: [module_table]",
             "module_table.most_modules: 128, but 3 kinds in 6 positions make 729 modules, and"
             " module_table would need them all: 2,187 trainings, 10,935 epochs",

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from convstudy.core.errors import UserError
 from convstudy.core.files import read_json, write_sealed
 from convstudy.results.run import Results
 from convstudy.training import store
+from convstudy.training.curve import Curve
 from convstudy.training.record import summarise, unpack
 from convstudy.training.settings import BFLOAT16_UNITS
 from helpers import training as training_example
@@ -361,6 +363,29 @@ def test_an_epoch_can_be_chosen_without_the_test_images(undisturbed):
     ]
     assert summarise(without)["validated_epoch"] is None
     assert summarise(without)["test_accuracy_validated"] is None
+
+
+def test_images_of_another_size_and_classes_of_unequal_size(tmp_path):
+    metrics = pytest.importorskip("sklearn.metrics")
+    small = {
+        f"{split}_images": getattr(training_example.DATASET, f"{split}_images")[:, ::4, ::4, :1]
+        for split in ("train", "validation", "test")
+    }
+    labels = np.minimum(training_example.DATASET.test_labels, 6)
+    images = replace(training_example.DATASET, **small, test_labels=labels)
+    model = {**training_example.MODEL, "input_shape": [8, 8, 1], "classes": 12}
+    for epochs in (1, 2):
+        # The second goes on where the first stopped.
+        mine = Curve(tmp_path, ("conv",), 0, model, training_example.TRAINING, 2, images)
+        assert [record["epoch"] for record in mine.epochs(epochs)][-1] == epochs
+    assert len(list(tmp_path.glob("*/damaged*"))) == 0
+    for record in mine.read()["records"]:
+        answers = np.where(unpack(record["test_right"], 60), labels, 11)
+        expected = metrics.recall_score(labels, answers, average=None, labels=range(7)).mean()
+        assert record["balanced_accuracy"] == pytest.approx(expected)
+    best = max(mine.read()["records"], key=lambda record: record["test_accuracy"])
+    assert summarise(mine.read()["records"])["balanced_accuracy"] == best["balanced_accuracy"]
+    assert "balanced_accuracy" not in summarise([])
 
 
 def test_which_test_images_were_right_is_stored(undisturbed):

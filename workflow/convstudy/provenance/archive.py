@@ -203,7 +203,7 @@ class _Description:
             "Sources, settings, environment, results, report and provenance of one run.",
             f"Its {used['train']:,} training and {used['test']:,} test images ({origin}) have the"
             f" SHA-256 {digest}. They are not in the archive, as the authors may not redistribute"
-            " CIFAR-10; the workflow prepares them again.",
+            f" {self.data.get('name', 'CIFAR-10')}; the workflow prepares them again.",
         ]
         if reductions:
             sentences.append(f"The run differs from the article's: {' '.join(reductions)}")
@@ -231,6 +231,8 @@ class _Description:
             name for name in self.names if name in ("config/config.yaml", "config/article.yaml")
         ]
         images = [work.id for work in self.works if "CIFAR-10" in work["description"]]
+        if self.data["synthetic"] or "name" in self.data:
+            images = []
         made = [name for name in self.names if name.startswith(("results/", "reports/"))]
         commits = set(map(commit_name, self.records))
         run = self._add(
@@ -243,7 +245,7 @@ class _Description:
             startTime=min(record["started"] for record in self.records),
             endTime=max(record["ended"] for record in self.records),
             agent=_reference(self.authors[:1]),
-            object=_reference(given if self.data["synthetic"] else [*given, *images]),
+            object=_reference([*given, *images]),
             result=_reference(
                 name
                 for name in made

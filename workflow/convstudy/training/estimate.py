@@ -19,7 +19,7 @@ from convstudy.core import environment, gpus
 from convstudy.core.files import read_json
 from convstudy.core.progress import duration
 from convstudy.core.section import Config, Mistake, merged
-from convstudy.data.settings import train_images
+from convstudy.data.settings import IMAGES, OWN, train_images
 from convstudy.layers.networks import ARTICLE, Kinds, Networks
 from convstudy.training import settings
 from convstudy.training.curve import Curve
@@ -93,7 +93,9 @@ class Estimate:
         # Null means all of CIFAR-10's 50,000 and 10,000 images (Krizhevsky, 2009).
         validation = config["data"]["validation_images"]
         self.images = self.data["used"]["train"] if self.data else train_images(config["data"])
-        test = self.data["used"]["test"] if self.data else config["data"]["test_images"] or 10_000
+        # Of one's own images, a fifth is for the test unless they say otherwise.
+        most = self.images // 4 if config["data"]["source"] == OWN else IMAGES["test_images"]
+        test = self.data["used"]["test"] if self.data else config["data"]["test_images"] or most
         self.cost_images = self.images + TEST_SHARE * (test + validation)
 
     def curve(self, kinds: Kinds, replicate: int, epochs: int, training: dict[str, Any]) -> Curve:
