@@ -129,7 +129,8 @@ def measure_modules(
         model, training, timing: The config's sections.
         train_images: Images per epoch.
         device: The result of `convstudy.training.engine.backends.use_backend`.
-        modules: Layer kinds by name; all modules by default.
+        modules: Layer kinds by name, of which only batches are measured; all modules by default,
+            with everything.
 
     Returns:
         One row per module: its layers, ``parameters``, ``macs`` (per image) at the trained width,
@@ -140,12 +141,15 @@ def measure_modules(
     """
     where = place(training, device)
     networks = Networks.of(model)
-    modules = modules or networks.modules()
     images = timing["training_steps"] * training["batch_size"]
+    everything = modules is None
+    modules = networks.modules() if modules is None else modules
     latency, others = _module_calls(model, training, timing, images, modules)
+    if not everything:
+        latency, others = {}, {key: call for key, call in others.items() if key[1] == "batch"}
     repeats = timing["repeats"]
     latencies = take_turns(latency, LATENCY_ROUNDS * repeats, "latency")
-    measured = take_turns(others, repeats, "batches and training")
+    measured = take_turns(others, repeats, "batches and training" if everything else "batches")
     rows = []
     for name, kinds in modules.items():
         cost = networks.count(kinds, model["width"])
@@ -155,10 +159,12 @@ def measure_modules(
             "parameters": cost.parameters,
             "macs": cost.macs,
         }
-        row["latency_ms"] = 1e3 * statistics.median(latencies[name])
+        if everything:
+            row["latency_ms"] = 1e3 * statistics.median(latencies[name])
         row["fps"] = timing["batch_size"] / statistics.median(measured[name, "batch"])
-        seconds = statistics.median(measured[name, "training"])
-        row["epoch_seconds"] = train_images / images * seconds
+        if everything:
+            seconds = statistics.median(measured[name, "training"])
+            row["epoch_seconds"] = train_images / images * seconds
         rows.append(row)
     return pd.DataFrame(rows).assign(
         repeats=repeats, batch_size=timing["batch_size"], train_images=train_images, **where
