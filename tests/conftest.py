@@ -48,21 +48,11 @@ def for_claims(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory) -> Path:
-    """Return a copy of the recorded run, which is small, with its tables and all analyses.
-
-    It has no stacks of layers, which are made up.
-    """
+    """Return a copy of the recorded run, which is small and has all analyses, with its tables."""
     from convstudy.analyses.article_study import tables
-    from convstudy.config import analyses
-    from convstudy.core.files import read_json, write_csv, write_json
-    from helpers.results import RECORDED, made_up_stacks
+    from helpers.results import RECORDED
 
     folder = tmp_path_factory.mktemp("recorded") / "results"
     shutil.copytree(RECORDED.folder, folder)
-    for name, table in made_up_stacks().items():
-        write_csv(folder / f"{name}.csv", table)
-    run = read_json(folder / "run.json")
-    run["config"]["analyses"] = analyses.names()
-    write_json(folder / "run.json", run)
     tables.write_tables(RECORDED, folder / "tables")
     return folder

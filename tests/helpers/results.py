@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from convstudy.analyses.depth import numbers as depth
 from convstudy.analyses.epoch_selection import numbers as epoch_selection
 from convstudy.analyses.module_table import numbers as module_table
 from convstudy.analyses.pareto import numbers as pareto
@@ -39,6 +38,7 @@ MEASURED = (
     *("module_table/table", "module_table/curves"),
     *("recipes/trainings", "timing/modules", "timing/layers"),
 )
+DEPTH = ("trainings", "summary", "contrasts", "crossings")
 
 
 def write_sample(
@@ -138,7 +138,7 @@ def _analyses() -> dict[str, pd.DataFrame]:
         "epoch_selection/choices": choices,
         "epoch_selection/summary": flattery,
         "epoch_selection/differences": epoch_selection.compare(kinds),
-        **made_up_stacks(),
+        **{f"depth/{name}": RECORDED.table(f"depth/{name}.csv") for name in DEPTH},
         "recipes/summary": recipes.compare(trainings, ARTICLE),
         "penalties/envelope": penalties.winners(table, paid),
         "penalties/probabilities": penalties.probabilities(table, paid),
@@ -151,30 +151,6 @@ def _analyses() -> dict[str, pd.DataFrame]:
         **{
             f"replay/{name}": scored for name, scored in replay.collect(trials, table, paid).items()
         },
-    }
-
-
-def made_up_stacks() -> dict[str, pd.DataFrame]:
-    """Make up stacks of one to three layers, each a little more accurate than the one before."""
-    two, modules = RECORDED.training, RECORDED.table("timing/modules.csv")
-    three = [
-        two.assign(
-            layers=layers,
-            test_accuracy_best=two["test_accuracy_best"] + 0.03 * (layers - 2),
-            parameters=[ARTICLE.parameters((kind,) * layers, 0.25) for kind in two["kind"]],
-            macs=[ARTICLE.count((kind,) * layers, 0.25).macs for kind in two["kind"]],
-        )
-        for layers in (1, 2, 3)
-    ]
-    trainings = with_right(pd.concat(three, ignore_index=True))
-    names = list(ARTICLE.stacks(3))
-    times = modules.head(len(names)).assign(module=names)
-    summary = depth.summarise(trainings, times)
-    return {
-        "depth/trainings": trainings,
-        "depth/summary": summary,
-        "depth/contrasts": depth.contrasts(trainings, ARTICLE.reference),
-        "depth/crossings": depth.crossings(trainings, summary, ARTICLE.reference),
     }
 
 
