@@ -217,7 +217,7 @@ def short_number(value: float, _position: int | None = None) -> str:
 
 
 def plain_ticks(axis: Any) -> None:
-    """Label a logarithmic axis at 1, 2 and 5, or evenly if it is short, as plain numbers.
+    """Label a logarithmic axis at 1, 2 and 5 as plain numbers, evenly if short, sparsely if long.
 
     Call it after everything is drawn.
     """
@@ -225,7 +225,8 @@ def plain_ticks(axis: Any) -> None:
 
     low, high = axis.get_view_interval()
     short = high < 5 * low
-    axis.set_major_locator(MaxNLocator(nbins=4) if short else LogLocator(subs=(1, 2, 5)))
+    subs = (1, 3) if high > 50 * low else (1, 2, 5)
+    axis.set_major_locator(MaxNLocator(nbins=4) if short else LogLocator(subs=subs))
     axis.set_major_formatter(short_number)
     axis.set_minor_formatter(NullFormatter())
 

@@ -17,23 +17,28 @@ def depth_accuracy(results: Results) -> Figure:
     summary, networks = results.table("depth/summary.csv"), results.networks
     looks = style.kind_looks(networks)
     figure, axes = style.new_figure(results, 1, len(COSTS), size=(7.6, 4.0), sharey=True)
+    last = list(looks.values())[1 if len(looks) > 1 else 0]["color"]
     for axis, (name, column) in zip(axes, COSTS.items(), strict=True):
         for kind, look in looks.items():
             mine = summary[summary["kind"] == kind].sort_values("layers")
             ends = [mine["mean"] - mine["low"], mine["high"] - mine["mean"]]
             axis.errorbar(mine[column], mine["mean"], ends, elinewidth=0.8, lw=1.4, **look)
+            # Where curves cross, colours tell whose numbers these are.
+            side = (-8, -9) if look["color"] == last else (4, 4)
             for row in mine.itertuples():
                 axis.annotate(
                     str(row.layers),
                     (getattr(row, column), row.mean),
-                    xytext=(4, 4),
+                    xytext=side,
                     textcoords="offset points",
-                    fontsize=7,
-                    color=style.INK,
+                    fontsize=7.5,
+                    fontweight="bold",
+                    color=look["color"],
                 )
         alone = summary[(summary["kind"] == networks.reference) & (summary["layers"] == 1)]
         axis.axhline(alone["mean"].iloc[0], color=style.INK, lw=1, ls=":")
         axis.set_xscale("log")
+        axis.margins(x=0.1)
         axis.set_title(TITLES[name], fontsize=10)
         style.plain_ticks(axis.xaxis)
     axes[0].set_ylabel("best test accuracy over epochs")

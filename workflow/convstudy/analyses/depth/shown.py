@@ -6,13 +6,13 @@ from typing import Any
 import pandas as pd
 
 from convstudy.display.columns import Column, interval_of, table
-from convstudy.display.formats import CHANGE_POINTS, THREE, WHOLE_PERCENT, span, write
+from convstudy.display.formats import ACCURACY, CHANGE_POINTS, THREE, WHOLE_PERCENT, span, write
 from convstudy.layers.networks import Networks
 from convstudy.results.run import Results
 
 OUTCOMES = {
     "always above": "is more accurate with a single layer",
-    "always below": "does not reach it with any number of layers",
+    "always below": "stays below with every number of layers",
 }
 
 
@@ -35,15 +35,25 @@ TABLES = {
 
 
 def findings(results: Results) -> list[str]:
-    """Say which stacks beat one layer of the reference at no more cost."""
-    networks = results.networks
-    one = f"one {networks.label(networks.reference)} per stage"
-    return [
-        f"{row.layers} layers of {networks.label(row.kind)}, the most with no more {row.cost} than"
-        f" {one}, are {_word(row)}: {write(row.value, CHANGE_POINTS)} points (95 % interval"
-        f" {span(row.low, row.high, CHANGE_POINTS)})."
-        for row in results.table("depth/contrasts.csv").itertuples()
-    ]
+    """Say with how many layers each kind is best, and which beat one layer of the reference."""
+    networks, summary = results.networks, results.table("depth/summary.csv")
+    best = summary.loc[summary.groupby("kind", sort=False)["mean"].idxmax()]
+    listed = ", ".join(
+        f"{networks.label(row.kind)} with {row.layers} ({write(row.mean, ACCURACY)})"
+        for row in best.itertuples()
+    )
+    lines = [f"Layers per stage with the highest mean accuracy: {listed}."]
+    compared = results.table("depth/contrasts.csv")
+    # The same stack may be the largest by both costs.
+    for _, same in compared.groupby(["kind", "layers"], sort=False):
+        row = next(same.itertuples())
+        lines.append(
+            f"{row.layers} layers of {networks.label(row.kind)}, the most here with no more"
+            f" {' and no more '.join(same['cost'])} than one {networks.label(networks.reference)}"
+            f" per stage, are {_word(row)}: {write(row.value, CHANGE_POINTS)} points (95 % interval"
+            f" {span(row.low, row.high, CHANGE_POINTS)})."
+        )
+    return lines
 
 
 def _word(row: Any) -> str:
