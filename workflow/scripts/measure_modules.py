@@ -13,6 +13,12 @@ with job(snakemake), gpus.lease(snakemake.resources):
         training["backend"], training["device"], training["threads"], training["precision"]
     )
     table = measuring.measure_modules(
-        params.model, training, params.timing, params.images, device, params.networks
+        params.model,
+        training,
+        params.timing,
+        params.images,
+        device,
+        params.networks,
+        only_batches=params.networks is not None,
     )
     write_csv(snakemake.output[0], table)

@@ -134,6 +134,17 @@ def test_actions_take_turns_after_a_warm_up():
     assert runs == "ab" * 4
 
 
+def test_of_stacks_only_batches_are_measured(device: str):
+    stacks = {"conv_1": ("conv",)}
+    model = {**CONFIG["model"], "width": 0.0625}
+    training = {**CONFIG["training"], "batch_size": 16}
+    table = measuring.measure_modules(
+        model, training, TIMING, 5000, device, stacks, only_batches=True
+    )
+    assert table["fps"].gt(0).all()
+    assert not {"latency_ms", "epoch_seconds"} & set(table)
+
+
 def test_modules_are_measured_with_their_counts(device: str, monkeypatch):
     # A clock on which everything takes 0.1 s.
     ticks = itertools.count()

@@ -23,7 +23,7 @@ def depth_accuracy(results: Results) -> Figure:
             mine = summary[summary["kind"] == kind].sort_values("layers")
             ends = [mine["mean"] - mine["low"], mine["high"] - mine["mean"]]
             axis.errorbar(mine[column], mine["mean"], ends, elinewidth=0.8, lw=1.4, **look)
-            # Where curves cross, colours tell whose numbers these are.
+            # Where curves cross, sides tell whose numbers these are.
             side = (-8, -9) if look["color"] == last else (4, 4)
             for row in mine.itertuples():
                 axis.annotate(
@@ -32,8 +32,7 @@ def depth_accuracy(results: Results) -> Figure:
                     xytext=side,
                     textcoords="offset points",
                     fontsize=7.5,
-                    fontweight="bold",
-                    color=look["color"],
+                    color=style.INK,
                 )
         alone = summary[(summary["kind"] == networks.reference) & (summary["layers"] == 1)]
         axis.axhline(alone["mean"].iloc[0], color=style.INK, lw=1, ls=":")

@@ -119,6 +119,7 @@ def measure_modules(
     train_images: int,
     device: str,
     modules: Mapping[str, Sequence[str]] | None = None,
+    only_batches: bool = False,
 ) -> pd.DataFrame:
     """Measure inference and training of all modules, in turn.
 
@@ -129,8 +130,8 @@ def measure_modules(
         model, training, timing: The config's sections.
         train_images: Images per epoch.
         device: The result of `convstudy.training.engine.backends.use_backend`.
-        modules: Layer kinds by name, of which only batches are measured; all modules by default,
-            with everything.
+        modules: Layer kinds by name; all modules by default.
+        only_batches: Whether to leave out latency and training.
 
     Returns:
         One row per module: its layers, ``parameters``, ``macs`` (per image) at the trained width,
@@ -142,14 +143,13 @@ def measure_modules(
     where = place(training, device)
     networks = Networks.of(model)
     images = timing["training_steps"] * training["batch_size"]
-    everything = modules is None
     modules = networks.modules() if modules is None else modules
     latency, others = _module_calls(model, training, timing, images, modules)
-    if not everything:
+    if only_batches:
         latency, others = {}, {key: call for key, call in others.items() if key[1] == "batch"}
     repeats = timing["repeats"]
     latencies = take_turns(latency, LATENCY_ROUNDS * repeats, "latency")
-    measured = take_turns(others, repeats, "batches and training" if everything else "batches")
+    measured = take_turns(others, repeats, "batches" if only_batches else "batches and training")
     rows = []
     for name, kinds in modules.items():
         cost = networks.count(kinds, model["width"])
@@ -159,10 +159,10 @@ def measure_modules(
             "parameters": cost.parameters,
             "macs": cost.macs,
         }
-        if everything:
+        if not only_batches:
             row["latency_ms"] = 1e3 * statistics.median(latencies[name])
         row["fps"] = timing["batch_size"] / statistics.median(measured[name, "batch"])
-        if everything:
+        if not only_batches:
             seconds = statistics.median(measured[name, "training"])
             row["epoch_seconds"] = train_images / images * seconds
         rows.append(row)
