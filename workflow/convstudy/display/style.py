@@ -144,6 +144,9 @@ def new_figure(
 def largest_class(axis: Any, results: Results, across: bool = False) -> list[Any]:
     """Draw what always answering the largest class would reach, for images of one's own.
 
+    Call it after everything is drawn. Far from everything else, the line would leave no room for
+    it, so the legend alone says where it is.
+
     Args:
         axis: An axis of accuracies, upwards unless `across`.
 
@@ -153,9 +156,12 @@ def largest_class(axis: Any, results: Results, across: bool = False) -> list[Any
     if not results.own_images:
         return []
     largest = results.data["largest_class"]
+    share, name = largest["share"], f"always the largest class ({largest['name']})"
+    low, high = axis.dataLim.intervalx if across else axis.dataLim.intervaly
+    if share < low - (high - low):
+        return [legend_line(f"{name}: {100 * share:.1f} %, below", ls="")]
     draw = axis.axvline if across else axis.axhline
-    draw(largest["share"], color=WARNING, lw=1.2, ls=(0, (5, 2)))
-    name = f"always the largest class ({largest['name']})"
+    draw(share, color=WARNING, lw=1.2, ls=(0, (5, 2)))
     return [legend_line(name, color=WARNING, lw=1.2, ls=(0, (5, 2)))]
 
 
