@@ -159,7 +159,7 @@ def largest_class(axis: Any, results: Results, across: bool = False) -> list[Any
     share, name = largest["share"], f"always the largest class ({largest['name']})"
     low, high = axis.dataLim.intervalx if across else axis.dataLim.intervaly
     if share < low - (high - low):
-        return [legend_line(f"{name}: {100 * share:.1f} %, below", ls="")]
+        return [legend_line(f"largest class: {100 * share:.1f} %", ls="")]
     draw = axis.axvline if across else axis.axhline
     draw(share, color=WARNING, lw=1.2, ls=(0, (5, 2)))
     return [legend_line(name, color=WARNING, lw=1.2, ls=(0, (5, 2)))]
