@@ -26,7 +26,6 @@ MOBILENET = "config/examples/mobilenet.yaml"
 # The other one is run to its report on real images, in test_pipeline.py.
 ALL = sorted(set((ROOT / "config/examples").glob("*.yaml")) - {ROOT / MOBILENET})
 EXAMPLES = [path for path in ALL if "digits" not in path.stem]
-DIGITS = [path for path in ALL if path not in EXAMPLES]
 STUDY = {"trials": 1, "sampler": {"name": "random"}, "pruner": {"name": "none"}}
 TINY = {
     "data": {"source": "synthetic", "train_images": 100, "test_images": 50},
@@ -66,31 +65,44 @@ def test_an_example_is_short_and_says_how_to_run_it(path: Path):
     assert f"make report CONFIG=config/examples/{path.name}" in text
 
 
-@pytest.mark.parametrize("path", DIGITS, ids=lambda path: path.stem)
-def test_images_of_ones_own_run_to_a_report_that_speaks_of_them(path: Path, root, tmp_path):
+def with_digits(root: Path, folder: Path, example: str) -> Project:
+    """Write the digits, and an overlay that uses a few of them."""
     pytest.importorskip("sklearn")
-    overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
-    few = {"data": {"train_images": 100, "test_images": 50}}
-    project = Project(root, tmp_path, tiny=merged(overlay, {**TINY, **few}))
+    overlay = yaml.safe_load((ROOT / f"config/examples/{example}.yaml").read_text("utf-8"))
+    # Not relative, as this process reads the settings, too. The classes have unequal numbers.
+    directory = str(folder / overlay["data"]["directory"])
+    few = {"data": {"directory": directory, "train_images": 100, "test_images": 55}}
+    project = Project(root, folder, tiny=merged(overlay, {**TINY, **few}))
     write_digits(project.folder / "images")
+    return project
+
+
+def test_images_of_ones_own_run_to_a_report_that_speaks_of_them(root, tmp_path):
+    project = with_digits(root, tmp_path, "digits")
     prepare(project)
     project.succeed("--rerun-triggers=mtime")
     results = Results(project.folder / "results")
-    name = overlay["data"]["name"]
-    assert (results.images, len(results.data["classes"])) == (name, 10)
+    assert (results.images, len(results.data["classes"])) == ("handwritten digits", 10)
     assert "balanced_accuracy" in results.table("tables/single_kind.csv")
     page = (project.folder / "reports/report.html").read_text(encoding="utf-8")
     text = " ".join(BeautifulSoup(page, "html.parser").get_text(" ").split())
-    assert f"Which convolution layer is worth its parameters: {name}" in text
-    assert f"The networks classify {name} into 10 classes." in text
+    assert "Which convolution layer is worth its parameters: handwritten digits" in text
+    assert "The networks classify handwritten digits into 10 classes." in text
     assert "Always answering" in text
     assert "Mean over classes" in text
-    assert f"The images of this run, {name}, are not the article's." in text
+    assert "The images of this run, handwritten digits, are not the article's." in text
     for accuracy in facts.accuracies().values():
         assert f"{100 * accuracy:.2f}" not in text
-    assert "always the largest class" in (
-        project.folder / "results/figures/learning_curves.svg"
-    ).read_text(encoding="utf-8")
+    curves = (project.folder / "results/figures/learning_curves.svg").read_text(encoding="utf-8")
+    assert "always the largest class" in curves
+
+
+def test_images_of_ones_own_are_enlarged_and_trained(root, tmp_path):
+    project = with_digits(root, tmp_path, "digits_npz")
+    assert len(prepare(project).modules()) == 9
+    data = Results(project.folder / "results").data
+    assert (data["shape"], data["name"]) == ([12, 12, 1], "enlarged handwritten digits")
+    assert data["notes"][0].startswith("1,797 images resized (Lanczos filter of Pillow")
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
