@@ -29,6 +29,25 @@ def all_modules() -> list[str]:
     return list(ARTICLE.modules())
 
 
+@pytest.mark.parametrize("equal", [False, True])
+@pytest.mark.parametrize("leaked", [0, 5])
+def test_images_of_ones_own_must_beat_their_largest_class(equal: bool, leaked: int):
+    table = pd.DataFrame({"label": ["Conv2D"], "mean": [0.9], "balanced_accuracy": [0.723]})
+    results = SimpleNamespace(
+        data={
+            "largest_class": {"name": "tulip", "share": 0.616},
+            "classes": ["rose", "tulip"],
+            "duplicates": {"test_in_train": leaked},
+            "available": {"test": 100},
+        },
+        table=lambda name: table.drop(columns="balanced_accuracy") if equal else table,
+    )
+    text = answer.to_beat(results)
+    assert "“tulip”, the largest of 2 classes, would be right for 61.6 % of the test" in text
+    assert ("which differ in size: Conv2D 72.3 %." in text) == (not equal)
+    assert ("5 of 100 test images are also training images" in text) == bool(leaked)
+
+
 def test_the_smallest_module_that_may_be_the_best_is_enough():
     lead, text = answer.of_modules(ranked(conv_conv_conv=0.5, conv_depthwise_depthwise=0.5))
     assert lead == "one Conv2D and two depthwise layers per stage were enough."

@@ -219,6 +219,14 @@ def test_a_folder_with_a_part_of_the_images_is_smaller():
     assert line == "5,085 of 50,000 training images are used."
 
 
+def test_images_of_ones_own_differ_by_being_others_whatever_their_number():
+    data = {**ALL_EXACT, "used": {"train": 9, "test": 9}, "lossy": True, "name": "my flowers"}
+    said = {one.line for one in scale.differences(FULL, OVERLAY, data)} - {
+        one.line for one in scale.differences(FULL, OVERLAY, ALL_EXACT)
+    }
+    assert said == {"The images are not CIFAR-10, but my flowers."}
+
+
 @pytest.mark.parametrize(("leaked", "said"), [(0, False), (100, False), (101, True)])
 def test_test_images_in_training_make_a_run_different(leaked: int, said: bool):
     found = {"train": 5, "test": 5, "test_in_train": leaked}

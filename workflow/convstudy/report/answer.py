@@ -13,6 +13,7 @@ from convstudy.claims import verdicts
 from convstudy.claims.ledger import OWN
 from convstudy.layers.networks import ARTICLE, Networks
 from convstudy.results.run import SUMMARY, Results, has_ranks
+from convstudy.results.scale import leak
 
 # A small network has at most this share of the parameters of all Conv2D.
 SMALL = 0.1
@@ -65,7 +66,7 @@ def answer(results: Results) -> Answer:
                 else "Other layers than those of koshian2 (Qiita, 2018)"
             ),
             lead=f"In this run, {lead}",
-            text=f"{text} {_to_beat(results)}" if own else text,
+            text=f"{text} {to_beat(results)}" if own else text,
             box=f"Not the article's {'images' if own else 'networks'}.",
             conditions=f"{asked} Nothing is compared with the article.",
         )
@@ -78,7 +79,7 @@ def answer(results: Results) -> Answer:
     )
 
 
-def _to_beat(results: Results) -> str:
+def to_beat(results: Results) -> str:
     """Say what always answering the largest class would reach and, if classes differ, the mean."""
     data, table = results.data, results.table("tables/single_kind.csv")
     largest = data["largest_class"]
@@ -92,7 +93,7 @@ def _to_beat(results: Results) -> str:
             for row in table.to_dict("records")
         ]
         text += f" As a mean over the classes, which differ in size: {', '.join(means)}."
-    return text
+    return f"{text} {leak(data)}".strip()
 
 
 def _asked(results: Results) -> str:

@@ -93,7 +93,20 @@ def _size(of: str, ours: float, theirs: float, less: str, more: str) -> Iterator
         yield Difference(OTHER, of, more)
 
 
+def leak(data: Mapping[str, Any]) -> str:
+    """Say that too many test images are also training images, if they are."""
+    # Runs of earlier versions did not count them.
+    leaked = data.get("duplicates", {}).get("test_in_train", 0)
+    if not leaked or leaked <= LARGEST_LEAK * data["available"]["test"]:
+        return ""
+    of_all = f"{leaked:,} of {data['available']['test']:,}"
+    return f"{of_all} test images are also training images, so accuracies are too high."
+
+
 def _images(data: Mapping[str, Any]) -> Iterator[Difference]:
+    if "name" in data:
+        yield Difference(OTHER, CURVE, f"The images are not CIFAR-10, but {data['name']}.")
+        return
     for key, images in IMAGES.items():
         split = key.partition("_")[0]
         used = data["used"][split]
@@ -101,11 +114,7 @@ def _images(data: Mapping[str, Any]) -> Iterator[Difference]:
             what = {"train": "training"}.get(split, split)
             line = f"{used:,} of {images:,} {what} images are used."
             yield Difference(SMALLER, CURVE, line)
-    # Runs of earlier versions did not count them.
-    leaked = data.get("duplicates", {}).get("test_in_train", 0)
-    if leaked and leaked > LARGEST_LEAK * data["available"]["test"]:
-        of_all = f"{leaked:,} of {data['available']['test']:,}"
-        line = f"{of_all} test images are also training images, so accuracies are too high."
+    if line := leak(data):
         yield Difference(OTHER, CURVE, line)
     if data.get("lossy"):
         line = "The images are stored with losses (JPEG); the article's were exact."

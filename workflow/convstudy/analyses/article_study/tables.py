@@ -67,6 +67,10 @@ def _own_images(data: Mapping[str, Any]) -> dict[str, str]:
         "Size": " × ".join(map(str, data["shape"])),
         "Pixels, from 0 to 1": f"mean {pixels}; standard deviation {deviations}",
         "How they were read": "; ".join(data["notes"]) or "as they are",
+        "Equal images": (
+            "{train:,} within the training images, {test:,} within the test images,"
+            " {test_in_train:,} in both"
+        ).format(**data["duplicates"]),
     }
 
 
