@@ -109,6 +109,12 @@ def test_there_is_one_list_of_classes_for_all_splits(folder):
     refused(folder, "test has the class z, which", "lacks")
 
 
+def test_an_empty_folder_for_the_test_is_none(folder):
+    write(folder / "test/a/.keep")
+    summary, _ = prepare(folder)
+    assert any("a fifth of each class was held out" in note for note in summary["notes"])
+
+
 def test_a_class_without_training_images_is_refused(folder):
     write(folder / "train/empty/.keep")
     refused(folder, "train/empty: a class without images", classes=4)
@@ -168,7 +174,7 @@ def test_formats_are_told_by_the_first_bytes(folder):
     assert sum(summary["available"].values()) == 66
     assert summary["encoding"] == "bmp, gif, jpeg, png, webp"
     assert summary["lossy"]
-    assert any("1 files skipped (train/a/y.png)" in note for note in summary["notes"])
+    assert any("1 file skipped (train/a/y.png)" in note for note in summary["notes"])
 
 
 def transparent(mode):
@@ -292,7 +298,7 @@ def test_of_two_columns_of_labels_the_config_must_name_one(tmp_path):
     coarse, _ = prepare(tmp_path / "hub", label="coarse_label")
     fine, _ = prepare(tmp_path / "hub", label="fine_label", classes=6)
     assert coarse["classes"] == list(NAMES)
-    assert coarse["notes"][0] == "1 files skipped (other.parquet)"
+    assert coarse["notes"][0] == "1 file skipped (other.parquet)"
     assert coarse["digest"] != fine["digest"]
     refused(tmp_path / "hub", "data.label: lable, but", label="lable")
 

@@ -15,6 +15,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import numpy as np
 
 from convstudy.core.errors import UserError
 from convstudy.data.settings import OWN, TEST_SHARE
-from convstudy.data.sources import SPLITS, Source, first_line
+from convstudy.data.sources import SPLITS, Source, first_line, read_rows, require_all_parts, wrong
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 # Modes of Pillow with 8 bits or fewer a channel, and without transparency.
@@ -132,6 +133,18 @@ class Found:
     labels: dict[str, list[int]]
     classes: list[str]
     notes: list[str]
+
+    def add(self, split: str, image: np.ndarray, label: int) -> None:
+        """Add an image to a split."""
+        self.images.setdefault(split, []).append(image)
+        self.labels.setdefault(split, []).append(label)
+
+    def skip(self, names: Iterable[str]) -> None:
+        """Note which files were skipped, if any."""
+        names = sorted(names)
+        if names:
+            some = ", ".join(names[:3]) + ", ..." * (len(names) > 3)
+            self.notes.append(f"{len(names):,} file{'s' * (len(names) > 1)} skipped ({some})")
 
 
 def read(path: Path, fit: str, label: str | None, shape: Sequence[int], classes: int) -> Source:
@@ -261,26 +274,24 @@ def _read_folder(folder: Path, fitting: Fitting) -> Found:
                 f"{folder / split} has the class {others[0]}, which {folder / 'train'} lacks;"
                 " give both the same classes"
             )
-        found.images[split], found.labels[split] = [], []
         for label, name in enumerate(of_train):
-            before = len(read)
             for path in sorted(folders[name].iterdir()) if name in folders else ():
                 if path.is_dir() and not _left_over(path.name):
                     raise UserError(f"{path}: a folder within a class; put its images beside it")
                 content = b"" if path.is_dir() or _left_over(path.name) else path.read_bytes()
                 if not _is_image(content):
                     continue
-                found.images[split].append(fitting.encoded(content, str(path)))
-                found.labels[split].append(label)
+                found.add(split, fitting.encoded(content, str(path)), label)
                 read.add(path)
-            if len(read) == before and split == "train":
+            if split == "train" and label not in found.labels.get(split, ()):
                 raise UserError(f"{folders[name]}: a class without images; add some, or remove it")
-            if len(read) == before:
-                found.notes.append(f"the class {name} has no test images")
-    skipped = sorted(path.relative_to(folder) for path in _files(folder) if path not in read)
-    if skipped:
-        some = ", ".join(str(path) for path in skipped[:3]) + ", ..." * (len(skipped) > 3)
-        found.notes.append(f"{len(skipped):,} files skipped ({some})")
+    tested = set(found.labels.get("test", range(len(of_train))))
+    found.notes += [
+        f"the class {name} has no test images"
+        for label, name in enumerate(of_train)
+        if label not in tested
+    ]
+    found.skip(str(path.relative_to(folder)) for path in _files(folder) if path not in read)
     return found
 
 
@@ -319,43 +330,30 @@ def _class_folders(folder: Path) -> dict[str, Path]:
 
 
 def _read_parquet(folder: Path, fitting: Fitting, label: str | None) -> Found:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     found = Found({}, {}, [], [])
     for split in SPLITS:
         files = [path for path in sorted(folder.iterdir()) if _split_of(path) == split]
         if not files and split == "train":
             raise UserError(f"{folder} has no train.parquet and no train-*.parquet; add it")
+        require_all_parts(files)
         for path in files:
-            total = re.search(r"-of-(\d+)$", path.stem)
-            if total and int(total[1]) != len(files):
-                raise UserError(
-                    f"{path}: its name says that it is one of {int(total[1])} files, but {folder}"
-                    f" has {len(files)}; fetch all files again and remove any others"
-                )
-            try:
-                with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                    features = _features(file.schema_arrow)
-                    columns = file.schema_arrow.names
-                    image, target = _columns(path, columns, features, label)
-                    table = file.read(columns=[image, target])
-            except (pa.ArrowException, OSError, ValueError) as error:
-                what = f"damaged or not a Parquet file ({first_line(error)})"
-                raise UserError(f"{path}: {what}; fetch it again") from None
-            names = features.get(target, {}).get("names") or []
+            images, labels, schema = read_rows(path, partial(_columns, path, label))
+            _, target = _columns(path, label, schema)
+            names = _features(schema).get(target, {}).get("names") or []
             if found.classes and names and names != found.classes:
-                raise UserError(f"{path}: other classes than in the files before; fetch it again")
+                raise wrong(path, "other classes than in the files before")
             found.classes = found.classes or [unicodedata.normalize("NFC", one) for one in names]
-            _add_rows(found, split, path, fitting, table.column(image), table.column(target))
+            for row, (image, number) in enumerate(zip(images, labels, strict=True)):
+                if type(number) is not int:
+                    raise wrong(path, f"row {row} has the label {number!r}, not a whole number")
+                if not image:
+                    raise wrong(path, f"row {row} has no image")
+                found.add(split, fitting.encoded(image, f"{path}: row {row}"), number)
     if not found.classes:
         number = 1 + max(max(labels) for labels in found.labels.values())
         found.classes = [str(one) for one in range(number)]
         found.notes.append("the files do not name their classes, so these are numbers")
-    skipped = sorted(path.name for path in folder.iterdir() if not _split_of(path))
-    if skipped:
-        some = ", ".join(skipped[:3]) + ", ..." * (len(skipped) > 3)
-        found.notes.append(f"{len(skipped):,} files skipped ({some})")
+    found.skip(path.name for path in folder.iterdir() if not _split_of(path))
     return found
 
 
@@ -373,10 +371,9 @@ def _features(schema: Any) -> dict[str, Any]:
         return {}
 
 
-def _columns(
-    path: Path, columns: Sequence[str], features: dict[str, Any], label: str | None
-) -> tuple[str, str]:
+def _columns(path: Path, label: str | None, schema: Any) -> tuple[str, str]:
     """Find the columns of images and labels."""
+    columns, features = schema.names, _features(schema)
 
     def of_type(name: str) -> list[str]:
         typed = [column for column, one in features.items() if (one or {}).get("_type") == name]
@@ -384,13 +381,11 @@ def _columns(
 
     images = of_type("Image") or [name for name in IMAGE_COLUMNS if name in columns]
     labels = of_type("ClassLabel") or [name for name in LABEL_COLUMNS if name in columns]
-    if label:
-        if label not in columns:
-            raise UserError(
-                f"data.label: {label}, but {path} has only {', '.join(columns)}; write one of them"
-            )
-        labels = [label]
     there = ", ".join(columns)
+    if label and label not in columns:
+        raise UserError(f"data.label: {label}, but {path} has only {there}; write one of them")
+    if label:
+        labels = [label]
     if len(images) != 1:
         raise UserError(f"{path}: no column of images (img or image), only {there}; rename it")
     if not labels:
@@ -401,22 +396,6 @@ def _columns(
             f" {labels[0]} (or another)"
         )
     return images[0], labels[0]
-
-
-def _add_rows(
-    found: Found, split: str, path: Path, fitting: Fitting, images: Any, labels: Any
-) -> None:
-    these = found.images.setdefault(split, [])
-    mine = found.labels.setdefault(split, [])
-    for row, (image, label) in enumerate(zip(images.to_pylist(), labels.to_pylist(), strict=True)):
-        where = f"{path}: row {row}"
-        content = image.get("bytes") if isinstance(image, dict) else image
-        if not isinstance(content, bytes):
-            raise UserError(f"{where} has no encoded image; fetch the file again")
-        if type(label) is not int:
-            raise UserError(f"{where} has the label {label!r}, not a whole number")
-        these.append(fitting.encoded(content, where))
-        mine.append(label)
 
 
 # NumPy's .npz

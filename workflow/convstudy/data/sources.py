@@ -11,7 +11,7 @@ import tarfile
 import tempfile
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,7 @@ def read_directory(directory: str | None) -> Source:
                 f"{folder} has no {split}-*.parquet; data.directory or CONVSTUDY_CIFAR10 must name"
                 " a folder with train-*.parquet and test-*.parquet"
             )
-        _require_all_parts(files)
+        require_all_parts(files)
         parts = [_read_parquet(file) for file in files]
         images[split] = np.concatenate([part[0] for part in parts])
         labels[split] = np.concatenate([part[1] for part in parts])
@@ -149,7 +149,7 @@ def read_directory(directory: str | None) -> Source:
     return Source("directory", f"the folder {folder.resolve().name}", encoding, images, labels)
 
 
-def _require_all_parts(files: Sequence[Path]) -> None:
+def require_all_parts(files: Sequence[Path]) -> None:
     """Raise an error if files named like ``train-00000-of-00002.parquet`` are incomplete."""
     totals = [re.search(r"-of-(\d+)$", file.stem) for file in files]
     for file, total in zip(files, totals, strict=True):
@@ -160,45 +160,73 @@ def _require_all_parts(files: Sequence[Path]) -> None:
             )
 
 
-def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
-    """Read images, labels and the encoding of one file.
+def wrong(path: Path, what: str) -> UserError:
+    """Return an error about a Parquet file."""
+    return UserError(f"{path}: {what}; fetch the file again or set data.directory to another")
+
+
+def read_rows(
+    path: Path, columns: Callable[[Any], tuple[str, str]]
+) -> tuple[list[Any], list[Any], Any]:
+    """Read the images and the labels of a Parquet file.
+
+    Args:
+        path: The file.
+        columns: Returns the columns of images and labels, from the file's schema.
+
+    Returns:
+        Encoded images, labels, and the schema.
 
     Raises:
-        UserError: If the file is damaged or not as expected.
+        UserError: If the file is damaged, or has no encoded images.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    def wrong(what: str) -> UserError:
-        return UserError(f"{path}: {what}; fetch the file again or set data.directory to another")
-
     try:
         if not path.stat().st_size:
-            raise wrong("the file is empty")
+            raise wrong(path, "the file is empty")
         # Files that hold checksums are checked against them.
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            names = file.schema_arrow.names
-            missing = [name for name in ("img", "label") if name not in names]
-            if missing:
-                raise wrong(f"no column {' and no column '.join(missing)}, only {', '.join(names)}")
-            table = file.read(columns=["img", "label"])
-        encoded = [image and image.get("bytes") for image in table.column("img").to_pylist()]
-        labels = table.column("label").to_pylist()
+            schema = file.schema_arrow
+            image, label = columns(schema)
+            table = file.read(columns=[image, label])
+        encoded = [image and image.get("bytes") for image in table.column(image).to_pylist()]
+        labels = table.column(label).to_pylist()
     except AttributeError:
-        raise wrong("the column img has no field bytes with encoded images") from None
+        what = f"the column {image} has no field bytes with encoded images"
+        raise wrong(path, what) from None
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise wrong(f"damaged or not a Parquet file ({first_line(error)})") from None
+        raise wrong(path, f"damaged or not a Parquet file ({first_line(error)})") from None
     if not labels:
-        raise wrong("the file has no rows")
+        raise wrong(path, "the file has no rows")
+    return encoded, labels, schema
+
+
+def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
+    """Read images, labels and the encoding of one file of CIFAR-10.
+
+    Raises:
+        UserError: If the file is damaged or not as expected.
+    """
+
+    def columns(schema: Any) -> tuple[str, str]:
+        missing = [name for name in ("img", "label") if name not in schema.names]
+        if missing:
+            there = ", ".join(schema.names)
+            raise wrong(path, f"no column {' and no column '.join(missing)}, only {there}")
+        return "img", "label"
+
+    encoded, labels, _ = read_rows(path, columns)
     images = np.empty((len(labels), *SHAPE), np.uint8)
     encodings = set()
     for row, (image, label) in enumerate(zip(encoded, labels, strict=True)):
         if type(label) is not int or not 0 <= label < len(CLASS_NAMES):
-            raise wrong(f"row {row} has the label {label!r}, not one of 0 to 9")
+            raise wrong(path, f"row {row} has the label {label!r}, not one of 0 to 9")
         try:
             images[row], encoding = _decode(image)
         except ValueError as error:
-            raise wrong(f"row {row} has {error}") from None
+            raise wrong(path, f"row {row} has {error}") from None
         encodings.add(encoding)
     # One lossy image makes the file lossy.
     return images, np.array(labels, np.uint8), "jpeg" if "jpeg" in encodings else "png"
