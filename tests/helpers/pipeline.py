@@ -13,6 +13,9 @@ import pandas as pd
 import pytest
 import yaml
 from convstudy.config.settings import merged
+from convstudy.core.files import write_csv
+from convstudy.layers import counts
+from convstudy.layers.networks import ARTICLE, Networks
 from convstudy.provenance.archive import SOURCES
 
 from helpers.paths import ROOT
@@ -73,12 +76,15 @@ class Project:
             else:
                 shutil.copy(root / name, folder / name)
 
-    def lay_verification(self) -> None:
-        """Lay recorded checks of layers and statements in place, which hold for all networks."""
+    def lay_verification(self, networks: Networks = ARTICLE) -> None:
+        """Lay recorded checks of layers and statements in place, and checks of a few counts."""
         for name in VERIFICATION:
             path = self.folder / "results" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(RECORDED.folder / name, path)
+        table = counts.verify(networks, TINY["model"]["width"], most=5)
+        assert table["passed"].all()
+        write_csv(self.folder / "results/verification/counts.csv", table)
 
     def command(self, *arguments: str, **config: dict) -> list[str]:
         overlay = self.folder / "tiny.yaml"

@@ -438,6 +438,7 @@ def test_mobilenets_block_on_real_images(root, real_data, tmp_path):
     example = yaml.safe_load((root / "config/examples/mobilenet.yaml").read_text())
     project = Project(root, tmp_path)
     project.lay_verification()
+    (project.folder / "results/verification/counts.csv").unlink()
     data = {"source": "directory", "directory": str(real_data)}
     project.succeed(data=data, model=example["model"])
     counted = pd.read_csv(project.folder / "results/verification/counts.csv")

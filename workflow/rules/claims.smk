@@ -29,6 +29,7 @@ rule check_claims:
         "results/logs/check_claims.log",
     benchmark:
         "results/benchmarks/check_claims.tsv"
+    localrule: True
     params:
         article="config/article.yaml",
         code=code_of("check_claims"),

@@ -10,6 +10,7 @@ rule count_parameters:
         "results/logs/count_parameters.log",
     benchmark:
         "results/benchmarks/count_parameters.tsv"
+    localrule: True
     params:
         model=config["model"],
         code=code_of("count_parameters"),

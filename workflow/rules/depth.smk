@@ -53,6 +53,7 @@ rule compare_depths:
         "results/logs/compare_depths.log",
     benchmark:
         "results/benchmarks/compare_depths.tsv"
+    localrule: True
     params:
         model=config["model"],
         code=code_of("compare_depths"),

@@ -36,6 +36,7 @@ rule compare_recipes:
         "results/logs/compare_recipes.log",
     benchmark:
         "results/benchmarks/compare_recipes.tsv"
+    localrule: True
     params:
         settings={part: config[part] for part in ("model", "training", "recipes")},
         code=code_of("compare_recipes"),

@@ -50,6 +50,7 @@ rule write_tables:
         "results/logs/write_tables.log",
     benchmark:
         "results/benchmarks/write_tables.tsv"
+    localrule: True
     params:
         code=code_of("write_tables"),
     message:
