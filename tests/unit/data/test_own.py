@@ -317,18 +317,20 @@ def test_the_files_own_order_of_names_is_kept(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shift", "words"), [(1, "has the label 3, but with 3 classes"), (-1, "has the label -1")]
+    ("labels", "named", "words"),
+    [
+        (LABELS + 1, True, "the labels go from 1 to 3, but they must count from 0; subtract 1"),
+        (LABELS + 1, False, "the labels go from 1 to 3, but they must count from 0; subtract 1"),
+        (LABELS - 1, True, "has the label -1, but with 3 classes they go from 0 to 2"),
+    ],
 )
-def test_labels_that_do_not_count_from_zero_are_refused(tmp_path, shift, words):
-    np.savez(tmp_path / "x.npz", train_images=GREY, train_labels=LABELS + shift, classes=NAMES)
-    refused(tmp_path / "x.npz", words, "subtract 1 from all" if shift == 1 else "count from 0")
-    write_rows(
-        tmp_path / "hub/train.parquet",
-        GREY,
-        {"label": {"_type": "ClassLabel", "names": NAMES}},
-        label=LABELS + shift,
-    )
-    refused(tmp_path / "hub", words)
+def test_labels_that_do_not_count_from_zero_are_refused(tmp_path, labels, named, words):
+    names = {"classes": NAMES} if named else {}
+    np.savez(tmp_path / "x.npz", train_images=GREY, train_labels=labels, **names)
+    features = {"label": {"_type": "ClassLabel", "names": NAMES}} if named else None
+    write_rows(tmp_path / "hub/train.parquet", GREY, features, label=labels)
+    for form in ("x.npz", "hub"):
+        refused(tmp_path / form, words)
 
 
 def test_labels_keep_their_number_up_to_256_classes(tmp_path):

@@ -171,6 +171,12 @@ def read(path: Path, fit: str, label: str | None, shape: Sequence[int], classes:
         found = _read_parquet(path, fitting, label)
     else:
         found = _read_folder(path, fitting)
+    every = {label for labels in found.labels.values() for label in labels}
+    if min(every) == 1 and max(every) == classes:
+        raise UserError(
+            f"{path}: the labels go from 1 to {classes}, but they must count from 0; subtract 1"
+            " from all"
+        )
     if len(found.classes) != classes:
         names = ", ".join(found.classes[:12]) + (", ..." if len(found.classes) > 12 else "")
         raise UserError(
@@ -233,12 +239,11 @@ def _order(images: Sequence[np.ndarray], labels: Sequence[int]) -> list[int]:
 
 
 def _require_labels(labels: Iterable[int], classes: int, where: str) -> None:
-    wrong = sorted({label for label in labels if not 0 <= label < classes})
-    if wrong:
-        remedy = "subtract 1 from all" if wrong == [classes] else "labels count from 0"
+    beyond = sorted({label for label in labels if not 0 <= label < classes})
+    if beyond:
         raise UserError(
-            f"{where} has the label {wrong[0]}, but with {classes} classes they go from 0 to"
-            f" {classes - 1}; {remedy}"
+            f"{where} has the label {beyond[0]}, but with {classes} classes they go from 0 to"
+            f" {classes - 1}; correct the labels"
         )
 
 
