@@ -24,13 +24,17 @@ BATCH = 32
 ORDER = np.random.default_rng(0).permutation(160)[:54]
 
 
-def network(kind: str, precision: str) -> Any:
-    """Create a compiled network, with the same initial weights in each precision."""
+def network(kind: str, precision: str, networks: Networks | None = None) -> Any:
+    """Create a compiled network, with the same initial weights in each precision.
+
+    By default it is small.
+    """
     import keras
 
     keras.config.set_dtype_policy(precision)
     keras.utils.set_random_seed(1)
-    model = build(Networks.of(MODEL).architecture((kind, kind), 0.125, 0.9))
+    networks = networks or Networks.of(MODEL)
+    model = build(networks.architecture((kind, kind), 0.125, 0.9))
     rng = np.random.default_rng(2)
     for variable in model.trainable_variables:
         if "kernel" in variable.path:

@@ -1,8 +1,10 @@
 """All analyses, on a tiny configuration."""
 
 import pytest
+from convstudy.analyses.replay import studies
 from convstudy.config import analyses, settings
 from convstudy.config.settings import recipe_training
+from convstudy.core.files import write_csv
 from convstudy.data.dataset import load_arrays
 from convstudy.layers.networks import ARTICLE
 from convstudy.results import reference_runs
@@ -30,6 +32,8 @@ TINY = {
 }
 
 
+# The design that Snakemake replays.
+REPLAYED = "accuracy-tpe_optuna_0_5-none-article"
 EVERY = {**TINY, "analyses": analyses.names()}
 
 
@@ -40,6 +44,8 @@ def project(root, tmp_path_factory):
     project.lay_verification()
     project.succeed("results/data/summary.json", **EVERY)
     train(project)
+    project.succeed("results/module_table/curves.csv", **EVERY)
+    replay(project)
     project.succeed(**EVERY)
     return project
 
@@ -59,6 +65,20 @@ def train(project):
         epochs = config[part]["epochs"]
         for kinds in networks:
             Curve(store, kinds, 0, config["model"], training, epochs, dataset).train(epochs, part)
+
+
+def replay(project):
+    """Replay all designs but one in this process, as 44 jobs take minutes."""
+    config = settings.read([project.folder / name for name in ("config/config.yaml", "tiny.yaml")])
+    recorded = studies.read_curves(project.table("module_table/curves.csv"))
+    for name, design in studies.designs().items():
+        if name != REPLAYED:
+            path = project.folder / f"results/replay/trials/{name}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replayed = studies.replay(
+                design, recorded, settings.penalty(config), **config["replay"]
+            )
+            write_csv(path, replayed)
 
 
 def test_the_table_has_every_module(project):
@@ -117,7 +137,7 @@ def test_images_that_are_made_again_cost_no_measurement_and_no_replay(project):
     again = project.jobs("--forcerun", "prepare_dataset", **EVERY)
     assert {"train_model", "replay_design"} <= again
     assert not again & {"measure_modules", "measure_layers", "measure_times"}
-    trials = "results/replay/trials/accuracy-tpe_optuna_0_5-none-article.csv"
+    trials = f"results/replay/trials/{REPLAYED}.csv"
     before = (project.folder / trials).read_text()
     said = project.succeed(trials, "--force", **EVERY)
     assert "replayed before: read from results/.state/replays/" in said

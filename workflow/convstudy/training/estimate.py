@@ -69,11 +69,13 @@ class Job:
         seconds: Estimated duration; nan if a speed is unknown.
         epochs: Expected number of epochs.
         most: Maximum number of epochs.
+        curve: Name of the curve that is trained, if it is one.
     """
 
     seconds: float
     epochs: float
     most: int
+    curve: str = ""
 
 
 class Estimate:
@@ -122,10 +124,11 @@ class Estimate:
             for kinds in networks.values():
                 for replicate in range(section["replicates"]):
                     epochs = section["epochs"]
-                    left = epochs - self.done(self.curve(kinds, replicate, epochs, training))
+                    curve = self.curve(kinds, replicate, epochs, training)
+                    left = epochs - self.done(curve)
                     if left > 0:
                         seconds = START + left * self.cost_images * self.seconds(kinds, training)
-                        yield Job(seconds, left, left)
+                        yield Job(seconds, left, left, curve.name)
 
     def done(self, curve: Curve) -> int:
         """Count a curve's stored epochs; a curve that ended early counts as complete."""
@@ -335,7 +338,9 @@ def line(
     estimate = Estimate(config, results)
     jobs = {part: list(estimate.jobs(part)) for part in parts}
     studies = jobs.pop("search", [])
-    trainings = [job for part in jobs.values() for job in part]
+    # Parts share curves; whoever needs most epochs trains them.
+    by_length = sorted((job for part in jobs.values() for job in part), key=lambda job: job.most)
+    trainings = list({job.curve: job for job in by_length}.values())
     what = []
     if trainings:
         what.append(f"{sum(job.most for job in trainings):,} epochs of {len(trainings)} networks")

@@ -23,7 +23,7 @@ def _kind(value: Any, networks: Networks) -> str:
 TABLES = {
     "depth/crossings": table(
         "Layers per stage that are as accurate as one {first}",
-        "kind outcome layers between parameters MACs time",
+        "kind outcome layers between parameters* MACs* time",
         kind=Column("Layer", html=_kind),
         layers=Column("Layers", THREE),
         between=interval_of("layers", THREE),
