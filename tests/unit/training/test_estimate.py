@@ -64,7 +64,7 @@ def test_analyses_that_the_config_lists_are_trained_with_all_else(tmp_path):
     # 9 are modules).
     assert " 135 networks" in line(config("beyond"), tmp_path, ["all"], 1)
     listed = {**config(), "analyses": ["recipes"]}
-    assert "99 epochs of 18 networks" in line(listed, tmp_path, ["all"], 1)
+    assert "144 epochs of 18 networks" in line(listed, tmp_path, ["all"], 1)
     assert " 9 networks" in line({**listed, "analyses": ["timing"]}, tmp_path, ["all"], 1)
 
 
