@@ -20,11 +20,10 @@ if not library or (library.with_name("Snakefile").is_file() and not library.same
     )
 sys.path.insert(0, str(library.parent))
 
-from convstudy.analyses.depth.numbers import with_layers
 from convstudy.config import analyses, settings, yaml_file
 from convstudy.core.errors import UserError
 from convstudy.data import remembered
-from convstudy.layers.networks import Networks
+from convstudy.layers.networks import Networks, with_layers
 from convstudy.provenance.code import code_digest
 from convstudy.provenance.job_records import RECORDS, record_files, settings_digest
 from convstudy.training import estimate

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from convstudy.analyses.depth import numbers as depth
-from convstudy.layers.networks import ARTICLE, Networks, stack
+from convstudy.layers.networks import ARTICLE, Networks, stack, with_layers
 from helpers.results import with_right
 
 IMAGES = 2000
@@ -80,7 +80,7 @@ def test_a_kind_that_costs_more_is_not_compared():
 
 
 def test_stacks_are_networks_with_other_stages():
-    model = depth.with_layers({"stages": [{"channels": 8, "layers": 2, "pooling": 1}]}, 3)
+    model = with_layers({"stages": [{"channels": 8, "layers": 2, "pooling": 1}]}, 3)
     networks = Networks.of(model)
     alone = networks.architecture(networks.single_kind()["conv"])
     assert alone == networks.architecture(networks.stacks(3)["conv_3"])

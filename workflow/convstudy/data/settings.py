@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from convstudy.core.section import Config, Mistake, Section, Text
+from convstudy.layers.networks import INPUT_SHAPE
 
 # Images that CIFAR-10 has (Krizhevsky, 2009).
 IMAGES = {"train_images": 50_000, "test_images": 10_000}
-CIFAR10_SHAPE = [32, 32, 3]
 FOLDER_VARIABLE = "CONVSTUDY_CIFAR10"
 # The source of images of one's own.
 OWN = "images"
@@ -103,8 +103,9 @@ def _networks_fit(config: Config) -> Iterator[Mistake]:
     if model["classes"] is not None:
         what = f"{model['classes']}, but data.source is {source}, which has ten; {remedy}"
         yield Mistake(("model", "classes"), what)
-    if model["input_shape"] != CIFAR10_SHAPE:
-        what = f"{model['input_shape']}, but data.source is {source}, of {CIFAR10_SHAPE}; {remedy}"
+    shape = list(INPUT_SHAPE)
+    if model["input_shape"] != shape:
+        what = f"{model['input_shape']}, but data.source is {source}, of {shape}; {remedy}"
         yield Mistake(("model", "input_shape"), what)
 
 

@@ -213,6 +213,11 @@ def stack(kind: str, layers: int) -> str:
     return f"{kind}_{layers}"
 
 
+def with_layers(model: Mapping[str, Any], layers: int) -> dict[str, Any]:
+    """Return the config's ``model`` section with this many layers in each stage."""
+    return {**model, "stages": [{**stage, "layers": layers} for stage in model["stages"]]}
+
+
 def costs(layers: Sequence[Layer], shape: Shape = INPUT_SHAPE) -> list[Cost]:
     """Count consecutive layers in closed form, in order.
 

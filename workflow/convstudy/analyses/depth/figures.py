@@ -17,14 +17,14 @@ def depth_accuracy(results: Results) -> Figure:
     summary, networks = results.table("depth/summary.csv"), results.networks
     looks = style.kind_looks(networks)
     figure, axes = style.new_figure(results, 1, len(COSTS), size=(7.6, 4.0), sharey=True)
-    last = list(looks.values())[1 if len(looks) > 1 else 0]["color"]
+    below = list(looks)[:2][-1]
     for axis, (name, column) in zip(axes, COSTS.items(), strict=True):
         for kind, look in looks.items():
             mine = summary[summary["kind"] == kind].sort_values("layers")
             ends = [mine["mean"] - mine["low"], mine["high"] - mine["mean"]]
             axis.errorbar(mine[column], mine["mean"], ends, elinewidth=0.8, lw=1.4, **look)
             # Where curves cross, sides tell whose numbers these are.
-            side = (-8, -9) if look["color"] == last else (4, 4)
+            side = (-8, -9) if kind == below else (4, 4)
             for row in mine.itertuples():
                 axis.annotate(
                     str(row.layers),

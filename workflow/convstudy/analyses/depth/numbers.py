@@ -20,11 +20,6 @@ COSTS = {"parameters": "parameters", "MACs": "macs", "time": "batch_ms"}
 STEPS = 50
 
 
-def with_layers(model: Mapping[str, Any], layers: int) -> dict[str, Any]:
-    """Return the config's ``model`` section with this many layers in each stage."""
-    return {**model, "stages": [{**stage, "layers": layers} for stage in model["stages"]]}
-
-
 def tabulate(
     descriptions: Sequence[Mapping[str, Any]], networks: Networks, width: float
 ) -> pd.DataFrame:
