@@ -9,7 +9,7 @@ half an hour on two cores; with names, only their rows are replaced.
 import argparse
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
-from math import sqrt
+from math import exp, sqrt
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,14 @@ from convstudy.analyses.depth import numbers as depth
 from convstudy.analyses.epoch_selection import numbers as epoch_selection
 from convstudy.analyses.penalties import numbers as penalties
 from convstudy.analyses.timing import numbers as timing
+from convstudy.comparison import numbers as comparison
+from convstudy.comparison.runs import MODULES as MODULE_PART
+from convstudy.comparison.runs import SINGLE
 from convstudy.core.files import write_csv, write_text
 from convstudy.layers.networks import ARTICLE
 from convstudy.results.accuracies import draw_means, rank_sets
 from convstudy.stats import intervals
+from convstudy.training.record import pack
 from document import ROOT, markdown, with_parts
 from scipy.stats import norm
 
@@ -151,6 +155,75 @@ def crossed(runs: int, replicates: tuple[int, ...] = REPLICATES, images: int = 1
         ):
             low, high = np.array(found)[:, index].T
             yield row(interval, world, number, (low <= true) & (true <= high), high - low)
+
+
+# Two runs that differ in seeds alone
+
+# Networks, replicates, images, and whether both runs have the same test images.
+PAIRS = {
+    "3 networks": (3, 3, 1000, True),
+    "3 networks, two replicates": (3, 2, 1000, True),
+    "3 networks, other test images": (3, 3, 1000, False),
+    "3 networks, ten replicates": (3, 10, 1000, True),
+    "30 networks": (30, 3, 1000, True),
+}
+# Standard deviations of the logarithm of speed: between runs on one machine, and between processes.
+SITTING, PROCESS = 0.12, 0.05
+
+
+def alarms(runs: int) -> Rows:
+    """Check how rarely a page that compares two such runs calls anything clearly different."""
+    runs = min(runs, 2000)
+    config = {"training": {"precision": "float32", "jit_compile": "auto"}}
+    for seed, (world, (networks, replicates, images, paired)) in enumerate(PAIRS.items()):
+        rng = np.random.default_rng(seed)
+        quiet, widths = [], []
+        for _ in range(runs):
+            a, b = _pair(rng, networks, replicates, images, paired)
+            times = comparison.speeds(a, b, [config, config])
+            table = comparison.accuracies(a, b, paired, shares=2)
+            quiet.append(not (table["clear"].any() or times["clear"].any()))
+            widths.append(table["high"].iloc[0] - table["low"].iloc[0])
+        yield row("nothing looks different", world, replicates, quiet, widths)
+
+
+def _pair(
+    rng: np.random.Generator, networks: int, replicates: int, images: int, paired: bool
+) -> list[dict[tuple[str, str], list[World]]]:
+    """Draw the trainings of two runs in the form in which they are recorded."""
+    accuracies = tuple(rng.uniform(0.4, 0.9, networks))
+    if paired:
+        drawn = train(rng, accuracies, 2 * replicates, 0.05, 0.6, images)
+        sides = [[one[:replicates] for one in drawn], [one[replicates:] for one in drawn]]
+    else:
+        sides = [train(rng, accuracies, replicates, 0.05, 0.6, images) for _ in "ab"]
+    found = []
+    for side, models in enumerate(sides):
+        sitting = SITTING * rng.normal()
+        run = {}
+        for network, right in enumerate(models):
+            # Three are single kinds, whose speeds are compared; the others are modules.
+            part = SINGLE if network < 3 else MODULE_PART
+            run[part, str(network)] = [
+                _training(rng, f"{side} {network} {place}", one, sitting)
+                for place, one in enumerate(right)
+            ]
+        found.append(run)
+    return found
+
+
+def _training(rng: np.random.Generator, name: str, right: np.ndarray, sitting: float) -> World:
+    epoch = {
+        "test_accuracy": float(right.mean()),
+        "test_right": pack(right),
+        "images_per_second": 500 * exp(sitting + PROCESS * rng.normal()),
+        "device": "cpu",
+        "processor": "one",
+        "backend": "tensorflow 2",
+    }
+    about = {"threads": 1, "versions": {}}
+    known = {"curve": name, "test_images": len(right), "parameters": 1, "environment": about}
+    return {**known, "records": [epoch]}
 
 
 # Independent numbers
@@ -400,6 +473,7 @@ MEASURES: dict[str, Callable[[int], Rows]] = {
     "changes": changes,
     "choosing": choosing,
     "crossovers": crossovers,
+    "alarms": alarms,
     "depths": lambda runs: depths(runs // 4),
 }
 

@@ -28,10 +28,14 @@ SHORT = {
     "changes": lambda: intervals.changes(100, (3,), draws=50),
     "choosing": lambda: intervals.choosing(60, (3,), splits=4),
     "crossovers": lambda: intervals.crossovers(2000),
+    "alarms": lambda: intervals.alarms(60),
     "depths": lambda: intervals.depths(100, (3,)),
 }
 # Intervals for many quantities at once, or from few replicates, may cover too much.
-CAUTIOUS = ("ranks", "not told apart", "channels", "layers", "time, of one", "difference", "ratio")
+CAUTIOUS = (
+    *("ranks", "not told apart", "channels", "layers", "time, of one", "difference", "ratio"),
+    "nothing looks different",
+)
 RECORDED = intervals.ROOT / "results/reference/cpu-small"
 DOCUMENT = intervals.DOCUMENT.read_text(encoding="utf-8")
 

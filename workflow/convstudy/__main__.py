@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from convstudy.comparison import page, runs
+from convstudy.comparison.numbers import DIFFERENT, EQUAL, NOTHING, Comparison
 from convstudy.config import document, settings
 from convstudy.core.errors import UserError
 from convstudy.core.files import write_text
@@ -69,6 +71,26 @@ def record(chosen: argparse.Namespace) -> None:
     print(f"recorded in {folder}; commit it, and the next report will show it")
 
 
+def compare(chosen: argparse.Namespace) -> int:
+    """Compare two runs: settings, verdicts, accuracies and times; write a page.
+
+    The exit status is 0 if no setting differs and nothing else does clearly, 1 if something does, 3
+    if there is nothing to compare, and 2 after a mistake in the call.
+    """
+    try:
+        found = [runs.open_run(runs.find(name, chosen.recorded)) for name in (chosen.a, chosen.b)]
+        compared = Comparison(*found)
+        names = page.names_of(*found)
+        print("\n".join(page.lines(compared, names)))
+        target = chosen.page or Path(f"reports/{names[0]}-and-{names[1]}.html".replace(" ", "-"))
+        write_text(target, page.page(compared, names))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"\nwrote {target}")
+    return {EQUAL: 0, DIFFERENT: 1, NOTHING: 3}[compared.outcome]
+
+
 def example_images(chosen: argparse.Namespace) -> None:
     """Write small real images, by class and as .npz, to try images of your own with."""
     for path in EXAMPLES[chosen.name](chosen.folder):
@@ -81,6 +103,7 @@ COMMANDS = {
     "curves": list_curves,
     "prune": prune_curves,
     "record": record,
+    "compare": compare,
     "example-images": example_images,
 }
 
@@ -94,7 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m convstudy", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, do in COMMANDS.items():
-        command = commands.add_parser(name, help=do.__doc__, description=do.__doc__)
+        about = (do.__doc__ or "").partition("\n\n")
+        command = commands.add_parser(name, help=about[0], description=do.__doc__)
         command.set_defaults(do=do)
         if do is print_config:
             what = "merged over config/config.yaml; later files override earlier ones"
@@ -104,6 +128,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if do is example_images:
             command.add_argument("name", choices=EXAMPLES)
             command.add_argument("folder", type=Path, help="where to write them")
+            continue
+        if do is compare:
+            what = "a recorded run's name, or a results folder"
+            command.add_argument("a", metavar="A", help=what)
+            command.add_argument("b", metavar="B", help=what)
+            command.add_argument(
+                "--page", type=Path, help="where to write it (reports/A-and-B.html)"
+            )
+            command.add_argument("--recorded", type=Path, default=RECORDS, help="recorded runs")
             continue
         if do is record:
             command.add_argument("name", help="lower-case letters, digits and hyphens")
@@ -121,9 +154,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
     chosen = parser.parse_args(arguments)
     try:
-        chosen.do(chosen)
+        status = chosen.do(chosen)
     except UserError as error:
         sys.exit(str(error))
+    if status:
+        sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Figures, tables and the report."""
 
+from convstudy.comparison import runs
 from convstudy.results.run import result_files, table_names
 
 # All files that the figures, the tables and the report are made from.
@@ -7,6 +8,17 @@ RESULTS = [*(f"results/{name}" for name in result_files(STUDIES)), *analysis_fil
 CAPTIONS = analyses.captions(config["analyses"], NETWORKS.is_article)
 # Runs that were recorded for others to compare with.
 REFERENCES = sorted(str(path) for path in Path("results/reference").glob("*/reference.json"))
+COMPARED, OTHER = [], []
+if config["report"]["compare"]:
+    # Report a mistake before anything is trained.
+    try:
+        folder = runs.find(config["report"]["compare"])
+        runs.open_run(folder)
+        if folder.resolve() == Path("results").resolve():
+            raise UserError(f"{folder} is this run itself; name another one")
+    except UserError as error:
+        sys.exit(f"the config has a mistake:\n  report.compare: {error}")
+    COMPARED, OTHER = ["results/comparison.json"], [str(path) for path in runs.sources(folder)]
 
 
 rule record_run:
@@ -89,6 +101,30 @@ rule plot_figures:
         "../scripts/plot_figures.py"
 
 
+rule compare_runs:
+    """Compare settings, verdicts, accuracies and times with those of another run."""
+    input:
+        RESULTS,
+        OTHER,
+        "results/claims.csv",
+        run=rules.record_run.output.run,
+    output:
+        summary="results/comparison.json",
+        page="reports/comparison.html",
+    log:
+        "results/logs/compare_runs.log",
+    benchmark:
+        "results/benchmarks/compare_runs.tsv"
+    localrule: True
+    params:
+        other=config["report"]["compare"],
+        code=code_digest(),
+    message:
+        "Comparing with {params.other}"
+    script:
+        "../scripts/compare_runs.py"
+
+
 rule render_report:
     """Execute the notebook and render it as one HTML file."""
     input:
@@ -96,6 +132,7 @@ rule render_report:
         rules.write_tables.output,
         "results/claims.csv",
         rules.plot_figures.output,
+        compared=COMPARED,
         run=rules.record_run.output.run,
     output:
         notebook="reports/report.ipynb",

@@ -12,4 +12,5 @@ with job(snakemake):
         title=snakemake.params.title,
         executed=Path(snakemake.output.notebook),
         html=Path(snakemake.output.html),
+        compared=next(map(Path, snakemake.input.compared), None),
     )

@@ -24,6 +24,12 @@ class Report(Section):
 
     title: Text = "Which convolution layer is worth its parameters?"
     """Title of the report."""
+    compare: Text | None = None
+    """Another run to compare with on a page of its own: a recorded run's name, or a results folder.
+
+    The page is reports/comparison.html; the report says under “How this was made” what differs.
+    `python -m convstudy compare A B` compares any two runs.
+    """
 
 
 class Settings(Section):

@@ -141,11 +141,14 @@ def to_html(notebook: Any, title: str, kicker: str) -> str:
     return html
 
 
-def render(results: Results, title: str, executed: Path, html: Path) -> None:
+def render(
+    results: Results, title: str, executed: Path, html: Path, compared: Path | None = None
+) -> None:
     """Execute the report's notebook; write the executed notebook and the report.
 
     Args:
         executed, html: Where to write. The notebook runs in its own folder, as it would in Jupyter.
+        compared: Summary of a comparison with another run, if there is one.
 
     Raises:
         UserError: If a cell fails.
@@ -153,7 +156,11 @@ def render(results: Results, title: str, executed: Path, html: Path) -> None:
     import nbformat
 
     # Relative to the notebook's folder, so that no path of this machine ends up in it.
-    parameters = {"results": os.path.relpath(results.folder, executed.parent)}
+    parameters = {
+        name: os.path.relpath(path, executed.parent)
+        for name, path in {"results": results.folder, "comparison": compared}.items()
+        if path
+    }
     done = execute(
         assemble(results.analyses, results.networks.is_article), parameters, executed.parent
     )

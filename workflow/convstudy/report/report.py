@@ -30,9 +30,15 @@ GROUPS = {
 
 
 class Report:
-    """The parts of a run's report."""
+    """The parts of a run's report.
 
-    def __init__(self, results: str | Path) -> None:
+    Args:
+        results: The results folder.
+        comparison: Summary of a comparison with another run, if there is one.
+    """
+
+    def __init__(self, results: str | Path, comparison: str | Path | None = None) -> None:
+        self._comparison = comparison
         self.results = Results(Path(results))
         self.studies = list(self.results.studies)
 
@@ -217,6 +223,17 @@ class Report:
                 f" {write(largest['share'], ACCURACY)} of the time."
             )
         return html.Html(f"<p>{html.sentence(text)}</p>")
+
+    def comparison(self) -> html.Html:
+        """Say what differs from another run, and link to the page about it."""
+        if not self._comparison:
+            return html.Html("")
+        found = read_json(self._comparison)
+        other = html.escape(found["runs"][0])
+        return html.Html(
+            f'<p><a href="comparison.html">Compared with {other}</a>, on a page beside this one:'
+            f" {html.sentence(found['lead'])}</p>"
+        )
 
     def reproduce(self) -> html.Html:
         """Show what produced this run and the command that runs it again."""

@@ -51,7 +51,10 @@ def mean_interval(values: "pd.Series") -> tuple[float, float]:
 
 
 def crossed(
-    models: Sequence[np.ndarray], weights: Sequence[float] = (1.0,), replicates: int | None = None
+    models: Sequence[np.ndarray],
+    weights: Sequence[float] = (1.0,),
+    replicates: int | None = None,
+    number: int = 1,
 ) -> tuple[float, float, float]:
     """Return a weighted sum of models' means, with its interval over new trainings and images.
 
@@ -68,6 +71,7 @@ def crossed(
             left out.
         weights: (1,) for a mean, (1, -1) for a difference.
         replicates: Predict the interval for this number of replicates instead of the actual one.
+        number: Number of simultaneous comparisons (Bonferroni).
 
     Returns:
         value, low, high; the ends are nan if nothing varies.
@@ -79,15 +83,15 @@ def crossed(
     residual, seeds, dof = 0.0, [], []
     for values, weight in zip(models, weights, strict=True):
         values = values.astype(float)
-        number = len(values)
+        trained = len(values)
         over_images += weight * values.mean(axis=0)
-        if number > 1:
+        if trained > 1:
             means = values.mean(axis=1, keepdims=True)
             apart = values - means - values.mean(axis=0) + means.mean()
-            mean_square = (apart**2).sum() / (number - 1) / (images - 1)
-            residual += weight**2 * mean_square / number
-            seeds.append(weight**2 * means.var(ddof=1) / (replicates or number))
-            dof.append(number - 1)
+            mean_square = (apart**2).sum() / (trained - 1) / (images - 1)
+            residual += weight**2 * mean_square / trained
+            seeds.append(weight**2 * means.var(ddof=1) / (replicates or trained))
+            dof.append(trained - 1)
     parts = np.array([*seeds, max(0.0, over_images.var(ddof=1) - residual) / images])
     if np.allclose(parts, 0, atol=1e-15):
         # The trainings happen to be equally good, with errors as independent as possible.
@@ -96,7 +100,7 @@ def crossed(
     if not variance:
         return value, nan, nan
     degrees = variance**2 / (parts**2 / [*dof, images - 1]).sum()
-    half = float(stats.t.ppf(0.975, degrees) * sqrt(variance))
+    half = float(stats.t.ppf(1 - 0.025 / number, degrees) * sqrt(variance))
     return value, value - half, value + half
 
 
