@@ -216,6 +216,7 @@ def _training(rng: np.random.Generator, name: str, right: np.ndarray, sitting: f
     epoch = {
         "test_accuracy": float(right.mean()),
         "test_right": pack(right),
+        "seconds": rng.random(),
         "images_per_second": 500 * exp(sitting + PROCESS * rng.normal()),
         "device": "cpu",
         "processor": "one",

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -315,6 +316,23 @@ def test_a_setting_of_the_report_renders_the_report_alone(project):
     assert project.jobs(report={"title": "Another title"}) == {"render_report", "all"}
 
 
+def test_another_run_is_compared_on_a_page_of_its_own(project):
+    shutil.copytree(project.folder / "results", project.folder / "before")
+    said = project.succeed(report={"compare": "before"})
+    assert "Comparing with before" in said
+    report, page = (
+        (project.folder / f"reports/{name}.html").read_text() for name in ("report", "comparison")
+    )
+    assert '<a href="comparison.html">Compared with before</a>' in report
+    found = read_json(project.folder / "results/comparison.json")
+    assert found["outcome"] == "equal"
+    assert found["lead"].startswith("No difference was found.")
+    assert "before and this run, side by side" in page
+    # Without the setting, the page is no part of the report.
+    project.succeed()
+    assert "comparison.html" not in (project.folder / "reports/report.html").read_text()
+
+
 def test_a_setting_of_a_study_trains_no_network(project):
     jobs = project.jobs(search={"studies": {"accuracy": {"trials": 5}}})
     assert {"search_modules", "export_study"} <= jobs
@@ -366,6 +384,8 @@ def test_a_stopped_run_goes_on_with_the_same_results(root, project, tmp_path, ho
     ("key", "config", "line"),
     [
         ("equality", {"model": {"width": -1}}, "model.width"),
+        ("equality", {"report": {"compare": "nothing"}}, "report.compare: 'nothing' is neither"),
+        ("equality", {"report": {"compare": "config"}}, "report.compare: config is no run"),
         ("equal", {}, ": equal: unknown key; allowed here are id, topic, statement"),
     ],
 )

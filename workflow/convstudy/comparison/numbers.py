@@ -275,9 +275,14 @@ def _speed(curve: Json) -> float:
     return float(np.median([epoch["images_per_second"] for epoch in curve["records"]]))
 
 
+def _timed(curve: Json) -> tuple[Any, ...]:
+    """Tell a training from a repetition with the same seed, which may find the very same."""
+    return identity(curve), tuple(epoch["seconds"] for epoch in curve["records"])
+
+
 def _not_judged(a: Sequence[Json], b: Sequence[Json], configs: Sequence[Json]) -> str:
     """Say why two speeds cannot be compared, if so."""
-    if set(map(identity, a)) & set(map(identity, b)):
+    if {_timed(curve) for curve in a} & {_timed(curve) for curve in b}:
         return "the same trainings"
     if min(len(a), len(b)) < 2:
         return "a single training"

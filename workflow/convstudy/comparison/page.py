@@ -256,12 +256,13 @@ def _networks(compared: Comparison, names: Sequence[str]) -> str:
         "parameters": Column("Parameters", phone=False),
     }
     table = table.assign(
+        network=table["network"].mask(table["network"] == MEAN, table["part"].str.capitalize()),
         said=table["clear"].map(YES_NO).where(table["low"].notna()),
         trainings=[_both(row, "trainings", WHOLE) for _, row in table.iterrows()],
         last=[_both(row, "last", ACCURACY) for _, row in table.iterrows()],
         parameters=[_both(row, "parameters", WHOLE) for _, row in table.iterrows()],
     )
-    main = (table["network"] == MEAN) | (table["part"] == SINGLE)
+    main = table["part"].eq(SINGLE) | compared.networks["network"].eq(MEAN)
     intro = _how_compared(compared)
     if len(set(table["epoch"])) > 1:
         columns["epoch"] = Column("At", wraps=True)
