@@ -64,3 +64,9 @@ def test_each_command_explains_itself(capsys):
             main([name, "--help"])
         assert caught.value.code == 0
         assert f"usage: python -m convstudy {name}" in capsys.readouterr().out
+
+
+def test_a_reader_that_leaves_early_sees_no_traceback():
+    command = f"{sys.executable} -m convstudy config | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""

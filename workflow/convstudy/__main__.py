@@ -1,6 +1,7 @@
 """Commands outside of a run: ``python -m convstudy COMMAND --help`` explains each."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -155,8 +156,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     try:
         status = chosen.do(chosen)
+        sys.stdout.flush()
     except UserError as error:
         sys.exit(str(error))
+    except BrokenPipeError:
+        # Whoever read the output has gone, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
     if status:
         sys.exit(status)
 

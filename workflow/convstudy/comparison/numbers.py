@@ -7,7 +7,7 @@ docs/statistics.md has the simulation.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,7 @@ from convstudy.comparison.runs import (
     SINGLE,
     Json,
     Network,
+    Trainings,
     claims_of,
     identity,
     same_test_images,
@@ -59,18 +60,22 @@ class Comparison:
         return differing.settings(self.a, self.b)
 
     @cached_property
+    def trainings(self) -> tuple[Trainings, Trainings]:
+        """The trainings of both runs."""
+        return trainings(self.a), trainings(self.b)
+
+    @cached_property
     def networks(self) -> pd.DataFrame:
         """The accuracies of each network that both runs trained; see `accuracies`."""
-        a, b = trainings(self.a), trainings(self.b)
         shares = 1 + self.times["reason"].eq("").any()
-        return accuracies(a, b, same_test_images(self.a, self.b), shares)
+        return accuracies(*self.trainings, same_test_images(self.a, self.b), shares)
 
     @cached_property
     def times(self) -> pd.DataFrame:
         """The speed of each single-kind training; see `speeds`."""
         a, b = (
-            {network: curves for network, curves in trainings(run).items() if network[0] == SINGLE}
-            for run in (self.a, self.b)
+            {network: curves for network, curves in found.items() if network[0] == SINGLE}
+            for found in self.trainings
         )
         return speeds(a, b, [run.run["config"] for run in (self.a, self.b)])
 
@@ -105,12 +110,7 @@ def clear(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["clear"].astype(bool)]
 
 
-def accuracies(
-    a: Mapping[Network, Sequence[Json]],
-    b: Mapping[Network, Sequence[Json]],
-    paired: bool,
-    shares: int = 1,
-) -> pd.DataFrame:
+def accuracies(a: Trainings, b: Trainings, paired: bool, shares: int = 1) -> pd.DataFrame:
     """Compare the networks that both runs trained.
 
     At the best epoch on the test images; if the trainings are not equally long, after the last
@@ -231,11 +231,7 @@ def _difference(
     return ours[0] - theirs[0], *intervals.difference(ours, theirs)
 
 
-def speeds(
-    a: Mapping[Network, Sequence[Json]],
-    b: Mapping[Network, Sequence[Json]],
-    configs: Sequence[Json],
-) -> pd.DataFrame:
+def speeds(a: Trainings, b: Trainings, configs: Sequence[Json]) -> pd.DataFrame:
     """Compare how fast both runs trained the same kinds.
 
     Judged only if processor, device, threads, precision and versions are the same, and from several

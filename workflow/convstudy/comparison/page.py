@@ -10,7 +10,7 @@ import pandas as pd
 
 from convstudy.comparison.differing import IGNORED, Setting
 from convstudy.comparison.numbers import BEST, EQUAL, LEAST_FACTOR, MEAN, NOTHING, Comparison, clear
-from convstudy.comparison.runs import SINGLE, claims_of, same_test_images, shared, trainings, work
+from convstudy.comparison.runs import SINGLE, claims_of, same_test_images, shared, work
 from convstudy.core.environment import commit_name, machine
 from convstudy.core.progress import duration
 from convstudy.display import style
@@ -51,7 +51,7 @@ def lead(compared: Comparison, names: Sequence[str]) -> str:
         said.append(f"The speed of training differs clearly for {kinds}.")
     if compared.outcome == EQUAL:
         said.insert(0, "No difference was found.")
-    return " ".join(said)
+    return " ".join(filter(None, said))
 
 
 def _settings(differ: Sequence[Setting], same: Sequence[Setting]) -> str:
@@ -79,22 +79,18 @@ def _accuracy(compared: Comparison, names: Sequence[str]) -> str:
         where = f"on average over {row['part'].removeprefix('mean of ')}"
     ends = span(row["low"], row["high"], CHANGE_POINTS)
     if row["clear"]:
-        first, change = names[1], abs(row["difference"])
-        more = "more" if row["difference"] > 0 else "less"
+        points, more = abs(row["difference"]), "more" if row["difference"] > 0 else "less"
         said = (
-            f"{first} is {write(change, '.1pp')} points {more} accurate {where} ({ends})"
+            f"{names[1]} is {write(points, '.1pp')} points {more} accurate {where} ({ends}),"
             f" {_when(row['epoch'])}."
         )
     else:
-        change = write(row["difference"], CHANGE_POINTS)
-        said = (
-            f"{where.capitalize() if row['network'] == MEAN else where[0].upper() + where[1:]},"
-            f" accuracies do not differ clearly: by {change} points ({ends})."
-        )
+        points = write(row["difference"], CHANGE_POINTS)
+        said = f"Accuracies do not differ clearly {where}: by {points} points ({ends})."
     single = judged[judged["clear"] & (judged["network"] != MEAN)]
     if len(single) and row["network"] == MEAN:
         number = "One network differs" if len(single) == 1 else f"{len(single)} networks differ"
-        said += f" {number} clearly by itself."
+        said += f" {number} clearly even alone."
     return said
 
 
@@ -309,7 +305,7 @@ def _how_compared(compared: Comparison) -> str:
 
 
 def _figure(compared: Comparison, names: Sequence[str]) -> str:
-    curves = [trainings(run) for run in (compared.a, compared.b)]
+    curves = compared.trainings
     kinds = [kind for part, kind in curves[0] if part == SINGLE and (part, kind) in curves[1]]
     if not kinds:
         return ""
@@ -336,12 +332,11 @@ def draw_curves(compared: Comparison, kinds: Sequence[str], names: Sequence[str]
     )
     looks = style.kind_looks(compared.b.networks)
     dashes: tuple[Any, ...] = ((0, (4, 2)), "-")
-    runs = [trainings(run) for run in (compared.a, compared.b)]
     for place, kind in enumerate(kinds):
         axis = axes[place // columns][place % columns]
         axis.set_title(_label(kind, compared.b.networks))
         for curves, dash, colour in zip(
-            runs, dashes, (style.MUTED, looks[kind]["color"]), strict=True
+            compared.trainings, dashes, (style.MUTED, looks[kind]["color"]), strict=True
         ):
             all_of_them = [
                 [epoch["test_accuracy"] for epoch in curve["records"]]
@@ -388,7 +383,10 @@ def _times(compared: Comparison, names: Sequence[str]) -> str:
             " clear.</p>"
             + html.table(table.assign(said=said), columns, "Images per second", networks).text
         )
-    counts = [work(run) for run in (compared.a, compared.b)]
+    counts = [
+        work(run, found)
+        for run, found in zip((compared.a, compared.b), compared.trainings, strict=True)
+    ]
     rows = [
         {"what": what, "a": _count(counts[0], key), "b": _count(counts[1], key)}
         for key, what in {
@@ -402,7 +400,7 @@ def _times(compared: Comparison, names: Sequence[str]) -> str:
         if any(key in count for count in counts)
     ]
     columns = {"what": Column("What"), "a": Column(names[0]), "b": Column(names[1])}
-    number = shared(compared.a, compared.b)
+    number = shared(*compared.trainings)
     same = {0: "No training is", 1: "One training is"}.get(number, f"{number:,} trainings are")
     return (
         shown

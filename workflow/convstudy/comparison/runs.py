@@ -1,6 +1,6 @@
 """The two runs of a comparison: where they are, and what they trained and judged."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,9 @@ ABOUT = ("run.json", "provenance.json", "data/summary.json")
 SINGLE, MODULES = "single kinds", "modules"
 
 Json = Mapping[str, Any]
+# The part of the run, and the network's name.
 Network = tuple[str, str]
+Trainings = Mapping[Network, Sequence[Json]]
 
 
 def find(name: str, recorded: Path = RECORDED) -> Path:
@@ -131,16 +133,20 @@ def identity(curve: Json) -> tuple[str, tuple[float, ...]]:
     return curve["curve"], tuple(epoch["test_accuracy"] for epoch in curve["records"])
 
 
-def work(run: Results) -> dict[str, float]:
+def work(run: Results, found: Trainings) -> dict[str, float]:
     """Count what a run trained.
+
+    Args:
+        run: The run.
+        found: Its trainings.
 
     Returns:
         ``trainings``, their ``epochs`` and ``seconds``, each counted once; and, of the studies,
         ``trials``, ``epochs_trained`` and ``epochs_reused``.
     """
-    curves = {identity(curve): curve for part in trainings(run).values() for curve in part}
+    curves = {identity(curve): curve for part in found.values() for curve in part}
     epochs = [epoch for curve in curves.values() for epoch in curve["records"]]
-    found: dict[str, float] = {
+    counts: dict[str, float] = {
         "trainings": len(curves),
         "epochs": len(epochs),
         "seconds": sum(epoch["seconds"] for epoch in epochs),
@@ -148,15 +154,15 @@ def work(run: Results) -> dict[str, float]:
     names = [f"search/{study}/trials.csv" for study in run.studies_planned]
     trials = [run.table(name) for name in names if run.has(name)]
     if trials:
-        found["trials"] = sum(map(len, trials))
+        counts["trials"] = sum(map(len, trials))
         for name in ("epochs_trained", "epochs_reused"):
-            found[name] = sum(int(table[name].sum()) for table in trials)
-    return found
+            counts[name] = sum(int(table[name].sum()) for table in trials)
+    return counts
 
 
-def shared(a: Results, b: Results) -> int:
+def shared(a: Trainings, b: Trainings) -> int:
     """Count the trainings that are the same in both runs."""
-    found = [
-        {identity(curve) for part in trainings(run).values() for curve in part} for run in (a, b)
-    ]
-    return len(found[0] & found[1])
+    one, other = (
+        {identity(curve) for part in found.values() for curve in part} for found in (a, b)
+    )
+    return len(one & other)
