@@ -79,12 +79,12 @@ def compare(chosen: argparse.Namespace) -> int:
     if there is nothing to compare, and 2 after a mistake in the call.
     """
     try:
-        found = [runs.open_run(runs.find(name, chosen.recorded)) for name in (chosen.a, chosen.b)]
-        compared = Comparison(*found)
-        names = page.names_of(*found)
-        print("\n".join(page.lines(compared, names)))
-        target = chosen.page or Path(f"reports/{names[0]}-and-{names[1]}.html".replace(" ", "-"))
-        write_text(target, page.page(compared, names))
+        a, b = (runs.open_run(runs.find(name, chosen.recorded)) for name in (chosen.a, chosen.b))
+        compared = Comparison(a, b, runs.names_of(a, b))
+        print("\n".join(page.lines(compared)))
+        file = "-and-".join(compared.names).replace(" ", "-")
+        target = chosen.page or Path(f"reports/{file}.html")
+        write_text(target, page.page(compared))
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

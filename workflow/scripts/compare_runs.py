@@ -10,7 +10,7 @@ from convstudy.results.run import Results
 
 with job(snakemake):
     other = runs.open_run(runs.find(snakemake.params.other))
-    compared = Comparison(other, Results(Path(snakemake.input.run).parent))
-    names = page.name_of(other), page.THIS_RUN
-    write_json(snakemake.output.summary, page.summary(compared, names))
-    write_text(snakemake.output.page, page.page(compared, names))
+    ours = Results(Path(snakemake.input.run).parent)
+    compared = Comparison(other, ours, (runs.name_of(other), "this run"))
+    write_json(snakemake.output.summary, page.summary(compared))
+    write_text(snakemake.output.page, page.page(compared))

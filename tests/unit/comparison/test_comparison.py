@@ -68,12 +68,13 @@ def single(found: Comparison) -> pd.DataFrame:
 
 
 def compared(*folders: Path) -> Comparison:
-    return Comparison(*map(runs.open_run, folders))
+    a, b = map(runs.open_run, folders)
+    return Comparison(a, b, runs.names_of(a, b))
 
 
 def said(found: Comparison) -> str:
     """Return the page's text."""
-    text = re.sub(r"<style.*?</style>|<img[^>]*>|<[^>]+>", " ", page.page(found, ("one", "two")))
+    text = re.sub(r"<style.*?</style>|<img[^>]*>|<[^>]+>", " ", page.page(found))
     return " ".join(text.replace("\u202f", " ").split())
 
 
@@ -110,9 +111,9 @@ def test_a_clear_difference_is_called_clear_in_both_directions(copied):
         assert np.allclose(mine[name], -mirrored[other], equal_nan=True), name
     assert mine["clear"].equals(mirrored["clear"])
     assert mine["a"].equals(mirrored["b"].rename("a"))
-    assert "two is" in page.lead(there, ("one", "two"))
-    assert "less accurate" in page.lead(there, ("one", "two"))
-    assert "more accurate" in page.lead(back, ("two", "one"))
+    assert "two is" in page.lead(there)
+    assert "less accurate" in page.lead(there)
+    assert "more accurate" in page.lead(back)
 
 
 def test_runs_with_other_seeds_are_not_called_different(copied):
@@ -212,7 +213,7 @@ def test_a_verdict_that_may_flip_by_chance_is_shown_but_not_called_clear(copied)
     found = compared(one, two).claims.set_index("id")
     assert set(found.index) == {trained, exact, gone}
     assert found["clear"].to_dict() == {trained: False, exact: True, gone: False}
-    assert "only in A" in found.loc[gone, "why"]
+    assert "only in one" in found.loc[gone, "why"]
     assert found.loc[trained, "b"].endswith("in this run: disagrees")
 
 
@@ -224,7 +225,7 @@ def test_a_verdict_that_the_scale_decides_is_clear(copied):
     claims.to_csv(two / "claims.csv")
     row = compared(one, two).claims.iloc[0]
     assert (row["id"], bool(row["clear"])) == (gated, True)
-    assert row["why"] == "A is undecided (reduced scale); B is decided"
+    assert row["why"] == "one is undecided (reduced scale); two is decided"
 
 
 def test_where_nothing_meets_there_is_nothing_to_compare(copied, capsys, tmp_path):

@@ -49,10 +49,12 @@ class Comparison:
 
     Attributes:
         a, b: The runs.
+        names: What they are called.
     """
 
     a: Results
     b: Results
+    names: tuple[str, str]
 
     @cached_property
     def settings(self) -> tuple[list[differing.Setting], list[differing.Setting]]:
@@ -82,8 +84,10 @@ class Comparison:
     @cached_property
     def claims(self) -> pd.DataFrame:
         """The claims that only one of the runs judged, or judged otherwise; see `changed`."""
-        tables = [claims_of(run) for run in (self.a, self.b)]
-        return changed(*(table if self.judged else table.iloc[:0] for table in tables))
+        a, b = claims_of(self.a), claims_of(self.b)
+        if not self.judged:
+            a = b = a.iloc[:0]
+        return changed(a, b, self.names)
 
     @property
     def judged(self) -> bool:
@@ -302,7 +306,7 @@ def _not_judged(a: Sequence[Json], b: Sequence[Json], configs: Sequence[Json]) -
     return ""
 
 
-def changed(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+def changed(a: pd.DataFrame, b: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Find the claims whose verdict, or what they show at their run's scale, is not the same.
 
     Verdicts on trained networks may flip by chance, so such a flip is no clear difference by
@@ -310,26 +314,36 @@ def changed(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         a, b: Two tables of claims.
+        names: What the runs are called.
 
     Returns:
         A row per such claim: ``id``, ``statement``, ``basis``, ``a`` and ``b`` (the
         verdicts), ``why``, ``clear`` (whether chance cannot explain it).
     """
-    one, other = (table.set_index("id") for table in (a, b))
+    one, other = a.set_index("id"), b.set_index("id")
     rows = []
     for name in [*one.index, *(name for name in other.index if name not in one.index)]:
-        sides = [table.loc[name] if name in table.index else None for table in (one, other)]
-        first = next(side for side in sides if side is not None)
-        row = {"id": name, "statement": first["statement"], "basis": first["basis"]}
-        if any(side is None for side in sides):
-            verdict = [None if side is None else _verdict(side) for side in sides]
-            why = f"only in {'A' if sides[1] is None else 'B'}: added, removed or renamed since"
-            rows.append(row | {"a": verdict[0], "b": verdict[1], "why": why, "clear": False})
+        mine, theirs = (table.loc[name] if name in table.index else None for table in (one, other))
+        verdicts_of = [None if side is None else _verdict(side) for side in (mine, theirs)]
+        if verdicts_of[0] == verdicts_of[1]:
             continue
-        verdict = [_verdict(side) for side in sides]
-        if verdict[0] != verdict[1]:
-            why, clear = _why(*sides)
-            rows.append(row | {"a": verdict[0], "b": verdict[1], "why": why, "clear": clear})
+        if mine is None or theirs is None:
+            only = names[0] if theirs is None else names[1]
+            why, sure = f"only in {only}: added, removed or renamed since", False
+        else:
+            why, sure = _why(mine, theirs, names)
+        about = (one if mine is not None else other).loc[name]
+        rows.append(
+            {
+                "id": name,
+                "statement": about["statement"],
+                "basis": about["basis"],
+                "a": verdicts_of[0],
+                "b": verdicts_of[1],
+                "why": why,
+                "clear": sure,
+            }
+        )
     columns = ["id", "statement", "basis", "a", "b", "why", "clear"]
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values("clear", ascending=False, kind="stable", ignore_index=True)
@@ -340,15 +354,15 @@ def _verdict(claim: pd.Series) -> str:
     return claim["verdict"] + ("" if pd.isna(here) else f", in this run: {here}")
 
 
-def _why(a: pd.Series, b: pd.Series) -> tuple[str, bool]:
+def _why(a: pd.Series, b: pd.Series, names: Sequence[str]) -> tuple[str, bool]:
     """Say why a verdict changed, and whether chance cannot be the reason."""
     gates = [_gate(side) for side in (a, b)]
     if gates[0] != gates[1]:
-        said = [f"{name} is {gate or 'decided'}" for name, gate in zip("AB", gates, strict=True)]
+        said = [f"{name} is {gate or 'decided'}" for name, gate in zip(names, gates, strict=True)]
         return "; ".join(said), True
     numbers = [_numbers(side) for side in (a, b)]
     exact = a["basis"] == "arithmetic"
-    return f"A: {numbers[0]}; B: {numbers[1]}", exact
+    return f"{names[0]}: {numbers[0]}; {names[1]}: {numbers[1]}", exact
 
 
 def _gate(claim: pd.Series) -> str:

@@ -19,24 +19,22 @@ from convstudy.display.formats import ACCURACY, CHANGE_POINTS, THREE, WHOLE, spa
 from convstudy.layers.networks import Networks
 from convstudy.report import html
 from convstudy.report.rendering import to_html
-from convstudy.results.run import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-THIS_RUN = "this run"
 TITLE = "Two runs side by side"
 YES_NO = {True: "yes", False: "no"}
 # So many settings are named in a sentence.
 NAMED = 3
 
 
-def title(names: Sequence[str]) -> str:
+def title(compared: Comparison) -> str:
     """Return the page's title."""
-    return f"{names[0]} and {names[1]}, side by side"
+    return f"{compared.names[0]} and {compared.names[1]}, side by side"
 
 
-def lead(compared: Comparison, names: Sequence[str]) -> str:
+def lead(compared: Comparison) -> str:
     """Say in a few sentences what differs."""
     differ, same = compared.settings
     if compared.outcome == NOTHING:
@@ -44,7 +42,7 @@ def lead(compared: Comparison, names: Sequence[str]) -> str:
             "There is nothing to compare: no network was trained in both runs, and no claim was"
             f" judged in both. {_settings(differ, same)}"
         )
-    said = [_settings(differ, same), _accuracy(compared, names), _verdicts(compared)]
+    said = [_settings(differ, same), _accuracy(compared), _verdicts(compared)]
     faster = clear(compared.times)
     if len(faster):
         kinds = ", ".join(_label(name, compared.b.networks) for name in faster["network"])
@@ -64,7 +62,7 @@ def _settings(differ: Sequence[Setting], same: Sequence[Setting]) -> str:
     return f"{len(differ)} settings differ: {listed}{more}."
 
 
-def _accuracy(compared: Comparison, names: Sequence[str]) -> str:
+def _accuracy(compared: Comparison) -> str:
     table = compared.networks
     if table.empty:
         return "No network was trained in both runs."
@@ -81,8 +79,8 @@ def _accuracy(compared: Comparison, names: Sequence[str]) -> str:
     if row["clear"]:
         points, more = abs(row["difference"]), "more" if row["difference"] > 0 else "less"
         said = (
-            f"{names[1]} is {write(points, '.1pp')} points {more} accurate {where} ({ends}),"
-            f" {_when(row['epoch'])}."
+            f"{compared.names[1]} is {write(points, '.1pp')} points {more} accurate {where}"
+            f" ({ends}), {_when(row['epoch'])}."
         )
     else:
         points = write(row["difference"], CHANGE_POINTS)
@@ -105,13 +103,14 @@ def _verdicts(compared: Comparison) -> str:
     return "One verdict changed." if number == 1 else f"{number} verdicts changed."
 
 
-def lines(compared: Comparison, names: Sequence[str]) -> list[str]:
+def lines(compared: Comparison) -> list[str]:
     """Write the comparison for the terminal."""
     differ, same = compared.settings
     width = max((len(one.name) for one in differ), default=0)
-    out = [lead(compared, names), ""]
+    out = [lead(compared), ""]
     if differ:
-        out.append(f"settings that differ ({len(same)} are equal): {names[0]} → {names[1]}")
+        names = " → ".join(compared.names)
+        out.append(f"settings that differ ({len(same)} are equal): {names}")
         out += [f"  {one.name:{width}}  {one.effect}: {one.a} → {one.b}" for one in differ]
     for row in compared.networks.itertuples():
         if row.part == SINGLE or row.network == MEAN or row.clear:
@@ -125,68 +124,54 @@ def lines(compared: Comparison, names: Sequence[str]) -> list[str]:
     return out
 
 
-def summary(compared: Comparison, names: Sequence[str]) -> dict[str, Any]:
+def summary(compared: Comparison) -> dict[str, Any]:
     """Summarise the comparison for other programs and for the report."""
     return {
-        "runs": list(names),
+        "runs": list(compared.names),
         "outcome": compared.outcome,
-        "lead": lead(compared, names),
+        "lead": lead(compared),
         "settings": [one._asdict() for one in compared.settings[0]],
         "clear": compared.clear,
     }
 
 
-def name_of(run: Results) -> str:
-    """Name a run by its folder; a folder called results by the one above it."""
-    folder = run.folder.resolve()
-    return folder.parent.name if folder.name == "results" else folder.name
-
-
-def names_of(a: Results, b: Results) -> tuple[str, str]:
-    """Name two runs so that they can be told apart."""
-    names = name_of(a), name_of(b)
-    if names[0] == names[1]:
-        return f"{names[0]} (first)", f"{names[1]} (second)"
-    return names
-
-
-def page(compared: Comparison, names: Sequence[str]) -> str:
+def page(compared: Comparison) -> str:
     """Render the page."""
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
     cells = []
-    for heading, fragment in _sections(compared, names):
+    for heading, fragment in _sections(compared):
         if heading:
             name = heading.lower().replace(" ", "-")
             cells.append(new_markdown_cell(f"## {heading}", id=name))
         shown = new_output("display_data", {"text/html": fragment})
         cells.append(new_code_cell(outputs=[shown]))
-    return to_html(new_notebook(cells=cells), title(names), TITLE)
+    return to_html(new_notebook(cells=cells), title(compared), TITLE)
 
 
-def _sections(compared: Comparison, names: Sequence[str]) -> list[tuple[str, str]]:
+def _sections(compared: Comparison) -> list[tuple[str, str]]:
     return [
-        ("", _first(compared, names)),
-        ("Verdicts", _claims(compared, names)),
-        ("Accuracies", _networks(compared, names)),
-        ("Time and reuse", _times(compared, names)),
-        ("How each was made", _made(compared, names)),
+        ("", _first(compared)),
+        ("Verdicts", _claims(compared)),
+        ("Accuracies", _networks(compared)),
+        ("Time and reuse", _times(compared)),
+        ("How each was made", _made(compared)),
     ]
 
 
-def _first(compared: Comparison, names: Sequence[str]) -> str:
+def _first(compared: Comparison) -> str:
     differ, same = compared.settings
-    answer = f'<p class="answer">{html.sentence(lead(compared, names))}</p>'
+    answer = f'<p class="answer">{html.sentence(lead(compared))}</p>'
     ignored = "".join(
         f"<li>{html.escape(name)}: {html.escape(why)}</li>" for name, why in IGNORED.items()
     )
     folded = f"<details><summary>Not compared</summary><ul>{ignored}</ul></details>"
-    shown = _table(differ, "Settings that differ", names) if differ else ""
+    shown = _table(differ, "Settings that differ", compared.names) if differ else ""
     if same:
         word = "setting" if len(same) == 1 else "settings"
         folded = (
             f"<details><summary>{len(same)} equal {word}</summary>"
-            f"{_table(same, 'Equal settings', names)}</details>{folded}"
+            f"{_table(same, 'Equal settings', compared.names)}</details>{folded}"
         )
     return answer + shown + folded
 
@@ -201,12 +186,12 @@ def _table(settings: Sequence[Setting], caption: str, names: Sequence[str]) -> s
     return html.table(pd.DataFrame(settings), columns, caption).text
 
 
-def _claims(compared: Comparison, names: Sequence[str]) -> str:
+def _claims(compared: Comparison) -> str:
     table = compared.claims
     if not compared.judged:
         without = [
             name
-            for name, run in zip(names, (compared.a, compared.b), strict=True)
+            for name, run in zip(compared.names, (compared.a, compared.b), strict=True)
             if claims_of(run).empty
         ]
         return f"<p>No claim was judged in {html.escape(' and '.join(without))}.</p>"
@@ -214,16 +199,10 @@ def _claims(compared: Comparison, names: Sequence[str]) -> str:
         return "<p>No verdict differs.</p>"
     columns = {
         "statement": Column("Claim", wraps=True),
-        "a": Column(names[0], wraps=True),
-        "b": Column(names[1], wraps=True),
+        "a": Column(compared.names[0], wraps=True),
+        "b": Column(compared.names[1], wraps=True),
         "why": Column("Why", wraps=True),
     }
-    table = table.assign(
-        why=[
-            why.replace("A: ", f"{names[0]}: ").replace("B: ", f"{names[1]}: ")
-            for why in table["why"]
-        ]
-    )
     sure, rest = clear(table), table[~table["clear"].astype(bool)].fillna("absent")
     shown = html.table(sure, columns, "Verdicts that changed").text if len(sure) else ""
     if len(rest):
@@ -235,15 +214,15 @@ def _claims(compared: Comparison, names: Sequence[str]) -> str:
     return shown
 
 
-def _networks(compared: Comparison, names: Sequence[str]) -> str:
+def _networks(compared: Comparison) -> str:
     table = compared.networks
     if table.empty:
         return "<p>No network was trained in both runs.</p>"
     networks = compared.b.networks
     columns = {
         "network": COLUMNS["module"],
-        "a": Column(names[0], ACCURACY),
-        "b": Column(names[1], ACCURACY),
+        "a": Column(compared.names[0], ACCURACY),
+        "b": Column(compared.names[1], ACCURACY),
         "difference": Column("Difference, points", CHANGE_POINTS),
         "interval": Column("Interval", CHANGE_POINTS, ends=("low", "high")),
         "said": Column("Clear"),
@@ -263,7 +242,7 @@ def _networks(compared: Comparison, names: Sequence[str]) -> str:
     if len(set(table["epoch"])) > 1:
         columns["epoch"] = Column("At", wraps=True)
     shown = intro + html.table(table[main], columns, "Single kinds", networks).text
-    shown += _figure(compared, names)
+    shown += _figure(compared)
     for part, of_part in table[~main].groupby("part", sort=False):
         opened = " open" if of_part["clear"].any() else ""
         caption = str(part).capitalize()
@@ -304,26 +283,25 @@ def _how_compared(compared: Comparison) -> str:
     return f"<p>{html.sentence(' '.join(said))}</p>"
 
 
-def _figure(compared: Comparison, names: Sequence[str]) -> str:
+def _figure(compared: Comparison) -> str:
     curves = compared.trainings
     kinds = [kind for part, kind in curves[0] if part == SINGLE and (part, kind) in curves[1]]
     if not kinds:
         return ""
     with tempfile.TemporaryDirectory() as folder:
         stem = Path(folder) / "curves"
-        style.save(draw_curves(compared, kinds, names), stem, ["svg"])
+        style.save(draw_curves(compared, kinds), stem, ["svg"])
         with style.narrow_screen():
-            style.save(
-                draw_curves(compared, kinds, names), stem.parent / "narrow" / "curves", ["svg"]
-            )
+            style.save(draw_curves(compared, kinds), stem.parent / "narrow" / "curves", ["svg"])
         labels = ", ".join(_label(kind, compared.b.networks) for kind in kinds)
-        text = f"Test accuracy by epoch of {labels}: {names[0]} dashed, {names[1]} solid."
+        dashed, solid = compared.names
+        text = f"Test accuracy by epoch of {labels}: {dashed} dashed, {solid} solid."
         caption = "Test accuracy by epoch. Thick lines are means over trainings."
         return html.picture(stem.with_suffix(".svg"), text, caption, html.Html("")).text
 
 
 @style.styled
-def draw_curves(compared: Comparison, kinds: Sequence[str], names: Sequence[str]) -> "Figure":
+def draw_curves(compared: Comparison, kinds: Sequence[str]) -> "Figure":
     """Draw the test accuracies of both runs over each other, a panel per kind."""
     columns = min(3, len(kinds))
     rows = math.ceil(len(kinds) / columns)
@@ -353,21 +331,21 @@ def draw_curves(compared: Comparison, kinds: Sequence[str], names: Sequence[str]
         axis.set_visible(False)
     axes[0][0].set_ylabel("test accuracy")
     handles = [
-        style.legend_line(names[0], color=style.MUTED, ls=dashes[0]),
-        style.legend_line(f"{names[1]} (in the colour of its kind)", color=style.INK),
+        style.legend_line(compared.names[0], color=style.MUTED, ls=dashes[0]),
+        style.legend_line(f"{compared.names[1]} (in the colour of its kind)", color=style.INK),
     ]
     style.legend_below(figure, handles, 2)
     return figure
 
 
-def _times(compared: Comparison, names: Sequence[str]) -> str:
+def _times(compared: Comparison) -> str:
     table, networks = compared.times, compared.b.networks
     shown = ""
     if len(table):
         columns = {
             "network": COLUMNS["module"],
-            "a": Column(names[0], THREE),
-            "b": Column(names[1], THREE),
+            "a": Column(compared.names[0], THREE),
+            "b": Column(compared.names[1], THREE),
             "factor": Column("Factor", ".2f×"),
             "interval": Column("Interval", ".2f", ends=("low", "high")),
             "said": Column("Clear"),
@@ -399,7 +377,11 @@ def _times(compared: Comparison, names: Sequence[str]) -> str:
         }.items()
         if any(key in count for count in counts)
     ]
-    columns = {"what": Column("What"), "a": Column(names[0]), "b": Column(names[1])}
+    columns = {
+        "what": Column("What"),
+        "a": Column(compared.names[0]),
+        "b": Column(compared.names[1]),
+    }
     number = shared(*compared.trainings)
     same = {0: "No training is", 1: "One training is"}.get(number, f"{number:,} trainings are")
     return (
@@ -415,7 +397,7 @@ def _count(counts: dict[str, float], key: str) -> str:
     return duration(counts[key]) if key == "seconds" else f"{counts[key]:,.0f}"
 
 
-def _made(compared: Comparison, names: Sequence[str]) -> str:
+def _made(compared: Comparison) -> str:
     about = [run.provenance for run in (compared.a, compared.b)]
     facts = [
         {
@@ -435,8 +417,8 @@ def _made(compared: Comparison, names: Sequence[str]) -> str:
     rows = [{"what": what, "a": a, "b": facts[1][what]} for what, a in facts[0].items()]
     columns = {
         "what": Column("What"),
-        "a": Column(names[0], wraps=True),
-        "b": Column(names[1], wraps=True),
+        "a": Column(compared.names[0], wraps=True),
+        "b": Column(compared.names[1], wraps=True),
     }
     return (
         html.table(pd.DataFrame(rows), columns, "How each run was made").text

@@ -73,6 +73,20 @@ def open_run(folder: Path) -> Results:
     return run
 
 
+def name_of(run: Results) -> str:
+    """Name a run by its folder; a folder called results by the one above it."""
+    folder = run.folder.resolve()
+    return folder.parent.name if folder.name == "results" else folder.name
+
+
+def names_of(a: Results, b: Results) -> tuple[str, str]:
+    """Name two runs so that they can be told apart."""
+    names = name_of(a), name_of(b)
+    if names[0] == names[1]:
+        return f"{names[0]} (first)", f"{names[1]} (second)"
+    return names
+
+
 def sources(folder: Path) -> list[Path]:
     """List the files of a run that a comparison reads."""
     patterns = [*ABOUT, "claims.csv", "search/*/trials.csv"]
