@@ -225,7 +225,21 @@ def test_a_verdict_that_the_scale_decides_is_clear(copied):
     claims.to_csv(two / "claims.csv")
     row = compared(one, two).claims.iloc[0]
     assert (row["id"], bool(row["clear"])) == (gated, True)
-    assert row["why"] == "one is undecided (reduced scale); two is decided"
+    assert row["why"] == "one: reduced scale; two: decided"
+
+
+def test_a_network_that_a_study_did_not_try_is_chance(copied):
+    """One study tries it, another one with another seed does not."""
+    one, two = copied("one"), copied("two")
+    claims = pd.read_csv(two / "claims.csv").set_index("id")
+    drawn = claims.index[(claims["reason"] == "reduced scale") & (claims["here"] == "disagrees")][0]
+    claims.loc[drawn, ["reason", "here"]] = ["nothing to compare", "not seen"]
+    claims.to_csv(two / "claims.csv")
+    found = compared(one, two)
+    [row] = found.claims.itertuples()
+    assert (row.id, bool(row.clear)) == (drawn, False)
+    assert row.why == "one: reduced scale; two: nothing to compare"
+    assert found.outcome == numbers.EQUAL
 
 
 def test_where_nothing_meets_there_is_nothing_to_compare(copied, capsys, tmp_path):

@@ -38,7 +38,10 @@ EQUAL, DIFFERENT, NOTHING = "equal", "different", "nothing to compare"
 MEAN = "all of these"
 BEST = "best epoch on the test images"
 # Reasons why a claim is undecided that come from the settings, not from the numbers.
-SETTLED = ("reduced scale", "other settings", "lossy images", "too few replicates")
+SETTLED = (
+    *(verdicts.NOT_MADE, verdicts.SYNTHETIC),
+    *("reduced scale", "other settings", "lossy images"),
+)
 # Versions that may change times.
 TIMED_WITH = ("keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "numpy", "python")
 
@@ -356,20 +359,15 @@ def _verdict(claim: pd.Series) -> str:
 
 def _why(a: pd.Series, b: pd.Series, names: Sequence[str]) -> tuple[str, bool]:
     """Say why a verdict changed, and whether chance cannot be the reason."""
-    gates = [_gate(side) for side in (a, b)]
-    if gates[0] != gates[1]:
-        said = [f"{name} is {gate or 'decided'}" for name, gate in zip(names, gates, strict=True)]
-        return "; ".join(said), True
+    reasons = ["" if pd.isna(side["reason"]) else str(side["reason"]) for side in (a, b)]
+    settled = [next((why for why in SETTLED if one.startswith(why)), "") for one in reasons]
+    if settled[0] != settled[1]:
+        said = [f"{name}: {one or 'decided'}" for name, one in zip(names, reasons, strict=True)]
+        # A study may happen not to try a network that a claim is about.
+        return "; ".join(said), verdicts.NOTHING not in reasons
     numbers = [_numbers(side) for side in (a, b)]
     exact = a["basis"] == "arithmetic"
     return f"{names[0]}: {numbers[0]}; {names[1]}: {numbers[1]}", exact
-
-
-def _gate(claim: pd.Series) -> str:
-    """Return the reason why a claim is undecided, if the run's settings are the reason."""
-    reason = "" if pd.isna(claim["reason"]) else str(claim["reason"])
-    settled = (verdicts.NOT_MADE, verdicts.SYNTHETIC, *SETTLED)
-    return next((f"undecided ({why})" for why in settled if reason.startswith(why)), "")
 
 
 def _numbers(claim: pd.Series) -> str:
