@@ -21,6 +21,7 @@ import numpy as np
 from convstudy.core import libraries
 from convstudy.core.errors import UserError
 from convstudy.data.settings import OWN
+from convstudy.layers.networks import INPUT_SHAPE
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,6 @@ CLASS_NAMES = (
 SPLITS = ("train", "test")
 # Images in the full data set (Krizhevsky, 2009), equally many per class.
 OFFICIAL = {"train": 50_000, "test": 10_000}
-SHAPE = (32, 32, 3)
 SIGNATURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg"}
 
 # The archive of keras.datasets.cifar10, with its checksum and its name in Keras's cache.
@@ -218,7 +218,7 @@ def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
         return "img", "label"
 
     encoded, labels, _ = read_rows(path, columns)
-    images = np.empty((len(labels), *SHAPE), np.uint8)
+    images = np.empty((len(labels), *INPUT_SHAPE), np.uint8)
     encodings = set()
     for row, (image, label) in enumerate(zip(encoded, labels, strict=True)):
         if type(label) is not int or not 0 <= label < len(CLASS_NAMES):
@@ -249,7 +249,7 @@ def _decode(image: Any) -> tuple[np.ndarray, str]:
             opened = Image.open(io.BytesIO(image), formats=["PNG", "JPEG"])
         size, mode = opened.size, opened.mode
         # The size is read from the header, so a huge image is rejected before it is decoded.
-        pixels = np.asarray(opened) if (*size, mode) == (*SHAPE[:2], "RGB") else None
+        pixels = np.asarray(opened) if (*size, mode) == (*INPUT_SHAPE[:2], "RGB") else None
     except Exception as error:
         # Decoders raise many kinds of errors on damaged bytes.
         raise ValueError(f"an image that cannot be decoded ({first_line(error)})") from None
@@ -421,7 +421,7 @@ def _read_archive(content: bytes, origin: str) -> Source:
                 batches[split].append(_PlainUnpickler(file, encoding="bytes").load())
     images = {
         split: np.concatenate([batch[b"data"] for batch in read])
-        .reshape(-1, 3, *SHAPE[:2])
+        .reshape(-1, 3, *INPUT_SHAPE[:2])
         .transpose(0, 2, 3, 1)
         for split, read in batches.items()
     }
