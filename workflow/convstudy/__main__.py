@@ -19,7 +19,6 @@ from convstudy.results.run import Results
 from convstudy.training import store
 
 CURVES = Path("results/.state/curves")
-RECORDS = Path("results/reference")
 
 
 def list_curves(chosen: argparse.Namespace) -> None:
@@ -137,12 +136,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             command.add_argument(
                 "--page", type=Path, help="where to write it (reports/A-and-B.html)"
             )
-            command.add_argument("--recorded", type=Path, default=RECORDS, help="recorded runs")
+            command.add_argument(
+                "--recorded", type=Path, default=runs.RECORDED, help="recorded runs"
+            )
             continue
         if do is record:
             command.add_argument("name", help="lower-case letters, digits and hyphens")
             command.add_argument("--results", type=Path, default=Path("results"), help="the run")
-            command.add_argument("--into", type=Path, default=RECORDS)
+            command.add_argument("--into", type=Path, default=runs.RECORDED)
             command.add_argument(
                 "--primary", type=Path, help="only copy the primary files, to here"
             )

@@ -1,6 +1,5 @@
 """Figures, tables and the report."""
 
-from convstudy.comparison import runs
 from convstudy.results.run import result_files, table_names
 
 # All files that the figures, the tables and the report are made from.
@@ -10,6 +9,9 @@ CAPTIONS = analyses.captions(config["analyses"], NETWORKS.is_article)
 REFERENCES = sorted(str(path) for path in Path("results/reference").glob("*/reference.json"))
 COMPARED, OTHER = [], []
 if config["report"]["compare"]:
+    # It reads tables, which takes time at each start.
+    from convstudy.comparison import runs
+
     # Report a mistake before anything is trained.
     try:
         folder = runs.find(config["report"]["compare"])

@@ -85,17 +85,22 @@ class Comparison:
         return speeds(a, b, [run.run["config"] for run in (self.a, self.b)])
 
     @cached_property
-    def claims(self) -> pd.DataFrame:
-        """The claims that only one of the runs judged, or judged otherwise; see `changed`."""
-        a, b = claims_of(self.a), claims_of(self.b)
-        if not self.judged:
-            a = b = a.iloc[:0]
-        return changed(a, b, self.names)
+    def ledgers(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The claims that each run judged."""
+        return claims_of(self.a), claims_of(self.b)
 
     @property
     def judged(self) -> bool:
         """Whether both runs judged claims."""
-        return all(len(claims_of(run)) for run in (self.a, self.b))
+        return all(map(len, self.ledgers))
+
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """The claims that only one of the runs judged, or judged otherwise; see `changed`."""
+        a, b = self.ledgers
+        if not self.judged:
+            a = b = a.iloc[:0]
+        return changed(a, b, self.names)
 
     @property
     def clear(self) -> list[str]:
@@ -136,8 +141,7 @@ def accuracies(a: Trainings, b: Trainings, paired: bool, shares: int = 1) -> pd.
         ``last_a``, ``last_b`` (after the last epoch of each), ``parameters_a``, ``parameters_b``,
         ``same`` (the number of trainings that both runs share).
     """
-    rows, compared = [], []
-    seen = set()
+    rows, judged, seen = [], [], set()
     for network in [network for network in a if network in b]:
         curves = a[network], b[network]
         names = tuple(frozenset(map(identity, part)) for part in curves)
@@ -146,26 +150,21 @@ def accuracies(a: Trainings, b: Trainings, paired: bool, shares: int = 1) -> pd.
             continue
         seen.add(names)
         row, right = _row(network, *curves)
+        row["same"] = len(names[0] & names[1])
+        rows.append(row)
         # Trainings that both runs share cannot differ.
-        enough = names[0] != names[1] and all(part is not None and len(part) > 1 for part in right)
-        rows.append(row | {"same": len(names[0] & names[1])})
-        compared.append(right if enough else None)
+        if names[0] != names[1] and min(map(len, right)) > 1:
+            judged.append((row, right))
     if not rows:
         return pd.DataFrame(columns=["part", "network", "clear"])
-    main = [
-        (row, right)
-        for row, right in zip(rows, compared, strict=True)
-        if right and row["part"] in (SINGLE, MODULES)
-    ]
+    main = [(row, right) for row, right in judged if row["part"] in (SINGLE, MODULES)]
     if len(main) > 1:
         shares *= 2
         a_right, b_right = ([right[side] for _, right in main] for side in (0, 1))
         _, *mean_ends = _difference(a_right, b_right, shares, paired)
-    number = shares * sum(right is not None for right in compared)
-    for row, right in zip(rows, compared, strict=True):
-        row["low"] = row["high"] = math.nan
-        if right:
-            _, row["low"], row["high"] = _difference([right[0]], [right[1]], number, paired)
+    for row, right in judged:
+        ends = _difference([right[0]], [right[1]], shares * len(judged), paired)
+        _, row["low"], row["high"] = ends
     if len(main) > 1:
         rows.insert(0, _mean([row for row, _ in main], *mean_ends))
     table = pd.DataFrame(rows)
@@ -173,7 +172,9 @@ def accuracies(a: Trainings, b: Trainings, paired: bool, shares: int = 1) -> pd.
     return table
 
 
-def _row(network: Network, a: Sequence[Json], b: Sequence[Json]) -> tuple[dict[str, Any], Any]:
+def _row(
+    network: Network, a: Sequence[Json], b: Sequence[Json]
+) -> tuple[dict[str, Any], list[np.ndarray]]:
     """Compare a network's trainings; return the row, and which images each run has right."""
     lengths = {len(curve["records"]) for curve in (*a, *b)}
     common = min(lengths) if len(lengths) > 1 else None
@@ -189,19 +190,12 @@ def _row(network: Network, a: Sequence[Json], b: Sequence[Json]) -> tuple[dict[s
         row[f"epochs_{side}"] = max(len(curve["records"]) for curve in curves)
         row[f"trainings_{side}"] = len(curves)
         row[f"parameters_{side}"] = curves[0]["parameters"]
-        images = [curve["test_images"] for curve in curves]
-        there = all("test_right" in epoch for epoch in shown)
-        right.append(
-            np.array(
-                [
-                    record.unpack(epoch["test_right"], number)
-                    for epoch, number in zip(shown, images, strict=True)
-                ]
-            )
-            if there
-            else None
-        )
-    row["difference"] = row["b"] - row["a"]
+        one_by_one = [
+            record.unpack(epoch["test_right"], curve["test_images"])
+            for epoch, curve in zip(shown, curves, strict=True)
+        ]
+        right.append(np.array(one_by_one))
+    row |= {"difference": row["b"] - row["a"], "low": math.nan, "high": math.nan}
     return row, right
 
 

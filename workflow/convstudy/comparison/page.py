@@ -10,7 +10,7 @@ import pandas as pd
 
 from convstudy.comparison.differing import IGNORED, Setting
 from convstudy.comparison.numbers import BEST, EQUAL, LEAST_FACTOR, MEAN, NOTHING, Comparison, clear
-from convstudy.comparison.runs import SINGLE, claims_of, same_test_images, shared, work
+from convstudy.comparison.runs import SINGLE, same_test_images, shared, work
 from convstudy.core.environment import commit_name, machine
 from convstudy.core.progress import duration
 from convstudy.display import style
@@ -140,7 +140,13 @@ def page(compared: Comparison) -> str:
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
     cells = []
-    for heading, fragment in _sections(compared):
+    for heading, fragment in (
+        ("", _first(compared)),
+        ("Verdicts", _claims(compared)),
+        ("Accuracies", _networks(compared)),
+        ("Time and reuse", _times(compared)),
+        ("How each was made", _made(compared)),
+    ):
         if heading:
             name = heading.lower().replace(" ", "-")
             cells.append(new_markdown_cell(f"## {heading}", id=name))
@@ -149,39 +155,39 @@ def page(compared: Comparison) -> str:
     return to_html(new_notebook(cells=cells), title(compared), TITLE)
 
 
-def _sections(compared: Comparison) -> list[tuple[str, str]]:
-    return [
-        ("", _first(compared)),
-        ("Verdicts", _claims(compared)),
-        ("Accuracies", _networks(compared)),
-        ("Time and reuse", _times(compared)),
-        ("How each was made", _made(compared)),
-    ]
-
-
 def _first(compared: Comparison) -> str:
     differ, same = compared.settings
     answer = f'<p class="answer">{html.sentence(lead(compared))}</p>'
     ignored = "".join(
         f"<li>{html.escape(name)}: {html.escape(why)}</li>" for name, why in IGNORED.items()
     )
-    folded = f"<details><summary>Not compared</summary><ul>{ignored}</ul></details>"
-    shown = _table(differ, "Settings that differ", compared.names) if differ else ""
+    folded = _folded("Not compared", f"<ul>{ignored}</ul>")
+    shown = _table(differ, "Settings that differ", compared) if differ else ""
     if same:
         word = "setting" if len(same) == 1 else "settings"
-        folded = (
-            f"<details><summary>{len(same)} equal {word}</summary>"
-            f"{_table(same, 'Equal settings', compared.names)}</details>{folded}"
-        )
+        equal = _table(same, "Equal settings", compared)
+        folded = _folded(f"{len(same)} equal {word}", equal) + folded
     return answer + shown + folded
 
 
-def _table(settings: Sequence[Setting], caption: str, names: Sequence[str]) -> str:
+def _sides(compared: Comparison, form: str = "", wraps: bool = False) -> dict[str, Column]:
+    """Return the columns of both runs."""
+    return {
+        side: Column(name, form, wraps=wraps)
+        for side, name in zip("ab", compared.names, strict=True)
+    }
+
+
+def _folded(summary: str, inside: str, opened: bool = False) -> str:
+    state = " open" if opened else ""
+    return f"<details{state}><summary>{html.escape(summary)}</summary>{inside}</details>"
+
+
+def _table(settings: Sequence[Setting], caption: str, compared: Comparison) -> str:
     columns = {
         "name": Column("Setting", html=lambda name, _: html.escape(name).replace(".", ".<wbr>")),
         "effect": Column("Changes"),
-        "a": Column(names[0], wraps=True),
-        "b": Column(names[1], wraps=True),
+        **_sides(compared, wraps=True),
     }
     return html.table(pd.DataFrame(settings), columns, caption).text
 
@@ -189,27 +195,22 @@ def _table(settings: Sequence[Setting], caption: str, names: Sequence[str]) -> s
 def _claims(compared: Comparison) -> str:
     table = compared.claims
     if not compared.judged:
-        without = [
-            name
-            for name, run in zip(compared.names, (compared.a, compared.b), strict=True)
-            if claims_of(run).empty
-        ]
+        ledgers = zip(compared.names, compared.ledgers, strict=True)
+        without = [name for name, ledger in ledgers if ledger.empty]
         return f"<p>No claim was judged in {html.escape(' and '.join(without))}.</p>"
     if table.empty:
         return "<p>No verdict differs.</p>"
     columns = {
         "statement": Column("Claim", wraps=True),
-        "a": Column(compared.names[0], wraps=True),
-        "b": Column(compared.names[1], wraps=True),
+        **_sides(compared, wraps=True),
         "why": Column("Why", wraps=True),
     }
     sure, rest = clear(table), table[~table["clear"].astype(bool)].fillna("absent")
     shown = html.table(sure, columns, "Verdicts that changed").text if len(sure) else ""
     if len(rest):
-        shown += (
-            f"<details><summary>{len(rest)} more changed, as they may between two runs that differ"
-            " in seeds alone</summary>"
-            f"{html.table(rest, columns, 'Perhaps changed by chance').text}</details>"
+        shown += _folded(
+            f"{len(rest)} more changed, as they may between two runs that differ in seeds alone",
+            html.table(rest, columns, "Perhaps changed by chance").text,
         )
     return shown
 
@@ -221,8 +222,7 @@ def _networks(compared: Comparison) -> str:
     networks = compared.b.networks
     columns = {
         "network": COLUMNS["module"],
-        "a": Column(compared.names[0], ACCURACY),
-        "b": Column(compared.names[1], ACCURACY),
+        **_sides(compared, ACCURACY),
         "difference": Column("Difference, points", CHANGE_POINTS),
         "interval": Column("Interval", CHANGE_POINTS, ends=("low", "high")),
         "said": Column("Clear"),
@@ -244,11 +244,9 @@ def _networks(compared: Comparison) -> str:
     shown = intro + html.table(table[main], columns, "Single kinds", networks).text
     shown += _figure(compared)
     for part, of_part in table[~main].groupby("part", sort=False):
-        opened = " open" if of_part["clear"].any() else ""
         caption = str(part).capitalize()
-        inner = html.table(of_part, columns, caption, networks).text
-        head = f"<summary>{html.escape(caption)}</summary>"
-        shown += f"<details{opened}>{head}{inner}</details>"
+        inside = html.table(of_part, columns, caption, networks).text
+        shown += _folded(caption, inside, opened=bool(of_part["clear"].any()))
     return shown
 
 
@@ -344,8 +342,7 @@ def _times(compared: Comparison) -> str:
     if len(table):
         columns = {
             "network": COLUMNS["module"],
-            "a": Column(compared.names[0], THREE),
-            "b": Column(compared.names[1], THREE),
+            **_sides(compared, THREE),
             "factor": Column("Factor", ".2f×"),
             "interval": Column("Interval", ".2f", ends=("low", "high")),
             "said": Column("Clear"),
@@ -377,11 +374,7 @@ def _times(compared: Comparison) -> str:
         }.items()
         if any(key in count for count in counts)
     ]
-    columns = {
-        "what": Column("What"),
-        "a": Column(compared.names[0]),
-        "b": Column(compared.names[1]),
-    }
+    columns = {"what": Column("What"), **_sides(compared)}
     number = shared(*compared.trainings)
     same = {0: "No training is", 1: "One training is"}.get(number, f"{number:,} trainings are")
     return (
@@ -415,11 +408,7 @@ def _made(compared: Comparison) -> str:
             for fact, version in zip(facts, found, strict=True):
                 fact[package] = version
     rows = [{"what": what, "a": a, "b": facts[1][what]} for what, a in facts[0].items()]
-    columns = {
-        "what": Column("What"),
-        "a": Column(compared.names[0], wraps=True),
-        "b": Column(compared.names[1], wraps=True),
-    }
+    columns = {"what": Column("What"), **_sides(compared, wraps=True)}
     return (
         html.table(pd.DataFrame(rows), columns, "How each run was made").text
         + "<p>Packages whose versions are equal are left out.</p>"

@@ -2,25 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from convstudy.config.mistakes import suggestion
 from convstudy.core.errors import UserError
+from convstudy.results.reference_runs import ABOUT, PRIMARY
 from convstudy.results.run import Results
 from convstudy.training import record
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 RECORDED = Path("results/reference")
-# The trainings of a run, by the section of the config that asked for them.
-TRAININGS = {
-    "training/curves": "training",
-    "module_table/trainings": "module_table",
-    "recipes/trainings/*": "recipes",
-    "depth/trainings/*": "depth",
-}
-ABOUT = ("run.json", "provenance.json", "data/summary.json")
+TRAININGS = [pattern for pattern in PRIMARY if pattern.endswith(".json")]
 SINGLE, MODULES = "single kinds", "modules"
 
 Json = Mapping[str, Any]
@@ -40,7 +33,7 @@ def find(name: str, recorded: Path = RECORDED) -> Path:
     if Path(name).is_dir():
         return Path(name)
     known = [path.parent.name for path in sorted(recorded.glob("*/reference.json"))]
-    hint = suggestion(name, known).replace("remove it", "name a results folder")
+    hint = suggestion(name, known, "name a results folder")
     raise UserError(
         f"{name!r} is neither a recorded run ({', '.join(known) or 'there are none'}) nor a"
         f" folder; {hint}"
@@ -89,15 +82,12 @@ def names_of(a: Results, b: Results) -> tuple[str, str]:
 
 def sources(folder: Path) -> list[Path]:
     """List the files of a run that a comparison reads."""
-    patterns = [*ABOUT, "claims.csv", "search/*/trials.csv"]
-    patterns += [f"{folder}/*.json" for folder in TRAININGS]
+    patterns = [*ABOUT, "claims.csv", "search/*/trials.csv", *TRAININGS]
     return sorted(path for pattern in patterns for path in folder.glob(pattern))
 
 
-def claims_of(run: Results) -> "pd.DataFrame":
+def claims_of(run: Results) -> pd.DataFrame:
     """Read the verdicts of a run; part of a run has none."""
-    import pandas as pd
-
     return run.table("claims.csv") if run.has("claims.csv") else pd.DataFrame(columns=["id"])
 
 
@@ -117,10 +107,11 @@ def same_test_images(a: Results, b: Results) -> bool:
 def trainings(run: Results) -> dict[Network, list[Json]]:
     """Read the finished trainings of a run, by part of the run and network."""
     config, found = run.run["config"], dict[Network, list[Json]]()
-    for pattern, section in TRAININGS.items():
+    for pattern in TRAININGS:
+        section = pattern.partition("/")[0]
         if section != "training" and section not in run.analyses:
             continue
-        for path in sorted(run.folder.glob(f"{pattern}/*.json")):
+        for path in sorted(run.folder.glob(pattern)):
             curve = record.load_description(str(path))
             # A folder may have trainings of earlier settings.
             current = curve["identity"]["data"] == run.data["digest"]
@@ -147,6 +138,11 @@ def identity(curve: Json) -> tuple[str, tuple[float, ...]]:
     return curve["curve"], tuple(epoch["test_accuracy"] for epoch in curve["records"])
 
 
+def distinct(found: Trainings) -> dict[Any, Json]:
+    """Return each training once, by its identity, whatever parts of the run it belongs to."""
+    return {identity(curve): curve for part in found.values() for curve in part}
+
+
 def work(run: Results, found: Trainings) -> dict[str, float]:
     """Count what a run trained.
 
@@ -158,7 +154,7 @@ def work(run: Results, found: Trainings) -> dict[str, float]:
         ``trainings``, their ``epochs`` and ``seconds``, each counted once; and, of the studies,
         ``trials``, ``epochs_trained`` and ``epochs_reused``.
     """
-    curves = {identity(curve): curve for part in found.values() for curve in part}
+    curves = distinct(found)
     epochs = [epoch for curve in curves.values() for epoch in curve["records"]]
     counts: dict[str, float] = {
         "trainings": len(curves),
@@ -176,7 +172,4 @@ def work(run: Results, found: Trainings) -> dict[str, float]:
 
 def shared(a: Trainings, b: Trainings) -> int:
     """Count the trainings that are the same in both runs."""
-    one, other = (
-        {identity(curve) for part in found.values() for curve in part} for found in (a, b)
-    )
-    return len(one & other)
+    return len(distinct(a).keys() & distinct(b).keys())

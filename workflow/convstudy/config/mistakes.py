@@ -126,10 +126,10 @@ def _needed(part: dict[str, Any]) -> dict[str, Any]:
     return part | others[0] if len(others) == 1 else part
 
 
-def suggestion(word: str, known: Sequence[str]) -> str:
-    """Suggest the known word that is closest to a misspelt one."""
+def suggestion(word: str, known: Sequence[str], otherwise: str = "remove it") -> str:
+    """Suggest the known word that is closest to a misspelt one, if any, or something else."""
     close = difflib.get_close_matches(word, known, 1)
-    return f"did you mean {close[0]}?" if close else "remove it"
+    return f"did you mean {close[0]}?" if close else otherwise
 
 
 def _fix(key: str, value: Any, part: dict[str, Any]) -> str:
