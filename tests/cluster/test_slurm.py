@@ -135,7 +135,7 @@ def test_the_whole_workflow_from_start_to_report(root, tmp_path, slurm):
         time.sleep(0.5)
     output = project.said()
     assert process.returncode == 0, output
-    assert "has been submitted with SLURM jobid" in output
+    assert "(SLURM job " in output
     with_gpu = {rule for rule, job in seen.items() if job.gpu}
     assert {rule for rule in seen if rule.startswith(("train_model", "search_modules"))} == with_gpu
     assert len(with_gpu) >= 5
@@ -333,7 +333,7 @@ def wait_for_epochs(project: Project, number: int) -> None:
 def press_ctrl_c(project: Project, process: subprocess.Popen) -> int:
     """Interrupt Snakemake once it has submitted jobs, and return its exit status."""
     for _ in range(600):
-        if "has been submitted" in project.said():
+        if "(SLURM job " in project.said():
             break
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)

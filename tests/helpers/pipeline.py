@@ -98,7 +98,10 @@ class Project:
         """Return an environment in which the copy uses its own library."""
         return {**os.environ, "PYTHONPATH": str(self.folder / "workflow")}
 
-    def start(self, *arguments: str, new_shell: bool = True, **config: dict) -> subprocess.Popen:
+    def start(
+        self, *arguments: str, new_shell: bool = True, screen: int | None = None, **config: dict
+    ) -> subprocess.Popen:
+        """Start a run whose output goes to a file, or to a terminal's file descriptor."""
         environment = self.environment()
         if new_shell and config.get("data", {}).get("source") != "directory":
             environment.pop("CONVSTUDY_CIFAR10", None)
@@ -107,7 +110,7 @@ class Project:
                 self.command(*arguments, **config),
                 cwd=self.folder,
                 env=environment,
-                stdout=output,
+                stdout=screen or output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 # Background commands of a shell ignore Ctrl-C, and so do their children.
@@ -130,10 +133,9 @@ class Project:
 
     def jobs(self, *arguments: str, **config: dict) -> set[str]:
         """Return the rules that a run would execute."""
-        said = self.succeed("--dry-run", "--quiet", "host", *arguments, **config)
-        _, _, table = said.partition("Job stats:")
-        lines = [line.split() for line in table.partition("\n\n")[0].splitlines()]
-        return {line[0] for line in lines if len(line) == 2 and line[1].isdigit()} - {"total"}
+        said = self.succeed("--dry-run", *arguments, **config)
+        _, _, table = said.partition(" would run:\n")
+        return {line.split()[1] for line in table.partition("\n\n")[0].splitlines()}
 
     def table(self, name: str) -> pd.DataFrame:
         return pd.read_csv(self.folder / "results" / name)

@@ -88,21 +88,27 @@ def test_the_library_of_another_clone_is_refused(clone):
     (environment_of(clone) / "editable.pth").write_text(str(clone / "workflow"))
     other = clone.parent / "other"
     shutil.copytree(clone, other, symlinks=True)
-    for imported in (clone / "workflow/convstudy", "nowhere"):
-        done = snakemake(other, "--dry-run")
-        assert done.returncode == 1
-        assert (
-            f"Python imports convstudy from {imported}, but this workflow's is"
-            f" {other}/workflow/convstudy; run make setup here, then" in done.stdout
-        )
-        assert "Traceback" not in done.stdout
-        # The first clone is gone, as if it had been moved here.
-        shutil.rmtree(clone, ignore_errors=True)
+    done = snakemake(other, "--dry-run")
+    assert done.returncode == 1
+    assert (
+        f"Python imports convstudy from {clone}/workflow/convstudy, but this workflow's is"
+        f" {other}/workflow/convstudy; run make setup here, then" in done.stdout
+    )
+    assert "Traceback" not in done.stdout
+    # The first clone is gone, as if it had been moved here.
+    shutil.rmtree(clone)
+    done = snakemake(other, "--dry-run")
+    assert done.returncode == 2
+    said = "invalid choice: 'convstudy'"
+    assert said in done.stdout.splitlines()[-1]
+    comment = (other / "profiles/default/config.yaml").read_text()
+    assert f'"{said}": make setup' in comment
 
 
 def test_an_installed_library_is_used_and_recorded_as_such(clone):
     packages = environment_of(clone)
-    shutil.copytree(clone / "workflow/convstudy", packages / "convstudy")
+    for name in ("convstudy", "snakemake_logger_plugin_convstudy"):
+        shutil.copytree(clone / "workflow" / name, packages / name)
     about = packages / "convstudy-8.7.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: convstudy\nVersion: 8.7\n")

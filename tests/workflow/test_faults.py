@@ -79,7 +79,7 @@ def test_a_full_disk(root, tmp_path, finished):
     with mounted(results, "size=1000k"):
         code, output = project.run(GOAL)
         assert code != 0
-        assert "[train_model] No space left on device; no file was left half-written" in output
+        assert "No space left on device; no file was left half-written" in output
         assert "Traceback" not in output
         assert not (project.folder / GOAL).exists()
         assert not list((results / ".state/curves").rglob("*.keras"))
@@ -227,7 +227,9 @@ def test_a_training_ends_with_its_run(root, tmp_path, undisturbed, number):
     trained = len(read_json(curve_file(project))["records"])
     assert 0 < trained < len(undisturbed)
     output = project.succeed(GOAL, **LONGER)
-    assert f"resumes after epoch {trained}" in output
+    assert f"epoch {trained + 1} of 40" in output or "epoch 40 of 40" in output
+    log = project.folder / "results/logs/train_model/conv_0.log"
+    assert f"resumes after epoch {trained}" in log.read_text()
     assert records(project) == undisturbed
 
 

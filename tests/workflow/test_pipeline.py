@@ -232,7 +232,7 @@ def test_the_snakefile_at_the_top_is_that_of_the_workflow(root, tmp_path):
     ) == ['include: "workflow/Snakefile"']
     project = Project(root, tmp_path)
     planned = project.jobs()
-    assert {"all", "render_report"} <= planned
+    assert {"train_model", "render_report"} <= planned
     project.where = (*project.where, "--snakefile", "workflow/Snakefile")
     assert project.jobs() == planned
 
@@ -261,7 +261,7 @@ def test_the_slurm_profile_asks_for_account_and_partition_in_every_job(root, tmp
     # A message replaces the resources in a job's line.
     for rules in (project.folder / "workflow/rules").iterdir():
         rules.write_text(re.sub(r"    message:\n        .*\n", "", rules.read_text()))
-    output = project.succeed("--dry-run")
+    output = project.succeed("--dry-run", "--verbose")
     jobs = re.findall(r"\n    resources: (.*)", output)
     assert len(jobs) > 10
     for resources in jobs:
@@ -313,7 +313,7 @@ def test_without_the_plugin_the_slurm_profile_names_the_command(root):
 
 
 def test_a_setting_of_the_report_renders_the_report_alone(project):
-    assert project.jobs(report={"title": "Another title"}) == {"render_report", "all"}
+    assert project.jobs(report={"title": "Another title"}) == {"render_report"}
 
 
 def test_another_run_is_compared_on_a_page_of_its_own(project):

@@ -4,6 +4,8 @@ import logging
 import time
 
 SECONDS_BETWEEN_LINES = 5.0
+# Environment variable, set where the main process shows the logs of its jobs on the terminal.
+SHOWN = "CONVSTUDY_LOGS_SHOWN"
 
 
 def duration(seconds: float) -> str:

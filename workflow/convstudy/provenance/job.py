@@ -10,12 +10,15 @@ from typing import Any
 
 from convstudy.core import signals
 from convstudy.core.errors import UserError
+from convstudy.core.progress import SHOWN
 from convstudy.provenance.job_records import recorded
 
 
 @contextlib.contextmanager
 def job(snakemake: Any, *, stoppable: bool = False) -> Iterator[None]:
-    """Log a job to its log file and the terminal, record it, and report errors in one line.
+    """Log a job to its log file, record it, and report errors in one line.
+
+    The lines also go to the terminal, unless the main process shows them there.
 
     Args:
         snakemake: The object that Snakemake gives to a script.
@@ -27,7 +30,6 @@ def job(snakemake: Any, *, stoppable: bool = False) -> Iterator[None]:
     """
     logger = logging.getLogger("convstudy")
     logger.setLevel(logging.INFO)
-    # A log that cannot be written (on a full disk, say) must not hide the error itself.
     logging.raiseExceptions = False
     to_terminal = logging.StreamHandler(sys.stderr)
     to_terminal.setFormatter(_RedactingFormatter(f"[{snakemake.rule}] %(message)s"))
@@ -35,9 +37,10 @@ def job(snakemake: Any, *, stoppable: bool = False) -> Iterator[None]:
     try:
         log = Path(str(snakemake.log))
         log.parent.mkdir(parents=True, exist_ok=True)
-        to_file = logging.FileHandler(log, mode="w", encoding="utf-8")
+        to_file = _LogFile(log, mode="w", encoding="utf-8")
         to_file.setFormatter(_RedactingFormatter("%(asctime)s %(levelname)s %(message)s"))
-        logger.handlers.append(to_file)
+        to_file.otherwise = to_terminal
+        logger.handlers = [to_file] if SHOWN in os.environ else [to_terminal, to_file]
         if stoppable:
             signals.install()
         signals.end_with_snakemake()
@@ -69,6 +72,15 @@ def _system_refused(error: OSError) -> str:
         f"{where}{what}; no file was left half-written; check space and permissions there"
         " (df -h results), then start again: everything stored so far is kept"
     )
+
+
+class _LogFile(logging.FileHandler):
+    """A log file whose lines go to the terminal if they cannot be written, as on a full disk."""
+
+    otherwise: logging.Handler
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        self.otherwise.handle(record)
 
 
 class _RedactingFormatter(logging.Formatter):

@@ -150,7 +150,7 @@ class Search:
         Raises:
             Interrupted: On a stop signal; the current trial resumes in the next run.
         """
-        began, ended = time.perf_counter(), 0
+        ended = 0
         # A new start of the same worker waits until this one is gone.
         with waiting_for(self.folder / f"worker-{worker}", f"worker {worker} of an earlier start"):
             with self.store.claim():
@@ -161,16 +161,13 @@ class Search:
                     for _ in self.run_trial(study, trial):
                         signals.stop_if_asked(f"in trial {trial.number + 1}")
                 ended += 1
-                left = self.settings["trials"] - trial.number - 1
-                pace = (time.perf_counter() - began) / ended
                 logger.info(
-                    "%s: trial %d of %d %s in %s; about %s left",
+                    "%s: trial %d of %d %s in %s",
                     self.name,
                     trial.number + 1,
                     self.settings["trials"],
                     study.get_trials(deepcopy=False)[trial.number].state.name.lower(),
                     duration(time.perf_counter() - epochs_before),
-                    duration(left * pace),
                 )
             self._train_what_was_lost(study, worker)
         return ended

@@ -184,18 +184,19 @@ class Curve:
 
     def train(self, last: int, trained_for: str = "") -> None:
         """Train all epochs up to `last`, logging the progress after each."""
-        began = time.perf_counter()
+        began, stored = time.perf_counter(), len(self.read()["records"])
         for record in self.epochs(last, trained_for):
             epoch = record["epoch"]
-            pace = (time.perf_counter() - began) / epoch
+            pace = (time.perf_counter() - began) / max(1, epoch - stored)
             logger.info(
-                "%s: epoch %d of %d, test accuracy %.1f %%, %.0f images/s, about %s left",
+                "%s, replicate %d: epoch %d of %d, test accuracy %.1f %%, %.0f images/s%s",
                 self.network,
+                self.replicate,
                 epoch,
                 last,
                 100 * record["test_accuracy"],
                 record["images_per_second"],
-                duration((last - epoch) * pace),
+                f", about {duration((last - epoch) * pace)} left" if stored < epoch < last else "",
             )
 
     def describe(self, last: int) -> dict[str, Any]:

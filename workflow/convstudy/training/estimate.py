@@ -39,6 +39,8 @@ TARGETS = {
     "depth": ("results/depth/", "compare_depths"),
     "recipes": ("results/recipes/", "compare_recipes"),
 }
+# Rules that train, whose cost is that of their epochs.
+TRAINS = ("train_", "search_")
 # Snakemake options with which nothing is run.
 NO_RUN = (
     "--lint",
@@ -52,6 +54,8 @@ NO_RUN = (
 )
 # Seconds from a job's start to its first step, and to compile each further network.
 START, COMPILE = 8.0, 3.0
+# Seconds of a step that trains nothing.
+STEP = 5.0
 # Cost of a test image relative to a training image.
 TEST_SHARE = 1 / 3
 # The share of its epochs that a trial trains once pruning has begun, and the share of a later
@@ -105,6 +109,16 @@ class Estimate:
         images: Any = SimpleNamespace(digest=self.data["digest"] if self.data else "")
         model = dict(self.config["model"])
         return Curve(self.store, kinds, replicate, model, training, epochs, images)
+
+    def what_is_left(self, parts: Iterable[str]) -> tuple[list[Job], list[Job]]:
+        """Return the studies and the trainings that are left for these parts of the config."""
+        jobs = {part: list(self.jobs(part)) for part in parts}
+        studies = jobs.pop("search", [])
+        # Parts share curves; whoever needs most epochs trains them.
+        by_length = sorted(
+            (job for part in jobs.values() for job in part), key=lambda job: job.most
+        )
+        return studies, list({job.curve: job for job in by_length}.values())
 
     def jobs(self, part: str) -> Iterator[Job]:
         """Yield what is left to train for a part of the config."""
@@ -325,22 +339,11 @@ def line(
     Returns:
         The line; empty if the targets need no training.
     """
-    wanted = list(targets)
-    parts = [
-        part
-        for part, known in TARGETS.items()
-        # An analysis listed in the config is also part of `all` and of the report.
-        for prefixes in [known + TARGETS["search"][:2] * (part in config["analyses"])]
-        if any(target.startswith(prefixes) for target in wanted)
-    ]
-    if not parts:
+    needed = _needed(config, targets)
+    if not needed:
         return ""
     estimate = Estimate(config, results)
-    jobs = {part: list(estimate.jobs(part)) for part in parts}
-    studies = jobs.pop("search", [])
-    # Parts share curves; whoever needs most epochs trains them.
-    by_length = sorted((job for part in jobs.values() for job in part), key=lambda job: job.most)
-    trainings = list({job.curve: job for job in by_length}.values())
+    studies, trainings = estimate.what_is_left(needed)
     what = []
     if trainings:
         what.append(f"{sum(job.most for job in trainings):,} epochs of {len(trainings)} networks")
@@ -351,13 +354,55 @@ def line(
     if not what:
         return "Nothing is left to train."
     images = f"Left to train: {' and '.join(what)}, {estimate.images:,} images per epoch"
-    # In the order in which the workflow starts them.
-    time = span([job.seconds for job in [*studies[:1], *trainings, *studies[1:]]], cores or 1)
+    time = span(_in_order(studies, trainings), cores or 1)
     if math.isnan(time):
         return f"{images}; how long that will take on this machine is not known yet."
     side_by_side = "one core" if cores == 1 else f"{cores} cores"
     where = f"on {side_by_side} here" if cores else "of CPU time on cores like this machine's"
     return f"{images}; about {duration(time)} {where}."
+
+
+def left(
+    config: Mapping[str, Any],
+    results: Path,
+    targets: Iterable[str],
+    cores: int | None,
+    steps: Mapping[str, int],
+) -> float:
+    """Estimate the seconds left of a run that has begun.
+
+    Args:
+        config: The config.
+        results: Folder of results.
+        targets: The requested rules and files.
+        cores: Cores that work in parallel; None on a cluster.
+        steps: How many steps of each rule are left.
+
+    Returns:
+        Seconds; nan if a speed is unknown, and on a cluster, whose queue nobody knows.
+    """
+    if cores is None:
+        return math.nan
+    studies, trainings = Estimate(config, results).what_is_left(_needed(config, targets))
+    others = sum(number for rule, number in steps.items() if not rule.startswith(TRAINS))
+    return span([*_in_order(studies, trainings), *[STEP] * others], cores)
+
+
+def _needed(config: Mapping[str, Any], targets: Iterable[str]) -> list[str]:
+    """List the parts of the config that must be trained for the targets."""
+    wanted = list(targets)
+    return [
+        part
+        for part, known in TARGETS.items()
+        # An analysis listed in the config is also part of `all` and of the report.
+        for prefixes in [known + TARGETS["search"][:2] * (part in config["analyses"])]
+        if any(target.startswith(prefixes) for target in wanted)
+    ]
+
+
+def _in_order(studies: Sequence[Job], trainings: Sequence[Job]) -> list[float]:
+    """Return the seconds of each job, in the order in which the workflow starts them."""
+    return [job.seconds for job in [*studies[:1], *trainings, *studies[1:]]]
 
 
 def mistakes(config: Config) -> Iterator[Mistake]:

@@ -1,0 +1,427 @@
+"""What a run says on the terminal: a line for each step begun and ended, and the time left.
+
+A logger plugin of Snakemake, named in profiles/default. Steps write to their own logs, and this
+shows their progress and warnings from there, on whichever machine they run.
+"""
+
+import contextlib
+import logging
+import math
+import os
+import re
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from convstudy.core.progress import SHOWN, duration
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+# Seconds between two looks at the logs, two lines on a step, two estimates, two lines on the run.
+LOOK, STEP, ESTIMATE, RUN = 1.0, 30.0, 10.0, 600.0
+# What Snakemake says between the steps; its own log in .snakemake/log keeps it.
+NOISE = re.compile(
+    r"Select jobs to execute|Execute \d+ jobs|Building DAG of jobs|Using shell:|Elapsed time:"
+    r"|Assuming unrestricted shared|Using workflow specific profile|Rules claiming more threads"
+    r"|Config file .* is extended|Removing output files of failed job|SLURM run ID|Reasons:"
+    r"|This was a dry-run|WorkflowError:\s+At least one job did not complete"
+)
+QUEUED = re.compile(r"Job (\d+) has been submitted with SLURM jobid (\S+)")
+AGAIN = re.compile(r"Trying to restart job (\d+)")
+# How a script ended, and its rule; a shell reports a signal as 128 and its number.
+ENDED = re.compile(r"\.(\w+)\.py' (?:returned non-zero|died with).*?(\d+)")
+# In what a step says that stops on request.
+STOPPED = "the next run resumes"
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ ([A-Z]+) (.*)")
+# How Snakemake's reasons for a step begin, and what they mean; the first that fits is told.
+REASONS = {
+    "Forced": "asked for",
+    "Params": "its settings changed",
+    "Code": "its code changed",
+    "Software": "its software changed",
+    "Set of input": "its inputs are others than before",
+    "Incomplete": "was interrupted",
+    "Missing": "not made yet",
+    "Updated": "an input changed",
+    "Input files": "an input is made again",
+}
+RED, YELLOW, DIM = 31, 33, 2
+
+
+class Log:
+    """The log of a step, read as it grows."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.place, self.rest = path, 0, ""
+        # An earlier attempt's, until this one begins its own.
+        self.old = self._changed()
+
+    def _changed(self) -> int | None:
+        return self.path.stat().st_mtime_ns if self.path.is_file() else None
+
+    def lines(self) -> list[str]:
+        """Return the complete lines that were written since the last call."""
+        if self._changed() in (None, self.old):
+            return []
+        self.old = -1
+        with self.path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) < self.place:
+                self.place, self.rest = 0, ""
+            file.seek(self.place)
+            *lines, self.rest = (self.rest + file.read().decode(errors="replace")).split("\n")
+            self.place = file.tell()
+        return lines
+
+
+@dataclass
+class Step:
+    """A job that runs, or waits in a cluster's queue.
+
+    Attributes:
+        rule: Name of its rule.
+        what: What it does.
+        logs: Its logs; it writes to the first.
+        waits: Whether it has not begun.
+        began: When it began; in a queue, when it got there.
+        told: When it last had a line of its own.
+        makes: Whether it makes anything; a target, such as `all`, does not.
+        last: What it said last, warnings and errors aside.
+        progress: How far it is; empty once shown in a line.
+        wrong: Its last error, or why it stopped.
+    """
+
+    rule: str
+    what: str
+    logs: list[str]
+    waits: bool
+    makes: bool = True
+    log: Log | None = None
+    began: float = field(default_factory=time.monotonic)
+    told: float = field(default_factory=time.monotonic)
+    last: str = ""
+    progress: str = ""
+    wrong: str = ""
+
+    def __post_init__(self) -> None:
+        """Open the log, which may be an earlier attempt's."""
+        self.log = Log(Path(self.logs[0])) if self.logs else None
+
+    @property
+    def took(self) -> str:
+        """How long it has run."""
+        return duration(time.monotonic() - self.began)
+
+
+class LogHandler(LogHandlerBase):
+    """Shows a run: in lines, and on a terminal also in a last line that changes.
+
+    A record with the attribute `left` says what the run will cost, and brings a function: from how
+    many steps of each rule are left to the seconds left of the run.
+    """
+
+    writes_to_stream, writes_to_file, needs_rulegraph = True, False, False
+    # What `--quiet` leaves out is decided here, as errors are always shown.
+    has_filter, has_formatter = True, False
+
+    def __post_init__(self) -> None:
+        """Choose the stream, and what is shown there."""
+        settings = self.common_settings
+        self.stream: TextIO = sys.stdout if settings.stdout else sys.stderr
+        self.in_place = self.stream.isatty() and os.environ.get("TERM") not in (None, "dumb")
+        self.coloured = self.in_place and not settings.nocolor and not os.environ.get("NO_COLOR")
+        left_out = {str(getattr(one, "value", one)) for one in settings.quiet or ()}
+        self.quiet = bool(left_out & {"all", "rules", "progress"}) and not settings.dryrun
+        self.steps: dict[int, Step] = {}
+        self.failed: dict[int, tuple[Step, str]] = {}
+        self.finished: Step | None = None
+        # By rule, the status with which a script of it ended.
+        self.statuses: dict[str, int] = {}
+        self.planned: list[Any] = []
+        self.done = self.total = 0
+        self.on_cluster = False
+        self.day = time.strftime("%x")
+        self.began = self.told = time.monotonic()
+        self.cost = ""
+        self.left: Callable[[Mapping[str, int]], float] | None = None
+        self.rules: Counter[str] = Counter()
+        self.seconds, self.estimated = math.nan, -ESTIMATE
+        self.drawn = ""
+        self.ended = threading.Event()
+        self.watch = threading.Thread(target=self._watch, daemon=True)
+        # The steps then leave the terminal to this process.
+        os.environ[SHOWN] = "1"
+
+    def emit(self, record: Any) -> None:
+        """Show what Snakemake reports."""
+        try:
+            if hasattr(record, "left"):
+                self.left, self.cost = record.left, record.getMessage()
+            if self.common_settings.verbose or self.common_settings.debug_dag:
+                self._print(self.format(record))
+                return
+            show = {
+                LogEvent.RUN_INFO: self._plan,
+                LogEvent.RESOURCES_INFO: self._learn_where,
+                LogEvent.JOB_INFO: self._begin,
+                LogEvent.JOB_FINISHED: self._finish,
+                LogEvent.PROGRESS: self._count,
+                LogEvent.JOB_ERROR: self._fail,
+                LogEvent.GROUP_ERROR: self._pass_on,
+                LogEvent.ERROR: self._pass_on,
+                None: self._pass_on,
+            }.get(getattr(record, "event", None))
+            if show:
+                show(record)
+        except Exception:
+            self.handleError(record)
+
+    def close(self) -> None:
+        """Show what was left to show."""
+        with self._locked():
+            self.ended.set()
+            for step in self.steps.values():
+                self._read(step)
+            if self.planned:
+                self._print(self._summary())
+                self.planned = []
+            self._erase()
+        super().close()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.acquire()
+        try:
+            yield
+        finally:
+            self.release()
+
+    # --- What Snakemake reports ------------------------------------------------------------------
+
+    def _plan(self, record: Any) -> None:
+        self.rules = Counter(record.stats)
+        self.total = self.rules.pop("total")
+        if not self.common_settings.dryrun and not self.quiet:
+            self._print(f"{_steps(self.total)}.\n")
+
+    def _learn_where(self, record: Any) -> None:
+        self.on_cluster = self.on_cluster or hasattr(record, "nodes")
+
+    def _begin(self, record: Any) -> None:
+        if self.common_settings.dryrun:
+            # The target itself makes nothing.
+            self.planned += [record] if record.output else []
+            return
+        waits = self.on_cluster and not record.local
+        makes = bool(record.output)
+        what = record.rule_msg or (record.rule_name if makes else "everything is made")
+        step = Step(record.rule_name, what, record.log, waits, makes)
+        self.steps[record.jobid] = step
+        if makes and not waits:
+            self._tell("begun", step.what)
+        if not self.watch.is_alive():
+            self.watch.start()
+
+    def _finish(self, record: Any) -> None:
+        self.finished = self.steps.pop(record.job_id, None)
+        if self.finished:
+            self._read(self.finished)
+            self.rules[self.finished.rule] -= 1
+
+    def _count(self, record: Any) -> None:
+        self.done, self.total = record.done, record.total
+        step = self.finished
+        if step:
+            parts = [step.what]
+            if step.makes:
+                parts = [f"{step.what} ({step.took}){': ' if step.last else ''}{step.last}"]
+            if self.done == self.total:
+                parts.append(f"all in {duration(time.monotonic() - self.began)}")
+            else:
+                parts.append(self._time_left())
+            self._tell(f"{self.done} of {self.total}", "; ".join(filter(None, parts)))
+
+    def _fail(self, record: Any) -> None:
+        step = self.steps.pop(record.jobid, None)
+        if step is None:
+            # It could not even be submitted.
+            step = Step(record.rule_name, record.rule_name, record.log, waits=False)
+        self._read(step)
+        own = step.wrong or _ended_by(self.statuses.pop(step.rule, 0))
+        if step.last and not own:
+            own = f"no error in its log, which ends: {step.last}"
+        # What a cluster says has the path of another log in further lines.
+        of_cluster = (record.rule_msg or "").partition("\n")[0]
+        reason = "; ".join(filter(None, [own, of_cluster])) or "it wrote nothing"
+        stopped = STOPPED in step.wrong
+        if not stopped:
+            self.failed[record.jobid] = step, reason
+        mark, colour = ("stopped", YELLOW) if stopped else ("failed", RED)
+        self._tell(mark, f"{step.what} ({step.took}): {reason}", colour)
+        for path in record.log:
+            self._tell("", f"its log: {path}", colour)
+
+    def _pass_on(self, record: Any) -> None:
+        text = record.getMessage().rstrip("\n")
+        if ended := ENDED.search(text):
+            self.statuses[ended[1]] = int(ended[2])
+        elif (queued := QUEUED.match(text)) and int(queued[1]) in self.steps:
+            self._tell("queued", f"{self.steps[int(queued[1])].what} (SLURM job {queued[2]})")
+        elif again := AGAIN.match(text):
+            self.failed.pop(int(again[1]), None)
+        elif text.startswith("Exiting because a job execution failed"):
+            self._repeat_failures()
+        elif self._is_noise(text):
+            pass
+        elif record.levelno >= logging.WARNING or not self.quiet:
+            self._print(text, {logging.WARNING: YELLOW, logging.ERROR: RED}.get(record.levelno))
+
+    def _is_noise(self, text: str) -> bool:
+        if text.startswith("Complete log"):
+            return self.done == self.total
+        told_at_the_end = self.common_settings.dryrun and text == self.cost
+        return told_at_the_end or text in ("", "None") or bool(NOISE.match(text))
+
+    def _repeat_failures(self) -> None:
+        """Repeat at the end what failed, as that may be hours above."""
+        if not self.failed:
+            return
+        self._print(f"\n{len(self.failed)} of {_steps(self.total)} failed:", RED)
+        for step, reason in self.failed.values():
+            self._print("\n    ".join([f"  {step.what}: {reason}", *step.logs]), RED)
+
+    def _summary(self) -> str:
+        """Say what a dry run would make, and why."""
+        alike = Counter((record.rule_name, _why(record.reason)) for record in self.planned)
+        first = {record.rule_name: record.rule_msg for record in reversed(self.planned)}
+        rows = [
+            (f"{n:4}", rule, f"{first[rule]}{f', and {n - 1} more' if n > 1 else ''}", why)
+            for (rule, why), n in alike.items()
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        end = [self.cost] if self.cost else []
+        end.append("Nothing was run; the same command without -n (--dry-run) does it.")
+        return "\n".join([f"\n{_steps(len(self.planned))} would run:", *lines, "", *end])
+
+    # --- What the steps write to their logs ------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Look at the logs from time to time, until the run ends."""
+        while not self.ended.wait(LOOK):
+            with self._locked():
+                for step in self.steps.values():
+                    self._read(step)
+                    # What is indented is a detail.
+                    news = step.progress and not step.progress.startswith(" ")
+                    if news and time.monotonic() - step.told > STEP:
+                        self._tell("", f"[{step.rule}] {step.progress}")
+                        step.told, step.progress = time.monotonic(), ""
+                if self.in_place:
+                    self._draw()
+                elif time.monotonic() - self.told > RUN:
+                    self.told = time.monotonic()
+                    self._tell("", self._state())
+
+    def _read(self, step: Step) -> None:
+        lines: list[str] = []
+        # A log on a network may be out of reach for a moment.
+        with contextlib.suppress(OSError):
+            lines = step.log.lines() if step.log else []
+        for line in lines:
+            if step.waits:
+                step.waits, step.began, step.told = False, time.monotonic(), time.monotonic()
+                self._tell("begun", step.what)
+            entry = LOG_LINE.fullmatch(line)
+            if entry and entry[1] == "INFO":
+                step.last = entry[2].strip()
+                step.progress = entry[2] if re.search(r"\d of \d", line) else step.progress
+            elif entry and entry[1] == "WARNING" and STOPPED not in line:
+                self._tell("warning", f"[{step.rule}] {entry[2]}", YELLOW)
+            elif entry:
+                step.wrong = entry[2]
+            elif line.strip() and not line.startswith(" ") and step.wrong:
+                # A traceback ends in the error itself.
+                step.wrong = f"{step.wrong.partition(':')[0]}: {line}"
+
+    # --- The terminal ----------------------------------------------------------------------------
+
+    def _state(self) -> str:
+        waiting = sum(step.waits for step in self.steps.values())
+        return ", ".join(
+            [
+                f"{self.done} of {_steps(self.total)}",
+                f"{len(self.steps) - waiting} running",
+                *([f"{waiting} queued"] if waiting else []),
+                *filter(None, [self._time_left()]),
+            ]
+        )
+
+    def _time_left(self) -> str:
+        if self.left and time.monotonic() - self.estimated > ESTIMATE:
+            self.estimated = time.monotonic()
+            try:
+                self.seconds = self.left(self.rules)
+            except Exception as error:
+                self.left, self.seconds = None, math.nan
+                self._print(f"From here on without an estimate of the time left: {error!r}", YELLOW)
+        seconds = self.seconds - (time.monotonic() - self.estimated)
+        return f"about {duration(max(1.0, seconds))} left" if self.seconds > 0 else ""
+
+    def _tell(self, mark: str, text: str, colour: int | None = None) -> None:
+        """Print what happened, with the time."""
+        if self.quiet and colour != RED:
+            return
+        if self.day != time.strftime("%x"):
+            self.day = time.strftime("%x")
+            self._print(time.strftime("%A, %d %B %Y"), DIM)
+        self._print(f"{time.strftime('%H:%M:%S')}  {mark:<10}{text}", colour)
+
+    def _print(self, text: str, colour: int | None = None) -> None:
+        self._erase()
+        print(
+            f"\033[{colour}m{text}\033[0m" if colour and self.coloured else text, file=self.stream
+        )
+        self._draw()
+
+    def _draw(self) -> None:
+        """Show the state of the run in the terminal's last line, without ending it."""
+        if self.in_place and self.steps and not self.quiet and not self.ended.is_set():
+            width = shutil.get_terminal_size().columns - 1
+            running = [step.progress.strip() for step in self.steps.values()]
+            state = " | ".join(filter(None, [self._state(), *running]))
+            state = state if len(state) <= width else f"{state[: width - 1]}…"
+            if state != self.drawn:
+                self.stream.write(f"\r\033[K{state}")
+                self.drawn = state
+        self.stream.flush()
+
+    def _erase(self) -> None:
+        if self.in_place:
+            self.stream.write("\r\033[K")
+            self.drawn = ""
+
+
+def _steps(number: int) -> str:
+    return f"{number} step{'' if number == 1 else 's'}"
+
+
+def _ended_by(status: int) -> str:
+    """Name the signal that ended a script."""
+    number = status - 128 if status > 128 else status
+    if number not in (signal.SIGKILL, signal.SIGSEGV, signal.SIGILL, signal.SIGABRT, signal.SIGBUS):
+        return ""
+    hint = " (out of memory?)" if number == signal.SIGKILL else ""
+    return f"ended by {signal.Signals(number).name}{hint}"
+
+
+def _why(reason: str) -> str:
+    """Say in short why a step would run."""
+    found = [short for start, short in REASONS.items() if re.search(rf"(^|; ){start}", reason)]
+    return found[0] if found else reason
