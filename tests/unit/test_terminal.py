@@ -70,6 +70,7 @@ class Run:
 def start(tmp_path, monkeypatch):
     """Return a function that starts a run, in a terminal or not."""
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv(SHOWN, raising=False)
     runs = []
@@ -242,7 +243,7 @@ def test_a_terminal_ends_in_a_line_that_changes(start, monkeypatch):
     run.handler.close()
     assert run.said.endswith("\r\033[K")
     # Each line begins where the changing one was erased.
-    assert all(line.startswith("\r\033[K") for line in run.said.splitlines(keepends=False) if line)
+    assert all(line.startswith("\r\033[K") for line in run.said.split("\n") if line)
 
 
 def test_an_estimate_that_fails_is_said_once(start):

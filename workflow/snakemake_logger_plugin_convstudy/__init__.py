@@ -10,22 +10,22 @@ import math
 import os
 import re
 import shutil
-import signal
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TextIO
 
 from convstudy.core.progress import SHOWN, duration
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from snakemake_logger_plugin_convstudy.plan import steps, summary
+from snakemake_logger_plugin_convstudy.step import STOPPED, Step
+
 # Seconds between two looks at the logs, two lines on a step, two estimates, two lines on the run.
-LOOK, STEP, ESTIMATE, RUN = 1.0, 30.0, 10.0, 600.0
+LOOK, STEP, ESTIMATE, RUN = 1.0, 30.0, 20.0, 600.0
 # What Snakemake says between the steps; its own log in .snakemake/log keeps it.
 NOISE = re.compile(
     r"Select jobs to execute|Execute \d+ jobs|Building DAG of jobs|Using shell:|Elapsed time:"
@@ -37,86 +37,7 @@ QUEUED = re.compile(r"Job (\d+) has been submitted with SLURM jobid (\S+)")
 AGAIN = re.compile(r"Trying to restart job (\d+)")
 # How a script ended, and its rule; a shell reports a signal as 128 and its number.
 ENDED = re.compile(r"\.(\w+)\.py' (?:returned non-zero|died with).*?(\d+)")
-# In what a step says that stops on request.
-STOPPED = "the next run resumes"
-LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ ([A-Z]+) (.*)")
-# How Snakemake's reasons for a step begin, and what they mean; the first that fits is told.
-REASONS = {
-    "Forced": "asked for",
-    "Params": "its settings changed",
-    "Code": "its code changed",
-    "Software": "its software changed",
-    "Set of input": "its inputs are others than before",
-    "Incomplete": "was interrupted",
-    "Missing": "not made yet",
-    "Updated": "an input changed",
-    "Input files": "an input is made again",
-}
 RED, YELLOW, DIM = 31, 33, 2
-
-
-class Log:
-    """The log of a step, read as it grows."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.place, self.rest = path, 0, ""
-        # An earlier attempt's, until this one begins its own.
-        self.old = self._changed()
-
-    def _changed(self) -> int | None:
-        return self.path.stat().st_mtime_ns if self.path.is_file() else None
-
-    def lines(self) -> list[str]:
-        """Return the complete lines that were written since the last call."""
-        if self._changed() in (None, self.old):
-            return []
-        self.old = -1
-        with self.path.open("rb") as file:
-            if file.seek(0, os.SEEK_END) < self.place:
-                self.place, self.rest = 0, ""
-            file.seek(self.place)
-            *lines, self.rest = (self.rest + file.read().decode(errors="replace")).split("\n")
-            self.place = file.tell()
-        return lines
-
-
-@dataclass
-class Step:
-    """A job that runs, or waits in a cluster's queue.
-
-    Attributes:
-        rule: Name of its rule.
-        what: What it does.
-        logs: Its logs; it writes to the first.
-        waits: Whether it has not begun.
-        began: When it began; in a queue, when it got there.
-        told: When it last had a line of its own.
-        makes: Whether it makes anything; a target, such as `all`, does not.
-        last: What it said last, warnings and errors aside.
-        progress: How far it is; empty once shown in a line.
-        wrong: Its last error, or why it stopped.
-    """
-
-    rule: str
-    what: str
-    logs: list[str]
-    waits: bool
-    makes: bool = True
-    log: Log | None = None
-    began: float = field(default_factory=time.monotonic)
-    told: float = field(default_factory=time.monotonic)
-    last: str = ""
-    progress: str = ""
-    wrong: str = ""
-
-    def __post_init__(self) -> None:
-        """Open the log, which may be an earlier attempt's."""
-        self.log = Log(Path(self.logs[0])) if self.logs else None
-
-    @property
-    def took(self) -> str:
-        """How long it has run."""
-        return duration(time.monotonic() - self.began)
 
 
 class LogHandler(LogHandlerBase):
@@ -189,7 +110,7 @@ class LogHandler(LogHandlerBase):
             for step in self.steps.values():
                 self._read(step)
             if self.planned:
-                self._print(self._summary())
+                self._print(summary(self.planned, self.cost))
                 self.planned = []
             self._erase()
         super().close()
@@ -208,7 +129,7 @@ class LogHandler(LogHandlerBase):
         self.rules = Counter(record.stats)
         self.total = self.rules.pop("total")
         if not self.common_settings.dryrun and not self.quiet:
-            self._print(f"{_steps(self.total)}.\n")
+            self._print(f"{steps(self.total)}.\n")
 
     def _learn_where(self, record: Any) -> None:
         self.on_cluster = self.on_cluster or hasattr(record, "nodes")
@@ -253,12 +174,9 @@ class LogHandler(LogHandlerBase):
             # It could not even be submitted.
             step = Step(record.rule_name, record.rule_name, record.log, waits=False)
         self._read(step)
-        own = step.wrong or _ended_by(self.statuses.pop(step.rule, 0))
-        if step.last and not own:
-            own = f"no error in its log, which ends: {step.last}"
+        step.status = self.statuses.pop(step.rule, 0)
         # What a cluster says has the path of another log in further lines.
-        of_cluster = (record.rule_msg or "").partition("\n")[0]
-        reason = "; ".join(filter(None, [own, of_cluster])) or "it wrote nothing"
+        reason = step.why_it_ended((record.rule_msg or "").partition("\n")[0])
         stopped = STOPPED in step.wrong
         if not stopped:
             self.failed[record.jobid] = step, reason
@@ -292,23 +210,9 @@ class LogHandler(LogHandlerBase):
         """Repeat at the end what failed, as that may be hours above."""
         if not self.failed:
             return
-        self._print(f"\n{len(self.failed)} of {_steps(self.total)} failed:", RED)
+        self._print(f"\n{len(self.failed)} of {steps(self.total)} failed:", RED)
         for step, reason in self.failed.values():
             self._print("\n    ".join([f"  {step.what}: {reason}", *step.logs]), RED)
-
-    def _summary(self) -> str:
-        """Say what a dry run would make, and why."""
-        alike = Counter((record.rule_name, _why(record.reason)) for record in self.planned)
-        first = {record.rule_name: record.rule_msg for record in reversed(self.planned)}
-        rows = [
-            (f"{n:4}", rule, f"{first[rule]}{f', and {n - 1} more' if n > 1 else ''}", why)
-            for (rule, why), n in alike.items()
-        ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        end = [self.cost] if self.cost else []
-        end.append("Nothing was run; the same command without -n (--dry-run) does it.")
-        return "\n".join([f"\n{_steps(len(self.planned))} would run:", *lines, "", *end])
 
     # --- What the steps write to their logs ------------------------------------------------------
 
@@ -330,25 +234,12 @@ class LogHandler(LogHandlerBase):
                     self._tell("", self._state())
 
     def _read(self, step: Step) -> None:
-        lines: list[str] = []
-        # A log on a network may be out of reach for a moment.
-        with contextlib.suppress(OSError):
-            lines = step.log.lines() if step.log else []
-        for line in lines:
-            if step.waits:
-                step.waits, step.began, step.told = False, time.monotonic(), time.monotonic()
-                self._tell("begun", step.what)
-            entry = LOG_LINE.fullmatch(line)
-            if entry and entry[1] == "INFO":
-                step.last = entry[2].strip()
-                step.progress = entry[2] if re.search(r"\d of \d", line) else step.progress
-            elif entry and entry[1] == "WARNING" and STOPPED not in line:
-                self._tell("warning", f"[{step.rule}] {entry[2]}", YELLOW)
-            elif entry:
-                step.wrong = entry[2]
-            elif line.strip() and not line.startswith(" ") and step.wrong:
-                # A traceback ends in the error itself.
-                step.wrong = f"{step.wrong.partition(':')[0]}: {line}"
+        warnings = step.read()
+        if step.waits and step.has_begun:
+            step.waits, step.began, step.told = False, time.monotonic(), time.monotonic()
+            self._tell("begun", step.what)
+        for warning in warnings:
+            self._tell("warning", f"[{step.rule}] {warning}", YELLOW)
 
     # --- The terminal ----------------------------------------------------------------------------
 
@@ -356,7 +247,7 @@ class LogHandler(LogHandlerBase):
         waiting = sum(step.waits for step in self.steps.values())
         return ", ".join(
             [
-                f"{self.done} of {_steps(self.total)}",
+                f"{self.done} of {steps(self.total)}",
                 f"{len(self.steps) - waiting} running",
                 *([f"{waiting} queued"] if waiting else []),
                 *filter(None, [self._time_left()]),
@@ -406,22 +297,3 @@ class LogHandler(LogHandlerBase):
         if self.in_place:
             self.stream.write("\r\033[K")
             self.drawn = ""
-
-
-def _steps(number: int) -> str:
-    return f"{number} step{'' if number == 1 else 's'}"
-
-
-def _ended_by(status: int) -> str:
-    """Name the signal that ended a script."""
-    number = status - 128 if status > 128 else status
-    if number not in (signal.SIGKILL, signal.SIGSEGV, signal.SIGILL, signal.SIGABRT, signal.SIGBUS):
-        return ""
-    hint = " (out of memory?)" if number == signal.SIGKILL else ""
-    return f"ended by {signal.Signals(number).name}{hint}"
-
-
-def _why(reason: str) -> str:
-    """Say in short why a step would run."""
-    found = [short for start, short in REASONS.items() if re.search(rf"(^|; ){start}", reason)]
-    return found[0] if found else reason

@@ -1,0 +1,45 @@
+"""What a dry run would do."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+# How Snakemake's reasons for a step begin, and what they mean; the first that fits is told.
+REASONS = {
+    "Forced": "asked for",
+    "Params": "its settings changed",
+    "Code": "its code changed",
+    "Software": "its software changed",
+    "Set of input": "its inputs are others than before",
+    "Incomplete": "was interrupted",
+    "Missing": "not made yet",
+    "Updated": "an input changed",
+    "Input files": "an input is made again",
+}
+
+
+def summary(planned: Sequence[Any], cost: str) -> str:
+    """Say what a dry run would make, why, and at what cost."""
+    alike = Counter((record.rule_name, _why(record.reason)) for record in planned)
+    first = {record.rule_name: record.rule_msg or "" for record in reversed(planned)}
+    rows = [
+        (f"{n:4}", rule, f"{first[rule]}{f', and {n - 1} more' if n > 1 else ''}", why)
+        for (rule, why), n in alike.items()
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    end = [cost] if cost else []
+    end.append("Nothing was run; the same command without -n (--dry-run) does it.")
+    return "\n".join([f"\n{steps(len(planned))} would run:", *lines, "", *end])
+
+
+def steps(number: int) -> str:
+    """Count steps."""
+    return f"{number} step{'' if number == 1 else 's'}"
+
+
+def _why(reason: str) -> str:
+    """Say in short why a step would run."""
+    found = [short for start, short in REASONS.items() if re.search(rf"(^|; ){start}", reason)]
+    return found[0] if found else reason

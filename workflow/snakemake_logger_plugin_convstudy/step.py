@@ -1,0 +1,121 @@
+"""The steps of a run, and their logs."""
+
+import contextlib
+import os
+import re
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from convstudy.core.progress import duration
+
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ ([A-Z]+) (.*)")
+# In what a step says that stops on request.
+STOPPED = "the next run resumes"
+
+
+class Log:
+    """The log of a step, read as it grows."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.place, self.rest = path, 0, ""
+        # An earlier attempt's, until this one begins its own.
+        self.old = self._changed()
+
+    def _changed(self) -> int | None:
+        return self.path.stat().st_mtime_ns if self.path.is_file() else None
+
+    def lines(self) -> list[str]:
+        """Return the complete lines that were written since the last call."""
+        if self._changed() in (None, self.old):
+            return []
+        self.old = -1
+        with self.path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) < self.place:
+                self.place, self.rest = 0, ""
+            file.seek(self.place)
+            *lines, self.rest = (self.rest + file.read().decode(errors="replace")).split("\n")
+            self.place = file.tell()
+        return lines
+
+
+@dataclass
+class Step:
+    """A job that runs, or waits in a cluster's queue.
+
+    Attributes:
+        rule: Name of its rule.
+        what: What it does.
+        logs: Its logs; it writes to the first.
+        waits: Whether it has not begun.
+        began: When it began; in a queue, when it got there.
+        told: When it last had a line of its own.
+        makes: Whether it makes anything; a target, such as `all`, does not.
+        last: What it said last, warnings and errors aside.
+        progress: How far it is; empty once shown in a line.
+        wrong: Its last error, or why it stopped.
+        status: The status with which its script ended, if that is known.
+    """
+
+    rule: str
+    what: str
+    logs: list[str]
+    waits: bool
+    makes: bool = True
+    log: Log | None = None
+    began: float = field(default_factory=time.monotonic)
+    told: float = field(default_factory=time.monotonic)
+    last: str = ""
+    progress: str = ""
+    wrong: str = ""
+    status: int = 0
+
+    def __post_init__(self) -> None:
+        """Open the log, which may be an earlier attempt's."""
+        self.log = Log(Path(self.logs[0])) if self.logs else None
+
+    def read(self) -> list[str]:
+        """Take in what is new in the log, and return the warnings there."""
+        warnings = []
+        # A log on a network may be out of reach for a moment.
+        with contextlib.suppress(OSError):
+            for line in self.log.lines() if self.log else ():
+                entry = LOG_LINE.fullmatch(line)
+                if entry and entry[1] == "INFO":
+                    self.last = entry[2].strip()
+                    self.progress = entry[2] if re.search(r"\d of \d", line) else self.progress
+                elif entry and entry[1] == "WARNING" and STOPPED not in line:
+                    warnings.append(entry[2])
+                elif entry:
+                    self.wrong = entry[2]
+                elif self.wrong and line.strip() and not line.startswith(" "):
+                    # A traceback ends in the error itself.
+                    self.wrong = f"{self.wrong.partition(':')[0]}: {line}"
+        return warnings
+
+    def why_it_ended(self, of_cluster: str) -> str:
+        """Say why it failed, from its log, its status and what a cluster says of it."""
+        own = self.wrong or _ended_by(self.status)
+        if self.last and not own:
+            own = f"no error in its log, which ends: {self.last}"
+        return "; ".join(filter(None, [own, of_cluster])) or "it wrote nothing"
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its log has, for a step that waits in a queue."""
+        return self.log is not None and self.log.place > 0
+
+    @property
+    def took(self) -> str:
+        """How long it has run."""
+        return duration(time.monotonic() - self.began)
+
+
+def _ended_by(status: int) -> str:
+    """Name the signal that ended a script."""
+    number = status - 128 if status > 128 else status
+    if number not in (signal.SIGKILL, signal.SIGSEGV, signal.SIGILL, signal.SIGABRT, signal.SIGBUS):
+        return ""
+    hint = " (out of memory?)" if number == signal.SIGKILL else ""
+    return f"ended by {signal.Signals(number).name}{hint}"
