@@ -35,6 +35,8 @@ NOISE = re.compile(
 )
 QUEUED = re.compile(r"Job (\d+) has been submitted with SLURM jobid (\S+)")
 AGAIN = re.compile(r"Trying to restart job (\d+)")
+# The end of what the executor for SLURM says of a failed job, whose logs are told here.
+SEE_ELSEWHERE = re.compile(r"\n| Detailed failure reason unavailable|For further error details")
 # How a script ended, and its rule; a shell reports a signal as 128 and its number.
 ENDED = re.compile(r"\.(\w+)\.py' (?:returned non-zero|died with).*?(\d+)")
 RED, YELLOW, DIM = 31, 33, 2
@@ -175,8 +177,7 @@ class LogHandler(LogHandlerBase):
             step = Step(record.rule_name, record.rule_name, record.log, waits=False)
         self._read(step)
         step.status = self.statuses.pop(step.rule, 0)
-        # What a cluster says has the path of another log in further lines.
-        reason = step.why_it_ended((record.rule_msg or "").partition("\n")[0])
+        reason = step.why_it_ended(SEE_ELSEWHERE.split(record.rule_msg or "")[0].strip())
         stopped = STOPPED in step.wrong
         if not stopped:
             self.failed[record.jobid] = step, reason

@@ -122,7 +122,7 @@ def test_what_is_derived_is_made_anew_without_training(root: Path, tmp_path: Pat
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    planned = set(re.findall(r"^(\w+) +\d+$", done.stdout, re.MULTILINE))
+    planned = set(re.findall(r"^ +\d+  (\w+)", done.stdout, re.MULTILINE))
     derived = {"check_claims", "tabulate_modules", "measure_optimism", "measure_times"}
     assert derived <= planned
     # What only claims read is made where a record lacks it.

@@ -185,6 +185,29 @@ def test_a_stored_curve_is_read_and_not_trained(undisturbed, monkeypatch):
     assert len(list(undisturbed.epochs(4))) == 4
 
 
+def test_the_time_left_counts_only_epochs_trained_now(caplog, monkeypatch):
+    class Resumed(Curve):
+        network, replicate = "conv-conv", 0
+
+        def __init__(self):
+            pass
+
+        def read(self):
+            return {"records": [{}] * 6}
+
+        def epochs(self, last, trained_for=""):
+            for epoch in range(1, last + 1):
+                clock[0] += 60 * (epoch > 6)
+                yield {"epoch": epoch, "test_accuracy": 0.5, "images_per_second": 1.0}
+
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    with caplog.at_level("INFO"):
+        Resumed().train(9)
+    left = [line.partition("images/s")[2] for line in caplog.messages]
+    assert left == [""] * 6 + [", about 2 min 00 s left", ", about 1 min 00 s left", ""]
+
+
 def test_whoever_stops_asking_lets_others_go_on(tmp_path, undisturbed):
     first, second = (training_example.curve(tmp_path) for _ in range(2))
     asking = first.epochs(4)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from convstudy.config import settings
 from convstudy.core.files import write_json
+from convstudy.core.progress import duration
 from convstudy.layers.networks import ARTICLE
 from convstudy.results.run import Results
 from convstudy.training import estimate
@@ -204,7 +205,28 @@ def test_a_dry_run_says_the_line():
     command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "tabulate_modules"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert sum("left to train" in one.lower() for one in done.stderr.splitlines()) == 1
+    lines = done.stdout.splitlines()
+    assert sum("left to train" in one.lower() for one in lines) == 1
+    assert "left to train" in lines[-2].lower()
+    assert lines[-1].startswith("Nothing was run")
+
+
+def test_the_time_left_of_a_run_counts_stored_epochs_and_steps_that_train_nothing(tmp_path):
+    chosen = config()
+    known = prepared(tmp_path, chosen)
+    targets = ["results/training/summary.csv"]
+    steps = {"train_model": 9, "plot_figures": 1, "write_tables": 2}
+    before = estimate.left(chosen, tmp_path, targets, 1, steps)
+    trained = sum(job.seconds for job in known.jobs("training"))
+    assert before == pytest.approx(trained + 3 * estimate.STEP)
+    assert f"about {duration(trained)} on one core" in line(chosen, tmp_path, targets, 1)
+    curve = known.curve(("conv", "conv"), 0, 8, chosen["training"])
+    store(tmp_path, curve, 8, speed=known.speed("conv", chosen["training"]))
+    assert estimate.left(chosen, tmp_path, targets, 1, steps) < before - estimate.START
+    assert math.isnan(estimate.left(chosen, tmp_path, targets, None, steps))
+    assert (
+        estimate.left(chosen, tmp_path, ["verify_counts"], 2, {"verify_counts": 1}) == estimate.STEP
+    )
 
 
 @pytest.mark.parametrize("name", ["overnight", "article", "evidence", "beyond"])
