@@ -236,7 +236,7 @@ def test_a_terminal_ends_in_a_line_that_changes(start, monkeypatch):
     run.write("INFO   within the epoch: step 79 of 391")
     wait_for(run, "\r\033[K0 of 2 steps, 1 running, about 3 min")
     wait_for(run, "left | within the epoch: step 79 of …")
-    monkeypatch.setattr(terminal, "ESTIMATE", 0.0)
+    run.handler.estimated = -100
     run.finish(done=1, total=2)
     assert "1 of 2    Training the conv network, replicate 0 (0 s): within" in run.said
     assert "about 1 min 40 s left" in run.said

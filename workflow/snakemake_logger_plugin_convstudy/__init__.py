@@ -167,7 +167,7 @@ class LogHandler(LogHandlerBase):
             if self.done == self.total:
                 parts.append(f"all in {duration(time.monotonic() - self.began)}")
             else:
-                parts.append(self._time_left())
+                parts.append(self._time_left(after=2.0))
             self._tell(f"{self.done} of {self.total}", "; ".join(filter(None, parts)))
 
     def _fail(self, record: Any) -> None:
@@ -255,8 +255,9 @@ class LogHandler(LogHandlerBase):
             ]
         )
 
-    def _time_left(self) -> str:
-        if self.left and time.monotonic() - self.estimated > ESTIMATE:
+    def _time_left(self, after: float = ESTIMATE) -> str:
+        """Format the time left, estimated again `after` seconds."""
+        if self.left and time.monotonic() - self.estimated > after:
             self.estimated = time.monotonic()
             try:
                 self.seconds = self.left(self.rules)
