@@ -122,6 +122,16 @@ def test_what_is_not_known_to_be_noise_is_shown(start):
     ]
 
 
+def test_a_step_that_runs_again_says_why(start):
+    run = start()
+    run.begin(reason="Code has changed since last execution")
+    run.begin(2, reason="Input files updated by another job: x")
+    assert [line[8:] for line in run.said.splitlines()] == [
+        f"  begun     {TRAINING} (its code changed)",
+        f"  begun     {TRAINING}",
+    ]
+
+
 def test_a_failure_says_why_and_where_and_is_repeated_at_the_end(start):
     run = start()
     run.log(event=LogEvent.RUN_INFO, stats={"train_model": 3, "total": 3})

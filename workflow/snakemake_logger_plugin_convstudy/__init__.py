@@ -21,7 +21,7 @@ from convstudy.core.progress import SHOWN, duration
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from snakemake_logger_plugin_convstudy.plan import steps, summary
+from snakemake_logger_plugin_convstudy.plan import CHANGES, steps, summary, why
 from snakemake_logger_plugin_convstudy.step import STOPPED, Step
 
 # Seconds between two looks at the logs, two lines on a step, two estimates, two lines on the run.
@@ -31,7 +31,8 @@ NOISE = re.compile(
     r"Select jobs to execute|Execute \d+ jobs|Building DAG of jobs|Using shell:|Elapsed time:"
     r"|Assuming unrestricted shared|Using workflow specific profile|Rules claiming more threads"
     r"|Config file .* is extended|Removing output files of failed job|SLURM run ID|Reasons:"
-    r"|This was a dry-run|WorkflowError:\s+At least one job did not complete"
+    r"|This was a dry-run|Some jobs were triggered by|Rules with provenance triggered"
+    r"|WorkflowError:\s+At least one job did not complete"
 )
 QUEUED = re.compile(r"Job (\d+) has been submitted with SLURM jobid (\S+)")
 AGAIN = re.compile(r"Trying to restart job (\d+)")
@@ -147,7 +148,8 @@ class LogHandler(LogHandlerBase):
         step = Step(record.rule_name, what, record.log, waits, makes)
         self.steps[record.jobid] = step
         if makes and not waits:
-            self._tell("begun", step.what)
+            again = why(record.reason)
+            self._tell("begun", step.what + (f" ({again})" if again in CHANGES else ""))
         if not self.watch.is_alive():
             self.watch.start()
 

@@ -17,15 +17,17 @@ REASONS = {
     "Updated": "an input changed",
     "Input files": "an input is made again",
 }
+# Those that a reader would not expect.
+CHANGES = [what for what in REASONS.values() if what.endswith(("changed", "before", "interrupted"))]
 
 
 def summary(planned: Sequence[Any], cost: str) -> str:
     """Say what a dry run would make, why, and at what cost."""
-    alike = Counter((record.rule_name, _why(record.reason)) for record in planned)
+    alike = Counter((record.rule_name, why(record.reason)) for record in planned)
     first = {record.rule_name: record.rule_msg or "" for record in reversed(planned)}
     rows = [
-        (f"{n:4}", rule, f"{first[rule]}{f', and {n - 1} more' if n > 1 else ''}", why)
-        for (rule, why), n in alike.items()
+        (f"{n:4}", rule, f"{first[rule]}{f', and {n - 1} more' if n > 1 else ''}", reason)
+        for (rule, reason), n in alike.items()
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
@@ -39,7 +41,7 @@ def steps(number: int) -> str:
     return f"{number} step{'' if number == 1 else 's'}"
 
 
-def _why(reason: str) -> str:
+def why(reason: str) -> str:
     """Say in short why a step would run."""
     found = [short for start, short in REASONS.items() if re.search(rf"(^|; ){start}", reason)]
     return found[0] if found else reason
