@@ -148,6 +148,25 @@ def test_a_failure_says_why_and_where_and_is_repeated_at_the_end(start):
     assert f"  {TRAINING}: No space left on device; free some\n    {run.path()}\n" in last
 
 
+def test_each_error_is_told_up_to_ten(start):
+    run = start()
+    run.begin()
+    run.write("ERROR a.csv: changed", "ERROR 2 differences:\n  b.csv: changed\n  c.csv: missing")
+    run.fail()
+    said = [line.strip() for line in run.said.splitlines()[1:]]
+    assert said[0].endswith("(0 s): 2 differences:")
+    assert [line[8:].strip() for line in said[1:-1]] == [
+        "a.csv: changed",
+        "b.csv: changed",
+        "c.csv: missing",
+    ]
+    run.begin(2)
+    run.write(*[f"ERROR {number} is wrong" for number in range(30)], number=2)
+    run.fail(2)
+    assert run.said.count("is wrong") == 1 + terminal.step.MOST_DETAILS
+    assert "... and 19 more in its log" in run.said
+
+
 def test_a_traceback_is_told_by_its_last_line(start):
     run = start()
     run.begin()
@@ -291,7 +310,7 @@ def test_a_dry_run_ends_in_what_would_run_why_and_at_what_cost(start):
     run.begin(
         3, "Rendering the report", "render_report", reason="Input files updated by another job: z"
     )
-    run.begin(4, None, "all", output=[])
+    run.begin(4, None, "all", output=[], log=[])
     run.log("This was a dry-run (flag -n).")
     assert run.said == ""
     run.handler.close()

@@ -140,10 +140,10 @@ class LogHandler(LogHandlerBase):
     def _begin(self, record: Any) -> None:
         if self.common_settings.dryrun:
             # The target itself makes nothing.
-            self.planned += [record] if record.output else []
+            self.planned += [record] if record.output or record.log else []
             return
         waits = self.on_cluster and not record.local
-        makes = bool(record.output)
+        makes = bool(record.output or record.log)
         what = record.rule_msg or (record.rule_name if makes else "everything is made")
         step = Step(record.rule_name, what, record.log, waits, makes)
         self.steps[record.jobid] = step
@@ -185,8 +185,8 @@ class LogHandler(LogHandlerBase):
             self.failed[record.jobid] = step, reason
         mark, colour = ("stopped", YELLOW) if stopped else ("failed", RED)
         self._tell(mark, f"{step.what} ({step.took}): {reason}", colour)
-        for path in record.log:
-            self._tell("", f"its log: {path}", colour)
+        for line in [*step.details, *(f"its log: {path}" for path in record.log)]:
+            self._tell("", line.strip(), colour)
 
     def _pass_on(self, record: Any) -> None:
         text = record.getMessage().rstrip("\n")

@@ -13,6 +13,8 @@ from convstudy.core.progress import duration
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ ([A-Z]+) (.*)")
 # In what a step says that stops on request.
 STOPPED = "the next run resumes"
+TRACEBACK = "Traceback (most recent call last):"
+MOST_DETAILS = 10
 
 
 class Log:
@@ -51,10 +53,10 @@ class Step:
         waits: Whether it has not begun.
         began: When it began; in a queue, when it got there.
         told: When it last had a line of its own.
-        makes: Whether it makes anything; a target, such as `all`, does not.
+        makes: Whether it does anything itself, unlike the target `all`.
         last: What it said last, warnings and errors aside.
         progress: How far it is; empty once shown in a line.
-        wrong: Its last error, or why it stopped.
+        errors: The lines of each of its errors, or of why it stopped.
         status: The status with which its script ended, if that is known.
     """
 
@@ -68,7 +70,7 @@ class Step:
     told: float = field(default_factory=time.monotonic)
     last: str = ""
     progress: str = ""
-    wrong: str = ""
+    errors: list[list[str]] = field(default_factory=list)
     status: int = 0
 
     def __post_init__(self) -> None:
@@ -88,11 +90,28 @@ class Step:
                 elif entry and entry[1] == "WARNING" and STOPPED not in line:
                     warnings.append(entry[2])
                 elif entry:
-                    self.wrong = entry[2]
-                elif self.wrong and line.strip() and not line.startswith(" "):
-                    # A traceback ends in the error itself.
-                    self.wrong = f"{self.wrong.partition(':')[0]}: {line}"
+                    self.errors.append([entry[2]])
+                elif self.errors and line.strip():
+                    self.errors[-1].append(line)
         return warnings
+
+    @property
+    def wrong(self) -> str:
+        """Its last error, or why it stopped."""
+        if not self.errors:
+            return ""
+        first, *others = self.errors[-1]
+        # A traceback ends in the error itself.
+        return f"{first}: {others[-1]}" if TRACEBACK in others else first
+
+    @property
+    def details(self) -> list[str]:
+        """Its earlier errors, and the further lines of the last one."""
+        *before, last = self.errors or [[""]]
+        lines = [line for error in before for line in error]
+        lines += [] if TRACEBACK in last else last[1:]
+        more = len(lines) - MOST_DETAILS
+        return lines if more <= 0 else [*lines[:MOST_DETAILS], f"... and {more} more in its log"]
 
     def why_it_ended(self, of_cluster: str) -> str:
         """Say why it failed, from its log, its status and what a cluster says of it."""
