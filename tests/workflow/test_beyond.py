@@ -1,10 +1,12 @@
 """All analyses, on a tiny configuration."""
 
+import re
+
 import pytest
 from convstudy.analyses.replay import studies
 from convstudy.config import analyses, settings
 from convstudy.config.settings import recipe_training
-from convstudy.core.files import write_csv
+from convstudy.core.files import read_sealed, write_csv
 from convstudy.data.dataset import load_arrays
 from convstudy.layers.networks import ARTICLE
 from convstudy.results import reference_runs
@@ -12,7 +14,9 @@ from convstudy.results.run import Results
 from convstudy.training.curve import Curve
 from convstudy.training.record import load_description
 from convstudy.training.settings import of_modules
+from helpers import curves
 from helpers.pipeline import Project
+from helpers.results import RECORDED
 
 TINY = {
     "data": {"validation_images": 50},
@@ -28,10 +32,11 @@ TINY = {
     },
     "depth": {"epochs": 1, "replicates": 1, "most_layers": 2},
     "pareto": {"studies": 2, "trials": 6},
-    "recipes": {"epochs": 2, "compared": {"adam": {}, "sgd": {"optimizer": {"name": "sgd"}}}},
+    "recipes": {"epochs": 2, "compared": {"rmsprop": None}},
 }
 
 
+TIMES = "timing/processes/modules_0.csv"
 # The design that Snakemake replays.
 REPLAYED = "accuracy-tpe_optuna_0_5-none-article"
 EVERY = {**TINY, "analyses": analyses.names()}
@@ -43,28 +48,58 @@ def project(root, tmp_path_factory):
     project = Project(root, tmp_path_factory.mktemp("beyond"))
     project.lay_verification()
     project.succeed("results/data/summary.json", **EVERY)
-    train(project)
+    lay_curves(project)
+    lay_times(project)
     project.succeed("results/module_table/curves.csv", **EVERY)
     replay(project)
     project.succeed(**EVERY)
     return project
 
 
-def train(project):
-    """Train in this process, as 45 jobs that each load TensorFlow take minutes."""
+# What jobs train; stacks of two layers and the recipe adam are the single-kind networks.
+TRAINED = {
+    "module_table/trainings/depthwise-separable-conv_0.json",
+    "depth/trainings/1/separable_0.json",
+    "depth/trainings/2/conv_0.json",
+    "recipes/trainings/adam/conv_0.json",
+    "recipes/trainings/sgd/depthwise_0.json",
+}
+
+
+def lay_curves(project):
+    """Lay all other curves and trainings, as networks and jobs take seconds each."""
     config = settings.read([project.folder / name for name in ("config/config.yaml", "tiny.yaml")])
-    dataset = load_arrays(project.folder / "results/data")
-    store, most = project.folder / "results/.state/curves", config["depth"]["most_layers"]
-    single, recipes = ARTICLE.single_kind().values(), config["recipes"]["compared"]
-    planned = [
-        ("module_table", of_modules(config), ARTICLE.modules().values()),
-        ("depth", config["training"], ARTICLE.stacks(most).values()),
-        *(("recipes", recipe_training(config, one), single) for one in recipes),
-    ]
-    for part, training, networks in planned:
+    results = project.folder / "results"
+    dataset, store = load_arrays(results / "data"), results / ".state/curves"
+    kinds, recipes = ARTICLE.kinds, config["recipes"]["compared"]
+    planned = [("module_table", "", of_modules(config), ARTICLE.modules())]
+    for layers in range(1, config["depth"]["most_layers"] + 1):
+        stacks = {kind: (kind,) * layers for kind in kinds}
+        planned.append(("depth", f"{layers}/", config["training"], stacks))
+    for name in recipes:
+        single = ARTICLE.single_kind()
+        planned.append(("recipes", f"{name}/", recipe_training(config, name), single))
+    for part, folder, training, networks in planned:
         epochs = config[part]["epochs"]
-        for kinds in networks:
-            Curve(store, kinds, 0, config["model"], training, epochs, dataset).train(epochs, part)
+        for model, layers in networks.items():
+            made = f"{part}/trainings/{folder}{model}_0.json"
+            if made not in TRAINED:
+                curve = Curve(store, layers, 0, config["model"], training, epochs, dataset)
+                curves.lay(curve, epochs, part)
+                curve.export(results / made, model, epochs)
+
+
+def lay_times(project):
+    """Lay recorded times of the modules, as if the job had measured them, which takes minutes."""
+    times = recorded_times()
+    write_csv(project.folder / "results" / TIMES, times)
+    project.succeed(f"results/{TIMES}", "--touch", "--force", **EVERY)
+
+
+def recorded_times():
+    """Return the recorded run's times of the modules as one process measures them."""
+    table = RECORDED.table("timing/modules.csv")
+    return table[[name for name in table if not re.search("_(low|high)$|^processes$", name)]]
 
 
 def replay(project):
@@ -79,6 +114,28 @@ def replay(project):
                 design, recorded, settings.penalty(config), **config["replay"]
             )
             write_csv(path, replayed)
+
+
+def test_laid_curves_have_what_trained_ones_have(project):
+    store = project.folder / "results/.state/curves"
+    # The studies train a module that they try again with another seed.
+    states = [read_sealed(path) for path in store.glob("*_seed0_*/curve.json")]
+    # Jobs that need other curves than those laid would have trained more.
+    assert sum(state["checkpoint"] is not None for state in states) == len(TRAINED) - 1
+    assert len({frozenset(state) for state in states}) == 1
+    assert len({frozenset(one) for state in states for one in state["records"]}) == 1
+
+
+def test_modules_are_measured_in_a_job(root, tmp_path):
+    project = Project(root, tmp_path)
+    # Few networks, which are quick to be built.
+    model = {"kinds": {"depthwise": None}, "module_layers": 2}
+    model["stages"] = [{"channels": 64, "layers": 1, "pooling": 4}]
+    project.succeed(f"results/{TIMES}", **{**TINY, "model": model})
+    table = project.table(TIMES)
+    assert len(table) == 4
+    assert table[["latency_ms", "fps", "epoch_seconds"]].gt(0).all(axis=None)
+    assert list(table) == list(recorded_times().drop(columns="layer3"))
 
 
 def test_the_table_has_every_module(project):
