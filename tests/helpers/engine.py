@@ -24,17 +24,17 @@ BATCH = 32
 ORDER = np.random.default_rng(0).permutation(160)[:54]
 
 
-def network(kind: str, precision: str, networks: Networks | None = None) -> Any:
+def network(kind: str, precision: str, networks: Networks | None = None, layers: int = 1) -> Any:
     """Create a compiled network, with the same initial weights in each precision.
 
-    By default it is small.
+    By default it is small; a layer in each of two stages has all gradients.
     """
     import keras
 
     keras.config.set_dtype_policy(precision)
     keras.utils.set_random_seed(1)
     networks = networks or Networks.of(MODEL)
-    model = build(networks.architecture((kind, kind), 0.125, 0.9))
+    model = build(networks.architecture((kind,) * layers, 0.125, 0.9))
     rng = np.random.default_rng(2)
     for variable in model.trainable_variables:
         if "kernel" in variable.path:
