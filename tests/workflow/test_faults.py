@@ -196,7 +196,8 @@ def test_a_new_shell_finds_the_same_images(root, tmp_path, monkeypatch):
     assert read_json(project.folder / goal)["origin"] == "the folder elsewhere"
 
 
-LONGER = {"training": {"epochs": 40}}
+# Seconds longer than it takes to send a signal after the first epoch.
+LONGER = {"training": {"epochs": 16}}
 
 
 @pytest.fixture(scope="module")
