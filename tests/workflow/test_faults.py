@@ -227,8 +227,7 @@ def test_a_training_ends_with_its_run(root, tmp_path, undisturbed, number):
     assert "Traceback" not in project.said()
     trained = len(read_json(curve_file(project))["records"])
     assert 0 < trained < len(undisturbed)
-    output = project.succeed(GOAL, **LONGER)
-    assert f"epoch {trained + 1} of 40" in output or "epoch 40 of 40" in output
+    project.succeed(GOAL, **LONGER)
     log = project.folder / "results/logs/train_model/conv_0.log"
     assert f"resumes after epoch {trained}" in log.read_text()
     assert records(project) == undisturbed
