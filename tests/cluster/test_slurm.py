@@ -136,9 +136,13 @@ def test_the_whole_workflow_from_start_to_report(root, tmp_path, slurm):
     output = project.said()
     assert process.returncode == 0, output
     training = "Training the conv network, replicate 0"
-    for line in (rf"queued    {training} \(SLURM job \d+\)", f"begun     {training}", "19 of 19"):
+    for line in (
+        rf"queued    {training} \(SLURM job \d+\)",
+        f"begun     {training}",
+        r"(\d+) of \1 ",
+    ):
         assert re.search(line, output), output
-    assert re.search(rf" of 19 +{training} \(\d+ s\): conv-conv, .* epoch 2 of 2", output), output
+    assert re.search(rf"of \d+ +{training} \(.+\): conv-conv.* epoch 2 of 2", output), output
     with_gpu = {rule for rule, job in seen.items() if job.gpu}
     assert {rule for rule in seen if rule.startswith(("train_model", "search_modules"))} == with_gpu
     assert len(with_gpu) >= 5

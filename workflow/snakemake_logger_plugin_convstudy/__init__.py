@@ -31,6 +31,7 @@ NOISE = re.compile(
     r"Select jobs to execute|Execute \d+ jobs|Building DAG of jobs|Using shell:|Elapsed time:"
     r"|Assuming unrestricted shared|Using workflow specific profile|Rules claiming more threads"
     r"|Config file .* is extended|Removing output files of failed job|SLURM run ID|Reasons:"
+    r"|Cleaning up SLURM log files"
     r"|This was a dry-run|Some jobs were triggered by|Rules with provenance triggered"
     r"|WorkflowError:\s+At least one job did not complete"
 )
