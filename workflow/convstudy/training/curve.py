@@ -184,7 +184,8 @@ class Curve:
 
     def train(self, last: int, trained_for: str = "") -> None:
         """Train all epochs up to `last`, logging the progress after each."""
-        began, stored = time.perf_counter(), len(self.read()["records"])
+        began, known = time.perf_counter(), self._known_or_none()
+        stored = len(known["records"]) if known else 0
         for record in self.epochs(last, trained_for):
             epoch = record["epoch"]
             pace = (time.perf_counter() - began) / max(1, epoch - stored)
