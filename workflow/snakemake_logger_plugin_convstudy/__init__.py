@@ -227,10 +227,10 @@ class LogHandler(LogHandlerBase):
                 for step in self.steps.values():
                     self._read(step)
                     # What is indented is a detail.
-                    news = step.progress and not step.progress.startswith(" ")
+                    news = step.news and not step.progress.startswith(" ")
                     if news and time.monotonic() - step.told > STEP:
                         self._tell("", f"[{step.rule}] {step.progress}")
-                        step.told, step.progress = time.monotonic(), ""
+                        step.told, step.news = time.monotonic(), False
                 if self.in_place:
                     self._draw()
                 elif time.monotonic() - self.told > RUN:

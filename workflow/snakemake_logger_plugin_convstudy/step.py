@@ -55,7 +55,8 @@ class Step:
         told: When it last had a line of its own.
         makes: Whether it does anything itself, unlike the target `all`.
         last: What it said last, warnings and errors aside.
-        progress: How far it is; empty once shown in a line.
+        progress: How far it is.
+        news: Whether that had no line of its own yet.
         errors: The lines of each of its errors, or of why it stopped.
         status: The status with which its script ended, if that is known.
     """
@@ -70,6 +71,7 @@ class Step:
     told: float = field(default_factory=time.monotonic)
     last: str = ""
     progress: str = ""
+    news: bool = False
     errors: list[list[str]] = field(default_factory=list)
     status: int = 0
 
@@ -86,7 +88,8 @@ class Step:
                 entry = LOG_LINE.fullmatch(line)
                 if entry and entry[1] == "INFO":
                     self.last = entry[2].strip()
-                    self.progress = entry[2] if re.search(r"\d of \d", line) else self.progress
+                    if re.search(r"\d of \d", line):
+                        self.progress, self.news = entry[2], True
                 elif entry and entry[1] == "WARNING" and STOPPED not in line:
                     warnings.append(entry[2])
                 elif entry:
