@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import snakemake_logger_plugin_convstudy as terminal
 from convstudy.core.progress import SHOWN
+from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
 TRAINING = "Training the conv network, replicate 0"
@@ -201,9 +202,9 @@ def test_a_step_that_stops_on_request_has_not_failed(start):
     assert run.said.count("stopped in trial 2") == 1
 
 
-@pytest.mark.parametrize("quiet", ["all", "rules", "progress"])
+@pytest.mark.parametrize("quiet", [Quietness.ALL, Quietness.RULES, Quietness.PROGRESS])
 def test_quiet_still_shows_errors(start, quiet):
-    run = start(quiet=[SimpleNamespace(value=quiet)])
+    run = start(quiet=[quiet])
     run.log(event=LogEvent.RUN_INFO, stats={"train_model": 1, "total": 1})
     run.begin()
     run.log("Some news")

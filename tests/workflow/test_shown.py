@@ -121,6 +121,7 @@ def test_a_job_that_fails(run, project):
     assert said().count("File exists") == 2
     assert "Traceback" not in said()
     assert "CalledProcessError" not in said()
+    assert not lines(said(), "begun")
     assert start(DATA).wait() == 0
 
 

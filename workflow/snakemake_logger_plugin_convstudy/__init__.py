@@ -61,7 +61,7 @@ class LogHandler(LogHandlerBase):
         self.stream: TextIO = sys.stdout if settings.stdout else sys.stderr
         self.in_place = self.stream.isatty() and os.environ.get("TERM") not in (None, "dumb")
         self.coloured = self.in_place and not settings.nocolor and not os.environ.get("NO_COLOR")
-        left_out = {str(getattr(one, "value", one)) for one in settings.quiet or ()}
+        left_out = {str(one) for one in settings.quiet or ()}
         self.quiet = bool(left_out & {"all", "rules", "progress"}) and not settings.dryrun
         self.steps: dict[int, Step] = {}
         self.failed: dict[int, tuple[Step, str]] = {}
