@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import snakemake_logger_plugin_convstudy as terminal
 from convstudy.core.progress import SHOWN
+from helpers.waiting import wait_for
 from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
@@ -58,9 +59,8 @@ class Run:
 
     def fail(self, number=1, rule="train_model", message=None):
         own = [str(self.path(number))]
-        self.log(
-            "Error", "ERROR", event=LogEvent.JOB_ERROR, jobid=number, rule_msg=message, log=own
-        )
+        about = {"jobid": number, "rule_name": rule, "rule_msg": message, "log": own}
+        self.log("Error", "ERROR", event=LogEvent.JOB_ERROR, **about)
 
     @property
     def said(self):
@@ -87,14 +87,6 @@ def start(tmp_path, monkeypatch):
     for run in runs:
         run.handler.close()
     os.environ.pop(SHOWN, None)
-
-
-def wait_for(run, text):
-    for _ in range(100):
-        if text in run.said:
-            return
-        time.sleep(0.02)
-    pytest.fail(run.said[-1000:])
 
 
 def test_a_step_has_a_line_when_it_begins_and_one_with_its_result(start):
@@ -147,6 +139,12 @@ def test_a_failure_says_why_and_where_and_is_repeated_at_the_end(start):
     assert "failed    Training another (0 s): it wrote nothing" in run.said
     last = run.said.partition("2 of 3 steps failed:\n")[2]
     assert f"  {TRAINING}: No space left on device; free some\n    {run.path()}\n" in last
+
+
+def test_a_job_that_could_not_be_submitted_has_failed(start):
+    run = start()
+    run.fail(message="SLURM sbatch failed. The error message was 'invalid account'.")
+    assert "failed    train_model (0 s): SLURM sbatch failed." in run.said
 
 
 def test_each_error_is_told_up_to_ten(start):
@@ -228,7 +226,7 @@ def test_a_step_on_a_cluster_is_queued_until_its_log_begins(start, monkeypatch):
     assert "begun" not in run.said
     run.path().unlink()
     run.write("INFO training on cpu")
-    wait_for(run, f"begun     {TRAINING}")
+    wait_for(lambda: run.said, f"begun     {TRAINING}")
     run.fail(message="SLURM-job '77' failed, SLURM status is: 'TIMEOUT'\nmore")
     run.log("Trying to restart job 1.")
     run.log("Exiting because a job execution failed", "ERROR")
@@ -246,12 +244,12 @@ def test_progress_has_a_line_now_and_then_and_warnings_at_once(start, monkeypatc
     run = start()
     run.begin()
     run.write("INFO conv-conv: epoch 1 of 8", "WARNING a GPU was requested, but there is none")
-    wait_for(run, "warning   [train_model] a GPU was requested, but there is none")
+    wait_for(lambda: run.said, "warning   [train_model] a GPU was requested, but there is none")
     assert "epoch 1" not in run.said
     monkeypatch.setattr(terminal, "STEP", 0.0)
-    wait_for(run, "[train_model] conv-conv: epoch 1 of 8")
+    wait_for(lambda: run.said, "[train_model] conv-conv: epoch 1 of 8")
     run.write("INFO   within the epoch: step 79 of 391", "INFO conv-conv: epoch 2 of 8")
-    wait_for(run, "epoch 2 of 8")
+    wait_for(lambda: run.said, "epoch 2 of 8")
     time.sleep(0.1)
     assert run.said.count("epoch 1 of 8") == run.said.count("epoch 2 of 8") == 1
     assert "step 79" not in run.said
@@ -264,8 +262,8 @@ def test_a_terminal_ends_in_a_line_that_changes(start, monkeypatch):
     run.log(event=LogEvent.RUN_INFO, stats={"train_model": 2, "total": 2})
     run.begin()
     run.write("INFO   within the epoch: step 79 of 391")
-    wait_for(run, "\r\033[K0 of 2 steps, 1 running, about 3 min")
-    wait_for(run, "left | within the epoch: step 79 of …")
+    wait_for(lambda: run.said, "\r\033[K0 of 2 steps, 1 running, about 3 min")
+    wait_for(lambda: run.said, "left | within the epoch: step 79 of …")
     run.handler.estimated = -100
     run.finish(done=1, total=2)
     assert "1 of 2    Training the conv network, replicate 0 (0 s): within" in run.said

@@ -6,7 +6,6 @@ import pty
 import re
 import signal
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -17,6 +16,7 @@ from convstudy.data.dataset import load_arrays
 from convstudy.layers.networks import ARTICLE
 from convstudy.training.curve import Curve
 from helpers.pipeline import Project
+from helpers.waiting import wait_for
 
 DATA = "results/data/summary.json"
 GOAL = "results/training/curves/conv_0.json"
@@ -65,27 +65,18 @@ def run(request, project):
     os.close(leader)
 
 
-def curve_of(config, results):
+def lock_of(config, results):
     """Return the lock of the curve that `GOAL` exports."""
     kinds, training = ARTICLE.single_kind()["conv"], config["training"]
-    dataset = load_arrays(results / "data")
-    epochs = training["epochs"]
-    store = results / ".state/curves"
-    return lock(Curve(store, kinds, 0, config["model"], training, epochs, dataset).folder)
+    store, dataset = results / ".state/curves", load_arrays(results / "data")
+    curve = Curve(store, kinds, 0, config["model"], training, training["epochs"], dataset)
+    return lock(curve.folder)
 
 
 def lines(text, mark):
     """Return what follows the time and a mark."""
     found = re.findall(r"^\d\d:\d\d:\d\d  (.{10})(.*)", text, re.MULTILINE)
     return [what for its, what in found if its.strip() == mark]
-
-
-def wait_for(said, text):
-    for _ in range(600):
-        if text in said():
-            return
-        time.sleep(0.1)
-    pytest.fail(said())
 
 
 def test_a_run_that_succeeds(run):
@@ -137,7 +128,7 @@ def test_a_start_that_fails(run):
 def test_a_job_that_is_stopped(run, project, how):
     """The job waits for its curve, which another process trains."""
     start, said = run
-    with curve_of(project.config, project.folder / "results"):
+    with lock_of(project.config, project.folder / "results"):
         process = start(GOAL, "--force")
         log = project.folder / "results/logs/train_model/conv_0.log"
         wait_for(lambda: log.read_text() if log.is_file() else "", "held by another process")

@@ -17,12 +17,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TextIO
 
-from convstudy.core.progress import SHOWN, duration
+from convstudy.core.progress import SHOWN, counted, duration
+from convstudy.core.signals import RESUMES
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from snakemake_logger_plugin_convstudy.plan import CHANGES, steps, summary, why
-from snakemake_logger_plugin_convstudy.step import STOPPED, Step
+from snakemake_logger_plugin_convstudy.plan import CHANGES, summary, why
+from snakemake_logger_plugin_convstudy.step import Step
 
 # Seconds between two looks at the logs, two lines on a step, two estimates, two lines on the run.
 LOOK, STEP, ESTIMATE, RUN = 1.0, 30.0, 20.0, 600.0
@@ -133,7 +134,7 @@ class LogHandler(LogHandlerBase):
         self.rules = Counter(record.stats)
         self.total = self.rules.pop("total")
         if not self.common_settings.dryrun and not self.quiet:
-            self._print(f"{steps(self.total)}.\n")
+            self._print(f"{counted(self.total, 'step')}.\n")
 
     def _learn_where(self, record: Any) -> None:
         self.on_cluster = self.on_cluster or hasattr(record, "nodes")
@@ -181,7 +182,7 @@ class LogHandler(LogHandlerBase):
         self._read(step)
         step.status = self.statuses.pop(step.rule, 0)
         reason = step.why_it_ended(SEE_ELSEWHERE.split(record.rule_msg or "")[0].strip())
-        stopped = STOPPED in step.wrong
+        stopped = RESUMES in step.wrong
         if not stopped:
             self.failed[record.jobid] = step, reason
         mark, colour = ("stopped", YELLOW) if stopped else ("failed", RED)
@@ -214,7 +215,7 @@ class LogHandler(LogHandlerBase):
         """Repeat at the end what failed, as that may be hours above."""
         if not self.failed:
             return
-        self._print(f"\n{len(self.failed)} of {steps(self.total)} failed:", RED)
+        self._print(f"\n{len(self.failed)} of {counted(self.total, 'step')} failed:", RED)
         for step, reason in self.failed.values():
             self._print("\n    ".join([f"  {step.what}: {reason}", *step.logs]), RED)
 
@@ -251,7 +252,7 @@ class LogHandler(LogHandlerBase):
         waiting = sum(step.waits for step in self.steps.values())
         return ", ".join(
             [
-                f"{self.done} of {steps(self.total)}",
+                f"{self.done} of {counted(self.total, 'step')}",
                 f"{len(self.steps) - waiting} running",
                 *([f"{waiting} queued"] if waiting else []),
                 *filter(None, [self._time_left()]),

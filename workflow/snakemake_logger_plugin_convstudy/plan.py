@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from convstudy.core.progress import counted
+
 # How Snakemake's reasons for a step begin, and what they mean; the first that fits is told.
 REASONS = {
     "Forced": "asked for",
@@ -33,12 +35,7 @@ def summary(planned: Sequence[Any], cost: str) -> str:
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     end = [cost] if cost else []
     end.append("Nothing was run; the same command without -n (--dry-run) does it.")
-    return "\n".join([f"\n{steps(len(planned))} would run:", *lines, "", *end])
-
-
-def steps(number: int) -> str:
-    """Count steps."""
-    return f"{number} step{'' if number == 1 else 's'}"
+    return "\n".join([f"\n{counted(len(planned), 'step')} would run:", *lines, "", *end])
 
 
 def why(reason: str) -> str:

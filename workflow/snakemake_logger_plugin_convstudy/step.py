@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from convstudy.core.progress import duration
+from convstudy.core.signals import RESUMES
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ ([A-Z]+) (.*)")
-# In what a step says that stops on request.
-STOPPED = "the next run resumes"
 TRACEBACK = "Traceback (most recent call last):"
 MOST_DETAILS = 10
 
@@ -66,7 +65,7 @@ class Step:
     logs: list[str]
     waits: bool
     makes: bool = True
-    log: Log | None = None
+    log: Log | None = field(init=False)
     began: float = field(default_factory=time.monotonic)
     told: float = field(default_factory=time.monotonic)
     last: str = ""
@@ -90,7 +89,7 @@ class Step:
                     self.last = entry[2].strip()
                     if re.search(r"\d of \d", line):
                         self.progress, self.news = entry[2], True
-                elif entry and entry[1] == "WARNING" and STOPPED not in line:
+                elif entry and entry[1] == "WARNING" and RESUMES not in line:
                     warnings.append(entry[2])
                 elif entry:
                     self.errors.append([entry[2]])

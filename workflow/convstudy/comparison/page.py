@@ -12,7 +12,7 @@ from convstudy.comparison.differing import IGNORED, Setting
 from convstudy.comparison.numbers import BEST, EQUAL, LEAST_FACTOR, MEAN, NOTHING, Comparison, clear
 from convstudy.comparison.runs import SINGLE, same_test_images, shared, work
 from convstudy.core.environment import commit_name, machine
-from convstudy.core.progress import duration
+from convstudy.core.progress import counted, duration
 from convstudy.display import style
 from convstudy.display.columns import COLUMNS, Column
 from convstudy.display.formats import ACCURACY, CHANGE_POINTS, THREE, WHOLE, span, write
@@ -164,9 +164,8 @@ def _first(compared: Comparison) -> str:
     folded = _folded("Not compared", f"<ul>{ignored}</ul>")
     shown = _table(differ, "Settings that differ", compared) if differ else ""
     if same:
-        word = "setting" if len(same) == 1 else "settings"
         equal = _table(same, "Equal settings", compared)
-        folded = _folded(f"{len(same)} equal {word}", equal) + folded
+        folded = _folded(counted(len(same), "equal setting"), equal) + folded
     return answer + shown + folded
 
 

@@ -1,4 +1,4 @@
-"""Formatting of durations, and progress lines."""
+"""Formatting of numbers and durations, and progress lines."""
 
 import logging
 import time
@@ -6,6 +6,11 @@ import time
 SECONDS_BETWEEN_LINES = 5.0
 # Environment variable, set where the main process shows the logs of its jobs on the terminal.
 SHOWN = "CONVSTUDY_LOGS_SHOWN"
+
+
+def counted(number: int, what: str) -> str:
+    """Format a number of things: ``1 step``, ``2 steps``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def duration(seconds: float) -> str:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
+# In what a job says that stops on request.
+RESUMES = "the next run resumes"
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -51,7 +53,7 @@ def stop_if_asked(where: str, then: str = "from there") -> None:
         then: Where the next run resumes.
     """
     if stop_requested():
-        raise Interrupted(f"{_asked_by}: stopped {where}; the next run resumes {then}")
+        raise Interrupted(f"{_asked_by}: stopped {where}; {RESUMES} {then}")
 
 
 def reset() -> None:

@@ -19,6 +19,7 @@ from convstudy.core import environment
 from convstudy.core.environment import commit_name
 from convstudy.core.errors import UserError
 from convstudy.core.files import file_digest, files_below, read_json, read_sealed, write_sealed
+from convstudy.core.progress import counted
 
 logger = logging.getLogger(__name__)
 
@@ -266,14 +267,10 @@ def _notes(records: Iterable[Record]) -> list[str]:
     """
     here = commit_name(environment.commit())
     notes = [
-        f"{_number(jobs, 'job')} ran at {name}" + ("" if name == here else ", not the code here")
+        f"{counted(jobs, 'job')} ran at {name}" + ("" if name == here else ", not the code here")
         for name, jobs in Counter(map(commit_name, records)).items()
     ]
     return [*notes, f"the code here is at {here}"]
-
-
-def _number(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def require_as_recorded(root: Path, codes: Mapping[str, str | None]) -> None:
@@ -283,13 +280,13 @@ def require_as_recorded(root: Path, codes: Mapping[str, str | None]) -> None:
         UserError: If anything differs from its record, or there are no records.
     """
     found = verify(root, codes)
-    compared = f"{_number(found.files, 'file')} of {_number(found.jobs, 'job')}"
+    compared = f"{counted(found.files, 'file')} of {counted(found.jobs, 'job')}"
     for line in found.notes:
         logger.info("%s", line)
     for line in found.differences:
         logger.error("%s", line)
     if found.differences:
-        number = _number(len(found.differences), "difference")
+        number = counted(len(found.differences), "difference")
         raise UserError(
             f"{compared}: {number} from the records; run the commands above with the run's"
             " --configfile, if it had one, then snakemake --cores all for everything downstream"

@@ -372,10 +372,7 @@ def left(
     """Estimate the seconds left of a run that has begun.
 
     Args:
-        config: The config.
-        results: Folder of results.
-        targets: The requested rules and files.
-        cores: Cores that work in parallel; None on a cluster.
+        config, results, targets, cores: As for `line`.
         steps: How many steps of each rule are left.
 
     Returns:
