@@ -254,6 +254,8 @@ def save(figure: "Figure", stem: str | Path, suffixes: Sequence[str] = ("svg", "
             with replacing(f"{stem}.{suffix}") as temporary:
                 about = metadata[suffix]
                 figure.savefig(temporary, dpi=200, metadata=about, facecolor="white")
+            # Laid out once for all formats.
+            figure.set_layout_engine("none")
 
 
 def leading_kind(kinds: Sequence[str]) -> str:
