@@ -14,7 +14,7 @@ from convstudy.analyses.module_table import numbers as module_table
 from convstudy.analyses.pareto import numbers as pareto
 from convstudy.analyses.penalties import numbers as penalties
 from convstudy.analyses.recipes import numbers as recipes
-from convstudy.analyses.replay import draws, studies
+from convstudy.analyses.replay import contrasts, draws, studies
 from convstudy.analyses.replay import numbers as replay
 from convstudy.analyses.timing import numbers as timing
 from convstudy.config import analyses, settings
@@ -130,6 +130,14 @@ def _analyses() -> dict[str, pd.DataFrame]:
         for design in studies.designs().values()
     }
     own = {name: trials[studies.designs()[way]] for name, way in draws.DESIGNS.items()}
+    compared = {name: trials[studies.designs()[name]] for name in contrasts.designs()}
+    # A table is searched by a single study.
+    resampled = {
+        name: studies.replay_resampled(
+            studies.designs()[name], recorded, paid, studies=2, trials=6, seed=0, tables=3
+        )
+        for name in compared
+    }
     joined, dof = pareto.joined(table, modules)
     kinds = _right_by_chance(RECORDED.curves.rename(columns={"kind": "module"}))
     choices, flattery = epoch_selection.measure(kinds, _right_by_chance(curves))
@@ -144,7 +152,8 @@ def _analyses() -> dict[str, pd.DataFrame]:
         "penalties/probabilities": penalties.probabilities(table, paid),
         "timing/correlations": timing.correlations(modules),
         "timing/crossover": timing.crossovers(_processes(layers), ARTICLE),
-        "replay/draws": draws.tabulate({None: own, 0: own}),
+        "replay/draws": draws.tabulate({None: own, 0: own}, recorded),
+        "replay/contrasts": contrasts.tabulate(compared, resampled, recorded, paid),
         "pareto/front": pareto.front(joined, dof),
         "pareto/penalties": pareto.penalties(joined, dof, [0.05]),
         "pareto/hypervolume": pareto.replay(table, joined, trials=12, studies=2),

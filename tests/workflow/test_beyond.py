@@ -2,8 +2,9 @@
 
 import re
 
+import pandas as pd
 import pytest
-from convstudy.analyses.replay import studies
+from convstudy.analyses.replay import contrasts, studies
 from convstudy.config import analyses, settings
 from convstudy.config.settings import recipe_training
 from convstudy.core.files import read_sealed, write_csv
@@ -22,7 +23,7 @@ TINY = {
     "data": {"validation_images": 50},
     "search": {"training": {"batch_size": 25}},
     "module_table": {"epochs": 2, "replicates": 1},
-    "replay": {"studies": 2, "trials": 6},
+    "replay": {"studies": 2, "trials": 6, "tables": 3},
     "timing": {
         "processes": 1,
         "repeats": 3,
@@ -99,7 +100,7 @@ def lay_times(project):
 def recorded_times():
     """Return the recorded run's times of the modules as one process measures them."""
     table = RECORDED.table("timing/modules.csv")
-    return table[[name for name in table if not re.search("_(low|high)$|^processes$", name)]]
+    return table[[name for name in table if not re.search("_(low|high)$|^(processes|dof)$", name)]]
 
 
 def replay(project):
@@ -111,9 +112,13 @@ def replay(project):
             path = project.folder / f"results/replay/trials/{name}.csv"
             path.parent.mkdir(parents=True, exist_ok=True)
             replayed = studies.replay(
-                design, recorded, settings.penalty(config), **config["replay"]
+                design, recorded, settings.penalty(config), studies=2, trials=6, seed=0
             )
             write_csv(path, replayed)
+            if name in contrasts.designs():
+                again = project.folder / f"results/replay/resampled/{name}.csv"
+                again.parent.mkdir(parents=True, exist_ok=True)
+                write_csv(again, pd.concat([replayed.assign(table=table) for table in range(3)]))
 
 
 def test_laid_curves_have_what_trained_ones_have(project):

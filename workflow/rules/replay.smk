@@ -1,6 +1,6 @@
 """How good the search is: studies replayed on the table of modules."""
 
-from convstudy.analyses.replay import draws, studies
+from convstudy.analyses.replay import contrasts, draws, studies
 from convstudy.results.run import REPLAYED
 
 
@@ -22,7 +22,7 @@ rule replay_design:
     params:
         store="results/.state/replays",
         penalty=settings.penalty(config),
-        settings=config["replay"],
+        settings={name: config["replay"][name] for name in ("studies", "trials", "seed")},
         code=code_of("replay_design"),
     message:
         "Replaying studies: {wildcards.design}"
@@ -44,6 +44,24 @@ use rule replay_design as replay_left_out with:
         "Replaying studies without replicate {wildcards.replicate}: {wildcards.design}"
 
 
+use rule replay_design as replay_resampled with:
+    output:
+        "results/replay/resampled/{design}.csv",
+    log:
+        "results/logs/replay_resampled/{design}.log",
+    benchmark:
+        "results/benchmarks/replay_resampled/{design}.tsv"
+    wildcard_constraints:
+        design="|".join(contrasts.designs()),
+    params:
+        store="results/.state/replays",
+        penalty=settings.penalty(config),
+        settings=config["replay"],
+        code=code_of("replay_design"),
+    message:
+        "Replaying studies with resampled replicates: {wildcards.design}"
+
+
 OF_ARTICLE = REPLAYED if NETWORKS.is_article else ()
 
 
@@ -51,7 +69,9 @@ rule replay_searches:
     """Score the replayed studies: regret, epochs, and how often they find the best module."""
     input:
         table=rules.tabulate_modules.output.table,
+        curves=rules.tabulate_modules.output.curves,
         trials=expand(rules.replay_design.output, design=studies.designs()),
+        resampled=expand(rules.replay_resampled.output, design=contrasts.designs()),
         # With one replicate, leaving it out leaves no table.
         left_out=expand(
             rules.replay_left_out.output,
@@ -66,7 +86,7 @@ rule replay_searches:
         **{name: f"results/replay/{name}.csv" for name in OF_ARTICLE},
         summary="results/replay/summary.csv",
         history="results/replay/history.csv",
-        pruning="results/replay/pruning.csv",
+        contrasts="results/replay/contrasts.csv",
     log:
         "results/logs/replay_searches.log",
     benchmark:

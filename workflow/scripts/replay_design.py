@@ -14,7 +14,8 @@ with job(snakemake):
     if "replicate" in wildcards:
         recorded = recorded.without(int(wildcards["replicate"]))
     design = studies.designs()[wildcards["design"]]
-    replay = partial(studies.replay, design, recorded, params.penalty, **params.settings)
+    search = studies.replay_resampled if "tables" in params.settings else studies.replay
+    replay = partial(search, design, recorded, params.penalty, **params.settings)
     made_from = {
         "curves": file_digest(snakemake.input.curves),
         "penalty": params.penalty,

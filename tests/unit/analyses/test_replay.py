@@ -1,10 +1,11 @@
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from convstudy.analyses.replay import contrasts, optuna_2018, studies
 from convstudy.analyses.replay import numbers as replay
-from convstudy.analyses.replay import optuna_2018, studies
 from convstudy.analyses.replay.studies import Design
 from convstudy.core.errors import UserError
 from convstudy.stats import intervals
@@ -94,15 +95,49 @@ def test_the_penalty_decides_what_is_best_and_what_is_pruned(table):
         studies.designs()[f"penalised-random-median-{pruning}"]
         for pruning in ("article", "objective")
     ]
-    scores = {design: replay.score(run(table[1], design, 20), known) for design in median}
-    compared = replay.compare_pruning(scores)
-    [row] = compared.to_dict("records")
-    ends = [score.groupby("study").last() for score in scores.values()]
-    difference = ends[0]["regret"] - ends[1]["regret"]
-    assert row["regret_difference"] == pytest.approx(difference.mean())
-    assert row["regret_low"] < difference.mean() < row["regret_high"]
+    trials = [run(table[1], design, 20) for design in median]
+    ends = [replay.score(one, known).groupby("study").last() for one in trials]
     # Small modules with a low accuracy are pruned, unless their penalty speaks for them.
-    assert row["regret_low"] > 0
+    assert (ends[0]["regret"] - ends[1]["regret"]).mean() > 0.01
+
+
+@pytest.fixture(scope="module")
+def varied(table) -> studies.CurveTable:
+    """The curves, with replicates that differ."""
+    noise = np.random.default_rng(0).normal(0, 0.01, len(table[1]))
+    curves = table[1].assign(test_accuracy=table[1]["test_accuracy"] + noise)
+    return studies.read_curves(curves)
+
+
+def contrast(recorded: studies.CurveTable, number: int) -> pd.DataFrame:
+    """Compare the two ways of pruning on the whole table and on three resampled ones."""
+    asked = {"studies": number, "trials": 12, "seed": 0}
+    designs = {name: studies.designs()[name] for name in contrasts.designs()}
+    whole = {name: studies.replay(one, recorded, PENALTY, **asked) for name, one in designs.items()}
+    again = {
+        name: studies.replay_resampled(one, recorded, PENALTY, **asked, tables=3)
+        for name, one in designs.items()
+    }
+    found = contrasts.tabulate(whole, again, recorded, PENALTY)
+    return found.set_index(["id", "measure"])
+
+
+def test_two_ways_of_searching_are_compared_over_new_trainings(varied):
+    found = contrast(varied, 4)
+    combinations = found.loc[("multivariate", "combinations")]
+    assert combinations["low"] < combinations["value"] < combinations["high"]
+    assert set(found["studies"]) == {4}
+    assert set(found["dof"]) == {2}
+    one_each = {kinds: curves[:1] for kinds, curves in varied.accuracies.items()}
+    single = replace(varied, accuracies=one_each)
+    assert contrast(single, 2)[["low", "high", "error"]].isna().all(axis=None)
+
+
+def test_resampled_tables_are_equal_for_equal_numbers_only(varied):
+    assert varied.resampled(1) == varied.resampled(1) != varied.resampled(2)
+    for kinds, curves in varied.resampled(1).accuracies.items():
+        assert len(curves) == 3
+        assert all(one in varied.accuracies[kinds] for one in curves)
 
 
 def test_a_pruned_trial_is_never_picked(table):
@@ -180,7 +215,6 @@ def test_collecting_gives_a_row_a_design_and_a_number_of_trials(table):
     found = replay.collect(trials, table[0], PENALTY)
     assert len(found["summary"]) == len(designs)
     assert len(found["history"]) == 12 * len(designs)
-    assert len(found["pruning"]) == 1
     ends = found["history"][found["history"]["trials"] == 12]
     assert ends["regret_mean"].tolist() == pytest.approx(found["summary"]["regret_mean"].tolist())
     assert ends["drawn"].tolist() == pytest.approx(found["summary"]["drawn"].tolist())

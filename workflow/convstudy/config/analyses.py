@@ -138,6 +138,9 @@ class Replay(Section):
     trials: Annotated[int, Field(ge=1, le=10_000)] = 50
     """Trials per study; a grid search ends when every module has been tried."""
 
+    tables: Annotated[int, Field(ge=3, le=1000)] = 20
+    """Tables with resampled replicates on which two search methods are compared."""
+
     seed: Seed = 0
     """Seed for all replayed studies."""
 

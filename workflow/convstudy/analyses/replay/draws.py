@@ -6,8 +6,9 @@ What nearly all of these studies return is due to the method; the rest is chance
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from convstudy.analyses.replay.studies import CurveTable
 from convstudy.article import facts
 from convstudy.stats import intervals
 
@@ -50,8 +51,17 @@ def _completed(trials: "pd.DataFrame") -> float:
 
 
 Studies = Mapping[str, "pd.DataFrame"]
+
+
+class Table(NamedTuple):
+    """What the statements need to know about a table: its longest curve and its best module."""
+
+    epochs: int
+    best: str
+
+
 # For each claim, whether it holds in a pair of studies (accuracy alone, with the penalty).
-STATEMENTS: dict[str, Callable[[Studies, int], bool]] = {
+STATEMENTS: dict[str, Callable[[Studies, Table], bool]] = {
     "conv_wins": lambda pair, _: _first(pair["accuracy"]) == "conv-conv-conv",
     "separable_wins": lambda pair, _: _first(pair["penalised"]).count("separable") >= 2,
     "penalised_ranks": lambda pair, _: _in_order(pair["penalised"], PENALISED_RANKS),
@@ -70,18 +80,20 @@ STATEMENTS: dict[str, Callable[[Studies, int], bool]] = {
         not (pair["penalised"]["module"] == "depthwise-depthwise-depthwise").any()
     ),
     "most_are_pruned": lambda pair, _: max(map(_completed, pair.values())) < 0.5,
-    "epochs_are_saved": lambda pair, most: all(
-        one["epochs"].sum() < most * len(one) for one in pair.values()
+    "epochs_are_saved": lambda pair, table: all(
+        one["epochs"].sum() < table.epochs * len(one) for one in pair.values()
     ),
+    "best_is_not_certain": lambda pair, table: _first(pair["accuracy"]) != table.best,
 }
 
 
-def tabulate(replayed: Mapping[Any, Studies]) -> "pd.DataFrame":
+def tabulate(replayed: Mapping[Any, Studies], recorded: CurveTable) -> "pd.DataFrame":
     """Count how often each statement holds.
 
     Args:
         replayed: For each replicate left out (None for the whole table): the result of `replay`
             for each study of `DESIGNS`.
+        recorded: The table's curves.
 
     Returns:
         One row per claim and table: ``claim``, ``left_out``, ``studies``, ``share`` of studies
@@ -93,13 +105,15 @@ def tabulate(replayed: Mapping[Any, Studies]) -> "pd.DataFrame":
     for left_out, studies in replayed.items():
         by_study = {name: one.groupby("study") for name, one in studies.items()}
         numbers = sorted(next(iter(by_study.values())).groups)
-        most = max(int(one["epochs"].max()) for one in studies.values())
+        kept = recorded if left_out is None else recorded.without(left_out)
+        errors = kept.errors()
+        table = Table(recorded.epochs, min(errors, key=lambda module: errors[module]))
         pairs = [
             {name: groups.get_group(number) for name, groups in by_study.items()}
             for number in numbers
         ]
         for claim, holds in STATEMENTS.items():
-            share = sum(holds(pair, most) for pair in pairs) / len(pairs)
+            share = sum(holds(pair, table) for pair in pairs) / len(pairs)
             low, high = intervals.wilson(share, len(pairs))
             rows.append((claim, left_out, len(pairs), share, low, high))
     columns = ["claim", "left_out", "studies", "share", "low", "high"]

@@ -7,7 +7,7 @@ from convstudy.analyses.replay import numbers as replay
 from convstudy.analyses.replay.numbers import LABELS
 from convstudy.analyses.replay.studies import SAMPLERS
 from convstudy.display import style
-from convstudy.display.formats import DISTANCE, write
+from convstudy.display.formats import DISTANCE, span, write
 from convstudy.display.style import Drawing
 from convstudy.results.run import Results
 from convstudy.search.settings import STARTUP_TRIALS
@@ -119,7 +119,8 @@ def _regrets(results: Results) -> list[str]:
     mine = table[(table["pruner"] == "median") & (table["penalty_pruning"] == "article")]
     return [
         f"{replay.written(row)}: {row.epochs_mean:.0f} epochs, regret"
-        f" {write(row.regret_mean, DISTANCE)} points"
+        f" {write(row.regret_mean, DISTANCE)} points (eight in ten studies:"
+        f" {span(row.regret_low, row.regret_high, DISTANCE)})"
         for row in mine.itertuples()
     ]
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from convstudy.analyses.replay import numbers as replay
+from convstudy.analyses.replay.numbers import LABELS
 from convstudy.display.columns import Column, Table
 from convstudy.display.formats import CHANGE, POINTS, THREE, WHOLE_PERCENT, span, write
 from convstudy.results.run import Results
@@ -22,16 +23,17 @@ def findings(results: Results) -> list[str]:
         f"{replay.written(row)}, for comparison: {_reached(row)}."
         for row in summary[same & (summary["weight"] == 0)].itertuples()
     ]
-    pruning = results.table("replay/pruning.csv")
-    for row in pruning[pruning["sampler"] == "tpe_optuna_0_5"].itertuples():
-        clear = row.regret_low > 0 or row.regret_high < 0
+    table = results.table("replay/contrasts.csv").set_index(["id", "measure"])
+    regret, epochs = (table.loc[("penalty_in_pruning", one)] for one in ("regret", "epochs"))
+    if pd.notna(regret["low"]):
+        clear = regret["low"] > 0 or regret["high"] < 0
         lines.append(
-            f"With {replay.searches(row)}, leaving the penalty out of pruning"
-            f" {'clearly changes' if clear else 'does not clearly change'} the regret:"
-            f" {write(row.regret_difference, POINTS)} points (95 % interval"
-            f" {span(row.regret_low, row.regret_high, POINTS)}); the"
-            f" number of epochs changes by {write(row.epochs_difference, CHANGE)}"
-            f" ({span(row.epochs_low, row.epochs_high, CHANGE)})."
+            f"With {LABELS['tpe_optuna_0_5']} and {LABELS['median']}, leaving the penalty out of"
+            f" pruning {'clearly changes' if clear else 'does not clearly change'} the regret:"
+            f" {write(regret['value'], POINTS)} points (95 % interval over new trainings"
+            f" {span(regret['low'], regret['high'], POINTS)}); the"
+            f" number of epochs changes by {write(epochs['value'], CHANGE)}"
+            f" ({span(epochs['low'], epochs['high'], CHANGE)})."
         )
     return lines
 
@@ -72,7 +74,8 @@ def _by_measure(frame: pd.DataFrame, _results: Results) -> pd.DataFrame:
 
 TABLES = {
     "replay/optuna_2018": Table(
-        "Replayed studies with the sampler and the pruner of Optuna 0.5.0, with 95 % intervals",
+        "Replayed studies with the sampler and the pruner of Optuna 0.5.0; the 95 % intervals are"
+        " for other seeds on the same module table",
         {
             "item": Column("Of a study"),
             "accuracy_median": Column("Accuracy alone, steps from 0"),
@@ -91,14 +94,14 @@ def _reached(row: Any) -> str:
     if pd.notna(row.alike):
         ends = span(row.alike_low, row.alike_high, WHOLE_PERCENT)
         picked = (
-            f"in {write(row.alike, WHOLE_PERCENT)} of {row.studies} studies (95 % interval {ends}),"
-            f" {row.trials} trials end on a module that cannot be told apart from the best, and"
-            f" in {best} on the best module itself"
+            f"in {write(row.alike, WHOLE_PERCENT)} of {row.studies} studies ({ends} with"
+            f" other seeds), {row.trials} trials end on a module that cannot be told apart from the"
+            f" best, and in {best} on the best module itself"
         )
     else:
         ends = span(row.probability_low, row.probability_high, WHOLE_PERCENT)
         picked = (
-            f"in {best} of {row.studies} studies (95 % interval {ends}), {row.trials} trials end on"
-            " the best module"
+            f"in {best} of {row.studies} studies ({ends} with other seeds),"
+            f" {row.trials} trials end on the best module"
         )
     return f"{picked}; a study uses {write(row.epochs_mean, THREE)} epochs on average"

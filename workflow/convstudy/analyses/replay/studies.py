@@ -48,6 +48,8 @@ PRUNERS: dict[str, dict[str, Any]] = {
 }
 # As the release decides if steps are counted from 1: the first epoch may be pruned, too.
 FROM_1 = {"median_from_1": {**_MEDIAN, "warmup_steps": 0}}
+# On each resampled table, a design is replayed this many times fewer than on the whole one.
+FEWER = 2
 # Study seeds are drawn from this range; `sampling.sampler` multiplies them.
 _SEEDS = 100_000
 
@@ -109,6 +111,22 @@ class CurveTable:
         }
         return replace(self, accuracies=kept)
 
+    def resampled(self, number: int) -> "CurveTable":
+        """Draw each module's replicates anew, with replacement; equal numbers draw the same."""
+        rng = np.random.default_rng(number)
+        drawn = {
+            kinds: [curves[place] for place in rng.integers(len(curves), size=len(curves))]
+            for kinds, curves in sorted(self.accuracies.items())
+        }
+        return replace(self, accuracies=drawn)
+
+    def errors(self) -> dict[str, float]:
+        """Return each module's mean test error, at the best epoch of each replicate."""
+        return {
+            "-".join(kinds): 1 - float(np.mean([max(curve) for curve in curves]))
+            for kinds, curves in self.accuracies.items()
+        }
+
 
 def read_curves(curves: "pd.DataFrame") -> CurveTable:
     """Read the table's learning curves.
@@ -143,6 +161,7 @@ def replay(
     studies: int,
     trials: int,
     seed: int,
+    progress: Progress | None = None,
 ) -> "pd.DataFrame":
     """Replay studies of a design.
 
@@ -152,6 +171,7 @@ def replay(
         penalty: ``weight`` and ``unit`` of the penalised objective.
         studies, trials: Number of studies, and of trials in each.
         seed: Seed of all studies; the n-th studies of two designs share seed and replicate order.
+        progress: Of more studies than these, if given.
 
     Returns:
         One row per trial: ``study``, ``trial`` (both from 1), ``module``, ``replicate``, ``state``,
@@ -171,7 +191,7 @@ def replay(
     }
     seeds = np.random.default_rng(seed).permutation(_SEEDS)[:studies]
     rows: list[tuple[Any, ...]] = []
-    progress = Progress(logger, "studies:", studies)
+    progress = progress or Progress(logger, "studies:", studies)
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         for study, own in enumerate(map(int, seeds), start=1):
             take = _ReplicateOrder(recorded, own)
@@ -186,6 +206,36 @@ def replay(
             progress.count()
     columns = ["study", "trial", "module", "replicate", "state", "objective", "epochs"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def replay_resampled(
+    design: Design,
+    recorded: CurveTable,
+    penalty: Mapping[str, float],
+    studies: int,
+    trials: int,
+    seed: int,
+    tables: int,
+) -> "pd.DataFrame":
+    """Replay half as many studies on each of some tables with resampled replicates.
+
+    Args:
+        design, recorded, penalty, studies, trials, seed: See `replay`.
+        tables: Number of tables; the n-th is the same for each design.
+
+    Returns:
+        That of `replay`, after ``table`` (from 0).
+    """
+    import pandas as pd
+
+    fewer = max(studies // FEWER, 1)
+    progress = Progress(logger, "studies:", tables * fewer)
+    parts = []
+    for table in range(tables):
+        resampled = recorded.resampled(table)
+        part = replay(design, resampled, penalty, fewer, trials, seed + table, progress)
+        parts.append(part.assign(table=table))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _search(settings: Mapping[str, Any], take: "_ReplicateOrder", folder: Path) -> list[Any]:
