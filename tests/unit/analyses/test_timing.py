@@ -100,7 +100,8 @@ def test_processes_are_put_together_by_their_geometric_mean():
     )
     assert set(table["load_before"]) == {0.4}
     assert set(table["processes"]) == {2}
-    assert list(table) == ["module", "ms", "ms_low", "ms_high", "load_before", "processes"]
+    assert list(table) == ["module", "ms", "ms_low", "ms_high", "load_before", "processes", "dof"]
+    assert set(table["dof"]) == {1}
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,12 @@ from convstudy.claims.verdicts import NOT_REPRODUCED, REPRODUCED, UNDECIDED
 from convstudy.core.errors import UserError
 from convstudy.core.files import write_csv, write_json
 from convstudy.results.run import Results
+from convstudy.stats import intervals
 from convstudy.training.record import pack
 from helpers.claims import VALUE, A, B, C, equality, interval, load, ordering, tolerance
 from helpers.paths import OVERLAY
 from helpers.results import ALL_EXACT, FULL
+from scipy import stats
 
 NUMBERS = pd.DataFrame(
     {"name": ["a", "b"], "value": [3.0, 5.0], "low": [2.5, 4.0], "high": [3.5, 6.0], "of": [3, 5]}
@@ -136,6 +138,45 @@ def test_the_least_of_several_lies_between_the_least_ends(tmp_path: Path):
     wider = table.assign(high=[1.2, 1.01, 1.3])
     row = verdict(tmp_path, wider, interval={"value": value, "below": 1})
     assert row["verdict"] == UNDECIDED
+
+
+def test_one_of_several_is_enough_if_it_is_clear_among_all(tmp_path: Path):
+    factor = np.array([0.8, 1.1, 1.1])
+    half = intervals.t_half_width(0.02, 4)
+    table = pd.DataFrame(
+        {"speedup": factor, "low": factor * np.exp(-half), "high": factor * np.exp(half), "dof": 4}
+    )
+    value = {"column": "speedup", "interval": ["low", "high"], "dof": "dof", "logarithmic": True}
+
+    def judged(factors: list[float], **test) -> pd.Series:
+        changed = table.assign(
+            **{name: table[name] * factors / factor for name in ("speedup", "low", "high")}
+        )
+        return verdict(tmp_path, changed, interval={"value": value, "below": 1, **test})
+
+    row = judged([0.8, 1.1, 1.1], any=True)
+    assert row["verdict"] == REPRODUCED
+    assert row["effect"] == pytest.approx(0.8)
+    wider = float(intervals.t_half_width(0.02, 4, 3))
+    assert row["high"] == pytest.approx(0.8 * np.exp(wider))
+    tail = float(stats.t.sf(-np.log(0.8) / 0.02, 4))
+    assert row["p"] == pytest.approx(3 * tail, rel=0.01)
+    assert judged([0.8, 1.1, 1.1])["verdict"] == NOT_REPRODUCED
+    assert judged([1.2, 1.1, 1.1], any=True)["verdict"] == NOT_REPRODUCED
+    # Clear by itself, but not as the best of three.
+    assert judged([np.exp(-0.06), 1.1, 1.1], any=True)["verdict"] == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("beyond", "answer"), [(0.01, REPRODUCED), (0.5, UNDECIDED), (0.99, NOT_REPRODUCED)]
+)
+def test_a_number_of_draws_is_judged_by_how_many_are_beyond(tmp_path: Path, beyond, answer):
+    ends = {REPRODUCED: (0.1, 0.9), UNDECIDED: (0.1, 1.1), NOT_REPRODUCED: (1.1, 1.2)}[answer]
+    table = pd.DataFrame({"weight": [sum(ends) / 2], "low": ends[0], "high": ends[1]})
+    value = {"column": "weight", "interval": ["low", "high"], "beyond": "beyond"}
+    row = verdict(tmp_path, table.assign(beyond=beyond), **interval(value, below=1))
+    assert row["verdict"] == answer
+    assert row["p"] == pytest.approx(min(beyond, 1 - beyond))
 
 
 def test_an_order_of_accuracies_is_judged_on_the_same_images(tmp_path: Path):

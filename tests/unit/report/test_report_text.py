@@ -18,6 +18,7 @@ from convstudy.report import html
 from convstudy.report.rendering import SOURCE
 from convstudy.report.report import Report
 from convstudy.results.run import Results, table_names
+from convstudy.stats import intervals
 from helpers.paths import OVERLAY, ROOT
 from helpers.results import RECORDED
 
@@ -51,7 +52,12 @@ def test_fewest_channels_are_judged_as_the_table_of_crossings_shows_them(recorde
     results = Results(recorded)
     listed = [one for one in ledger.load(ROOT / "config/claims.yaml") if one.id == SLOWER]
     verdict = verdicts.check(results, listed, OVERLAY).iloc[0]["verdict"]
-    surely = results.table("timing/crossover.csv")["first_speedup_any_high"] < 1
+    # Surely, although it is picked out of eight.
+    table = results.table("timing/crossover.csv")
+    half = np.log(table["first_speedup_high"] / table["first_speedup"])
+    wider, usual = (intervals.t_half_width(1.0, table["dof"], number) for number in (8, 1))
+    assert len(table) == 8
+    surely = np.log(table["first_speedup"]) + half * wider / usual < 0
     assert verdict == (verdicts.REPRODUCED if surely.any() else verdicts.UNDECIDED)
     assert surely.any()
 
@@ -139,14 +145,14 @@ def test_what_pruning_spares_a_grid_is_told_too(page: Report):
 def test_evidence_and_effect_have_one_unit(recorded: Path):
     listed = [one for one in ledger.load(ROOT / "config/claims.yaml") if one.id == "choosing_adds"]
     row = verdicts.check(Results(recorded), listed, OVERLAY).iloc[0]
-    assert f"{row['effect']:.2f} points ({row['low']:.2f} points to" in row["evidence"]
+    assert f"{row['effect']:.2f} points ({row['low']:.2f} to" in row["evidence"]
     assert "%" not in row["evidence"]
 
 
 @pytest.mark.parametrize(
     ("evidence", "here", "shown"),
     [
-        ("Best less last 1.35 points (0.91 points to 1.79 points).", "agrees", False),
+        ("Best less last 1.35 points (0.91 to 1.79 points).", "agrees", False),
         ("Conv2D 50.32 %; SeparableConv2D 48.97 %.", "agrees", True),
         ("11.35 points", "agrees", True),
         ("50.32 % here, 48.97 % stated.", verdicts.NOT_COMPARABLE, False),
@@ -154,8 +160,13 @@ def test_evidence_and_effect_have_one_unit(recorded: Path):
 )
 def test_a_difference_is_told_once_and_only_where_it_can_be_read(evidence, here, shown):
     claim = {"evidence": evidence, "here": here, "effect": 1.35, "low": 0.91, "high": 1.79}
-    found = html.effect(SimpleNamespace(**claim, unit="points"))
+    found = html.effect(SimpleNamespace(**claim, unit="points", p=np.nan))
     assert found == (" Difference: 1.35 points (95\u202f% interval 0.91 to 1.79)." * shown)
+    # At another scale than the stated number's, p means nothing either.
+    comparable = claim["here"] != verdicts.NOT_COMPARABLE
+    for p, words in {0.0123: "= 0.012", 0.0004: "&lt; 0.001", 1.0: "= 1.0"}.items():
+        beside = html.effect(SimpleNamespace(**claim, unit="points", p=p))
+        assert beside == found + f" Adjusted p\u202f{words}." * comparable
 
 
 def test_the_best_of_several_draws_is_said_to_be_one():
@@ -196,13 +207,10 @@ def test_training_time_is_that_of_all_curves_each_once(recorded: Path, tmp_path:
 
 def test_the_report_writes_each_interval_in_its_unit(tmp_path):
     shutil.copytree(RECORDED.folder, tmp_path, dirs_exist_ok=True)
-    pruning = RECORDED.table("replay/pruning.csv").query("sampler == 'tpe_optuna_0_5'").head(1)
-    pruning = pruning.assign(
-        **{"regret_difference": 0.03, "regret_low": 0.01, "regret_high": 0.05},
-        **{"epochs_article": 180.6, "epochs_objective": 264.9},
-        **{"epochs_difference": -84.3, "epochs_low": -89.4, "epochs_high": 2.4},
-    )
-    write_csv(tmp_path / "replay/pruning.csv", pruning)
+    contrasts = RECORDED.table("replay/contrasts.csv").query("id == 'penalty_in_pruning'")
+    for measure, ends in {"regret": (0.03, 0.01, 0.05), "epochs": (-84.3, -89.4, 2.4)}.items():
+        contrasts.loc[contrasts["measure"] == measure, ["value", "low", "high"]] = ends
+    write_csv(tmp_path / "replay/contrasts.csv", contrasts)
     shown = Report(tmp_path)
     said = shown.findings("replay").text
     assert "clearly changes the regret: +3.00 points" in said

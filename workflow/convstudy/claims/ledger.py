@@ -45,7 +45,7 @@ File = Literal[
     "module_table/summary.csv",
     "module_table/table.csv",
     "replay/summary.csv",
-    "replay/pruning.csv",
+    "replay/contrasts.csv",
     "replay/draws.csv",
     "timing/crossover.csv",
     "timing/modules.csv",
@@ -78,14 +78,23 @@ class Numbers(Section):
     reduce: Literal["mean", "sum", "min", "max", "count"] | None = None
     """How to reduce the rows to one number; by default each row is tested."""
     interval: (
-        Literal["accuracy", "prediction", "student"]
+        Literal["accuracy", "prediction", "student", "t"]
         | Annotated[list[str], Field(min_length=2, max_length=2)]
         | None
     ) = None
     """Its 95 % interval: accuracy (of a mean test accuracy, over new trainings and images),
     prediction (where one more training would lie), student (of a mean over replicates, Student's
-    t), or two columns of the row. By default the number is exact.
+    t), t (Student's t, from the row's columns error and dof), or two columns of the row, whose
+    level is then fixed. By default the number is exact.
     """
+    dof: str | None = None
+    """The column with the degrees of freedom of an interval in two columns, if it is Student's t:
+    then its level can be changed."""
+    logarithmic: bool = False
+    """Whether it is one of the logarithm."""
+    beyond: str | None = None
+    """The column with the chance that the number is above the one that the test has as `below`, if
+    its interval comes from draws."""
     models: str | None = None
     """The column that names each row's model; a prediction pools the spread of all models."""
     label: str | None = None
@@ -146,11 +155,13 @@ class Ordering(Section):
 
 
 class Interval(Section):
-    """Each value is above a number, below a number, or between two."""
+    """Each value, or any, is above a number, below a number, or between two."""
 
     value: Quantity
     above: Number | Stated | None = None
     below: Number | Stated | None = None
+    any: bool = False
+    """Whether it is enough that one of the values is."""
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -198,6 +209,15 @@ class Claim(Section):
     """Set if the claim is about what one study returns, which is a random draw. It is decided by
     how often replayed studies return the same (decides), or never (once).
     """
+    share: Number = 0.5
+    """Of what share of studies it states that they return the same, at least."""
+
+    _yours: bool = False
+
+    @property
+    def yours(self) -> bool:
+        """Whether it is from a user's own file."""
+        return self._yours
 
     @model_validator(mode="after")
     def _one_test(self) -> Self:
@@ -207,6 +227,18 @@ class Claim(Section):
             fix = "remove the others" if given else "add one"
             raise ValueError(f"it {has}; exactly one is allowed; {fix}")
         return self
+
+    @property
+    def by_interval(self) -> bool:
+        """Whether an interval can decide it."""
+        if self.draws:
+            return self.draws == "decides"
+        return any(quantity.interval for quantity in self._numbers())
+
+    def _numbers(self) -> Iterator[Numbers]:
+        [test] = [getattr(self, kind) for kind in TESTS if getattr(self, kind)]
+        for quantity in getattr(test, "values", None) or [test.value]:
+            yield from filter(None, [quantity, quantity.over])
 
     @property
     def test(self) -> Json:
@@ -245,7 +277,10 @@ def load(
         head = f"{file.name} has a mistake" if len(lines) == 1 else f"{file.name} has mistakes"
         raise UserError("\n  ".join([f"{head}:", *lines]))
     claims = [Claim.model_validate(entry) for _, entry in entries]
-    return [claim.model_copy(update={"statement": _filled(claim.statement)}) for claim in claims]
+    filled = [claim.model_copy(update={"statement": _filled(claim.statement)}) for claim in claims]
+    for claim in filled:
+        claim._yours = others is not None
+    return filled
 
 
 def load_all(

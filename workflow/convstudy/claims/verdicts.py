@@ -1,10 +1,11 @@
 """The claims of config/claims.yaml, judged on a run's tables.
 
 Each test compares numbers with the region where the claim holds. A claim is reproduced if its 95 %
-interval lies inside, not reproduced if outside, and undecided if it crosses the border. Any run
-decides arithmetic; claims about trained networks need a run at the article's scale (see
-`results.scale`) on the real images. What a smaller run shows is reported beside the verdict and
-never counted. This project's own statements, which are about the run itself, hold or do not.
+interval lies inside, not reproduced if outside, and undecided if it crosses the border, or if it is
+not clear beside the other claims of its family (see `families`). Any run decides arithmetic; claims
+about trained networks need a run at the article's scale (see `results.scale`) on the real images.
+What a smaller run shows is reported beside the verdict and never counted. This project's own
+statements, which are about the run itself, hold or do not.
 """
 
 from math import inf
@@ -12,12 +13,15 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from convstudy.claims import families
+from convstudy.claims.families import ERROR, Sides
 from convstudy.claims.ledger import MADE_FROM, OWN, Claim, Json
 from convstudy.claims.measures import Comparison, NoMatchingRowsError, compared
 from convstudy.config import analyses
 from convstudy.results import scale
 from convstudy.results.run import Results
 from convstudy.results.scale import LOSSY, OTHER, SMALLER, Difference
+from convstudy.stats import intervals
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
 # The verdict by whether the results agree, where they may decide.
@@ -32,7 +36,7 @@ NOT_MADE, SYNTHETIC, NOTHING = "not run", "synthetic data", "nothing to compare"
 ONE_DRAW = "one draw"
 DRAWS = "replay/draws.csv"
 COLUMNS = (
-    "id topic statement source basis verdict reason here evidence effect low high unit file"
+    "id topic statement source basis verdict reason here evidence effect low high p unit file"
     " refuted_by"
 )
 
@@ -49,10 +53,12 @@ def check(results: Results, claims: list[Claim], overlay: Json) -> pd.DataFrame:
         undecided, or on which reading of the article it is decided), ``here`` (`HERE`: what this
         run shows about a claim on trained networks, at its own scale), ``evidence`` (the numbers),
         ``effect`` with ``low`` and ``high`` (its 95 % interval, empty if exact) in ``unit``,
+        ``p`` (one-sided, adjusted for the claim's family; empty if no interval decides),
         ``file``, ``refuted_by``.
     """
     differing = scale.differences(results.run["config"], overlay, results.data)
-    rows = [_judged(claim, results, differing) for claim in claims]
+    together = in_families(claims, {claim.id: look(claim, results) for claim in claims})
+    rows = [_judged(claim, together[claim.id], differing) for claim in claims]
     return pd.DataFrame(rows, columns=COLUMNS.split())
 
 
@@ -63,16 +69,36 @@ class Seen(NamedTuple):
         agrees: Whether they agree; None if that is unclear, for the reason `why`.
         evidence: What they show, in words.
         effect: The number that decides, if any.
+        sides: The p-values of both sides, if an interval decides.
+        p: The smaller one, adjusted for the claim's family.
     """
 
     agrees: bool | None
     why: str
     evidence: str
     effect: Comparison | None = None
+    sides: Sides | None = None
+    p: float | None = None
 
 
-def _judged(claim: Claim, results: Results, differing: list[Difference]) -> Json:
-    seen = _look(claim, results)
+def in_families(claims: list[Claim], seen: dict[str, Seen]) -> dict[str, Seen]:
+    """Adjust what is seen of each claim for the others of its family.
+
+    A claim agrees or disagrees if its own interval does, and still does beside all others.
+    """
+    numbers, found = families.sizes(claims), dict(seen)
+    for name in filter(None, numbers):
+        members = [claim.id for claim in claims if families.family(claim) == name]
+        known = {one: sides for one in members if (sides := seen[one].sides) is not None}
+        for one, p in families.adjusted(known, numbers[name]).items():
+            found[one] = seen[one]._replace(p=p)
+            if seen[one].agrees is not None and p > ERROR:
+                why = f"not clear beside {numbers[name] - 1} other claims"
+                found[one] = found[one]._replace(agrees=None, why=why)
+    return found
+
+
+def _judged(claim: Claim, seen: Seen, differing: list[Difference]) -> Json:
     touched = touching(claim, differing)
     decided, reason = _gate(claim, seen, touched)
     names = OWN_VERDICTS if claim.source == OWN else VERDICTS
@@ -93,6 +119,7 @@ def _judged(claim: Claim, results: Results, differing: list[Difference]) -> Json
         "here": _here(claim, seen, touched) if claim.basis == "training" else None,
         "evidence": seen.evidence,
         **{name: None if value is None else value * hundredths for name, value in numbers.items()},
+        "p": seen.p,
         "unit": unit,
         "file": claim.file,
         "refuted_by": claim.refuted_by,
@@ -146,7 +173,7 @@ def _here(claim: Claim, seen: Seen, touched: list[Difference]) -> str | None:
     return HERE[seen.agrees]
 
 
-def _look(claim: Claim, results: Results) -> Seen:
+def look(claim: Claim, results: Results) -> Seen:
     """Run a claim's test on a run's tables."""
     for file in (claim.file, MADE_FROM.get(claim.file, claim.file)):
         if not results.has(file):
@@ -156,13 +183,13 @@ def _look(claim: Claim, results: Results) -> Seen:
         return Seen(None, SYNTHETIC, evidence)
     first, *others = [_look_once(claim, test, results) for test in _readings(claim)]
     if claim.draws:
-        return _drawn(claim, first, results)
+        return drawn(claim, first, results)
     for other in others:
         evidence = f"{first.evidence} After the last epoch: {other.evidence}"
         agrees, why = first.agrees, first.why
         if first.agrees is not other.agrees:
             agrees, why = None, "best and last epoch differ"
-        first = Seen(agrees, why, evidence, first.effect)
+        first = Seen(agrees, why, evidence, first.effect, _both(first.sides, other.sides))
     return first
 
 
@@ -196,22 +223,32 @@ def _look_once(claim: Claim, test: Json, results: Results) -> Seen:
     except NoMatchingRowsError as error:
         return Seen(None, ONE_DRAW if error.drawn else NOTHING, str(error))
     answers = [comparison.agrees for comparison in comparisons]
-    agrees = False if False in answers else None if None in answers else True
-    # The comparison that decides: of those with this answer, the one farthest out.
-    effect = min(
+    enough = test.get("any", False)
+    agrees = next((one for one in (enough, None) if one in answers), not enough)
+    # The comparison that decides: of those with this answer, the one farthest out, or in.
+    effect = (max if enough else min)(
         (comparison for comparison in comparisons if comparison.agrees is agrees),
-        key=lambda one: min(one.effect - one.above, one.below - one.effect),
+        key=lambda one: one.margin,
     )
     if few:
-        return Seen(None, "too few replicates", evidence, effect)
-    return Seen(agrees, "interval crosses the boundary" if agrees is None else "", evidence, effect)
+        return Seen(None, "too few replicates", evidence, effect, Sides(1.0, 1.0))
+    sides = families.combined([Sides(one.p(True), one.p(False)) for one in comparisons], enough)
+    why = "interval crosses the boundary" if agrees is None else ""
+    return Seen(agrees, why, evidence, effect, sides)
 
 
-def _drawn(claim: Claim, once: Seen, results: Results) -> Seen:
+def _both(one: Sides | None, other: Sides | None) -> Sides | None:
+    """Return the p-values of what both readings of a claim show."""
+    if one is None or other is None:
+        return None
+    return Sides(max(one.inside, other.inside), max(one.outside, other.outside))
+
+
+def drawn(claim: Claim, once: Seen, results: Results) -> Seen:
     """Judge what one study returned by how often replayed studies return it.
 
-    It is decided if that share is above (or below) one half, with its 95 % interval, on the module
-    table and with each replicate left out in turn. A single outcome decides nothing.
+    It is decided if that share is above (or below) the claim's, with its 95 % interval, on the
+    module table and with each replicate left out in turn. A single outcome decides nothing.
     """
     table = results.table(DRAWS) if results.has(DRAWS) else pd.DataFrame(columns=["claim"])
     table = table[table["claim"] == claim.id]
@@ -222,9 +259,7 @@ def _drawn(claim: Claim, once: Seen, results: Results) -> Seen:
         return Seen(None, NOTHING if once.why == NOTHING else ONE_DRAW, evidence)
     table = table.sort_values("left_out", na_position="first")
     # First the whole table, then the tables with one replicate left out.
-    whole, *others = (
-        Comparison(row.share, row.low, row.high, 0.5, inf, ends=False) for row in table.itertuples()
-    )
+    whole, *others = (_share(claim, row.share, row.studies) for row in table.itertuples())
     share, low, high = (f"{100 * part:.1f} %" for part in whole[:3])
     evidence = f"{once.evidence} Of {table['studies'].iloc[0]} replayed studies, {share} agree"
     evidence += f" ({low} to {high}"
@@ -234,6 +269,18 @@ def _drawn(claim: Claim, once: Seen, results: Results) -> Seen:
         evidence += f"; with one replicate left out, {least} to {most}"
     evidence += ")."
     same = all(one.agrees is whole.agrees for one in others)
+    sides = [Sides(one.p(True), one.p(False)) for one in (whole, *others)]
+    # The rule asks for the same answer of each table.
+    both = Sides(*(max(column) for column in zip(*sides, strict=True)))
     if claim.draws == "once" or not others or not same or whole.agrees is None:
-        return Seen(None, ONE_DRAW, evidence, whole)
-    return Seen(whole.agrees, "", evidence, whole)
+        return Seen(None, ONE_DRAW, evidence, whole, both)
+    return Seen(whole.agrees, "", evidence, whole, both)
+
+
+def _share(claim: Claim, share: float, studies: int) -> Comparison:
+    """Compare a share of studies with that of a claim."""
+
+    def at(number: float) -> tuple[float, float]:
+        return intervals.wilson(share, studies, number)
+
+    return Comparison(share, *at(1), claim.share, inf, ends=False, at=at)

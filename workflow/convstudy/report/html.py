@@ -133,19 +133,23 @@ def card(claim: Any) -> str:
 
 
 def effect(claim: Any) -> str:
-    """Write a claim's effect, if it has an interval and is not in the evidence already."""
+    """Write a claim's interval, if it is not in the evidence already, and its p-value."""
     # At another scale, the difference from the stated number is meaningless.
-    if pd.isna(claim.low) or claim.here == verdicts.NOT_COMPARABLE or _is_said(claim):
+    if claim.here == verdicts.NOT_COMPARABLE:
         return ""
+    p = "" if pd.isna(claim.p) else "&lt; 0.001" if claim.p < 0.001 else f"= {claim.p:#.2g}"
+    adjusted = f" Adjusted p{THIN}{p}." if p else ""
+    if pd.isna(claim.low) or _is_said(claim):
+        return adjusted
     written = partial(write, form=".2f") if claim.unit == "points" else _significant
     number, *ends = map(written, (claim.effect, claim.low, claim.high))
     unit = "" if claim.unit == "objective" else f" {claim.unit}"
-    return f" Difference: {number}{unit} (95{THIN}% interval {' to '.join(ends)})."
+    return f" Difference: {number}{unit} (95{THIN}% interval {' to '.join(ends)}).{adjusted}"
 
 
 def _is_said(claim: Any) -> bool:
     """Check whether the evidence contains the effect's number."""
-    forms = {format(claim.effect, form) for form in (".1f", ".2f", ".4g")}
+    forms = {write(claim.effect, form) for form in (".1f", ".2f", ".4g")}
     return any(re.search(rf"(?<![\d.]){re.escape(one)}(?!\d)", claim.evidence) for one in forms)
 
 

@@ -127,11 +127,14 @@ def against_article(kind: str, networks: Networks, trainings: pd.DataFrame) -> d
     Returns:
         ``kind``, ``label``, ``parameters``, ``replicates``, ``mean``, ``lowest``, ``highest`` (of
         the best test accuracy over epochs), ``low``, ``high`` (the mean's 95 % interval, see
-        `intervals.accuracy_interval`), ``balanced_accuracy`` (there, if the classes have unequal
-        numbers of test images), ``mean_last`` (after the last epoch), ``article``, ``difference``.
+        `intervals.accuracy_interval`) and its degrees of freedom ``dof``, ``balanced_accuracy``
+        (there, if the classes have unequal numbers of test images), ``mean_last`` (after the last
+        epoch), ``article``, ``difference``.
     """
     best = trainings["test_accuracy_best"]
-    low, high = intervals.accuracy_interval(record.right(trainings, "test_accuracy_best"))
+    right = record.right(trainings, "test_accuracy_best")
+    low, high = intervals.accuracy_interval(right)
+    dof = intervals.crossed_error([right])[2] if len(right) > 1 else math.nan
     printed = facts.accuracies()[kind] if networks.is_article else math.nan
     return {
         "kind": kind,
@@ -143,6 +146,7 @@ def against_article(kind: str, networks: Networks, trainings: pd.DataFrame) -> d
         "highest": best.max(),
         "low": low,
         "high": high,
+        "dof": dof,
         **trainings.filter(["balanced_accuracy"]).mean().to_dict(),
         "mean_last": trainings["test_accuracy_last"].mean(),
         "article": printed,

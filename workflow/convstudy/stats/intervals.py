@@ -1,4 +1,9 @@
-"""All intervals: two-sided, 95 %, one function per method, each with its source."""
+"""All intervals: two-sided, 95 %, one function per method, each with its source.
+
+`number` is how many intervals are to hold at once: each is then one of 100 % - 5 % / number
+(Bonferroni). Any positive number gives a level, so that a p-value can be found where an interval
+just reaches a border.
+"""
 
 from collections.abc import Sequence
 from functools import cache
@@ -10,11 +15,11 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-# Two-sided 95 % quantile of the normal distribution.
-NORMAL_95 = 1.959963984540054
+# Of a two-sided interval of 95 %, on each side.
+TAIL = 0.025
 
 
-def wilson(accuracy: float, images: int) -> tuple[float, float]:
+def wilson(accuracy: float, images: int, number: float = 1) -> tuple[float, float]:
     """Return the interval of an accuracy measured on a number of images.
 
     Wilson's score interval (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927). It covers the random
@@ -23,30 +28,34 @@ def wilson(accuracy: float, images: int) -> tuple[float, float]:
     Args:
         accuracy: Fraction of images classified correctly, or its mean over replicates.
         images: Number of images.
+        number: See above.
     """
-    square = NORMAL_95**2
+    from scipy import special
+
+    quantile = float(-special.ndtri(TAIL / number))
+    square = quantile**2
     middle = (accuracy + square / (2 * images)) / (1 + square / images)
     spread = accuracy * (1 - accuracy) / images + square / (4 * images**2)
-    half = NORMAL_95 / (1 + square / images) * sqrt(spread)
+    half = quantile / (1 + square / images) * sqrt(spread)
     return middle - half, middle + half
 
 
-def t_half_width(error: Any, dof: int, number: int = 1) -> Any:
+def t_half_width(error: Any, dof: Any, number: float = 1) -> Any:
     """Return half the width of Student's t interval.
 
     Args:
         error: Standard errors.
         dof: Degrees of freedom.
-        number: Number of simultaneous comparisons (Bonferroni).
+        number: See above.
     """
-    from scipy import stats
+    from scipy import special
 
-    return error * float(stats.t.isf(0.025 / number, max(dof, 1)))
+    return error * -special.stdtrit(np.maximum(dof, 1), TAIL / number)
 
 
-def mean_interval(values: "pd.Series") -> tuple[float, float]:
+def mean_interval(values: "pd.Series", number: float = 1) -> tuple[float, float]:
     """Return Student's t interval of a mean over replicates; nan with a single value."""
-    half = t_half_width(values.sem(), len(values) - 1)
+    half = t_half_width(values.sem(), len(values) - 1, number)
     return values.mean() - half, values.mean() + half
 
 
@@ -54,9 +63,26 @@ def crossed(
     models: Sequence[np.ndarray],
     weights: Sequence[float] = (1.0,),
     replicates: int | None = None,
-    number: int = 1,
+    number: float = 1,
 ) -> tuple[float, float, float]:
     """Return a weighted sum of models' means, with its interval over new trainings and images.
+
+    Args:
+        models, weights, replicates: See `crossed_error`.
+        number: See above.
+
+    Returns:
+        value, low, high; the ends are nan if nothing varies.
+    """
+    value, error, dof = crossed_error(models, weights, replicates)
+    half = float(t_half_width(error, dof, number))
+    return value, value - half, value + half
+
+
+def crossed_error(
+    models: Sequence[np.ndarray], weights: Sequence[float] = (1.0,), replicates: int | None = None
+) -> tuple[float, float, float]:
+    """Return a weighted sum of models' means, its standard error and degrees of freedom.
 
     Trainings and images are crossed: every training is tested on the same images. The variance is
     the sum of the variance between each model's trainings and the variance between images, less
@@ -70,14 +96,11 @@ def crossed(
             any other values. With a single replicate, the variance of its training is unknown and
             left out.
         weights: (1,) for a mean, (1, -1) for a difference.
-        replicates: Predict the interval for this number of replicates instead of the actual one.
-        number: Number of simultaneous comparisons (Bonferroni).
+        replicates: Predict the error for this number of replicates instead of the actual one.
 
     Returns:
-        value, low, high; the ends are nan if nothing varies.
+        value, error, dof; the last two are nan if nothing varies.
     """
-    from scipy import stats
-
     images = models[0].shape[1]
     over_images = np.zeros(images)
     residual, seeds, dof = 0.0, [], []
@@ -99,24 +122,23 @@ def crossed(
     value, variance = float(over_images.mean()), parts.sum()
     if not variance:
         return value, nan, nan
-    degrees = variance**2 / (parts**2 / [*dof, images - 1]).sum()
-    half = float(stats.t.ppf(1 - 0.025 / number, degrees) * sqrt(variance))
-    return value, value - half, value + half
+    return value, sqrt(variance), float(variance**2 / (parts**2 / [*dof, images - 1]).sum())
 
 
-def accuracy_interval(right: np.ndarray) -> tuple[float, float]:
+def accuracy_interval(right: np.ndarray, number: float = 1) -> tuple[float, float]:
     """Return the interval of a model's accuracy over new trainings and images, see `crossed`.
 
     A single training has the interval over images alone, see `wilson`; without any it is nan.
 
     Args:
         right: (replicates, images). Which images were classified correctly.
+        number: See above.
     """
     if not len(right):
         return nan, nan
     if len(right) == 1:
-        return wilson(right.mean(), right.shape[1])
-    _, low, high = crossed([right])
+        return wilson(right.mean(), right.shape[1], number)
+    _, low, high = crossed([right], number=number)
     return max(low, 0.0), min(high, 1.0)
 
 
@@ -149,7 +171,9 @@ def dunnett_constant(one: int, others: tuple[int, ...], best: bool = False) -> f
     return float(allowance / sqrt(variance * (1 / one + 1 / others[0])))
 
 
-def prediction_half_width(means: Any, variances: Any, replicates: Any) -> np.ndarray:
+def prediction_half_width(
+    means: Any, variances: Any, replicates: Any, number: float = 1
+) -> np.ndarray:
     """Return half the width of the prediction interval for one more training of a model.
 
     The interval is centred on the mean of the existing trainings; a single accuracy measured on the
@@ -162,6 +186,7 @@ def prediction_half_width(means: Any, variances: Any, replicates: Any) -> np.nda
         means: Mean accuracies over replicates, (..., models).
         variances: Variances over replicates, (..., models); nan (ignored) with a single replicate.
         replicates: (models,).
+        number: See above.
 
     Returns:
         (..., models). nan if no model has two trainings.
@@ -172,7 +197,7 @@ def prediction_half_width(means: Any, variances: Any, replicates: Any) -> np.nda
         return np.full(means.shape, np.nan)
     chance = means * (1 - means)
     share = np.nanmean(variances / chance, axis=-1, keepdims=True)
-    return t_half_width(np.sqrt(share * chance * (1 + 1 / replicates)), dof)
+    return t_half_width(np.sqrt(share * chance * (1 + 1 / replicates)), dof, number)
 
 
 def difference(

@@ -9,6 +9,7 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from convstudy.article import facts
@@ -156,7 +157,8 @@ def single_kind(results: Results) -> pd.DataFrame:
         One row per kind, in the article's order by accuracy or, for other networks, in the
         config's: the columns of `convstudy.results.accuracies.against_article`; ``minus_above`` and
         ``minus_reference``, the differences from the row above and from the first kind, each with
-        the ends of its 95 % interval (see `intervals.crossed`), and ``article_minus_above``.
+        the ends of its 95 % interval and its degrees of freedom (see `intervals.crossed_error`),
+        and ``article_minus_above``.
     """
     networks = results.networks
     by_kind = {str(kind): part for kind, part in results.training.groupby("kind")}
@@ -165,14 +167,19 @@ def single_kind(results: Results) -> pd.DataFrame:
         printed = pd.Series(nan, index=[kind for kind in networks.kinds if kind in by_kind])
     right = {kind: record.right(part, "test_accuracy_best") for kind, part in by_kind.items()}
     table = pd.DataFrame(against_article(kind, networks, by_kind[kind]) for kind in printed.index)
-    above: dict[str, list[tuple[float, float, float]]] = {"minus_above": [], "minus_reference": []}
+    above: dict[str, list[tuple[float, ...]]] = {"minus_above": [], "minus_reference": []}
     for place, kind in enumerate(printed.index):
         for name, other in zip(above, (printed.index[place - 1], networks.reference), strict=True):
             pair = [right[kind], right[other]]
             known = kind != other and place and all(len(one) for one in pair)
-            above[name].append(intervals.crossed(pair, (1, -1)) if known else (nan, nan, nan))
-    for name, found in above.items():
-        table[[f"{name}{end}" for end in _ENDS]] = found
+            found = (nan, nan, nan)
+            if known:
+                found = intervals.crossed_error(pair, (1, -1))
+            value, error, dof = found
+            half = float(intervals.t_half_width(error, dof))
+            above[name].append((value, value - half, value + half, dof))
+    for name, rows in above.items():
+        table[[f"{name}{end}" for end in (*_ENDS, "_dof")]] = rows
     if not networks.is_article:
         return table.drop(columns=["article", "difference"])
     return table.assign(article_minus_above=printed.diff().to_numpy())
@@ -345,51 +352,54 @@ PLACES = ("conv-depthwise-depthwise", "depthwise-depthwise-conv")
 
 
 def contrasts(results: Results) -> pd.DataFrame:
-    """Compare modules' mean accuracies in the module table, with 95 % intervals.
+    """Compare modules' mean accuracies in the module table, two by two, with 95 % intervals.
 
     Returns:
-        ``id``, ``module``, ``what`` (in words), ``value``, ``low``, ``high``; empty without the
-        module table. ``front``: each module's mean minus the highest of modules with as many
-        parameters or fewer, so it lies on the front of parameters and error if this is positive;
-        the ends are the smallest over those modules, which holds as Dunnett's intervals, see
-        `accuracies.resolution`, hold for all of them at once. ``place_minus_number``: how much more
-        accuracy the place of two depthwise layers changes than a second one does, on average over
-        its places and in either direction; see `intervals.crossed`.
+        ``id``, ``module``, ``what`` (in words), ``value``, ``low``, ``high``, ``error`` (standard
+        error) and ``dof`` (its degrees of freedom); empty without the module table. ``front``: each
+        module's mean minus that of each module with as many parameters or fewer, on these images;
+        it lies on the front of parameters and error if all are positive. ``first``: the reference
+        minus each other module. ``place_minus_number``: how much more accuracy the place of two
+        depthwise layers changes than a second one does, on average over its places, in either
+        direction; over new trainings and images, see `intervals.crossed`.
     """
-    columns = ["id", "module", "what", "value", "low", "high"]
+    columns = ["id", "module", "what", "value", "low", "high", "error", "dof"]
     if not results.has("module_table/table.csv"):
         return pd.DataFrame(columns=columns)
     table = results.table("module_table/table.csv")
-    rows: list[tuple[Any, ...]] = [("front", *row) for row in _ahead(accuracies.means(table)[0])]
-    weights = [_place_minus_number(sign) for sign in (1, -1)]
+    found, dof = accuracies.means(table)
+    rows: list[tuple[Any, ...]] = []
+    for module, row in found.iterrows():
+        others = found.drop(str(module))
+        rivals = {"front": others[others["parameters"] <= row["parameters"]], "first": others}
+        for name, some in rivals.items():
+            if name == "front" or module == results.networks.reference_module:
+                rows += [(name, *one) for one in ahead(row, some, dof)]
     right = {
         str(module): record.right(part, "test_accuracy_best")
         for module, part in table.groupby("module")
     }
+    weights = [place_minus_number(sign) for sign in (1, -1)]
     if all(len(right.get(module, ())) for module in weights[0]):
         trained = [right[module] for module in weights[0]]
-        found = min(intervals.crossed(trained, list(one.values())) for one in weights)
-        what = "change by place minus change by a second depthwise layer"
-        rows.append(("place_minus_number", None, what, *found))
-    return pd.DataFrame(rows, columns=columns)
+        for one, word in zip(weights, ("minus", "plus"), strict=True):
+            value, error, its = intervals.crossed_error(trained, list(one.values()))
+            what = f"change by place {word} change by a second depthwise layer"
+            rows.append(("place_minus_number", None, what, value, error, its))
+    compared = pd.DataFrame(rows, columns=[*columns[:4], "error", "dof"])
+    half = intervals.t_half_width(compared["error"], compared["dof"])
+    return compared.assign(low=compared["value"] - half, high=compared["value"] + half)[columns]
 
 
-def _ahead(found: pd.DataFrame) -> Iterator[tuple[str, str, float, float, float]]:
-    """Yield how far each module is ahead of the best of no more parameters, with names."""
-    front = list(pareto_front(found.rename(columns={"mean": "test_accuracy"})).index)
-    for module, row in found.iterrows():
-        rivals = found[(found["parameters"] <= row["parameters"]) & (found.index != module)]
-        if rivals.empty:
-            continue
-        ahead = row["mean"] - rivals["mean"]
-        half = accuracies.resolution(found, str(module), best=False)[rivals.index]
-        value, low, high = (float(one.min()) for one in (ahead, ahead - half, ahead + half))
-        place = f"point {front.index(module) + 1} of {len(front)}" if module in front else "not"
-        what = f"{module} ({place} on the front of means) minus {ahead.idxmin()}"
-        yield str(module), what, value, low, high
+def ahead(module: pd.Series, rivals: pd.DataFrame, dof: int) -> Iterator[tuple[Any, ...]]:
+    """Yield how far a module is ahead of each rival: module, what, value, error, dof."""
+    for rival, row in rivals.iterrows():
+        what = f"{module.name} minus {rival}"
+        error = float(np.hypot(module["error"], row["error"]))
+        yield module.name, what, module["mean"] - row["mean"], error, dof
 
 
-def _place_minus_number(sign: int) -> dict[str, float]:
+def place_minus_number(sign: int) -> dict[str, float]:
     """Return by module the weight of its accuracy: the change by place, less that by number."""
     weights = dict(zip(PLACES, (1.0, -1.0), strict=True))
     for number, change in ((1, -sign), (2, sign)):

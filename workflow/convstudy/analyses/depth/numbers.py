@@ -89,11 +89,12 @@ def contrasts(trainings: pd.DataFrame, reference: str) -> pd.DataFrame:
         One row per other kind and cost (``parameters`` and ``MACs``): ``kind``, ``cost``,
         ``layers`` of the largest stack that costs no more, and its mean accuracy minus that of one
         layer of the reference, ``value`` with the 95 % interval ``low``, ``high`` (see
-        `intervals.crossed`). Which stack is compared does not depend on any accuracy.
+        `intervals.crossed`), its standard ``error`` and degrees of freedom ``dof``. Which stack is
+        compared does not depend on any accuracy.
     """
     right = _right(trainings)
     cost = trainings.groupby(["kind", "layers"])[["parameters", "macs"]].first()
-    columns = ["kind", "cost", "layers", "value", "low", "high"]
+    columns = ["kind", "cost", "layers", "value", "low", "high", "error", "dof"]
     rows: list[tuple[Any, ...]] = []
     alone = (reference, 1)
     for kind in dict.fromkeys(trainings["kind"]):
@@ -104,8 +105,9 @@ def contrasts(trainings: pd.DataFrame, reference: str) -> pd.DataFrame:
             if kind == reference or within.empty or alone not in right:
                 continue
             largest = int(within.max())
-            found = intervals.crossed([right[kind, largest], right[alone]], (1, -1))
-            rows.append((kind, name, largest, *found))
+            pair = [right[kind, largest], right[alone]]
+            _, error, dof = intervals.crossed_error(pair, (1, -1))
+            rows.append((kind, name, largest, *intervals.crossed(pair, (1, -1)), error, dof))
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -61,7 +61,8 @@ def measure(
             is than the half that judges. For `BEST_OF_ALL`, one row per replicate of all modules.
         summary: ``id`` (of `IDS`), ``selection``, ``models``, ``trainings``, ``mean`` and
             ``difference`` (means of accuracy and flattery), and the latter's 95 % interval
-            ``low``, ``high``, over new trainings and new images: see `interval_of`.
+            ``low``, ``high``, over new trainings and new images, with its standard
+            ``error`` and degrees of freedom ``dof``: see `error_of`.
     """
     seen = []
     for one in [*kinds, *modules]:
@@ -84,11 +85,23 @@ def measure(
     for selection, mine in choices.groupby("selection", sort=False):
         flattery = np.array([seen[place][-1] for place in mine.index])
         models = mine.reset_index(drop=True).groupby("model", sort=False).indices
-        difference, low, high = interval_of([flattery[places] for places in models.values()])
-        ends = (np.nan, np.nan) if selection == ON_TEST else (low, high)
+        difference, error, dof = error_of([flattery[places] for places in models.values()])
+        half = float(intervals.t_half_width(error, dof))
+        found = (difference - half, difference + half, error, dof)
+        ends = (np.nan, np.nan, np.nan, np.nan) if selection == ON_TEST else found
         about = (selection, len(models), len(mine), mine["test_accuracy"].mean())
         rows.append((*about, difference, *ends))
-    names = ["selection", "models", "trainings", "mean", "difference", "low", "high"]
+    names = [
+        "selection",
+        "models",
+        "trainings",
+        "mean",
+        "difference",
+        "low",
+        "high",
+        "error",
+        "dof",
+    ]
     summary = pd.DataFrame(rows, columns=names)
     summary.insert(0, "id", summary["selection"].map(IDS))
     return choices, summary
@@ -100,11 +113,11 @@ def right_images(description: Mapping[str, Any]) -> np.ndarray:
     return np.array([unpack(record["test_right"], images) for record in description["records"]])
 
 
-def interval_of(models: Sequence[np.ndarray]) -> tuple[float, float, float]:
-    """Return the mean over models with its interval over new trainings and new images.
+def error_of(models: Sequence[np.ndarray]) -> tuple[float, float, float]:
+    """Return the mean over models, its standard error over new trainings and images, and dof.
 
     The accuracy at an epoch that the images chose is not a mean over images. So each group of
-    images is left out once, and the changes take the place of the images in `intervals.crossed`
+    images is left out once, and the changes take the place of images in `intervals.crossed_error`
     (the jackknife: R. G. Miller, Biometrika 61, 1, 1974).
 
     Args:
@@ -116,7 +129,7 @@ def interval_of(models: Sequence[np.ndarray]) -> tuple[float, float, float]:
         one[:, :1] + (groups - 1) * (one[:, 1:].mean(axis=1, keepdims=True) - one[:, 1:])
         for one in models
     ]
-    return intervals.crossed(values, [1 / len(models)] * len(models))
+    return intervals.crossed_error(values, [1 / len(models)] * len(models))
 
 
 def _grouped(right: np.ndarray, part: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from convstudy.article import facts
 from convstudy.layers.networks import positions_in
 from convstudy.results import accuracies
 
@@ -50,10 +51,12 @@ def winners(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.DataFrame:
     Returns:
         One row per winner, by weight: ``module``, its layers, ``parameters``, ``mean`` accuracy,
         ``from_weight`` and ``to_weight`` (infinite for the last), each with its 95 % interval,
-        ``from_low``, ``from_high``, ``to_low`` and ``to_high``, empty if no module has replicates.
+        ``from_low``, ``from_high``, ``to_low`` and ``to_high``, and the chance that it is
+        beyond the article's weight, ``from_beyond`` and ``to_beyond``; all empty if no module has
+        replicates.
     """
     found = changes_of(*accuracies.means(table), penalty["unit"])
-    for end in ("weight", "low", "high"):
+    for end in ("weight", "low", "high", "beyond"):
         found[f"to_{end}"] = found[f"from_{end}"].shift(-1)
     found.loc[len(found) - 1, "to_weight"] = np.inf
     return found
@@ -62,7 +65,7 @@ def winners(table: pd.DataFrame, penalty: Mapping[str, float]) -> pd.DataFrame:
 def changes_of(
     means: pd.DataFrame, dof: int, unit: float, draws: int = accuracies.DRAWS
 ) -> pd.DataFrame:
-    """Return the first columns of `winners`, up to ``from_high``.
+    """Return the first columns of `winners`, up to ``from_beyond``.
 
     Args:
         means, dof: The result of `accuracies.means`.
@@ -76,16 +79,31 @@ def changes_of(
         names="module"
     )
     found["from_weight"] = [weight for _, weight in steps]
-    found[["from_low", "from_high"]] = np.nan
+    found[["from_low", "from_high", "from_beyond"]] = np.nan
     if dof:
+        drawn = 1 - accuracies.draw_means(means, dof, draws)
         changes = np.array(
-            [
-                weights_from(envelope(1 - drawn, size), size, size[places])
-                for drawn in accuracies.draw_means(means, dof, draws)
-            ]
+            [weights_from(envelope(error, size), size, size[places]) for error in drawn]
         )
         found["from_low"], found["from_high"] = np.quantile(changes, [0.025, 0.975], axis=0)
+        found["from_beyond"] = beyond(drawn, size, size[places])
     return found
+
+
+def beyond(drawn: np.ndarray, size: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Return in what share of draws a larger module than each limit wins at the article's weight.
+
+    Args:
+        drawn: (draws, modules). Test errors.
+        size: (modules,). Parameters per unit.
+        limits: (limits,). Sizes.
+
+    Returns:
+        (limits,). Never 0 or 1, which a number of draws cannot show.
+    """
+    weight = facts.figure("studies.penalised.penalty.weight")
+    larger = size[(drawn + weight * size).argmin(axis=1), None] > limits
+    return np.asarray((larger.sum(axis=0) + 1) / (len(drawn) + 2))
 
 
 def weights_from(

@@ -53,7 +53,7 @@ def combine(parts: Sequence[pd.DataFrame], times: Sequence[str]) -> pd.DataFrame
 
     Returns:
         The same rows and columns, with ``_low`` and ``_high`` for each of `times`,
-        ``processes``, and the highest of the loads.
+        ``processes``, degrees of freedom ``dof``, and the highest of the loads.
     """
     table = parts[0].copy()
     for name in times:
@@ -64,7 +64,7 @@ def combine(parts: Sequence[pd.DataFrame], times: Sequence[str]) -> pd.DataFrame
         for end, values in zip(("high", "low"), found[:0:-1], strict=True):
             table.insert(place + 1, f"{name}_{end}", values)
     load = max(part["load_before"].max() for part in parts)
-    return table.assign(load_before=load, processes=len(parts))
+    return table.assign(load_before=load, processes=len(parts), dof=len(parts) - 1)
 
 
 def layer_macs(kind: LayerKind, size: int, channels: int) -> int:
@@ -96,9 +96,8 @@ def crossovers(parts: Sequence[pd.DataFrame], networks: Networks) -> pd.DataFram
         measured range is empty. ``macs_ratio`` is the first kind's MACs over this one's at the
         crossover, where both take equally long; ``macs_channels`` is where the MACs of a separable
         layer and a Conv2D are equal. ``first_speedup`` and ``last_speedup`` are the kind's
-        speed-ups at the first and last channels, with ``_low`` and ``_high``, and with ``_any_low``
-        and ``_any_high`` for when the row is picked out of all; ``last_macs_ratio`` is the ratio of
-        MACs at the last channels.
+        speed-ups at the first and last channels, with ``_low`` and ``_high``, of ``dof`` degrees
+        of freedom; ``last_macs_ratio`` is the ratio of MACs at the last channels.
     """
     first, others = networks.reference, networks.replacements
     rows: list[dict[str, Any]] = []
@@ -121,7 +120,6 @@ def crossovers(parts: Sequence[pd.DataFrame], networks: Networks) -> pd.DataFram
         slow, fast = (np.log(times.xs(name, level="kind")) for name in (first, kind))
         logarithms = (slow - fast).to_numpy()
         advantage = over_processes(logarithms)
-        _, any_low, any_high = over_processes(logarithms, len(groups) * len(others))
         # With a greater advantage, the crossover is at fewer channels.
         found, high, low = (float(crossing(channels, one)) for one in advantage)
         crosses = np.isfinite(found)
@@ -135,10 +133,10 @@ def crossovers(parts: Sequence[pd.DataFrame], networks: Networks) -> pd.DataFram
         }
         for name, place in (("first", 0), ("last", -1)):
             row[f"{name}_channels"] = channels[place]
-            ends = ("", "_low", "_high", "_any_low", "_any_high")
-            for end, one in zip(ends, (*advantage, any_low, any_high), strict=True):
+            for end, one in zip(("", "_low", "_high"), advantage, strict=True):
                 row[f"{name}_speedup{end}"] = float(np.exp(one[place]))
         row["last_macs_ratio"] = macs[-1]
+        row["dof"] = len(logarithms) - 1
     return pd.DataFrame(rows)
 
 
