@@ -401,11 +401,12 @@ def choosing(runs: int, numbers: tuple[int, ...] = (3, 5), splits: int = 40) -> 
                 epoch_selection.BEST_OF_ALL: epoch_selection.halves(together, splits)[1][None],
             }
             for selection, values in flattery.items():
-                found.setdefault(selection, []).append(epoch_selection.interval_of(list(values)))
+                found.setdefault(selection, []).append(epoch_selection.error_of(list(values)))
         for selection, ends in found.items():
-            mean, low, high = np.array(ends).T
-            covers = (low <= mean.mean()) & (mean.mean() <= high)
-            yield row(f"what choosing adds: {selection}", world, number, covers, high - low)
+            mean, error, dof = np.array(ends).T
+            half = intervals.t_half_width(error, dof)
+            covers = np.abs(mean - mean.mean()) <= half
+            yield row(f"what choosing adds: {selection}", world, number, covers, 2 * half)
 
 
 # Times

@@ -11,6 +11,7 @@ from convstudy.analyses.depth import numbers as depth
 from convstudy.analyses.epoch_selection import numbers as epoch_selection
 from convstudy.analyses.module_table import numbers as module_table
 from convstudy.analyses.penalties import numbers as penalties
+from convstudy.analyses.replay import contrasts
 from convstudy.analyses.timing import numbers as timing
 from convstudy.config import analyses
 from convstudy.report import parts
@@ -83,11 +84,8 @@ def test_the_document_says_how_every_interval_of_the_report_is_made():
     for name, column in listed - printed:
         ends = column.removesuffix("interval") + "low"
         assert ends in pd.read_csv(RECORDED / f"{name}.csv", nrows=1), (name, column)
-    known = {
-        name
-        for part in (accuracies, depth, module_table, epoch_selection, penalties, stats, timing)
-        for name in vars(part)
-    }
+    rooms = (accuracies, contrasts, depth, module_table, epoch_selection, penalties, stats, timing)
+    known = {name for part in rooms for name in vars(part)}
     made_by = set(re.findall(r"`(\w+)` \|$", DOCUMENT, re.MULTILINE))
     assert made_by <= known
     public = {
