@@ -56,7 +56,7 @@ def test_claims_that_were_not_made_count():
     assert (alone.agrees, alone.p) == (True, 0.03)
     beside = verdicts.in_families(claims, {claims[0].id: clear, claims[1].id: absent})
     assert beside[claims[0].id].agrees is None
-    assert beside[claims[0].id].why == "not clear beside 1 other claims"
+    assert beside[claims[0].id].why == "not clear beside 1 other claim"
     assert beside[claims[0].id].p == pytest.approx(0.06)
     assert beside[claims[1].id] == absent
 

@@ -18,6 +18,7 @@ from convstudy.claims.families import ERROR, Sides
 from convstudy.claims.ledger import MADE_FROM, OWN, Claim, Json
 from convstudy.claims.measures import Comparison, NoMatchingRowsError, compared
 from convstudy.config import analyses
+from convstudy.core.progress import counted
 from convstudy.results import scale
 from convstudy.results.run import Results
 from convstudy.results.scale import LOSSY, OTHER, SMALLER, Difference
@@ -93,7 +94,7 @@ def in_families(claims: list[Claim], seen: dict[str, Seen]) -> dict[str, Seen]:
         for one, p in families.adjusted(known, numbers[name]).items():
             found[one] = seen[one]._replace(p=p)
             if seen[one].agrees is not None and p > ERROR:
-                why = f"not clear beside {numbers[name] - 1} other claims"
+                why = f"not clear beside {counted(numbers[name] - 1, 'other claim')}"
                 found[one] = found[one]._replace(agrees=None, why=why)
     return found
 
