@@ -7,6 +7,7 @@ equal to what a real study uses, on fixed histories.
 from typing import NamedTuple
 
 import numpy as np
+from convstudy.analyses.replay.studies import PRUNERS
 from convstudy.search.optuna_0_5 import (
     CANDIDATES,
     FULL_WEIGHTS,
@@ -14,9 +15,9 @@ from convstudy.search.optuna_0_5 import (
     MOST_GOOD,
     PRIOR_WEIGHT,
 )
+from convstudy.search.settings import STARTUP_TRIALS
 
-# As in `convstudy.analyses.replay.studies`.
-STARTUP_TRIALS, PRUNER_STARTUP, WARMUP_STEPS = 10, 5, 1
+MEDIAN = PRUNERS["median"]
 
 
 class Studies(NamedTuple):
@@ -224,8 +225,8 @@ def pruned_after(values: np.ndarray, reported: np.ndarray, done: np.ndarray) -> 
     )
     best = np.minimum.accumulate(values, axis=1)
     stops = best > (low + high) / 2
-    stops[:, :WARMUP_STEPS] = False
-    stops[number < PRUNER_STARTUP] = False
+    stops[:, : MEDIAN["warmup_steps"]] = False
+    stops[number < MEDIAN["startup_trials"]] = False
     # The last epoch ends a trial anyway.
     stops[:, -1] = True
     return stops.argmax(axis=1) + 1

@@ -186,6 +186,13 @@ def deeper(cost: str, *of_world: Any) -> dict[str, pd.DataFrame]:
     return {"depth/contrasts.csv": pd.DataFrame([row])}
 
 
+def layers(*of_world: Any) -> dict[str, pd.DataFrame]:
+    """Make trainings of three separable layers and of one."""
+    file = "depth/trainings.csv"
+    table = in_order(file, "layers", ("3", "1"), {"kind": "separable"}, *of_world)[file]
+    return {file: table.assign(layers=table["layers"].astype(int))}
+
+
 def of_penalty(*of_world: Any) -> dict[str, pd.DataFrame]:
     """Make an envelope where the winner without a penalty loses before the article's, or later."""
     rng, replicates, scenario = of_world
@@ -226,15 +233,8 @@ MAKE: dict[str, Callable[..., dict[str, pd.DataFrame]]] = {
     "depends_on_penalty": of_penalty,
     "stacked_beats_conv": partial(deeper, "parameters"),
     "stacked_beats_conv_in_macs": partial(deeper, "MACs"),
-    "easy_to_deepen": lambda *of_world: layers(*of_world),
+    "easy_to_deepen": layers,
 }
-
-
-def layers(*of_world: Any) -> dict[str, pd.DataFrame]:
-    """Make trainings of three separable layers and of one."""
-    file = "depth/trainings.csv"
-    table = in_order(file, "layers", ("3", "1"), {"kind": "separable"}, *of_world)[file]
-    return {file: table.assign(layers=table["layers"].astype(int))}
 
 
 # Replayed searches
@@ -288,13 +288,12 @@ def replayed(seed: int, replicates: int) -> Replayed:
     compared = {}
     new = trained(100, replicates)
     every = np.repeat(np.arange(100), 10)
-    for name, cost, ways in (
-        ("penalty_in_pruning", costs["penalised"], ({}, {"penalty_in_pruning": True})),
-        ("multivariate", costs["accuracy"], ({"multivariate": True}, {})),
+    for name, measure, cost, ways in (
+        ("penalty_in_pruning", _regrets, costs["penalised"], ({}, {"penalty_in_pruning": True})),
+        ("multivariate", _combinations, costs["accuracy"], ({"multivariate": True}, {})),
     ):
         found = []
         for table, which in ((own, once), (again, some), (new, every)):
-            measure = _regrets if name == "penalty_in_pruning" else _combinations
             one, other = (
                 measure(search(table, cost, which, rng, **way), table, cost, which) for way in ways
             )

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from math import inf
 from typing import Any, NamedTuple
@@ -285,14 +286,16 @@ def _ends(
         _, error, dof = intervals.crossed_error([right])
 
         def within(number: float) -> tuple[Any, Any]:
-            half = intervals.t_half_width(error, dof, number)
-            return np.maximum(value - half, 0), np.minimum(value + half, 1)
+            low, high = intervals.t_interval(value, error, dof, number)
+            return np.maximum(low, 0), np.minimum(high, 1)
 
         return within
     if interval == "student":
-        return _t_ends(value, rows[column].sem(), len(rows) - 1)
+        return partial(intervals.t_interval, value, rows[column].sem(), len(rows) - 1)
     if interval == "t":
-        return _t_ends(value, rows["error"].to_numpy(float), rows["dof"].to_numpy(float))
+        return partial(
+            intervals.t_interval, value, rows["error"].to_numpy(float), rows["dof"].to_numpy(float)
+        )
     if interval == "prediction":
         # The range for one more training of the same network.
         trained = table.groupby(asked["models"])[column].agg(["mean", "var", "count"])
@@ -317,14 +320,6 @@ def _ends(
         dof = rows[asked["dof"]].min() if reduce else rows[asked["dof"]].to_numpy(float)
         return _widened(value, low, high, dof, asked.get("logarithmic", False))
     return lambda number: (value, value)
-
-
-def _t_ends(value: Any, error: Any, dof: Any) -> Ends:
-    def ends(number: float) -> tuple[Any, Any]:
-        half = intervals.t_half_width(error, dof, number)
-        return value - half, value + half
-
-    return ends
 
 
 def _widened(value: Any, low: Any, high: Any, dof: Any, logarithmic: bool) -> Ends:
@@ -367,7 +362,7 @@ def _ahead(one: Quantity, other: Quantity) -> Comparison:
     """Compare two numbers, of which the first is to be greater."""
     if one.right is not None and other.right is not None:
         value, error, dof = intervals.crossed_error([one.right, other.right], (1, -1))
-        at = _t_ends(value, error, dof)
+        at = partial(intervals.t_interval, value, error, dof)
         return Comparison(value, *at(1), 0, inf, ends=False, at=at)
     value = one.single[0] - other.single[0]
 

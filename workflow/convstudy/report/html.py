@@ -137,8 +137,10 @@ def effect(claim: Any) -> str:
     # At another scale, the difference from the stated number is meaningless.
     if claim.here == verdicts.NOT_COMPARABLE:
         return ""
-    p = "" if pd.isna(claim.p) else "&lt; 0.001" if claim.p < 0.001 else f"= {claim.p:#.2g}"
-    adjusted = f" Adjusted p{THIN}{p}." if p else ""
+    adjusted = ""
+    if pd.notna(claim.p):
+        p = "&lt; 0.001" if claim.p < 0.001 else f"= {claim.p:#.2g}"
+        adjusted = f" Adjusted p{THIN}{p}."
     if pd.isna(claim.low) or _is_said(claim):
         return adjusted
     written = partial(write, form=".2f") if claim.unit == "points" else _significant

@@ -53,10 +53,15 @@ def t_half_width(error: Any, dof: Any, number: float = 1) -> Any:
     return error * -special.stdtrit(np.maximum(dof, 1), TAIL / number)
 
 
-def mean_interval(values: "pd.Series", number: float = 1) -> tuple[float, float]:
+def t_interval(value: Any, error: Any, dof: Any, number: float = 1) -> tuple[Any, Any]:
+    """Return the ends of Student's t interval around a value, see `t_half_width`."""
+    half = t_half_width(error, dof, number)
+    return value - half, value + half
+
+
+def mean_interval(values: "pd.Series") -> tuple[float, float]:
     """Return Student's t interval of a mean over replicates; nan with a single value."""
-    half = t_half_width(values.sem(), len(values) - 1, number)
-    return values.mean() - half, values.mean() + half
+    return t_interval(values.mean(), values.sem(), len(values) - 1)
 
 
 def crossed(
@@ -75,8 +80,7 @@ def crossed(
         value, low, high; the ends are nan if nothing varies.
     """
     value, error, dof = crossed_error(models, weights, replicates)
-    half = float(t_half_width(error, dof, number))
-    return value, value - half, value + half
+    return value, *t_interval(value, error, dof, number)
 
 
 def crossed_error(

@@ -172,12 +172,8 @@ def single_kind(results: Results) -> pd.DataFrame:
         for name, other in zip(above, (printed.index[place - 1], networks.reference), strict=True):
             pair = [right[kind], right[other]]
             known = kind != other and place and all(len(one) for one in pair)
-            found = (nan, nan, nan)
-            if known:
-                found = intervals.crossed_error(pair, (1, -1))
-            value, error, dof = found
-            half = float(intervals.t_half_width(error, dof))
-            above[name].append((value, value - half, value + half, dof))
+            value, error, dof = intervals.crossed_error(pair, (1, -1)) if known else (nan, nan, nan)
+            above[name].append((value, *intervals.t_interval(value, error, dof), dof))
     for name, rows in above.items():
         table[[f"{name}{end}" for end in (*_ENDS, "_dof")]] = rows
     if not networks.is_article:
@@ -387,8 +383,8 @@ def contrasts(results: Results) -> pd.DataFrame:
             what = f"change by place {word} change by a second depthwise layer"
             rows.append(("place_minus_number", None, what, value, error, its))
     compared = pd.DataFrame(rows, columns=[*columns[:4], "error", "dof"])
-    half = intervals.t_half_width(compared["error"], compared["dof"])
-    return compared.assign(low=compared["value"] - half, high=compared["value"] + half)[columns]
+    ends = intervals.t_interval(compared["value"], compared["error"], compared["dof"])
+    return compared.assign(**dict(zip(("low", "high"), ends, strict=True)))[columns]
 
 
 def ahead(module: pd.Series, rivals: pd.DataFrame, dof: int) -> Iterator[tuple[Any, ...]]:

@@ -106,8 +106,9 @@ def contrasts(trainings: pd.DataFrame, reference: str) -> pd.DataFrame:
                 continue
             largest = int(within.max())
             pair = [right[kind, largest], right[alone]]
-            _, error, dof = intervals.crossed_error(pair, (1, -1))
-            rows.append((kind, name, largest, *intervals.crossed(pair, (1, -1)), error, dof))
+            value, error, dof = intervals.crossed_error(pair, (1, -1))
+            ends = intervals.t_interval(value, error, dof)
+            rows.append((kind, name, largest, value, *ends, error, dof))
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -86,8 +86,7 @@ def measure(
         flattery = np.array([seen[place][-1] for place in mine.index])
         models = mine.reset_index(drop=True).groupby("model", sort=False).indices
         difference, error, dof = error_of([flattery[places] for places in models.values()])
-        half = float(intervals.t_half_width(error, dof))
-        found = (difference - half, difference + half, error, dof)
+        found = (*intervals.t_interval(difference, error, dof), error, dof)
         ends = (np.nan, np.nan, np.nan, np.nan) if selection == ON_TEST else found
         about = (selection, len(models), len(mine), mine["test_accuracy"].mean())
         rows.append((*about, difference, *ends))

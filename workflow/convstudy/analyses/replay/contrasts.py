@@ -12,6 +12,7 @@ from math import nan, sqrt
 import numpy as np
 import pandas as pd
 
+from convstudy.analyses.replay.numbers import score
 from convstudy.analyses.replay.studies import CurveTable
 from convstudy.stats import intervals
 
@@ -70,9 +71,9 @@ def tabulate(
         for measure in here:
             means = [float(one[measure].mean()) for one in tables]
             error, dof = resampling_error(means, replicates)
-            value, half = here[measure].mean(), float(intervals.t_half_width(error, dof))
-            ends = (value, value - half, value + half, error, dof)
-            rows.append((name, measure, len(here), len(tables), *ends))
+            value = here[measure].mean()
+            ends = intervals.t_interval(value, error, dof)
+            rows.append((name, measure, len(here), len(tables), value, *ends, error, dof))
     columns = ["id", "measure", "studies", "tables", "value", "low", "high", "error", "dof"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -110,14 +111,7 @@ def _reached(
 ) -> pd.DataFrame:
     """Return what each study reaches, one column per measure."""
     objective = pd.Series({name: error + costs[name] for name, error in recorded.errors().items()})
-    regret = objective - objective.min()
-    groups = trials.groupby("study")
-    picked = trials.loc[groups["objective"].idxmin().dropna()].set_index("study")["module"]
-    return pd.DataFrame(
-        {
-            # A study without a completed trial picks at random.
-            "regret": picked.map(regret).reindex(list(groups.groups)).fillna(regret.mean()),
-            "epochs": groups["epochs"].sum(),
-            "combinations": groups["module"].nunique(),
-        }
-    )
+    known = (objective - objective.min()).to_frame("regret")
+    # What the replicates estimate besides is not asked.
+    known[["expected_regret", "probability_best", "told_apart"]] = nan
+    return score(trials, known).groupby("study").last()[["regret", "epochs", "combinations"]]
