@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -123,6 +124,24 @@ def test_a_step_that_runs_again_says_why(start):
         f"  begun     {TRAINING} (its code changed)",
         f"  begun     {TRAINING}",
     ]
+
+
+def test_a_log_may_be_deleted_while_it_is_looked_at(start, monkeypatch):
+    is_there = Path.is_file
+
+    def delete(path):
+        there = is_there(path)
+        path.unlink(missing_ok=True)
+        return there
+
+    run = start()
+    run.write("INFO of an earlier attempt")
+    monkeypatch.setattr(Path, "is_file", delete)
+    run.begin()
+    run.path().unlink(missing_ok=True)
+    run.finish()
+    assert "1 of 3" in run.said
+    assert "Traceback" not in run.said
 
 
 def test_a_failure_says_why_and_where_and_is_repeated_at_the_end(start):

@@ -22,23 +22,24 @@ class Log:
     def __init__(self, path: Path) -> None:
         self.path, self.place, self.rest = path, 0, ""
         # An earlier attempt's, until this one begins its own.
-        self.old = self._changed()
-
-    def _changed(self) -> int | None:
-        return self.path.stat().st_mtime_ns if self.path.is_file() else None
+        self.old = None
+        with contextlib.suppress(FileNotFoundError):
+            self.old = path.stat().st_mtime_ns
 
     def lines(self) -> list[str]:
         """Return the complete lines that were written since the last call."""
-        if self._changed() in (None, self.old):
-            return []
-        self.old = -1
-        with self.path.open("rb") as file:
+        # Snakemake deletes an earlier attempt's log as the job begins.
+        with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mtime_ns == self.old:
+                return []
+            self.old = None
             if file.seek(0, os.SEEK_END) < self.place:
                 self.place, self.rest = 0, ""
             file.seek(self.place)
             *lines, self.rest = (self.rest + file.read().decode(errors="replace")).split("\n")
             self.place = file.tell()
-        return lines
+            return lines
+        return []
 
 
 @dataclass

@@ -1,8 +1,10 @@
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from convstudy.core import gpus, signals
@@ -83,6 +85,30 @@ def test_a_machine_without_nvidia_smi_has_none(tmp_path, monkeypatch):
     gpus.found.cache_clear()
     assert gpus.names() == []
     gpus.found.cache_clear()
+
+
+@pytest.mark.fault(
+    "`nvidia-smi` hangs or cannot run",
+    where="when a run starts",
+    lost="ten seconds: a warning, and everything runs on the CPU",
+)
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [("#!/bin/sh\nexec sleep 60\n", "no answer in 0.5 s"), ("\x7fELF", "Exec format error")],
+)
+def test_a_tool_that_does_not_answer_is_asked_once(machine, monkeypatch, caplog, script, why):
+    machine()
+    monkeypatch.setattr(gpus, "SECONDS_FOR_AN_ANSWER", 0.5)
+    monkeypatch.setenv(gpus.NO_ANSWER, "another machine")
+    tool = shutil.which("nvidia-smi")
+    Path(tool).write_text(script)
+    assert gpus.names() == []
+    assert caplog.messages == [f"nvidia-smi -L: {why}; going on as on a machine without GPUs"]
+    # As in a job, which is another process.
+    gpus.found.cache_clear()
+    monkeypatch.setattr(gpus, "_answer", pytest.fail)
+    assert gpus.names() == []
+    assert len(caplog.messages) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -63,6 +65,23 @@ def test_who_waits_says_for_what_and_gets_the_lock(tmp_path, hold, caplog):
     with locks.waiting_for(path, "the thing"):
         assert time.monotonic() - began > 0.5
     assert caplog.messages == ["waiting for the thing, held by another process"]
+
+
+@pytest.mark.fault(
+    "The file system has no locks (`flock` answers ENOLCK, ENOSYS or EOPNOTSUPP)",
+    where="when a run starts, or a job requests a lock",
+    lost="nothing: a one-line message with the remedy",
+)
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch, number):
+    def refuse(descriptor, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(UserError, match=f"{tmp_path} is on a file system .*; mount it with locks"):
+        locks.claim_folder(tmp_path)
+    with pytest.raises(UserError, match=os.strerror(number)):
+        locks.wait(locks.lock(tmp_path / "curve"), "a curve")
 
 
 def test_waiting_ends_when_a_stop_is_asked_for(tmp_path, hold, listening):

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import time
@@ -23,6 +24,9 @@ from convstudy.core.locks import lock
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_FOR_AN_ANSWER = 10.0
+# Names the machine on which nvidia-smi gave none, so that each job there need not wait again.
+NO_ANSWER = "CONVSTUDY_NO_GPUS"
 # Where each user has a folder of leases: on the machine itself, as home folders may be shared.
 SHARED = Path("/tmp")
 # A line of nvidia-smi -L: a GPU, or below it one of the MIG devices into which it is split.
@@ -48,19 +52,40 @@ class Gpu(NamedTuple):
 
 @cache
 def found() -> list[Gpu]:
-    """Return this machine's NVIDIA GPUs, without importing a backend."""
-    if shutil.which("nvidia-smi") is None:
+    """Return this machine's NVIDIA GPUs, without importing a backend.
+
+    If nvidia-smi gives no answer, this process and those that it starts use none.
+    """
+    here = socket.gethostname()
+    if shutil.which("nvidia-smi") is None or os.environ.get(NO_ANSWER) == here:
         return []
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
-    if listed.returncode != 0:
+    try:
+        listed = _answer()
+    except (OSError, subprocess.TimeoutExpired) as error:
+        why = error.strerror if isinstance(error, OSError) else f"no answer in {error.timeout:g} s"
+        logger.warning("nvidia-smi -L: %s; going on as on a machine without GPUs", why)
+        os.environ[NO_ANSWER] = here
         return []
     gpus: list[Gpu] = []
-    for kind, name, uuid in LISTED.findall(listed.stdout):
+    for kind, name, uuid in LISTED.findall(listed):
         if kind == "GPU":
             gpus.append(Gpu(uuid, name, []))
         elif gpus:
             gpus[-1].parts.append(uuid)
     return gpus
+
+
+def _answer() -> str:
+    """Return what nvidia-smi lists; nothing if it fails."""
+    command, silent = ["nvidia-smi", "-L"], subprocess.DEVNULL
+    asked = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=silent, text=True)
+    try:
+        listed, _ = asked.communicate(timeout=SECONDS_FOR_AN_ANSWER)
+    except subprocess.TimeoutExpired:
+        # Not subprocess.run, which would wait for its end: a driver that hangs cannot be killed.
+        asked.kill()
+        raise
+    return "" if asked.returncode else listed
 
 
 def names() -> list[str]:

@@ -1,10 +1,12 @@
 """Locks that the operating system frees when their owner dies: no stale locks to clean up."""
 
 import contextlib
+import errno
 import logging
 import os
 import socket
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +15,43 @@ from convstudy.core.errors import UserError
 
 logger = logging.getLogger(__name__)
 
+# What flock answers where the file system, or a server behind it, has no locks.
+UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
 # A lock is released when its object is garbage-collected, so claims are kept here.
 _claims: list[Any] = []
+
+
+@cache
+def _lock_class() -> type:
+    # Imported late, as it takes longer than all else here.
+    from filelock import FileLock
+
+    class Lock(FileLock):
+        def _acquire(self) -> None:
+            try:
+                super()._acquire()
+            except (NotImplementedError, OSError) as error:
+                cause = error if isinstance(error, OSError) else error.__cause__
+                if getattr(cause, "errno", None) not in UNSUPPORTED:
+                    raise
+                raise UserError(
+                    f"{Path(self.lock_file).parent} is on a file system without locks (flock:"
+                    f" {os.strerror(cause.errno)}), so two jobs could write one file; mount it with"
+                    " locks (Lustre: -o flock; NFS: version 4), or clone the project to another disk"
+                ) from None
+
+    return Lock
 
 
 def lock(path: Path) -> Any:
     """Return the lock of a file or folder, ``PATH.lock``.
 
     Raises:
-        NotImplementedError: On use, if the file system does not support such locks.
+        UserError: On use, if the file system does not support such locks.
     """
-    from filelock import FileLock
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(f"{path}.lock", fallback_to_soft=False)
+    return _lock_class()(f"{path}.lock", fallback_to_soft=False)
 
 
 def is_free(path: Path) -> bool:
