@@ -17,6 +17,14 @@ LOCK := $(if $(EXTRA),locks/$(EXTRA).lock,requirements.lock)
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
+# This folder, by the name of a link to it if its own is of no use to Snakemake.
+WHERE = here=$$(pwd -P); case "$$here" in (*[!a-zA-Z0-9_@%+=,./-]*) pwd -L ;; (*) echo "$$here" ;; esac
+export HERE := $(shell $(WHERE))
+# Neither other packages nor a user's settings of pip reach the environment.
+unexport PYTHONPATH
+export PYTHONNOUSERSITE := 1
+ONLY_HERE := --no-user --target=
+
 .PHONY: help setup report evidence derive test settings golden benchmark benchmark-short lint format lock clean
 .DEFAULT_GOAL := help
 
@@ -27,8 +35,8 @@ setup: $(READY) ## install everything into .venv (once, and again when the lock 
 
 report: $(READY) ## run the study and make reports/report.html
 	@test -z "$(CONFIG)" -o -f "$(CONFIG)" || { echo "make report: CONFIG=$(CONFIG) is not a file; name one, for example config/beyond.yaml"; exit 2; }
-	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
-	@echo "The report: $(CURDIR)/reports/report.html"
+	@PATH="$$HERE/$(BIN):$$PATH" snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
+	@echo "The report: $$HERE/reports/report.html"
 
 evidence: $(READY) ## record the curves finished in another clone (FROM=CLONE; see docs/evidence.md)
 	@test -d "$(FROM)/results" || { echo "make evidence: FROM=$(FROM) has no results; set FROM to the clone in which benchmarks/train_curves.py ran"; exit 2; }
@@ -39,17 +47,17 @@ derive: $(READY) ## remake tables and claims of a recorded run, without training
 	@# The replayed studies in .state are kept.
 	@rm -rf results/.derived/config results/.derived/.snakemake results/.derived/results/[!.]*
 	$(BIN)/python -m convstudy record $(RUN) --primary results/.derived/results
-	ln -s $(CURDIR)/config results/.derived/config
+	ln -s "$$HERE/config" results/.derived/config
 	@# No image is read, but the config check requires the files.
 	@touch results/.derived/train-0.parquet results/.derived/test-0.parquet
-	CONVSTUDY_CIFAR10="$(CURDIR)/results/.derived" PATH="$(CURDIR)/$(BIN):$$PATH" \
+	CONVSTUDY_CIFAR10="$$HERE/results/.derived" PATH="$$HERE/$(BIN):$$PATH" \
 		snakemake --directory results/.derived --cores $(CORES) --rerun-triggers mtime \
-		--configfile $(CURDIR)/results/reference/$(RUN)/config.yaml -- results/claims.csv
+		--configfile "$$HERE/results/reference/$(RUN)/config.yaml" -- results/claims.csv
 	$(BIN)/python -m convstudy record $(RUN) --results results/.derived/results
 
 test: $(READY) ## run the tests
-	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest --doctest-modules --doctest-ignore-import-errors -n0 --quiet workflow/convstudy
-	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest
+	@PATH="$$HERE/$(BIN):$$PATH" pytest --doctest-modules --doctest-ignore-import-errors -n0 --quiet workflow/convstudy
+	@PATH="$$HERE/$(BIN):$$PATH" pytest
 
 settings: $(READY) ## generate config.yaml, its README's tables and the JSON schema from the settings' classes
 	$(BIN)/python -m convstudy settings
@@ -80,19 +88,19 @@ format: $(READY) ## format the code
 # The file `ready` is written last, so that an interrupted set-up is repeated. It names the folder,
 # as an environment that was copied or moved still runs the code of the old one. A new lock clears
 # the environment, as pip leaves what the old one installed.
-ifneq ($(shell test "$$(cat $(READY) 2>/dev/null)" = "$(CURDIR)" || echo elsewhere),)
+ifneq ($(shell test "$$(cat $(READY) 2>/dev/null)" = "$$($(WHERE))" || echo elsewhere),)
 .PHONY: $(READY)
 endif
 
 $(READY): $(LOCK) pyproject.toml
-	@made_for=$$(cat $(READY) 2>/dev/null); if test "$$made_for" != "$(CURDIR)" && ls -d $(VENV) > /dev/null 2>&1; then \
+	@$(PYTHON) workflow/convstudy/core/prerequisites.py "$$HERE"
+	@made_for=$$(cat $(READY) 2>/dev/null); if test "$$made_for" != "$$HERE" && ls -d $(VENV) > /dev/null 2>&1; then \
 		echo "$(VENV) was made for $${made_for:-another folder, or not completely}: making it anew"; rm -rf $(VENV); fi
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit("Python 3.11 to 3.13 is required, but $(PYTHON) is %d.%d; run: make $(MAKECMDGOALS) PYTHON=python3.12" % v)'
 	@echo "Installing into $(VENV) (once): downloads about 0.7 GB, takes a minute or more"
-	@$(PYTHON) -m venv $(if $(filter $(LOCK),$?),--clear) $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on --require-hashes -r $(LOCK)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@echo "$(CURDIR)" > $(READY)
+	@$(PYTHON) -m venv $(if $(filter $(LOCK),$?),--clear) "$$HERE/$(VENV)"
+	@"$$HERE/$(BIN)/python" -m pip install --quiet --disable-pip-version-check --progress-bar on $(ONLY_HERE) --require-hashes -r $(LOCK)
+	@"$$HERE/$(BIN)/python" -m pip install --quiet --disable-pip-version-check $(ONLY_HERE) --no-deps --no-build-isolation --editable .
+	@echo "$$HERE" > $(READY)
 
 # Needs uv (https://docs.astral.sh/uv), which nothing else in the project uses.
 COMPILE := uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet

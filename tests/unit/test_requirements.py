@@ -65,6 +65,9 @@ def test_the_lock_holds_every_direct_dependency_and_the_extras_too(root):
 def test_a_new_lock_leaves_nothing_of_the_old_one_installed(root, tmp_path):
     for name in ("Makefile", "pyproject.toml", "requirements.lock"):
         shutil.copy(root / name, tmp_path)
+    checks = "workflow/convstudy/core/prerequisites.py"
+    (tmp_path / checks).parent.mkdir(parents=True)
+    shutil.copy(root / checks, tmp_path / checks)
     # Makes environments whose Python does nothing, as a real one would install everything.
     python = tmp_path / "python"
     python.write_text(

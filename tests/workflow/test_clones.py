@@ -1,32 +1,14 @@
 """Clones that were copied, moved or installed from, and results on another disk."""
 
-import os
 import shutil
 import subprocess
-import sys
-import sysconfig
-import venv
-from pathlib import Path
 
 import pytest
 from convstudy.core.files import read_json
+from helpers.clones import environment_of, make, python_that_installs_nothing, snakemake
 from helpers.pipeline import Project
 
-# Stands for a Python that installs nothing.
-PYTHON = """#!/bin/sh
-test "$1 $2" = "-m venv" && for made; do :; done && mkdir -p $made/bin && cp "$0" $made/bin/python
-test "$2" = venv || exit 0
-"""
 TARGET = "results/counts/models.csv"
-
-
-def make(folder: Path, *arguments: str) -> str:
-    # Not as a part of `make test`, which would announce each folder.
-    alone = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    command = ["make", *arguments]
-    done = subprocess.run(command, cwd=folder, env=alone, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture
@@ -36,10 +18,7 @@ def clone(root, tmp_path):
 
 @pytest.mark.parametrize("how", ["copied", "moved", "linked", "interrupted"])
 def test_an_environment_of_another_folder_is_made_anew(clone, how):
-    tool = clone.parent / "python"
-    tool.write_text(PYTHON)
-    tool.chmod(0o755)
-    setup = ("setup", f"PYTHON={tool}")
+    setup = ("setup", f"PYTHON={python_that_installs_nothing(clone.parent)}")
     assert "anew" not in make(clone, *setup)
     assert "Nothing to be done" in make(clone, *setup)
     (clone / ".venv/of_the_first").touch()
@@ -63,32 +42,16 @@ def test_an_environment_of_another_folder_is_made_anew(clone, how):
     assert how == "moved" or (clone / ".venv/of_the_first").exists()
 
 
-def environment_of(clone: Path) -> Path:
-    """Make an environment with the packages of this one, and return its site-packages."""
-    venv.create(clone / ".venv", symlinks=True)
-    minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    packages = clone / ".venv/lib" / minor / "site-packages"
-    (packages / "packages.pth").write_text(sysconfig.get_paths()["purelib"])
-    return packages
-
-
-def snakemake(clone: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [".venv/bin/python", "-m", "snakemake", "--cores", "1", *arguments, TARGET]
-    variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.run(command, cwd=clone, env=variables, **streams)
-
-
 @pytest.mark.fault(
     "A clone is copied or moved together with its environment",
     where="before a run",
     lost="nothing: Snakemake stops with one line, and make installs a new environment",
 )
 def test_the_library_of_another_clone_is_refused(clone):
-    (environment_of(clone) / "editable.pth").write_text(str(clone / "workflow"))
+    environment_of(clone)
     other = clone.parent / "other"
     shutil.copytree(clone, other, symlinks=True)
-    done = snakemake(other, "--dry-run")
+    done = snakemake(other, "--dry-run", TARGET)
     assert done.returncode == 1
     assert (
         f"Python imports convstudy from {clone}/workflow/convstudy, but this workflow's is"
@@ -97,7 +60,7 @@ def test_the_library_of_another_clone_is_refused(clone):
     assert "Traceback" not in done.stdout
     # The first clone is gone, as if it had been moved here.
     shutil.rmtree(clone)
-    done = snakemake(other, "--dry-run")
+    done = snakemake(other, "--dry-run", TARGET)
     assert done.returncode == 2
     said = "invalid choice: 'convstudy'"
     assert said in done.stdout.splitlines()[-1]
@@ -106,7 +69,7 @@ def test_the_library_of_another_clone_is_refused(clone):
 
 
 def test_an_installed_library_is_used_and_recorded_as_such(clone):
-    packages = environment_of(clone)
+    packages = environment_of(clone, editable=False)
     for name in ("convstudy", "snakemake_logger_plugin_convstudy"):
         shutil.copytree(clone / "workflow" / name, packages / name)
     about = packages / "convstudy-8.7.dist-info"
@@ -114,7 +77,7 @@ def test_an_installed_library_is_used_and_recorded_as_such(clone):
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: convstudy\nVersion: 8.7\n")
     # Both the workflow and its jobs use the installed library, and not the one beside them.
     (clone / "workflow/convstudy/core/errors.py").write_text("1 / 0")
-    done = snakemake(clone)
+    done = snakemake(clone, TARGET)
     assert done.returncode == 0, done.stdout
     record = read_json(clone / "results/provenance/count_parameters.json")
     assert (record["commit"], record["installed"]) == (None, "8.7")

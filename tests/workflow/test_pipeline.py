@@ -16,6 +16,7 @@ import yaml
 from convstudy.config import settings
 from convstudy.core.files import file_digest, read_json
 from convstudy.provenance.job_records import ARCHIVE
+from helpers.clones import environment_of
 from helpers.pipeline import Project
 from rocrate.rocrate import ROCrate
 
@@ -28,8 +29,8 @@ in_the_usual_environment = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def project(root, tmp_path_factory):
-    """Run everything once."""
-    project = Project(root, tmp_path_factory.mktemp("project"))
+    """Run everything once, in a folder whose name needs quotes."""
+    project = Project(root, tmp_path_factory.mktemp("o'brien's {a} drive (R&D)"))
     project.output = project.succeed()
     return project
 
@@ -121,19 +122,13 @@ def test_the_run_is_made_again_from_its_archive(project, tmp_path):
     with zipfile.ZipFile(project.folder / ARCHIVE) as archive:
         archive.extractall(tmp_path)
     # In place of an installation, the environment of the tests.
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv/bin").symlink_to(Path(sys.executable).parent)
-    (tmp_path / ".venv/ready").write_text(str(tmp_path))
+    environment_of(tmp_path)
     # Verification, figures and report take as long again.
     profile = tmp_path / "until"
     profile.mkdir()
     until = ["record_run", "count_parameters", "summarise_training", "export_study"]
     (profile / "config.yaml").write_text(yaml.safe_dump({"until": until}))
-    environment = {
-        **project.environment(),
-        "PYTHONPATH": str(tmp_path / "workflow"),
-        "SNAKEMAKE_PROFILE": str(profile),
-    }
+    environment = {**project.environment(), "SNAKEMAKE_PROFILE": str(profile)}
 
     def run(command):
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from snakemake.logging import logger
+
 # Jobs import what a new Python imports: another clone's library, if the environment was copied or
 # moved with its folder, or is another clone's. Snakemake's own path begins with this workflow.
 OURS = Path(str(workflow.current_basedir)).parent / "convstudy"
@@ -19,6 +21,14 @@ if not library or (library.with_name("Snakefile").is_file() and not library.same
         " make setup here, then source .venv/bin/activate (with Conda: pip install --editable .)"
     )
 sys.path.insert(0, str(library.parent))
+
+from convstudy.core import prerequisites
+
+if unusable := prerequisites.unusable(sys.executable, str(Path.cwd())):
+    sys.exit(unusable)
+# Before anything is imported that they could replace.
+if ignored := prerequisites.ignore_other_packages():
+    logger.warning(f"Ignored: {', '.join(ignored)} (its packages would replace the environment's).")
 
 from convstudy.config import analyses, settings, yaml_file
 from convstudy.core.errors import UserError

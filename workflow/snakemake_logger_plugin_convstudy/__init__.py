@@ -22,6 +22,7 @@ from convstudy.core.signals import RESUMES
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from snakemake_logger_plugin_convstudy.arguments import READERS, mistake
 from snakemake_logger_plugin_convstudy.plan import CHANGES, summary, why
 from snakemake_logger_plugin_convstudy.step import Step
 
@@ -202,6 +203,8 @@ class LogHandler(LogHandlerBase):
             self._repeat_failures()
         elif self._is_noise(text):
             pass
+        elif any(name in text for name in READERS) and (wrong := mistake(sys.argv[1:])):
+            self._print(wrong, RED)
         elif record.levelno >= logging.WARNING or not self.quiet:
             self._print(text, {logging.WARNING: YELLOW, logging.ERROR: RED}.get(record.levelno))
 

@@ -100,7 +100,7 @@ def test_a_mistake_in_the_claims_is_one_line(tmp_path: Path, keys, line: str):
             b"A:\n  claims: []\nA: {}\n",
             "claims.yaml:3: A: duplicate key, already in line 1; each key",
         ),
-        (b"\xff", "is not valid YAML: invalid start byte"),
+        (b"\xff", "is not UTF-8 text"),
         (None, "cannot be read (No such file or directory); check its name"),
     ],
 )

@@ -1,5 +1,6 @@
 """Read a YAML file with the line of every key, and refuse duplicate keys."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,10 +40,14 @@ def read(path: Path) -> YamlFile:
         raise UserError(
             f"{name} cannot be read ({error.strerror}); check its name and permissions"
         ) from None
+    except UnicodeDecodeError:
+        # What some programs call Unicode is UTF-16.
+        remedy = f"iconv -f UTF-16 -t UTF-8 {shlex.quote(name)}"
+        raise UserError(f"{name} is not UTF-8 text; save it as UTF-8 ({remedy})") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" in line {mark.line + 1}" if mark else ""
-        what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+        what = getattr(error, "problem", None) or str(error)
         raise UserError(f"{name} is not valid YAML{line}: {what}; correct it there") from None
 
 

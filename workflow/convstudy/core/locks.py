@@ -37,8 +37,8 @@ def _lock_class() -> type:
                     raise
                 raise UserError(
                     f"{Path(self.lock_file).parent} is on a file system without locks (flock:"
-                    f" {os.strerror(cause.errno)}), so two jobs could write one file; mount it with"
-                    " locks (Lustre: -o flock; NFS: version 4), or clone the project to another disk"
+                    f" {os.strerror(cause.errno)}), so two jobs could write the same file; mount it"
+                    " with them (Lustre: -o flock; NFS: version 4), or clone to another disk"
                 ) from None
 
     return Lock
