@@ -11,8 +11,9 @@ from pathlib import Path
 # Stands for a Python that installs nothing, but checks what the project needs.
 PYTHON = f"""#!/bin/sh
 case "$1" in workflow/*) exec {sys.executable} "$@" ;; esac
-test "$1 $2" = "-m venv" && for made; do :; done && mkdir -p "$made/bin" && cp "$0" "$made/bin/python"
 test "$2" = venv || exit 0
+for made; do :; done
+mkdir -p "$made/bin" && cp "$0" "$made/bin/python"
 """
 
 

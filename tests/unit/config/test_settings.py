@@ -123,7 +123,7 @@ LONG_WARMUP = {"schedule": "cosine", "warmup_epochs": 5}
         pytest.param(
             "data.directory",
             "/nowhere",
-            "data.directory: /nowhere has no train-*.parquet",
+            "data.directory: /nowhere is not a folder; correct the path",
             marks=pytest.mark.fault(
                 "The CIFAR-10 folder disappears",
                 where="before a run",

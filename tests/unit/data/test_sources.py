@@ -157,15 +157,21 @@ def assert_refused(parquet, out, message):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda path: shutil.rmtree(path.parent), "parquet is not a folder.*CONVSTUDY_CIFAR10"),
+        (lambda path: shutil.rmtree(path.parent), "CONVSTUDY_CIFAR10: .*parquet is not a folder"),
         (Path.unlink, r"no test-\*\.parquet"),
         (lambda path: path.rename(path.with_name("test-00-of-02.parquet")), "one of 2 files"),
-        (link_to_nothing, "damaged or not a Parquet file .*No such file"),
+        (link_to_nothing, "a link to .*blob, which is not there"),
         (lambda path: path.write_bytes(b""), "the file is empty"),
         (lambda path: path.write_bytes(path.read_bytes()[:-200]), "damaged or not a Parquet file"),
         (
             lambda path: path.write_bytes(b"PAR1" + bytes(36) + path.read_bytes()[40:]),
             "damaged or not a Parquet file",
+        ),
+        (
+            lambda path: path.write_text(
+                "version https://git-lfs.github.com/spec/v1\noid sha256:1"
+            ),
+            "a pointer of git-lfs, not the file .git lfs pull",
         ),
         (lambda path: path.write_text("<html>Not found</html>"), "damaged or not a Parquet file"),
         (
@@ -177,7 +183,7 @@ def assert_refused(parquet, out, message):
             lambda path: pq.write_table(pa.table({"img": [PNG], "label": [1]}), path),
             "no field bytes",
         ),
-        (twice_the_file, "40 test images .*CIFAR-10 has 20; remove duplicate files"),
+        (twice_the_file, "40 test images, but CIFAR-10 has 20; remove duplicate files"),
         (another_mix, r"has 2 per class; found 1, 2, 2, 2, 2, 3, 2, 2, 2, 2;"),
     ],
 )
@@ -242,12 +248,17 @@ def pack(no_keras, monkeypatch):
 
 
 @pytest.fixture
-def archive(pack):
-    """Return an archive like the official one, with 50 training and 10 test images."""
+def members():
+    """Return the files of an archive like the official one, of 50 training and 10 test images."""
     members = {"test_batch": batch(TEST, DIGITS[:10]), "batches.meta": b"", "readme.html": b""}
     for number in (3, 1, 5, 2, 4):
         part = slice(10 * number - 10, 10 * number)
         members[f"data_batch_{number}"] = batch(TRAIN[part], DIGITS[part])
+    return members
+
+
+@pytest.fixture
+def archive(members, pack):
     return pack(members)
 
 
@@ -296,6 +307,97 @@ def serve(monkeypatch):
         server.server_close()
 
 
+def hub_cache(folder, commit="c0ffee"):
+    """Lay Parquet files out like the hub's cache, and return the folder of a snapshot."""
+    blobs, snapshot = folder / "blobs", folder / "snapshots" / commit
+    (snapshot / "plain_text").mkdir(parents=True)
+    blobs.mkdir(exist_ok=True)
+    for split, images in (("train", TRAIN), ("test", TEST)):
+        labels = DIGITS[: len(images)]
+        write_parquet(blobs / split, map(encoded, images), labels)
+        link = snapshot / f"plain_text/{split}-00000-of-00001.parquet"
+        link.symlink_to(f"../../../blobs/{split}")
+    return snapshot
+
+
+@pytest.fixture
+def extracted(members, tmp_path):
+    """Return the folder into which torchvision extracted the batches."""
+    folder = tmp_path / "root/cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    for name, content in members.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_folders_are_read_as_others_leave_them(extracted, tmp_path, no_keras):
+    hub = tmp_path / "datasets--uoft-cs--cifar10"
+    snapshot = hub_cache(hub)
+    keras = tmp_path / "datasets/cifar-10-batches-py-target"
+    shutil.copytree(extracted.parent, keras)
+    found = {}
+    for folder in (
+        hub,
+        snapshot,
+        snapshot / "plain_text",
+        extracted,
+        extracted.parent,
+        keras.parent,
+    ):
+        summary, dataset = prepare(tmp_path / "out" / folder.name, folder, source="directory")
+        np.testing.assert_array_equal(dataset.train_images, TRAIN)
+        np.testing.assert_array_equal(dataset.test_labels, DIGITS[:10])
+        found[folder.name] = summary["digest"], summary["encoding"], summary["lossy"]
+    digest = found["plain_text"][0]
+    assert found == {
+        **dict.fromkeys([hub.name, "c0ffee", "plain_text"], (digest, "png", False)),
+        **dict.fromkeys(["cifar-10-batches-py", "root", "datasets"], (digest, "raw", False)),
+    }
+
+
+@pytest.mark.fault(
+    "The folder's CIFAR-10 is incomplete, damaged, an archive or of another form",
+    where="in batches that torchvision or Keras extracted",
+    lost="nothing: a one-line message",
+)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda folder: (folder / "data_batch_3").unlink(),
+            "has only data_batch_1, data_batch_2, ",
+        ),
+        (lambda folder: (folder / "data_batch_3").write_bytes(b"no"), "data_batch_3: damaged or "),
+        (
+            lambda folder: (folder / "data_batch_3").write_bytes(batch(TEST, DIGITS[:10] + 1)),
+            "data_batch_3: .*each with a label of 0 to 9",
+        ),
+        (
+            lambda folder: (folder / "test_batch").rename(folder / "data_batch_1.bin"),
+            "has data_batch_1.bin, the version for C, which is not read; name the folder cifar-10-",
+        ),
+        (
+            lambda folder: (folder / "test_batch").rename(folder / "cifar-10-python.tar.gz"),
+            "an archive, which is not read; extract it: tar -xzf",
+        ),
+        (
+            lambda folder: (folder / "test_batch").unlink(),
+            "allowed is CIFAR-10 as the Hugging Face",
+        ),
+    ],
+)
+def test_extracted_batches_that_cannot_be_read(extracted, out, no_keras, change, message):
+    change(extracted)
+    assert_refused(extracted, out, message)
+
+
+def test_one_of_several_snapshots_must_be_named(tmp_path, out, no_keras):
+    hub = tmp_path / "datasets--uoft-cs--cifar10"
+    hub_cache(hub, "a1")
+    hub_cache(hub, "b2")
+    assert_refused(hub, out, "has CIFAR-10 2 times; name one of .*/a1/plain_text, .*/b2/plain_text")
+
+
 def test_a_cached_archive_is_read_without_its_folder(archive, cached, out):
     cached.write_bytes(archive)
     # The extracted files may have been changed since, so they must not be read.
@@ -338,7 +440,7 @@ def test_a_changed_download_is_refused(archive, no_keras, serve):
     assert not list((no_keras / "datasets").iterdir())
 
 
-def test_code_in_a_batch_is_not_run(pack, cached, tmp_path):
+def test_code_in_a_batch_is_not_run(pack, cached, extracted, out, tmp_path):
     class Bomb:
         def __reduce__(self):
             return Path.touch, (tmp_path / "run",)
@@ -346,6 +448,8 @@ def test_code_in_a_batch_is_not_run(pack, cached, tmp_path):
     cached.write_bytes(pack({"test_batch": pickle.dumps(Bomb())}))
     with pytest.raises(pickle.UnpicklingError, match="not allowed"):
         sources.read_keras()
+    (extracted / "test_batch").write_bytes(pickle.dumps(Bomb()))
+    assert_refused(extracted, out, "test_batch: damaged .*is not allowed")
     assert not (tmp_path / "run").exists()
 
 

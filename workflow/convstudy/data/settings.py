@@ -7,12 +7,29 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from convstudy.core.errors import UserError
 from convstudy.core.section import Config, Mistake, Section, Text
 from convstudy.layers.networks import INPUT_SHAPE
 
 # Images that CIFAR-10 has (Krizhevsky, 2009).
 IMAGES = {"train_images": 50_000, "test_images": 10_000}
 FOLDER_VARIABLE = "CONVSTUDY_CIFAR10"
+# Names of CIFAR-10's files by split: the hub's, and the official batches.
+FORMS = (
+    {"train": "train-*.parquet", "test": "test-*.parquet"},
+    {"train": "data_batch_[1-5]", "test": "test_batch"},
+)
+# Where they are below a folder: of the hub's repository, of its cache, and of what torchvision and
+# Keras extract.
+PLACES = ("plain_text", "snapshots/*/plain_text", "cifar-10-batches-py", "*/cifar-10-batches-py")
+BATCHES = "name the folder cifar-10-batches-py that cifar-10-python.tar.gz holds"
+OTHER_FORMS = {
+    "cifar-10-python.tar.gz": ("an archive", "extract it: tar -xzf cifar-10-python.tar.gz"),
+    "data_batch_1.bin": ("the version for C", BATCHES),
+    "data_batch_1.mat": ("the version for MATLAB", BATCHES),
+    "*.tfrecord*": ("the form of TensorFlow Datasets", BATCHES),
+    "*/*.arrow": ("what Hugging Face's datasets saves", "use hf download uoft-cs/cifar10"),
+}
 # The source of images of one's own.
 OWN = "images"
 # Share of them that is held out, if none are for the test.
@@ -35,10 +52,12 @@ class Data(Section):
     """
 
     directory: Text | None = None
-    """Folder with train-*.parquet and test-*.parquet; null means the environment variable
-    CONVSTUDY_CIFAR10, or else the folder of the last run.
+    """Folder with CIFAR-10; null means the environment variable CONVSTUDY_CIFAR10, or else the
+    folder of the last run.
 
-    The layout is that of `uoft-cs/cifar10` on the Hugging Face hub. Images of your own are a folder
+    It is as `hf download --repo-type dataset uoft-cs/cifar10`, torchvision or Keras leaves it:
+    train-*.parquet and test-*.parquet, or data_batch_1 to 5 and test_batch, in the folder or where
+    these tools put them below it. Images of your own are a folder
     with `train/CLASS/IMAGE` and perhaps `test/CLASS/IMAGE`, a folder of Parquet files as on the
     hub, or an `.npz` file with `train_images`, `train_labels` and perhaps `test_images`,
     `test_labels` and `classes`. Without test images, a fifth of each class is held out.
@@ -152,14 +171,42 @@ def _folder_is_there(config: Config) -> Iterator[Mistake]:
                 f" environment variable {FOLDER_VARIABLE}",
             )
         return
-    missing = [
-        f"{split}-*.parquet"
-        for split in ("train", "test")
-        if not any(Path(folder).expanduser().glob(f"{split}-*.parquet"))
-    ]
-    if missing:
-        yield Mistake(
-            ("data", key) if key == "directory" else (key,),
-            f"{folder} has no {' and no '.join(missing)}; allowed is a folder of Parquet files as"
-            " the Hugging Face hub lays out uoft-cs/cifar10; correct the path, or unset it",
-        )
+    try:
+        find_files(Path(folder).expanduser())
+    except UserError as error:
+        yield Mistake(("data", key) if key == "directory" else (key,), str(error))
+
+
+def find_files(folder: Path) -> dict[str, list[Path]]:
+    """Find CIFAR-10 in a folder.
+
+    Returns:
+        The files by split: Parquet files, or the official batches.
+
+    Raises:
+        UserError: If it is not there, or more than once.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; correct the path, or unset it")
+    found = _complete(folder)
+    for place in () if found else PLACES:
+        found += [files for path in sorted(folder.glob(place)) for files in _complete(path)]
+    if len(found) > 1:
+        folders = ", ".join(str(files["train"][0].parent) for files in found)
+        raise UserError(f"{folder} has CIFAR-10 {len(found)} times; name one of {folders}")
+    if found:
+        return found[0]
+    for pattern, (what, remedy) in OTHER_FORMS.items():
+        for path in sorted(folder.glob(pattern))[:1]:
+            raise UserError(f"{folder} has {path.name}, {what}, which is not read; {remedy}")
+    missing = [name for name in FORMS[0].values() if not any(folder.glob(name))]
+    raise UserError(
+        f"{folder} has no {' and no '.join(missing)}; allowed is CIFAR-10 as the Hugging Face hub"
+        " (uoft-cs/cifar10), torchvision or Keras leaves it; correct the path, or unset it"
+    )
+
+
+def _complete(folder: Path) -> list[dict[str, list[Path]]]:
+    """List the forms of CIFAR-10 of which a folder has files of both splits."""
+    forms = [{split: sorted(folder.glob(name)) for split, name in form.items()} for form in FORMS]
+    return [files for files in forms if all(files.values())]

@@ -20,7 +20,7 @@ import numpy as np
 
 from convstudy.core import libraries
 from convstudy.core.errors import UserError
-from convstudy.data.settings import OWN
+from convstudy.data.settings import FOLDER_VARIABLE, OWN, find_files
 from convstudy.layers.networks import INPUT_SHAPE
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,8 @@ CLASS_NAMES = (
 SPLITS = ("train", "test")
 # Images in the full data set (Krizhevsky, 2009), equally many per class.
 OFFICIAL = {"train": 50_000, "test": 10_000}
+# How the text begins that git-lfs leaves in place of a file.
+POINTER = b"version https://git-lfs"
 SIGNATURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg"}
 
 # The archive of keras.datasets.cifar10, with its checksum and its name in Keras's cache.
@@ -109,13 +111,13 @@ def find(settings: Mapping[str, Any], directory: str | None) -> tuple[Source, li
             logger.warning("%s", reason)
     raise UserError(
         f"data.source: {chosen}, but no image source is available: {'; '.join(skipped)}; set"
-        " CONVSTUDY_CIFAR10 or data.directory to a folder of train-*.parquet and test-*.parquet,"
-        " or data.source: synthetic to try the workflow without CIFAR-10"
+        f" {FOLDER_VARIABLE} or data.directory to a folder with CIFAR-10, or data.source: synthetic"
+        " to try the workflow without it"
     )
 
 
 def read_directory(directory: str | None) -> Source:
-    """Read Parquet files in the layout of ``uoft-cs/cifar10`` on the Hugging Face hub.
+    """Read CIFAR-10 from a folder.
 
     Raises:
         Unavailable: If no folder is given.
@@ -125,28 +127,46 @@ def read_directory(directory: str | None) -> Source:
     if not directory:
         raise Unavailable("no folder is given (data.directory and CONVSTUDY_CIFAR10 are empty)")
     folder = Path(directory).expanduser()
-    if not folder.is_dir():
-        raise UserError(
-            f"{folder} is not a folder; data.directory or CONVSTUDY_CIFAR10 must name one with"
-            " train-*.parquet and test-*.parquet"
-        )
+    try:
+        files = find_files(folder)
+    except UserError as error:
+        raise UserError(f"data.directory or {FOLDER_VARIABLE}: {error}") from None
+    origin = f"the folder {folder.resolve().name}"
+    if files["test"][0].suffix != ".parquet":
+        source = _read_batches(files, origin)
+        for split in SPLITS:
+            _require_official_counts(source.labels[split], split, str(folder))
+        return source
     images, labels, encodings = {}, {}, set()
     for split in SPLITS:
-        files = sorted(folder.glob(f"{split}-*.parquet"))
-        if not files:
-            raise UserError(
-                f"{folder} has no {split}-*.parquet; data.directory or CONVSTUDY_CIFAR10 must name"
-                " a folder with train-*.parquet and test-*.parquet"
-            )
-        require_all_parts(files)
-        parts = [_read_parquet(file) for file in files]
+        require_all_parts(files[split])
+        parts = [_read_parquet(file) for file in files[split]]
         images[split] = np.concatenate([part[0] for part in parts])
         labels[split] = np.concatenate([part[1] for part in parts])
         encodings |= {part[2] for part in parts}
         _require_official_counts(labels[split], split, str(folder))
     # One lossy file makes the data set lossy.
     encoding = "jpeg" if "jpeg" in encodings else "png"
-    return Source("directory", f"the folder {folder.resolve().name}", encoding, images, labels)
+    return Source("directory", origin, encoding, images, labels)
+
+
+def _read_batches(files: Mapping[str, Sequence[Path]], origin: str) -> Source:
+    """Read the batches that torchvision or Keras extracted."""
+    batches: dict[str, list[dict[bytes, Any]]] = {split: [] for split in SPLITS}
+    if len(files["train"]) < 5:
+        there = ", ".join(path.name for path in files["train"])
+        raise UserError(f"{files['train'][0].parent} has only {there}; extract the archive again")
+    for split, paths in files.items():
+        for path in paths:
+            with path.open("rb") as file:
+                try:
+                    batches[split].append(_PlainUnpickler(file, encoding="bytes").load())
+                    _stacked(batches[split])
+                except Exception as error:
+                    # Unpickling damaged bytes fails in many ways.
+                    what = f"damaged or not a batch of CIFAR-10 ({first_line(error)})"
+                    raise UserError(f"{path}: {what}; extract the archive again") from None
+    return _from_batches("directory", origin, batches)
 
 
 def require_all_parts(files: Sequence[Path]) -> None:
@@ -184,6 +204,11 @@ def read_rows(
     import pyarrow.parquet as pq
 
     try:
+        if path.is_symlink() and not path.exists():
+            raise wrong(path, f"a link to {os.readlink(path)}, which is not there")
+        with path.open("rb") as start:
+            if start.read(len(POINTER)) == POINTER:
+                raise wrong(path, "a pointer of git-lfs, not the file (git lfs pull fetches it)")
         if not path.stat().st_size:
             raise wrong(path, "the file is empty")
         # Files that hold checksums are checked against them.
@@ -267,7 +292,7 @@ def _require_official_counts(labels: np.ndarray, split: str, where: str) -> None
     """Raise an error if there are too many images, or if a full split has unbalanced classes."""
     if len(labels) > OFFICIAL[split]:
         raise UserError(
-            f"{where}: {len(labels)} {split} images in {split}-*.parquet, but CIFAR-10 has"
+            f"{where}: {len(labels)} {split} images, but CIFAR-10 has"
             f" {OFFICIAL[split]}; remove duplicate files and files in the wrong split"
         )
     counts = np.bincount(labels, minlength=len(CLASS_NAMES))
@@ -419,14 +444,23 @@ def _read_archive(content: bytes, origin: str) -> Source:
             file = packed.extractfile(member) if split else None
             if split and file:
                 batches[split].append(_PlainUnpickler(file, encoding="bytes").load())
-    images = {
-        split: np.concatenate([batch[b"data"] for batch in read])
-        .reshape(-1, 3, *INPUT_SHAPE[:2])
-        .transpose(0, 2, 3, 1)
-        for split, read in batches.items()
-    }
-    labels = {
-        split: np.concatenate([batch[b"labels"] for batch in read]).astype(np.uint8)
-        for split, read in batches.items()
-    }
-    return Source("keras", origin, "raw", images, labels)
+    return _from_batches("keras", origin, batches)
+
+
+def _from_batches(
+    name: str, origin: str, batches: Mapping[str, Sequence[Mapping[bytes, Any]]]
+) -> Source:
+    arrays = {split: _stacked(read) for split, read in batches.items()}
+    images = {split: images for split, (images, _) in arrays.items()}
+    labels = {split: labels for split, (_, labels) in arrays.items()}
+    return Source(name, origin, "raw", images, labels)
+
+
+def _stacked(batches: Sequence[Mapping[bytes, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return images and labels of batches, whose images have the channels first."""
+    flat = np.concatenate([batch[b"data"] for batch in batches])
+    images = flat.reshape(-1, INPUT_SHAPE[2], *INPUT_SHAPE[:2]).transpose(0, 2, 3, 1)
+    labels = np.concatenate([batch[b"labels"] for batch in batches])
+    if images.dtype != np.uint8 or len(images) != len(labels) or set(labels) - set(range(10)):
+        raise ValueError("not uint8 images, each with a label of 0 to 9")
+    return images, labels.astype(np.uint8)
