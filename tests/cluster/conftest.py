@@ -42,18 +42,22 @@ class Postgres:
 
     Attributes:
         url: The URL with user and password.
+        bouncers_url: That of PgBouncer, which pools transactions.
         password: The password in it, decoded.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.password = f"p:/@%{{{secrets.token_hex(8)}"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        with socket.socket() as probe, socket.socket() as other:
+            for one in (probe, other):
+                one.bind(("127.0.0.1", 0))
+            ports = [one.getsockname()[1] for one in (probe, other)]
         quoted = quote(self.password, safe="")
-        self.url = f"postgresql://convstudy:{quoted}@127.0.0.1:{port}/postgres"
-        _run_script("postgres", str(folder), str(port), self.password)
+        self.url, self.bouncers_url = (
+            f"postgresql://convstudy:{quoted}@127.0.0.1:{port}/postgres" for port in ports
+        )
+        _run_script("postgres", str(folder), str(ports[0]), self.password, str(ports[1]))
 
     def stop(self, how: str = "fast") -> None:
         subprocess.run([self.folder / "stop", how], check=True)

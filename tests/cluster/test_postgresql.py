@@ -9,6 +9,7 @@ from collections import Counter
 import optuna
 import pandas as pd
 import pytest
+import sqlalchemy
 from convstudy.core.errors import UserError
 from convstudy.search import storages
 from convstudy.search.export import export
@@ -80,6 +81,31 @@ def test_four_workers_use_the_budget_exactly(tmp_path, postgres, storage):
     study = search(folder, storage=storage, trials=30).study()
     assert len({trial.user_attrs["worker"] for trial in study.get_trials()}) > 1
     assert table["number"].max() == 29
+
+
+@pytest.mark.fault(
+    "None: PgBouncer between four workers and PostgreSQL, pooling transactions",
+    where="PostgreSQL",
+    lost="nothing",
+)
+def test_four_workers_through_pgbouncer(tmp_path, postgres, monkeypatch):
+    monkeypatch.setenv("CONVSTUDY_STORAGE", postgres.bouncers_url)
+    finish(start_four(tmp_path, "postgresql", 12))
+    assert_exact(tmp_path, "postgresql", 12, 4)
+    engine = search(tmp_path, storage="postgresql", trials=12).study()._storage._backend.engine
+    query = sqlalchemy.text("SELECT :number, current_setting('lock_timeout')")
+    with engine.connect() as one, engine.connect() as other:
+        for number in range(10):
+            # Each transaction takes the server's connection that the other used before.
+            first, second = (one, other) if number % 2 else (other, one)
+            for connection in (first, second):
+                assert tuple(connection.execute(query, {"number": number}).one()) == (number, "1min")
+            second.rollback()
+            first.rollback()
+    # Nothing stays with the connections, which others use, too.
+    others = sqlalchemy.create_engine(postgres.bouncers_url.replace("://", "+psycopg://"))
+    with others.connect() as connection:
+        assert connection.execute(sqlalchemy.text("SHOW lock_timeout")).scalar() == "0"
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLERS)

@@ -33,11 +33,12 @@ def _lock_class() -> type:
                 super()._acquire()
             except (NotImplementedError, OSError) as error:
                 cause = error if isinstance(error, OSError) else error.__cause__
-                if getattr(cause, "errno", None) not in UNSUPPORTED:
+                number = getattr(cause, "errno", None)
+                if number not in UNSUPPORTED:
                     raise
                 raise UserError(
                     f"{Path(self.lock_file).parent} is on a file system without locks (flock:"
-                    f" {os.strerror(cause.errno)}), so two jobs could write the same file; mount it"
+                    f" {os.strerror(number)}), so two jobs could write the same file; mount it"
                     " with them (Lustre: -o flock; NFS: version 4), or clone to another disk"
                 ) from None
 

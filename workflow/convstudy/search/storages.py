@@ -127,24 +127,26 @@ class PostgresStore:
             # Each query opens its own connection: hundreds of workers then need few at a time,
             # and a restart of the server does no harm.
             "poolclass": NullPool,
-            # Waiting over a minute for a claim is an error, so that no worker waits forever.
-            "connect_args": {
-                "connect_timeout": 20,
-                "options": "-c lock_timeout=60000 -c tcp_keepalives_idle=30",
-            },
+            # PgBouncer gives each transaction another connection to the server, on which nothing
+            # is prepared, and refuses options.
+            "connect_args": {"connect_timeout": 20, "prepare_threshold": None},
         }
 
     def open(self) -> BaseStorage:
         """Connect, and create Optuna's tables if they do not exist."""
+        import sqlalchemy
+
         # The heartbeat is used here as in `optimize`, without calling `optimize` itself.
         warnings.filterwarnings("ignore", message=".*[Hh]eartbeat", module="optuna")
         with self._plain_errors(), self._lock("tables"):
-            return RDBStorage(
+            storage = RDBStorage(
                 self.url.render_as_string(hide_password=False),
                 engine_kwargs=self._engine_arguments,
                 heartbeat_interval=HEARTBEAT_SECONDS,
                 grace_period=GRACE_SECONDS,
             )
+            sqlalchemy.event.listen(storage.engine, "begin", _limit_waiting)
+            return storage
 
     def claim(self) -> contextlib.AbstractContextManager[Any]:
         """Keep other workers from taking a trial meanwhile."""
@@ -175,6 +177,7 @@ class PostgresStore:
 
         key = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
         engine = sqlalchemy.create_engine(self.url, **self._engine_arguments)
+        sqlalchemy.event.listen(engine, "begin", _limit_waiting)
         with self._plain_errors(), engine.begin() as connection:
             connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
             yield
@@ -193,6 +196,14 @@ class PostgresStore:
                 " is running, accepts this machine and has the database, then start again: the"
                 " study resumes"
             ) from None
+
+
+def _limit_waiting(connection: Any) -> None:
+    """Let a transaction wait for at most a minute, so that no worker waits forever.
+
+    Not the whole session: PgBouncer gives the same one to others.
+    """
+    connection.exec_driver_sql("SET LOCAL lock_timeout = 60000; SET LOCAL tcp_keepalives_idle = 30")
 
 
 def _require_lines(journal: Path) -> None:

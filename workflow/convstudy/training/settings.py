@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -168,11 +169,13 @@ def machine_mistakes(config: Config) -> Iterator[Mistake]:
     training = config["training"]
     backend, precision, threads = (training[key] for key in ("backend", "precision", "threads"))
     if importlib.util.find_spec(backend) is None:
-        yield Mistake(
-            ("training", "backend"),
-            f"{backend}, but {backend} is not installed; run make setup EXTRA={backend}, or write"
-            " backend: tensorflow",
-        )
+        remedy = {
+            "tensorflow": "make setup && source .venv/bin/activate",
+            "jax": "make setup EXTRA=jax && source .venv-jax/bin/activate, or write backend:"
+            " tensorflow",
+        }[backend]
+        what = f"{backend}, but this Python ({sys.executable}) does not have it; run {remedy}"
+        yield Mistake(("training", "backend"), what)
     no_gpu = training["device"] == "cpu" or not gpus.names()
     if no_gpu and precision == "mixed_bfloat16":
         if backend != "tensorflow":
