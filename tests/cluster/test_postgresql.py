@@ -99,7 +99,10 @@ def test_four_workers_through_pgbouncer(tmp_path, postgres, monkeypatch):
             # Each transaction takes the server's connection that the other used before.
             first, second = (one, other) if number % 2 else (other, one)
             for connection in (first, second):
-                assert tuple(connection.execute(query, {"number": number}).one()) == (number, "1min")
+                assert tuple(connection.execute(query, {"number": number}).one()) == (
+                    number,
+                    "1min",
+                )
             second.rollback()
             first.rollback()
     # Nothing stays with the connections, which others use, too.

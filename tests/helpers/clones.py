@@ -45,6 +45,9 @@ def environment_of(clone: Path, editable: bool = True) -> Path:
     """
     venv.create(clone / ".venv", symlinks=True)
     (clone / ".venv/ready").write_text(f"{clone}\n")
+    # nbconvert's templates are not among the packages.
+    (clone / ".venv/share").mkdir()
+    (clone / ".venv/share/jupyter").symlink_to(f"{sys.prefix}/share/jupyter")
     tool = clone / ".venv/bin/snakemake"
     tool.write_text(
         f'#!/bin/sh\nexec {shlex.quote(f"{clone}/.venv/bin/python")} -m snakemake "$@"\n'

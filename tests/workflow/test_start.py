@@ -1,5 +1,6 @@
 """A run starts in any folder and with anything of the user's, or one line says why it cannot."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -122,3 +123,33 @@ def test_a_file_that_is_no_config(clone, content, names, says):
     _, line = done.stdout.splitlines()
     assert line.startswith(says)
     assert (TARGET in names) == ("put it before --configfile" in line)
+
+
+@pytest.mark.fault(
+    "A container runs as a user without a name (`docker run -u 1234`)",
+    where="before a run",
+    lost="nothing, with HOME and USER set as config/README.md says",
+)
+@pytest.mark.skipif(
+    os.getuid() != 0 or not shutil.which("setpriv"), reason="needs root, and setpriv of util-linux"
+)
+def test_a_user_without_name_and_home(clone, root, tmp_path):
+    said = (root / "config/README.md").read_text()
+    variables = re.findall(r"-e (HOME|USER)=(\S+)", said)
+    assert dict(variables).keys() == {"HOME", "USER"}
+    for path in (tmp_path, *tmp_path.parents[:2]):
+        path.chmod(0o755)
+    folder = tmp_path / "clone"
+    shutil.copytree(clone, folder, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+    environment_of(folder)
+    subprocess.run(["chown", "-R", "1234:1234", folder], check=True)
+    nobody = ["setpriv", "--reuid=1234", "--regid=1234", "--clear-groups"]
+    # To reach the tests' own packages.
+    nobody += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    command = [folder / ".venv/bin/python", "-m", "snakemake", "--cores", "1", "--force", TARGET]
+    environment = {"PATH": os.environ["PATH"], **dict(variables)}
+    done = subprocess.run(
+        [*nobody, *command], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (folder / TARGET).stat().st_uid == 1234
