@@ -1,6 +1,7 @@
 """The workflow on a real SLURM: undisturbed, and with everything that goes wrong on clusters."""
 
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -8,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from convstudy.core.files import read_json
+from helpers.images import encoded, pixels, write_parquet
 from helpers.pipeline import TINY, Project, merged
 
 SLURM = (
@@ -396,19 +399,48 @@ def test_ctrl_c_cancels_the_jobs(restarted, undisturbed):
     assert_same(restarted, undisturbed)
 
 
-def test_a_gres_and_arrays(root, tmp_path, slurm):
-    """Request the GPU with `gres`, and submit the trainings as one array."""
-    project = Project(root, tmp_path / "project", SLURM)
-    profile = project.folder / "workflow/profiles/slurm/config.yaml"
+@pytest.mark.fault(
+    "SNAKEMAKE_PROFILE names the profile, the folder of the images has a space and a quote, and"
+    " Snakemake itself runs in a job of two CPUs",
+    where="on the cluster",
+    lost="nothing: each job is submitted once",
+)
+def test_from_a_job_with_the_profile_in_the_environment(root, tmp_path, slurm):
+    """Run Snakemake in a job of two CPUs, with real images, `gres` and the trainings as an array."""
+    project = Project(root, tmp_path / "project", SLURM[2:])
+    profile = project.folder / "profiles/slurm/config.yaml"
     text = profile.read_text()
     text = text.replace("    gpu: 1\n", "    gres: gpu:1\n")
     profile.write_text(text.replace("# slurm-array-jobs:", "slurm-array-jobs:"))
+    images = tmp_path / "my images (o'brien)"
+    images.mkdir()
+    for seed, (split, count) in enumerate((("train", 200), ("test", 100))):
+        made, labels = map(encoded, pixels(count, seed)), np.arange(count) % 10
+        write_parquet(images / f"{split}-0.parquet", made, labels)
     before = {job.number for job in queue()}
-    code, output = project.run("results/training/summary.csv")
-    assert code == 0, output
+    environment = project.environment() | {
+        "SNAKEMAKE_PROFILE": "profiles/slurm",
+        "CONVSTUDY_CIFAR10": str(images),
+    }
+    command = project.command("results/training/summary.csv", data={"source": "directory"})
+    done = subprocess.run(
+        [
+            "sbatch",
+            "--wait",
+            "--cpus-per-task=2",
+            "--output=output.txt",
+            "--wrap",
+            shlex.join(command),
+        ],
+        cwd=project.folder,
+        env=environment,
+    )
+    assert done.returncode == 0, project.said()
     for kind in ("conv", "depthwise", "separable"):
         log = (project.folder / f"results/logs/train_model/{kind}_0.log").read_text()
         assert re.search(r"uses GPU [01]\n", log)
     assert set(project.table("training/summary.csv")["device"]) == {"cpu, in place of a GPU"}
-    trainings = [job for job in queue() if job.number not in before and "train" in job.rule]
-    assert len(trainings) >= 3
+    # Jobs on the node have the profile, too, and must not submit again.
+    rules = [job.rule for job in queue() if job.number not in before]
+    assert [rule for rule in rules if not rule.startswith("train_model_")] == ["prepare_dataset"]
+    assert len(rules) == 4
