@@ -406,7 +406,7 @@ def test_ctrl_c_cancels_the_jobs(restarted, undisturbed):
     lost="nothing: each job is submitted once",
 )
 def test_from_a_job_with_the_profile_in_the_environment(root, tmp_path, slurm):
-    """Run Snakemake in a job of two CPUs, with real images, `gres` and the trainings as an array."""
+    """Run in a job, with images from a folder, GPUs by `gres`, and the trainings as an array."""
     project = Project(root, tmp_path / "project", SLURM[2:])
     profile = project.folder / "profiles/slurm/config.yaml"
     text = profile.read_text()

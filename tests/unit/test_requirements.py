@@ -5,9 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 
+import pytest
 import yaml
+from helpers.clones import make
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -88,3 +91,44 @@ def test_a_new_lock_leaves_nothing_of_the_old_one_installed(root, tmp_path):
         subprocess.run(command, cwd=tmp_path, check=True)
         assert left.exists() == stays
         assert (tmp_path / ".venv/ready").stat().st_mtime > 3
+
+
+@pytest.mark.fault(
+    "PIP_USER=1, and a pip.conf that installs elsewhere",
+    where="at the set-up",
+    lost="nothing: packages go into the project's environment",
+)
+def test_the_users_settings_of_pip_do_not_matter(root, tmp_path):
+    checks = "workflow/convstudy/core/prerequisites.py"
+    (tmp_path / checks).parent.mkdir(parents=True)
+    for name in ("Makefile", checks):
+        shutil.copy(root / name, tmp_path / name)
+    (tmp_path / "requirements.lock").touch()
+    (tmp_path / "tiny.py").touch()
+    (tmp_path / "pyproject.toml").write_text(
+        "[project]\nname = 'tiny'\nversion = '1'\n[tool.setuptools]\npy-modules = ['tiny']\n"
+    )
+    # Makes environments that find pip and setuptools among the tests' packages.
+    python = tmp_path / "python"
+    python.write_text(
+        f"""#!/bin/sh
+{sys.executable} "$@" || exit
+[ "$2" = venv ] || exit 0
+for site in .venv/lib/*/site-packages; do echo {sysconfig.get_paths()["purelib"]} > "$site/a.pth"; done
+"""
+    )
+    python.chmod(0o755)
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / "pip.conf").write_text(f"[install]\nuser = true\ntarget = {elsewhere}\n")
+    done = make(
+        tmp_path,
+        "setup",
+        f"PYTHON={python}",
+        "EXTRA=",
+        PIP_USER="1",
+        PIP_CONFIG_FILE=str(tmp_path / "pip.conf"),
+        PYTHONPATH=str(tmp_path / "elsewhere"),
+    )
+    assert "Installing into .venv" in done
+    assert not elsewhere.exists()
+    assert list((tmp_path / ".venv").glob("lib/*/site-packages/tiny-1.dist-info"))
