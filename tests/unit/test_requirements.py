@@ -109,12 +109,12 @@ def test_the_users_settings_of_pip_do_not_matter(root, tmp_path):
         "[project]\nname = 'tiny'\nversion = '1'\n[tool.setuptools]\npy-modules = ['tiny']\n"
     )
     # Makes environments that find pip and setuptools among the tests' packages.
-    python = tmp_path / "python"
+    python, packages = tmp_path / "python", sysconfig.get_paths()["purelib"]
     python.write_text(
         f"""#!/bin/sh
 {sys.executable} "$@" || exit
 [ "$2" = venv ] || exit 0
-for site in .venv/lib/*/site-packages; do echo {sysconfig.get_paths()["purelib"]} > "$site/a.pth"; done
+for site in .venv/lib/*/site-packages; do echo {packages} > "$site/packages.pth"; done
 """
     )
     python.chmod(0o755)
