@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from convstudy.config import settings
+from convstudy.config import settings, yaml_file
 from convstudy.core import locks, signals
 from convstudy.core.environment import processor
 from convstudy.core.errors import UserError
@@ -71,7 +71,8 @@ def train(config: dict[str, Any], seconds: float) -> None:
     started = time.perf_counter()
     directory = config["data"]["directory"] or os.environ.get("CONVSTUDY_CIFAR10")
     summary = prepare(config["data"], directory, RESULTS / "data")
-    write_run(RESULTS, config, ROOT / "config/article.yaml", summary)
+    article = yaml_file.read(ROOT / "config/article.yaml").content
+    write_run(RESULTS, config, article, summary)
     epochs = config["training"]["epochs"]
     dataset = load_arrays(RESULTS / "data")
     planned = single_kind_curves(config, RESULTS / ".state/curves", dataset)

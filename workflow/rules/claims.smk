@@ -4,7 +4,7 @@ from convstudy.analyses.replay.draws import STATEMENTS
 from convstudy.claims import ledger
 
 # The article's claims are about its networks alone.
-CLAIMS = ["config/claims.yaml"] if NETWORKS.is_article else []
+CLAIMS = [shipped("config", "claims.yaml")] if NETWORKS.is_article else []
 OWN_CLAIMS = [config["claims"]] if config["claims"] else []
 
 # Report mistakes in the claims before anything is trained.
@@ -31,7 +31,7 @@ rule check_claims:
         "results/benchmarks/check_claims.tsv"
     localrule: True
     params:
-        article="config/article.yaml",
+        article=ARTICLE,
         code=code_of("check_claims"),
     message:
         "Judging the claims"

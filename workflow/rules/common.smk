@@ -4,13 +4,18 @@ import os
 import signal
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 from snakemake.logging import logger
 
+HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
+# Otherwise at a Git address: then Snakemake fetches single files, and the library is installed.
+IS_LOCAL = HERE.is_dir()
+
 # Jobs import what a new Python imports: another clone's library, if the environment was copied or
 # moved with its folder, or is another clone's. Snakemake's own path begins with this workflow.
-OURS = Path(str(workflow.current_basedir)).parent / "convstudy"
+OURS = HERE.parent / "convstudy"
 ASK = "import convstudy.core.errors as errors; print(errors.__file__)"
 answer = subprocess.run([sys.executable, "-P", "-c", ASK], capture_output=True, text=True).stdout
 library = Path(answer.strip()).parent.parent if answer else None
@@ -39,18 +44,48 @@ from convstudy.provenance.job_records import RECORDS, record_files, settings_dig
 from convstudy.training import estimate
 from convstudy.training.settings import of_modules
 
+
+def shipped(folder, name):
+    """Return the path of a file in the folder config, or beside these rules."""
+    if not MOUNTED and folder == "config":
+        return f"config/{name}"
+    if IS_LOCAL:
+        return str((HERE.parents[1] if folder == "config" else HERE.parent) / folder / name)
+    return workflow.source_path(f"../{'../' if folder == 'config' else ''}{folder}/{name}")
+
+
+# Snakemake reads a module again for each `use rule`.
+IS_FIRST = not hasattr(workflow, "read_as")
+workflow.read_as = getattr(workflow, "read_as", __name__)
+if MOUNTED:
+    if (has := metadata.version("convstudy")) != VERSION:
+        sys.exit(
+            f"module {__name__}: its workflow is of version {VERSION}, but the convstudy that is"
+            f" installed is of version {has}; install the same: pip install CHECKOUT"
+        )
+    # Another one would write results/, too, and the library finds its files there.
+    if workflow.read_as != __name__ or workflow.modifier.path_modifier.prefix:
+        sys.exit(
+            f"module {__name__}: convstudy is mounted twice, or with a prefix, but it always writes"
+            " results/; run each config in a folder of its own (snakemake --directory FOLDER)"
+        )
+    # A module has no defaults but those that are shipped with it.
+    defaults = yaml_file.read(Path(shipped("config", "config.yaml"))).content
+    config = settings.merged(defaults, config)
 # Snakemake lists the files from the command line first, although they override the workflow's own.
 OVERLAYS = workflow.overwrite_configfiles
 CONFIG_FILES = [*workflow.configfiles[len(OVERLAYS) :], *OVERLAYS]
 
 SAME_FOLDER = remembered.use_same_folder()
 
-# A cluster's login node need not have what its jobs will have (a GPU, for example).
+# Snakemake chooses the executor only after this; on one machine, --jobs has become --cores.
+ON_CLUSTER = workflow.resource_settings.nodes is not None
+# Neither a cluster's login node nor the node of a job without a GPU has what the trainings will have.
 try:
     config = settings.validate(
         config,
         [yaml_file.read(Path(path)) for path in CONFIG_FILES],
-        this_machine=not workflow.non_local_exec,
+        this_machine=workflow.is_main_process and not ON_CLUSTER,
         also=[estimate.mistakes],
     )
     if workflow.is_main_process:
@@ -70,6 +105,8 @@ if os.environ.setdefault("CONVSTUDY_CONFIG", CONFIG_DIGEST) != CONFIG_DIGEST:
 # Snakemake around it must survive it.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
+# The article's scale, to compare runs with.
+ARTICLE = yaml_file.read(Path(shipped("config", "article.yaml"))).content
 NETWORKS = Networks.of(config["model"])
 STUDIES = list(config["search"]["studies"])
 # How the modules are trained, in the studies and in the table of modules, which share curves.
@@ -83,12 +120,9 @@ def analysis_files():
     return [path for name in config["analyses"] for path in ANALYSES[name]]
 
 
-SCRIPTS = OURS.with_name("scripts")
-
-
 def code_of(script):
     """Return the digest of a script and the parts of the library that it imports."""
-    return code_digest(SCRIPTS / f"{script}.py")
+    return code_digest(Path(shipped("scripts", f"{script}.py")))
 
 
 def study_settings(wildcards):
@@ -151,4 +185,4 @@ def codes_of_rules(wildcards):
 def existing_records(wildcards):
     """List the records of all jobs except the archive's own."""
     found = record_files(Path(RECORDS))
-    return [str(path) for path in found if path.stem != "archive_run"]
+    return [str(path) for path in found if not path.stem.endswith("archive_run")]

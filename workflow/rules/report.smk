@@ -41,7 +41,7 @@ rule record_run:
     params:
         # The report's settings do not affect the results.
         config={section: config[section] for section in config if section != "report"},
-        article="config/article.yaml",
+        article=ARTICLE,
         code=code_digest(),
     message:
         "Recording settings, versions and machine"

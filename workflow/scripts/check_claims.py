@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import yaml
 from convstudy.claims import ledger, verdicts
 from convstudy.core.files import write_csv
 from convstudy.provenance.job import job
@@ -10,6 +9,5 @@ from convstudy.results.run import Results
 
 with job(snakemake):
     results = Results(Path(snakemake.input.run).parent)
-    overlay = yaml.safe_load(Path(snakemake.params.article).read_text(encoding="utf-8"))
     listed = ledger.load_all(snakemake.input.article, snakemake.input.own)
-    write_csv(snakemake.output[0], verdicts.check(results, listed, overlay))
+    write_csv(snakemake.output[0], verdicts.check(results, listed, snakemake.params.article))

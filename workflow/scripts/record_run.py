@@ -11,6 +11,6 @@ with job(snakemake):
     write_run(
         Path(snakemake.output.run).parent,
         params.config,
-        Path(params.article),
+        params.article,
         read_json(snakemake.input.data),
     )

@@ -4,12 +4,14 @@ import subprocess
 import sys
 
 import pytest
-from convstudy.config import analyses, settings
+from convstudy.config import analyses, settings, yaml_file
 from convstudy.core.files import read_json
 from convstudy.results import run
 from convstudy.results.run import Results
 from helpers.paths import ROOT
 from helpers.results import ALL_EXACT, STUDIES, write_sample
+
+ARTICLE = yaml_file.read(ROOT / "config/article.yaml").content
 
 
 def test_names_are_had_without_loading_plotting_packages():
@@ -46,7 +48,7 @@ def test_earlier_names_of_analyses_are_todays():
 def test_settings_are_recorded_but_no_folder_and_no_look(made, tmp_path):
     config = settings.validate({"analyses": made})
     config["data"]["directory"] = "/somewhere"
-    run.write_run(tmp_path, config, ROOT / "config/article.yaml", ALL_EXACT)
+    run.write_run(tmp_path, config, ARTICLE, ALL_EXACT)
     recorded = read_json(tmp_path / "run.json")["config"]
     assert "report" not in recorded
     assert "directory" not in recorded["data"]
@@ -62,7 +64,7 @@ def test_the_recorded_config_makes_the_same_run_again(tmp_path):
         "search": {"studies": {"accuracy": None, "mine": {"trials": 7}}},
     }
     config = settings.validate(settings.merged(settings.validate({}), changed))
-    run.write_run(tmp_path, config, ROOT / "config/article.yaml", ALL_EXACT)
+    run.write_run(tmp_path, config, ARTICLE, ALL_EXACT)
     again = settings.read([ROOT / "config/config.yaml", tmp_path / "config.yaml"])
     assert again == {**config, "data": {**config["data"], "directory": None}}
     assert list(again["search"]["studies"]) == ["penalised", "mine"]

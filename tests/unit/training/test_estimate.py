@@ -201,6 +201,23 @@ def test_targets_are_found_among_the_arguments(arguments, targets):
     assert asked(arguments.split(), ["all", "tabulate_modules", "train_model"]) == targets
 
 
+@pytest.mark.parametrize(
+    ("arguments", "runs"),
+    [
+        ("--cores all --configfile config/article.yaml", True),
+        ("-c1 --nolock --no-hooks -k", True),
+        ("-n all", False),
+        ("-c 1 -Fnp", False),
+        ("--dry-run", False),
+        ("--dryrun", False),
+        ("--lint", False),
+        ("--touch", False),
+    ],
+)
+def test_whether_jobs_will_run_is_told_by_the_arguments(arguments, runs):
+    assert estimate.runs_jobs(arguments.split()) == runs
+
+
 def test_a_dry_run_says_the_line():
     command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "tabulate_modules"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

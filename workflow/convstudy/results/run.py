@@ -61,7 +61,7 @@ def table_names(studies: Sequence[str], article: bool = True) -> list[str]:
 
 
 def write_run(
-    folder: Path, config: Mapping[str, Any], article: Path, data: Mapping[str, Any]
+    folder: Path, config: Mapping[str, Any], article: Mapping[str, Any], data: Mapping[str, Any]
 ) -> None:
     """Record how a run was made: ``run.json``, ``provenance.json``, ``config.yaml``.
 
@@ -71,23 +71,20 @@ def write_run(
     Args:
         folder: The results folder.
         config: The run's config.
-        article: The overlay for the article's scale.
+        article: config/article.yaml, as read.
         data: Summary of the images: see `scale.differences`.
     """
-    import yaml
-
     # Neither the report's look nor the images' folder on this machine affects the results; a
     # digest identifies the images.
     kept = copy.deepcopy({part: config[part] for part in config if part != "report"})
     kept["data"].pop("directory")
-    theirs = yaml.safe_load(article.read_text(encoding="utf-8"))
-    full = settings.filled(theirs)
+    full = settings.filled(article)
     sizes = {
         "width": full["model"]["width"],
         "train": IMAGES["train_images"],
         "epochs": full["training"]["epochs"],
     }
-    reductions = scale.reductions(scale.differences(kept, theirs, data))
+    reductions = scale.reductions(scale.differences(kept, article, data))
     run = {"config": kept, "article": sizes, "reductions": reductions}
     write_json(folder / "run.json", run)
     write_json(folder / "provenance.json", environment.describe(kept))

@@ -7,6 +7,7 @@ from ``estimate.speeds.csv`` (recorded training images per second, by processor)
 
 import csv
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -52,6 +53,7 @@ NO_RUN = (
     "--delete",
     "--touch",
 )
+DRY_RUN = re.compile("-[a-zA-Z]*n[a-zA-Z]*")
 # Seconds from a job's start to its first step, and to compile each further network.
 START, COMPILE = 8.0, 3.0
 # Seconds of a step that trains nothing.
@@ -305,6 +307,14 @@ def _by_width(rows: Iterable[Mapping[str, str]]) -> dict[float, float]:
     for row in rows:
         by_width.setdefault(float(row["width"]), []).append(float(row["images_per_second"]))
     return {width: geometric_mean(speeds) for width, speeds in by_width.items()}
+
+
+def runs_jobs(arguments: Sequence[str]) -> bool:
+    """Tell by Snakemake's arguments whether it will run jobs, as it knows only after parsing."""
+    return not any(
+        argument.startswith((*NO_RUN, "--dry")) or DRY_RUN.fullmatch(argument)
+        for argument in arguments
+    )
 
 
 def asked(arguments: Sequence[str], rules: Iterable[str]) -> list[str]:

@@ -1,0 +1,172 @@
+"""The workflow as a module of another one, which has only the installed library."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+from convstudy.core import locks
+from convstudy.core.files import read_json
+from helpers.clones import environment_of, snakemake
+from helpers.pipeline import TINY, Project
+
+REPORT = "reports/report.html"
+COUNTS = "results/counts/models.csv"
+
+
+@pytest.fixture(scope="module")
+def place(root, tmp_path_factory):
+    """Return a folder with a checkout whose library is only installed, and nothing else."""
+    place = tmp_path_factory.mktemp("module")
+    checkout = Project(root, place / "convstudy").folder
+    packages = environment_of(place, editable=False)
+    install = [place / ".venv/bin/python", "-m", "pip", "install", "--quiet", "--no-deps"]
+    install += ["--no-build-isolation", "--disable-pip-version-check"]
+    subprocess.run([*install, checkout], check=True)
+    assert (packages / "convstudy/article/facts.yaml").is_file()
+    for folder in ("build", "workflow/convstudy", "workflow/snakemake_logger_plugin_convstudy"):
+        shutil.rmtree(checkout / folder)
+    return place
+
+
+@pytest.fixture
+def mine(place, root, request):
+    """Return a folder with the Snakefile of the documentation, and a tiny config."""
+    mine = place / request.node.name
+    mine.mkdir()
+    text = (root / "docs/own-workflow.md").read_text()
+    [snakefile] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len([line for line in snakefile.splitlines() if line]) <= 10
+    (mine / "Snakefile").write_text(snakefile)
+    (mine / "config.yaml").write_text(yaml.safe_dump(TINY))
+    (mine / ".venv").symlink_to(place / ".venv")
+    return mine
+
+
+def test_the_documented_snakefile_runs_to_the_report(mine):
+    done = snakemake(mine, "--cores", "2")
+    assert done.returncode == 0, done.stdout
+    assert (mine / REPORT).is_file()
+    record = read_json(mine / "results/provenance/convstudy_train_model/conv_0.json")
+    assert (record["commit"], record["installed"]) == (None, "0.1.0")
+    claims = (mine / "results/claims.csv").read_text()
+    assert "parameters_conv" in claims
+    # Nothing is made again, and nothing is missed.
+    done = snakemake(mine, "--dry-run", "convstudy_all")
+    assert "Nothing to be done" in done.stdout
+    done = snakemake(mine, "convstudy_verify_provenance")
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_part_of_it_and_a_changed_rule(mine):
+    snakefile = mine / "Snakefile"
+    changed = """
+use rule count_parameters from convstudy as convstudy_count_parameters with:
+    priority: 5
+"""
+    snakefile.write_text(snakefile.read_text() + changed)
+    done = snakemake(mine, COUNTS)
+    assert done.returncode == 0, done.stdout
+    assert (mine / COUNTS).is_file()
+
+
+def test_local_rules_stay_local_under_other_names(root):
+    """Snakemake does not give the names in `localrules:` the prefix of a module."""
+    files = [root / "workflow/Snakefile", *(root / "workflow/rules").glob("*.smk")]
+    assert not [path for path in files if re.search("^localrules:", path.read_text(), re.M)]
+
+
+@pytest.mark.fault(
+    "Two runs of a workflow that mounts this one start in one folder",
+    where="when the second one starts",
+    lost="nothing: the second run ends with a one-line message",
+)
+def test_two_runs_in_one_folder(mine):
+    with locks.waiting_for(mine / ".snakemake/run", "the folder"):
+        done = snakemake(mine, COUNTS)
+    assert done.returncode == 1
+    assert "another run is using" in done.stdout.splitlines()[-1]
+    assert not (mine / COUNTS).exists()
+
+
+TWICE = """
+module another:
+    snakefile: "../convstudy/workflow/Snakefile"
+    config: config
+
+use rule * from another as another_*
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda text: text + TWICE, "module another: convstudy is mounted twice, or with a prefix"),
+        (
+            lambda text: text.replace("config: config\n", "config: config\n    prefix: 'a'\n"),
+            "module convstudy: convstudy is mounted twice, or with a prefix",
+        ),
+        (
+            lambda text: text.replace("    config: config\n", ""),
+            "module convstudy: add `config: config`",
+        ),
+    ],
+)
+def test_what_cannot_be_mounted_is_refused(mine, change, line):
+    snakefile = mine / "Snakefile"
+    snakefile.write_text(change(snakefile.read_text()))
+    done = snakemake(mine, "--dry-run", COUNTS)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].startswith(line)
+
+
+def test_a_mistake_in_the_config_is_named(mine):
+    (mine / "config.yaml").write_text("training: {epoch: 3}\n")
+    done = snakemake(mine, "--dry-run", COUNTS)
+    assert done.returncode == 1
+    assert "config.yaml:1: training.epoch: unknown key" in done.stdout.splitlines()[-1]
+
+
+def test_a_git_address_as_snakedeploy_writes_it(place, mine):
+    """Fetch rules and scripts from a commit; the config is in a folder, and rules keep names."""
+    repository = place / "repository"
+    shutil.copytree(place / "convstudy", repository)
+    for command in (["init", "--quiet"], ["add", "."], ["tag", "v1"]):
+        subprocess.run(["git", "-C", repository, *command], check=True)
+        if command == ["add", "."]:
+            identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+            commit = ["git", "-C", repository, *identity, "commit", "--quiet", "--message", "a"]
+            subprocess.run(commit, check=True)
+    shutil.rmtree(repository / "workflow")
+    for folder in ("config", "workflow"):
+        (mine / folder).mkdir()
+    (mine / "config.yaml").rename(mine / "config/config.yaml")
+    (mine / "Snakefile").unlink()
+    (mine / "workflow/Snakefile").write_text(
+        f"""configfile: "config/config.yaml"
+
+module convstudy:
+    snakefile: gitfile("{repository}", path="workflow/Snakefile", tag="v1")
+    config: config
+
+use rule * from convstudy
+"""
+    )
+    done = snakemake(mine, COUNTS)
+    assert done.returncode == 0, done.stdout
+    done = snakemake(mine, "--dry-run")
+    assert re.search(r"^render_report +1$", done.stdout, re.MULTILINE)
+    assert not re.search(r"^count_parameters +1$", done.stdout, re.MULTILINE)
+
+
+def test_another_version_of_the_library_is_refused(place, mine):
+    snakefile = place / "convstudy/workflow/Snakefile"
+    text = snakefile.read_text()
+    snakefile.write_text(re.sub('VERSION = "(.*)"', 'VERSION = "9.9.9"', text))
+    done = snakemake(mine, "--dry-run", COUNTS)
+    snakefile.write_text(text)
+    assert done.returncode == 1
+    assert (
+        "its workflow is of version 9.9.9, but the convstudy that is installed is of" in done.stdout
+    )
