@@ -15,6 +15,7 @@ def project(root):
 def test_the_version_is_the_same_everywhere(root, project):
     citation = yaml.safe_load((root / "CITATION.cff").read_text())
     assert citation["version"] == project["version"]
+    assert f'VERSION = "{project["version"]}"\n' in (root / "workflow/Snakefile").read_text()
     assert project["version"] in (root / "CHANGELOG.md").read_text()
 
 

@@ -31,9 +31,9 @@ def place(root, tmp_path_factory):
 
 
 @pytest.fixture
-def mine(place, root, request):
+def mine(place, root):
     """Return a folder with the Snakefile of the documentation, and a tiny config."""
-    mine = place / request.node.name
+    mine = place / f"mine-{len(list(place.iterdir()))}"
     mine.mkdir()
     text = (root / "docs/own-workflow.md").read_text()
     [snakefile] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
@@ -128,36 +128,46 @@ def test_a_mistake_in_the_config_is_named(mine):
     assert "config.yaml:1: training.epoch: unknown key" in done.stdout.splitlines()[-1]
 
 
-def test_a_git_address_as_snakedeploy_writes_it(place, mine):
-    """Fetch rules and scripts from a commit; the config is in a folder, and rules keep names."""
+def test_a_git_address_as_snakedeploy_writes_it(place, mine, root):
+    """Fetch rules and scripts from a tag; the config is in a folder, and rules keep their names."""
     repository = place / "repository"
     shutil.copytree(place / "convstudy", repository)
-    for command in (["init", "--quiet"], ["add", "."], ["tag", "v1"]):
-        subprocess.run(["git", "-C", repository, *command], check=True)
-        if command == ["add", "."]:
-            identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
-            commit = ["git", "-C", repository, *identity, "commit", "--quiet", "--message", "a"]
-            subprocess.run(commit, check=True)
-    shutil.rmtree(repository / "workflow")
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for command in (["init"], ["add", "."], ["commit", "--message", "a"], ["tag", "v0.1.0"]):
+        quiet = [] if command[0] in ("add", "tag") else ["--quiet"]
+        subprocess.run(["git", "-C", repository, *identity, *command, *quiet], check=True)
     for folder in ("config", "workflow"):
         (mine / folder).mkdir()
     (mine / "config.yaml").rename(mine / "config/config.yaml")
     (mine / "Snakefile").unlink()
+    [address] = re.findall("`(snakefile: github.*)`", (root / "docs/own-workflow.md").read_text())
     (mine / "workflow/Snakefile").write_text(
         f"""configfile: "config/config.yaml"
 
+
 module convstudy:
-    snakefile: gitfile("{repository}", path="workflow/Snakefile", tag="v1")
+    {address}
     config: config
+
 
 use rule * from convstudy
 """
     )
-    done = snakemake(mine, COUNTS)
+    # Git asks the repository here instead, and Snakemake's cache is empty.
+    elsewhere = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{repository}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/OWNER/convstudy",
+        "XDG_CACHE_HOME": str(place / "cache"),
+    }
+    done = snakemake(mine, COUNTS, **elsewhere)
     assert done.returncode == 0, done.stdout
-    done = snakemake(mine, "--dry-run")
-    assert re.search(r"^render_report +1$", done.stdout, re.MULTILINE)
-    assert not re.search(r"^count_parameters +1$", done.stdout, re.MULTILINE)
+    assert (mine / COUNTS).is_file()
+    done = snakemake(mine, "--dry-run", **elsewhere)
+    jobs = re.findall(r"^(\w+) +\d+$", done.stdout, re.MULTILINE)
+    assert {"check_claims", "render_report", "all"} <= set(jobs), done.stdout
+    # What was made is not made again.
+    assert "count_parameters" not in jobs
 
 
 def test_another_version_of_the_library_is_refused(place, mine):
