@@ -48,6 +48,17 @@ def slurm_python() -> str:
     return str(python)
 
 
+def lay_verification(folder: Path, networks: Networks = ARTICLE) -> None:
+    """Lay recorded checks of layers and statements in place, and checks of a few counts."""
+    for name in VERIFICATION:
+        path = folder / "results" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(RECORDED.folder / name, path)
+    table = counts.verify(networks, TINY["model"]["width"], most=5)
+    assert table["passed"].all()
+    write_csv(folder / "results/verification/counts.csv", table)
+
+
 class Project:
     """A copy of the workflow in its own folder.
 
@@ -77,14 +88,7 @@ class Project:
                 shutil.copy(root / name, folder / name)
 
     def lay_verification(self, networks: Networks = ARTICLE) -> None:
-        """Lay recorded checks of layers and statements in place, and checks of a few counts."""
-        for name in VERIFICATION:
-            path = self.folder / "results" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(RECORDED.folder / name, path)
-        table = counts.verify(networks, TINY["model"]["width"], most=5)
-        assert table["passed"].all()
-        write_csv(self.folder / "results/verification/counts.csv", table)
+        lay_verification(self.folder, networks)
 
     def command(self, *arguments: str, **config: dict) -> list[str]:
         overlay = self.folder / "tiny.yaml"

@@ -16,7 +16,7 @@ import yaml
 from convstudy.config import settings
 from convstudy.core.files import file_digest, read_json
 from convstudy.provenance.job_records import ARCHIVE
-from helpers.clones import environment_of
+from helpers.clones import environment_of, snakemake
 from helpers.pipeline import Project
 from rocrate.rocrate import ROCrate
 
@@ -128,15 +128,10 @@ def test_the_run_is_made_again_from_its_archive(project, tmp_path):
     profile.mkdir()
     until = ["record_run", "count_parameters", "summarise_training", "export_study"]
     (profile / "config.yaml").write_text(yaml.safe_dump({"until": until}))
-    environment = {**project.environment(), "SNAKEMAKE_PROFILE": str(profile)}
-
-    def run(command):
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        done = subprocess.run(command, cwd=tmp_path, env=environment, **streams)
-        return done.returncode, done.stdout
-
-    code, output = run(["sh", "-c", command])
-    assert code == 0, output
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    environment = {**os.environ, "SNAKEMAKE_PROFILE": str(profile)}
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, **streams)
+    assert done.returncode == 0, done.stdout
     assert not (tmp_path / "results/claims.csv").exists()
     again = tmp_path / "results"
     tables = [path.relative_to(again) for path in again.glob("**/*.csv")]
@@ -150,10 +145,10 @@ def test_the_run_is_made_again_from_its_archive(project, tmp_path):
     # The job that writes the config is no danger to a run that was started with it.
     before = (again / "config.yaml").read_bytes()
     (tmp_path / "workflow/scripts/record_run.py").write_text("1 / 0")
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--force", "results/run.json"]
-    code, output = run([*command, "--configfile", "results/config.yaml"])
-    assert code == 1
-    assert "ZeroDivisionError" in output
+    again_with = ("--force", "results/run.json", "--configfile", "results/config.yaml")
+    done = snakemake(tmp_path, *again_with)
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stdout
     assert (again / "config.yaml").read_bytes() == before
 
 
