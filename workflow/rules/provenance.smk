@@ -19,21 +19,24 @@ rule verify_provenance:
         "../scripts/verify_provenance.py"
 
 
-rule archive_run:
-    """Pack sources, settings, results, report and provenance as an RO-Crate."""
-    input:
-        rules.all.input,
-        # The record of any other target made since is newer than the archive.
-        records=existing_records,
-    output:
-        ARCHIVE,
-    log:
-        "results/logs/archive_run.log",
-    localrule: True
-    params:
-        codes=codes_of_rules,
-        code=code_of("archive_run"),
-    message:
-        "Packing the run"
-    script:
-        "../scripts/archive_run.py"
+# It packs the sources, which a workflow that uses this one as a module has not.
+if not MOUNTED:
+
+    rule archive_run:
+        """Pack sources, settings, results, report and provenance as an RO-Crate."""
+        input:
+            rules.all.input,
+            # The record of any other target made since is newer than the archive.
+            records=existing_records,
+        output:
+            ARCHIVE,
+        log:
+            "results/logs/archive_run.log",
+        localrule: True
+        params:
+            codes=codes_of_rules,
+            code=code_of("archive_run"),
+        message:
+            "Packing the run"
+        script:
+            "../scripts/archive_run.py"
