@@ -78,7 +78,7 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch, number):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    with pytest.raises(UserError, match=f"{tmp_path} is on a file system .*; mount it with locks"):
+    with pytest.raises(UserError, match=f"{tmp_path} is on a file system .*; mount it with them"):
         locks.claim_folder(tmp_path)
     with pytest.raises(UserError, match=os.strerror(number)):
         locks.wait(locks.lock(tmp_path / "curve"), "a curve")
