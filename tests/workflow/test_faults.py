@@ -148,7 +148,8 @@ def test_two_runs_in_one_folder(root, tmp_path):
     # The first run must outlast the start of the second.
     longer = {"training": {"epochs": 40}}
     first = project.start(GOAL, **longer)
-    wait_until((project.folder / ".snakemake/run.owner").exists)
+    owner = project.folder / ".snakemake/run.lock"
+    wait_until(lambda: owner.is_file() and owner.read_text())
     second = subprocess.run(
         project.command(GOAL, **longer),
         cwd=project.folder,

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from convstudy.config import settings
-from convstudy.core.locks import lock
+from convstudy.core.locks import waiting_for
 from convstudy.data.dataset import load_arrays
 from convstudy.layers.networks import ARTICLE
 from convstudy.training.curve import Curve
@@ -65,12 +65,12 @@ def run(request, project):
     os.close(leader)
 
 
-def lock_of(config, results):
-    """Return the lock of the curve that `GOAL` exports."""
+def holding_curve(config, results):
+    """Hold the curve that `GOAL` exports."""
     kinds, training = ARTICLE.single_kind()["conv"], config["training"]
     store, dataset = results / ".state/curves", load_arrays(results / "data")
     curve = Curve(store, kinds, 0, config["model"], training, training["epochs"], dataset)
-    return lock(curve.folder)
+    return waiting_for(curve.folder, "the curve")
 
 
 def lines(text, mark):
@@ -128,10 +128,12 @@ def test_a_start_that_fails(run):
 def test_a_job_that_is_stopped(run, project, how):
     """The job waits for its curve, which another process trains."""
     start, said = run
-    with lock_of(project.config, project.folder / "results"):
+    with holding_curve(project.config, project.folder / "results"):
         process = start(GOAL, "--force")
         log = project.folder / "results/logs/train_model/conv_0.log"
-        wait_for(lambda: log.read_text() if log.is_file() else "", "held by another process")
+        wait_for(
+            lambda: log.read_text() if log.is_file() else "", f"held by process {os.getpid()} on "
+        )
         if how == "killed":
             children = psutil.Process(process.pid).children(recursive=True)
             [script] = [one for one in children if one.cmdline()[-1].endswith(".train_model.py")]

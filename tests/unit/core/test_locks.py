@@ -1,34 +1,42 @@
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
+import threading
 
 import pytest
 from convstudy.core import locks, signals
 from convstudy.core.errors import UserError
 
 HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from convstudy.core import locks
-held = getattr(locks, sys.argv[1])(Path(sys.argv[2]))
-if sys.argv[1] == "lock":
-    held.acquire()
+if sys.argv[1] == "claim_folder":
+    locks.claim_folder(Path(sys.argv[2]))
+else:
+    held = locks.waiting_for(Path(sys.argv[2]), "it")
+    held.__enter__()
 print("held", flush=True)
-time.sleep(60)
+sys.stdin.read()
 """
 
 
 @pytest.fixture
 def hold():
-    """Return a function that starts a process holding a lock; it is killed at the end."""
+    """Return a function that starts a process holding a lock; it ends when its input does."""
     started = []
 
-    def begin(function, path):
-        command = [sys.executable, "-c", HOLD, function, str(path)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    def begin(function, path, **variables):
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, function, str(path)],
+            env=os.environ | variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         started.append(process)
         assert process.stdout.readline() == "held\n"
         return process
@@ -49,22 +57,59 @@ def listening():
 
 def test_a_lock_is_free_as_soon_as_its_owner_is_killed(tmp_path, hold):
     path = tmp_path / "thing"
-    holder = hold("lock", path)
+    holder = hold("waiting_for", path)
     assert not locks.is_free(path)
     holder.kill()
     holder.communicate()
     assert locks.is_free(path)
 
 
-def test_who_waits_says_for_what_and_gets_the_lock(tmp_path, hold, caplog):
+@pytest.mark.fault(
+    "A process freezes (SIGSTOP), then goes on or is killed",
+    where="while it holds a lock for which another one waits",
+    lost="nothing: the one that waits says every minute for what and whom, and how to end that",
+)
+@pytest.mark.parametrize(
+    ("then", "holders", "ours", "how"),
+    [
+        (signal.SIGCONT, "", "7", "kill -9 {pid} on one"),
+        (signal.SIGKILL, "7", "", "scancel 7, or kill -9 {pid} on one"),
+        # SLURM requeued it as its node was lost.
+        (signal.SIGCONT, "7", "7", "kill -9 {pid} on one"),
+    ],
+)
+def test_who_waits_says_for_whom(tmp_path, hold, caplog, monkeypatch, then, holders, ours, how):
     caplog.set_level("INFO", logger="convstudy")
+    monkeypatch.setattr(locks, "SECONDS_UNTIL_A_LINE", 0.2)
+    monkeypatch.setattr(locks, "SECONDS_BETWEEN_LINES", 0.5)
+    monkeypatch.setenv("SLURM_JOB_ID", ours)
     path = tmp_path / "thing"
-    holder = hold("lock", path)
-    subprocess.Popen(["sh", "-c", f"sleep 0.7; kill -9 {holder.pid}"])
-    began = time.monotonic()
+    holder = hold("waiting_for", path, SLURMD_NODENAME="one", SLURM_JOB_ID=holders)
+    holder.send_signal(signal.SIGSTOP)
+    holder.stdin.close()
+    end = threading.Timer(1.5, holder.send_signal, [then])
+    end.start()
     with locks.waiting_for(path, "the thing"):
-        assert time.monotonic() - began > 0.5
-    assert caplog.messages == ["waiting for the thing, held by another process"]
+        end.join()
+        assert 2 <= len(caplog.messages) <= 4
+    job = r" \(SLURM job 7\)" if holders else ""
+    line = (
+        rf"waiting for the thing, held by process {holder.pid} on one since [\d-]+ [\d:]+ UTC{job}"
+    )
+    for message in caplog.messages:
+        assert re.fullmatch(f"{line}; to end that: {how.format(pid=holder.pid)}", message)
+
+
+def test_a_lock_whose_file_says_nothing_is_waited_for(tmp_path, hold, caplog, monkeypatch):
+    """As after a full disk."""
+    caplog.set_level("INFO", logger="convstudy")
+    monkeypatch.setattr(locks, "SECONDS_UNTIL_A_LINE", 0.2)
+    path = tmp_path / "thing"
+    holder = hold("waiting_for", path)
+    (tmp_path / "thing.lock").write_text("")
+    threading.Timer(0.7, holder.kill).start()
+    with locks.waiting_for(path, "the thing"):
+        assert caplog.messages == ["waiting for the thing, held by another process"]
 
 
 @pytest.mark.fault(
@@ -86,7 +131,7 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch, number):
 
 def test_waiting_ends_when_a_stop_is_asked_for(tmp_path, hold, listening):
     path = tmp_path / "thing"
-    hold("lock", path)
+    hold("waiting_for", path)
     signals.request_stop()
     with (
         pytest.raises(signals.Interrupted, match="while waiting for the thing"),

@@ -1,14 +1,19 @@
-"""Locks that the operating system frees when their owner dies: no stale locks to clean up."""
+"""Locks that the operating system frees when their owner dies: no stale locks to clean up.
+
+A lock's file says who took it last, for those who wait: it means nothing once the lock is free.
+"""
 
 import contextlib
+import datetime
 import errno
+import json
 import logging
 import os
 import socket
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from convstudy.core import signals
 from convstudy.core.errors import UserError
@@ -17,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 # What flock answers where the file system, or a server behind it, has no locks.
 UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+# Before a waiting process says so: a lock may be taken for a moment, or its file not yet written.
+SECONDS_UNTIL_A_LINE = 1.0
+SECONDS_BETWEEN_LINES = 60.0
 
 # A lock is released when its object is garbage-collected, so claims are kept here.
 _claims: list[Any] = []
@@ -66,24 +74,72 @@ def is_free(path: Path) -> bool:
         return False
 
 
+class Holder(NamedTuple):
+    """Who holds a lock, and since when; `job` is its SLURM job, if any."""
+
+    process: int
+    node: str
+    job: str | None
+    since: str
+
+    @classmethod
+    def this_process(cls) -> "Holder":
+        """Describe this process, at this time."""
+        return cls(
+            os.getpid(),
+            os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
+            os.environ.get("SLURM_JOB_ID"),
+            f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC",
+        )
+
+    def __str__(self) -> str:
+        """Say who it is, where and since when."""
+        job = f" (SLURM job {self.job})" if self.job else ""
+        return f"process {self.process} on {self.node} since {self.since}{job}"
+
+    def how_to_end(self) -> str:
+        """Return what ends it, even if it is frozen."""
+        kill = f"kill -9 {self.process} on {self.node}"
+        # SLURM requeues a lost node's job under its number: scancel would end the one that waits.
+        ours = self.job == os.environ.get("SLURM_JOB_ID")
+        return kill if ours or not self.job else f"scancel {self.job}, or {kill}"
+
+
+def _sign(ours: Any) -> None:
+    """Write into a lock's file that this process holds it."""
+    # On a full disk, those who wait do not learn who it is.
+    with contextlib.suppress(OSError):
+        text = json.dumps(Holder.this_process()._asdict())
+        Path(ours.lock_file).write_text(text, encoding="utf-8")
+
+
+def _holder(theirs: Any) -> Holder | None:
+    """Return who holds a lock that is taken, if its file says so."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return Holder(**json.loads(Path(theirs.lock_file).read_text(encoding="utf-8")))
+    return None
+
+
 def wait(ours: Any, what: str) -> None:
-    """Acquire a lock; if it is taken, log what is waited for.
+    """Acquire a lock; while it is taken, log every minute what is waited for and who holds it.
 
     Raises:
         Interrupted: If a stop is requested while waiting.
     """
     from filelock import Timeout
 
-    try:
-        ours.acquire(blocking=False)
-        return
-    except Timeout:
-        logger.info("waiting for %s, held by another process", what)
-    try:
-        ours.acquire(poll_interval=0.2, cancel_check=signals.stop_requested)
-    except Timeout:
-        signals.stop_if_asked(f"while waiting for {what}")
-        raise
+    seconds = SECONDS_UNTIL_A_LINE
+    while True:
+        try:
+            ours.acquire(seconds, poll_interval=0.2, cancel_check=signals.stop_requested)
+            break
+        except Timeout:
+            signals.stop_if_asked(f"while waiting for {what}")
+        holder = _holder(ours)
+        by = f"{holder}; to end that: {holder.how_to_end()}" if holder else "another process"
+        logger.info("waiting for %s, held by %s", what, by)
+        seconds = SECONDS_BETWEEN_LINES
+    _sign(ours)
 
 
 @contextlib.contextmanager
@@ -105,14 +161,14 @@ def claim_folder(folder: Path) -> None:
     """
     from filelock import Timeout
 
-    folder_lock, owner = lock(folder / "run"), folder / "run.owner"
+    folder_lock = lock(folder / "run")
     try:
         folder_lock.acquire(blocking=False)
     except Timeout:
-        who = owner.read_text(encoding="utf-8").strip() if owner.is_file() else "unknown"
         raise UserError(
-            f"another run is using {folder.resolve().parent} ({who}); only one run per folder is"
-            " allowed; wait for it to finish, stop it, or use another clone"
+            f"another run is using {folder.resolve().parent} ({_holder(folder_lock) or 'unknown'});"
+            " only one run per folder is allowed; wait for it to finish, stop it, or use another"
+            " clone"
         ) from None
-    owner.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+    _sign(folder_lock)
     _claims.append(folder_lock)

@@ -152,7 +152,8 @@ class Search:
         """
         ended = 0
         # A new start of the same worker waits until this one is gone.
-        with waiting_for(self.folder / f"worker-{worker}", f"worker {worker} of an earlier start"):
+        place = f"the place of worker {worker} in the study {self.name}"
+        with waiting_for(self.folder / f"worker-{worker}", place):
             with self.store.claim():
                 study = self.study()
             while (trial := self._claim(study, worker)) is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from convstudy.core.files import read_sealed
-from convstudy.core.locks import lock
+from convstudy.core.locks import waiting_for
 from convstudy.layers.networks import Networks
 from convstudy.training.curve import Curve
 from convstudy.training.record import summarise
@@ -70,7 +70,7 @@ def prune(store: Path, days: float, checkpoints_only: bool) -> int:
         folder = store / row["name"]
         if row["days"] < days:
             continue
-        with lock(folder):
+        with waiting_for(folder, f"the curve {folder.name}"):
             paths = list(folder.glob("*.keras")) if checkpoints_only else list(folder.iterdir())
             freed += sum(path.stat().st_size for path in paths)
             for path in paths:
