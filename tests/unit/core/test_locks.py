@@ -112,6 +112,17 @@ def test_a_lock_whose_file_says_nothing_is_waited_for(tmp_path, hold, caplog, mo
         assert caplog.messages == ["waiting for the thing, held by another process"]
 
 
+def test_a_lock_that_another_process_was_given_is_not_held(tmp_path, hold):
+    path = tmp_path / "thing"
+    with locks.waiting_for(path, "the thing"):
+        locks.require_held(path)
+        # As a file server does that forgets the locks of a machine.
+        (tmp_path / "thing.lock").unlink()
+        other = hold("waiting_for", path)
+        with pytest.raises(UserError, match=f"thing was given to process {other.pid} on "):
+            locks.require_held(path)
+
+
 @pytest.mark.fault(
     "The file system has no locks (`flock` answers ENOLCK, ENOSYS or EOPNOTSUPP)",
     where="when a run starts, or a job requests a lock",

@@ -1,8 +1,10 @@
+import json
 import math
 import multiprocessing
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import optuna
 import pandas as pd
@@ -291,6 +293,23 @@ def test_a_curve_that_is_damaged_under_way_is_trained_from_its_start(tmp_path, d
     records = curve.read()["records"]
     assert [record["epoch"] for record in records] == list(range(1, EPOCHS + 1))
     assert [record["test_accuracy"] for record in records] == accuracies
+
+
+@pytest.mark.fault(
+    "A file server frees a machine's locks, as it no longer hears of it, and others take them",
+    where="while the machine trains an epoch",
+    lost="the current epoch: the process there ends with a one-line message",
+)
+def test_a_curve_whose_lock_was_given_to_another_process_is_left_to_it(tmp_path):
+    curve = PaperCurve(tmp_path / "curves", ("conv",) * 3, 0)
+    epochs = curve.epochs(EPOCHS)
+    next(epochs)
+    other = locks.Holder(process=7, node="two", job=None, since="then")
+    Path(f"{curve.folder}.lock").write_text(json.dumps(other._asdict()))
+    stored = sorted(path.read_bytes() for path in curve.folder.iterdir())
+    with pytest.raises(UserError, match="was given to process 7 on two since then, as the file"):
+        next(epochs)
+    assert sorted(path.read_bytes() for path in curve.folder.iterdir()) == stored
 
 
 @pytest.mark.parametrize(

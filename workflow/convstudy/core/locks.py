@@ -153,6 +153,22 @@ def waiting_for(path: Path, what: str) -> Iterator[None]:
         held_lock.release()
 
 
+def require_held(path: Path) -> None:
+    """Check that no other process has taken a lock that this one holds.
+
+    A file server frees the locks of a machine that it has not heard of for a while.
+
+    Raises:
+        UserError: If another process has.
+    """
+    holder, this = _holder(lock(path)), Holder.this_process()
+    if holder and (holder.process, holder.node) != (this.process, this.node):
+        raise UserError(
+            f"{path.name} was given to {holder}, as the file system freed this process's lock;"
+            " that process goes on, and this one ends"
+        )
+
+
 def claim_folder(folder: Path) -> None:
     """Keep other runs of the workflow out of a folder while this process lives.
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from convstudy.core.errors import UserError
 from convstudy.core.files import file_digest, read_sealed, write_sealed
-from convstudy.core.locks import lock, wait
+from convstudy.core.locks import lock, require_held, wait
 from convstudy.core.progress import duration
 from convstudy.data.dataset import Dataset
 from convstudy.layers.networks import Kinds, Networks, costs, total
@@ -253,7 +253,7 @@ class Curve:
         return records
 
     def _train(self, state: dict[str, Any], trained_for: str) -> dict[str, Any]:
-        """Train one more epoch and store it. The lock must be held."""
+        """Train one more epoch and store it, unless the lock, which must be held, was lost."""
         done = len(state["records"])
         if self._trainer is None or self._trainer.epoch > done:
             # At the start, or if stored epochs have been lost in the meantime.
@@ -269,6 +269,7 @@ class Curve:
             "device": self._device,
             **self._described,
         }
+        require_held(self.folder)
         if not all(math.isfinite(record[field]) for field in ("loss", "test_loss")):
             reason = f"the loss is not finite in epoch {record['epoch']}"
             logger.warning("%s ends: %s", self.name, reason)
