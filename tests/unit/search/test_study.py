@@ -20,6 +20,7 @@ from convstudy.search.study import Penalty
 from helpers import search as search_example
 from helpers.paths import with_helpers
 from helpers.search import EPOCHS, SAMPLERS, PaperCurve, PaperTrainer, search
+from optuna.trial import TrialState
 
 # A crash may change which trial trained an epoch first, but not the results.
 FOUND = [
@@ -226,6 +227,30 @@ def test_a_dead_workers_trial_is_taken_over_by_another(tmp_path):
     study = search(tmp_path)
     study.run_worker(worker=1)
     assert set(export(study)[2]["states"]) == {"COMPLETE", "PRUNED"}
+
+
+@pytest.mark.fault(
+    "A worker that counted as dead goes on, and ends a trial that another one has taken up",
+    where="during the trial",
+    lost="nothing: the trial counts once, and the later one says so and goes on with the next",
+)
+def test_a_trial_that_another_worker_has_ended_is_left(tmp_path, monkeypatch, caplog):
+    other = search(tmp_path).study()
+    usual = PaperTrainer.train_epoch
+
+    def train_epoch(self):
+        record = usual(self)
+        [running] = other.get_trials(states=[TrialState.RUNNING])
+        if running.number == 2 and record["epoch"] == 2:
+            other.tell(running.number, 0.5)
+        return record
+
+    monkeypatch.setattr(PaperTrainer, "train_epoch", train_epoch)
+    study = search(tmp_path)
+    assert study.run_worker() == 13
+    assert caplog.messages == ["penalised: another worker has ended trial 3"]
+    trials, _, _ = export(study)
+    assert list(trials["number"]) == list(range(14))
 
 
 @pytest.mark.fault(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -158,9 +159,15 @@ class Search:
                 study = self.study()
             while (trial := self._claim(study, worker)) is not None:
                 epochs_before = time.perf_counter()
-                with get_heartbeat_thread(trial._trial_id, study._storage):
-                    for _ in self.run_trial(study, trial):
-                        signals.stop_if_asked(f"in trial {trial.number + 1}")
+                try:
+                    with get_heartbeat_thread(trial._trial_id, study._storage):
+                        for _ in self.run_trial(study, trial):
+                            signals.stop_if_asked(f"in trial {trial.number + 1}")
+                except UpdateFinishedTrialError:
+                    logger.warning(
+                        "%s: another worker has ended trial %d", self.name, trial.number + 1
+                    )
+                    continue
                 ended += 1
                 logger.info(
                     "%s: trial %d of %d %s in %s",
@@ -268,15 +275,17 @@ class Search:
     def _tell(
         self, study: optuna.Study, trial: Trial, state: TrialState, value: float | None = None
     ) -> None:
-        """End a trial, unless a worker that considered this one dead already has."""
+        """End a trial.
+
+        Raises:
+            UpdateFinishedTrialError: If a worker that considered this one dead already has.
+        """
         try:
             study.tell(trial, value, state=state)
-        except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
+        except ValueError as error:
             if not study.get_trials(deepcopy=False)[trial.number].state.is_finished():
                 raise
-            logger.warning(
-                "%s: another worker has also ended trial %d", self.name, trial.number + 1
-            )
+            raise UpdateFinishedTrialError(str(error)) from None
 
     def _train_what_was_lost(self, study: optuna.Study, worker: int) -> None:
         """Retrain epochs missing from this worker's share of curves (damaged or removed)."""
