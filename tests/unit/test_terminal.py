@@ -272,6 +272,8 @@ def test_progress_has_a_line_now_and_then_and_warnings_at_once(start, monkeypatc
     time.sleep(0.1)
     assert run.said.count("epoch 1 of 8") == run.said.count("epoch 2 of 8") == 1
     assert "step 79" not in run.said
+    run.write("INFO waiting for the curve c, held by process 7 on one")
+    wait_for(lambda: run.said, "[train_model] waiting for the curve c, held by process 7 on one")
 
 
 def test_a_terminal_ends_in_a_line_that_changes(start, monkeypatch):

@@ -88,7 +88,7 @@ class Step:
                 entry = LOG_LINE.fullmatch(line)
                 if entry and entry[1] == "INFO":
                     self.last = entry[2].strip()
-                    if re.search(r"\d of \d", line):
+                    if re.search(r"\d of \d|waiting for", line):
                         self.progress, self.news = entry[2], True
                 elif entry and entry[1] == "WARNING" and RESUMES not in line:
                     warnings.append(entry[2])
