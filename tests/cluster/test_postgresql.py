@@ -1,8 +1,10 @@
 """Several workers on one study: in PostgreSQL, and for comparison in a journal."""
 
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 
@@ -10,6 +12,7 @@ import optuna
 import pandas as pd
 import pytest
 import sqlalchemy
+from convstudy.core import locks
 from convstudy.core.errors import UserError
 from convstudy.search import storages
 from convstudy.search.export import export
@@ -17,6 +20,15 @@ from convstudy.search.settings import postgres_url
 from helpers.paths import with_helpers
 from helpers.pipeline import Project
 from helpers.search import SAMPLERS, search
+
+CLAIM = """
+import sys
+from pathlib import Path
+from helpers.search import search
+with search(Path(sys.argv[1]), storage="postgresql").store.claim():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def start_worker(folder, storage, trials, worker, workers, seconds=0.02):
@@ -180,6 +192,34 @@ def test_the_server_restarts(tmp_path, postgres):
         worker.communicate()
     finish(start_four(tmp_path, "postgresql", 24))
     assert_exact(tmp_path, "postgresql", 24, 4)
+
+
+@pytest.mark.fault(
+    "A worker freezes (SIGSTOP)",
+    where="while it takes a trial on PostgreSQL",
+    lost="nothing: the others say every minute for whom they wait, and go on when that is killed",
+)
+def test_who_waits_for_a_frozen_worker_says_so(tmp_path, postgres, monkeypatch, caplog):
+    caplog.set_level("INFO", logger="convstudy")
+    monkeypatch.setattr(locks, "SECONDS_BETWEEN_LINES", 1.0)
+    frozen = subprocess.Popen(
+        [sys.executable, "-c", CLAIM, tmp_path],
+        env=with_helpers() | {"SLURMD_NODENAME": "one", "SLURM_JOB_ID": "7"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert frozen.stdout.readline() == "held\n"
+    frozen.send_signal(signal.SIGSTOP)
+    kill = threading.Timer(2.5, frozen.kill)
+    kill.start()
+    with search(tmp_path, storage="postgresql").store.claim():
+        kill.join()
+    assert 2 <= len(caplog.messages) <= 4
+    who = rf"process {frozen.pid} on one since [\d-]+ [\d:]+ UTC \(SLURM job 7\)"
+    line = f"waiting for a lock of the study penalised, held by {who}; to end that: scancel 7, or "
+    assert all(re.match(line, message) for message in caplog.messages)
+    frozen.communicate()
 
 
 def test_a_server_that_is_not_there_is_one_line(tmp_path, postgres, monkeypatch):

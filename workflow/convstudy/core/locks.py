@@ -120,6 +120,12 @@ def _holder(theirs: Any) -> Holder | None:
     return None
 
 
+def say_who(what: str, holder: Holder | None) -> None:
+    """Log what is waited for, and who holds it, if that is known."""
+    by = f"{holder}; to end that: {holder.how_to_end()}" if holder else "another process"
+    logger.info("waiting for %s, held by %s", what, by)
+
+
 def wait(ours: Any, what: str) -> None:
     """Acquire a lock; while it is taken, log every minute what is waited for and who holds it.
 
@@ -135,9 +141,7 @@ def wait(ours: Any, what: str) -> None:
             break
         except Timeout:
             signals.stop_if_asked(f"while waiting for {what}")
-        holder = _holder(ours)
-        by = f"{holder}; to end that: {holder.how_to_end()}" if holder else "another process"
-        logger.info("waiting for %s, held by %s", what, by)
+        say_who(what, _holder(ours))
         seconds = SECONDS_BETWEEN_LINES
     _sign(ours)
 

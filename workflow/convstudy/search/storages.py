@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import re
 import secrets
 import shutil
 import socket
@@ -22,9 +23,10 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
+from convstudy.core import locks, signals
 from convstudy.core.errors import UserError
 from convstudy.core.files import replacing, write_text
-from convstudy.core.locks import is_free, lock
+from convstudy.core.locks import Holder, is_free, lock, say_who
 from convstudy.search.settings import URL_VARIABLE, postgres_url
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,16 @@ logger = logging.getLogger(__name__)
 # Seconds between a worker's heartbeats, and of silence after which it is considered dead.
 HEARTBEAT_SECONDS = 30
 GRACE_SECONDS = 120
+# The state with which PostgreSQL ends a statement that has waited too long for a lock.
+LOCK_NOT_AVAILABLE = "55P03"
+# A connection's name, which says whose it is, to those who wait for its locks.
+NAME = re.compile(r"convstudy: process (\d+), job (\S*), on (.+)")
+# The connection that holds an advisory lock.
+HOLDER = """
+SELECT application_name, to_char(xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'
+FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) + objid::bigint = :key
+"""
 
 
 def this_machine() -> str:
@@ -123,13 +135,20 @@ class PostgresStore:
     def _engine_arguments(self) -> dict[str, Any]:
         from sqlalchemy.pool import NullPool
 
+        this = Holder.this_process()
+        name = f"convstudy: process {this.process}, job {this.job or ''}, on {this.node}"
         return {
             # Each query opens its own connection: hundreds of workers then need few at a time,
             # and a restart of the server does no harm.
             "poolclass": NullPool,
             # PgBouncer gives each transaction another connection to the server, on which nothing
             # is prepared, and refuses options.
-            "connect_args": {"connect_timeout": 20, "prepare_threshold": None},
+            "connect_args": {
+                "connect_timeout": 20,
+                "prepare_threshold": None,
+                # The server would cut it off, with a notice.
+                "application_name": name[:63],
+            },
         }
 
     def open(self) -> BaseStorage:
@@ -178,9 +197,28 @@ class PostgresStore:
         key = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
         engine = sqlalchemy.create_engine(self.url, **self._engine_arguments)
         sqlalchemy.event.listen(engine, "begin", _limit_waiting)
-        with self._plain_errors(), engine.begin() as connection:
-            connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
-            yield
+        with self._plain_errors():
+            while not (connection := self._try(engine, key)):
+                signals.stop_if_asked(f"while waiting for a lock of the study {self.name}")
+                say_who(f"a lock of the study {self.name}", _holder(engine, key))
+            with connection:
+                yield
+                connection.commit()
+
+    def _try(self, engine: Any, key: int) -> Any:
+        """Return a connection that holds a lock, or None if it is taken for a minute."""
+        from sqlalchemy import text
+        from sqlalchemy.exc import OperationalError
+
+        connection = engine.connect()
+        try:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+            return connection
+        except OperationalError as error:
+            connection.close()
+            if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+                raise
+        return None
 
     @contextlib.contextmanager
     def _plain_errors(self) -> Iterator[None]:
@@ -198,12 +236,26 @@ class PostgresStore:
             ) from None
 
 
+def _holder(engine: Any, key: int) -> Holder | None:
+    """Return who holds an advisory lock, if its connection's name says so."""
+    from sqlalchemy import text
+
+    with engine.connect() as connection:
+        for name, since in connection.execute(text(HOLDER), {"key": key}):
+            if whose := NAME.fullmatch(name):
+                return Holder(int(whose[1]), whose[3], whose[2] or None, since)
+    return None
+
+
 def _limit_waiting(connection: Any) -> None:
     """Let a transaction wait for at most a minute, so that no worker waits forever.
 
     Not the whole session: PgBouncer gives the same one to others.
     """
-    connection.exec_driver_sql("SET LOCAL lock_timeout = 60000; SET LOCAL tcp_keepalives_idle = 30")
+    milliseconds = round(1000 * locks.SECONDS_BETWEEN_LINES)
+    connection.exec_driver_sql(
+        f"SET LOCAL lock_timeout = {milliseconds}; SET LOCAL tcp_keepalives_idle = 30"
+    )
 
 
 def _require_lines(journal: Path) -> None:
