@@ -1,4 +1,4 @@
-"""Real services for these tests: a one-node SLURM and PostgreSQL servers."""
+"""Real services for these tests: a SLURM of two nodes, and PostgreSQL servers."""
 
 import os
 import secrets
@@ -32,9 +32,9 @@ def _run_script(name: str, *arguments: str) -> None:
 
 @pytest.fixture(scope="session")
 def slurm() -> None:
-    """Start SLURM, with four CPUs and two fake GPUs; it keeps running."""
+    """Start SLURM, with two CPUs and a fake GPU on each of two nodes; it keeps running."""
     slurm_python()
-    _run_script("slurm", "4")
+    _run_script("slurm", "2")
 
 
 class Postgres:

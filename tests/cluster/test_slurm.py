@@ -27,8 +27,14 @@ SLURM = (
     "--latency-wait",
     "10",
 )
+# Drawn at random and never pruned, so that it finds the same with any number of workers.
+ANY_WORKERS = {"sampler": {"name": "random"}, "pruner": {"name": "none"}}
 # Long enough to be interrupted within an epoch.
-CHANGES = {"data": {"train_images": 3000}, "training": {"epochs": 6}, "search": {"epochs": 3}}
+CHANGES = {
+    "data": {"train_images": 3000},
+    "training": {"epochs": 6},
+    "search": {"epochs": 3, "studies": {"accuracy": ANY_WORKERS}},
+}
 LONGER = merged(TINY, CHANGES)
 NOT_TIMES = ("epoch", "loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate")
 FOUND = ["number", "state", "layer1", "layer2", "layer3", "replicate", "epochs", "objective"]
@@ -58,8 +64,14 @@ class Job:
     number: str
     rule: str
     state: str
+    node: str
     gpu: str
     restarts: int
+
+    @property
+    def log(self) -> str:
+        """The job's own log, if it trains or searches."""
+        return re.sub("^(train_model|search_modules)_(.+)", r"results/logs/\1/\2.log", self.rule)
 
 
 def queue() -> list[Job]:
@@ -72,11 +84,11 @@ def queue() -> list[Job]:
         fields = dict(re.findall(r"(\w+)=(\S*)", line))
         if "Comment" in fields:
             rule = fields["Comment"].removeprefix("rule_").replace("_wildcards", "")
-            card = re.search(r"GRES=gpu:\d\(IDX:([\d,-]+)\)", line)
+            node = fields["NodeList"]
+            card = re.search(r"GRES=(gpu:\d\(IDX:[\d,-]+\))", line)
+            gpu = f"{node} {card[1]}" if card else ""
             restarts = int(fields.get("Restarts", 0))
-            jobs.append(
-                Job(fields["JobId"], rule, fields["JobState"], card[1] if card else "", restarts)
-            )
+            jobs.append(Job(fields["JobId"], rule, fields["JobState"], node, gpu, restarts))
     return jobs
 
 
@@ -116,7 +128,11 @@ def assert_same(project: Project, undisturbed: Project) -> None:
     columns = ["kind", "test_accuracy_best", "epochs", "status"]
     name = "training/summary.csv"
     pd.testing.assert_frame_equal(project.table(name)[columns], undisturbed.table(name)[columns])
-    for study in ("accuracy", "penalised"):
+    assert_same_trials(project, undisturbed, "accuracy", "penalised")
+
+
+def assert_same_trials(project: Project, undisturbed: Project, *studies: str) -> None:
+    for study in studies:
         name = f"search/{study}/trials.csv"
         pd.testing.assert_frame_equal(project.table(name)[FOUND], undisturbed.table(name)[FOUND])
         summary = read_json(project.folder / f"results/search/{study}/study.json")
@@ -444,3 +460,76 @@ def test_from_a_job_with_the_profile_in_the_environment(root, tmp_path, slurm):
     rules = [job.rule for job in queue() if job.number not in before]
     assert [rule for rule in rules if not rule.startswith("train_model_")] == ["prepare_dataset"]
     assert len(rules) == 4
+
+
+def with_an_epoch(project: Project, before: set[str]) -> tuple[str, dict[str, int]]:
+    """Wait until two jobs on a node have stored an epoch; return it, and their processes by log."""
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        running = [job for job in queue() if job.state == "RUNNING" and job.number not in before]
+        for node in ("one", "two"):
+            logs = [job.log for job in running if job.node == node]
+            found = {log: processes(project, log) for log in logs if has_epochs(project, log, 1)}
+            if len(found) == 2 and all(found.values()):
+                return node, {log: script for log, [script] in found.items()}
+        time.sleep(0.1)
+    pytest.fail("no node trained twice within three minutes")
+
+
+@pytest.mark.fault(
+    "A node is lost (SIGKILL of its slurmd), while its jobs go on; one freezes, and one is killed",
+    where="while trainings and four workers of a study on PostgreSQL run on two nodes",
+    lost="the current epoch of the one that is killed: SLURM starts both jobs again, which wait for"
+    " the old processes, and say so",
+)
+def test_a_lost_node(root, tmp_path, undisturbed, postgres):
+    project = Project(root, tmp_path / "project", tiny=LONGER)
+    project.succeed("results/data/summary.json")
+    project.where = SLURM
+    # Four jobs at a time, not two.
+    profile = project.folder / "workflow/profiles/slurm/config.yaml"
+    profile.write_text(profile.read_text().replace("    gpu: 1\n", ""))
+    before = {job.number for job in queue()}
+    trainings = [f"results/training/curves/{kind}_0.json" for kind in ("conv", "depthwise")]
+    study = "results/search/accuracy/study.json"
+    search = {"workers": 4, "storage": "postgresql"}
+    process = project.start(*trainings, study, search=search)
+    scripts: dict[str, int] = {}
+    try:
+        node, scripts = with_an_epoch(project, before)
+        used = {job.node for job in queue() if job.state == "RUNNING"}
+        for script in scripts.values():
+            send("STOP", script)
+        send("KILL", int(Path(f"/run/slurmd-{node}.pid").read_text()))
+        for how, (log, script) in zip(("CONT", "KILL"), scripts.items(), strict=True):
+            wait_for_line(project, log, f"held by process {script} on {node} since ")
+            send(how, script)
+        assert process.wait() == 0, project.said()
+    finally:
+        process.terminate()
+        for script in scripts.values():
+            subprocess.run(["kill", "-KILL", str(script)], stderr=subprocess.DEVNULL)
+        # Starts what does not run.
+        command(str(Path(__file__).with_name("start_slurm.sh")))
+    assert used == {"one", "two"}
+    again = [job for job in queue() if job.number not in before and job.restarts]
+    assert {job.log for job in again} == set(scripts)
+    assert {job.state for job in again} == {"COMPLETED"}
+    assert_same_trials(project, undisturbed, "accuracy")
+    found, expected = curves(project), curves(undisturbed)
+    assert found == {name: expected[name] for name in found}
+    trials = project.table("search/accuracy/trials.csv")
+    assert list(trials["epochs_trained"]) == list(trials["epochs"])
+
+
+def wait_for_line(project: Project, log: str, text: str) -> None:
+    """Wait until a log has a line, starting jobs that SLURM has requeued at once."""
+    for _ in range(90):
+        path = project.folder / log
+        if path.is_file() and text in path.read_text():
+            return
+        for job in queue():
+            if job.state == "PENDING" and job.restarts:
+                start_now(job)
+        time.sleep(1)
+    pytest.fail(f"{log} does not say: {text}")
