@@ -58,7 +58,7 @@ SlurmdPidFile=/run/slurmd-%n.pid
 # Short intervals, for tests.
 SchedulerParameters=sched_interval=2,sched_min_interval=500000,batch_sched_delay=0
 MinJobAge=600
-SlurmdTimeout=10
+SlurmdTimeout=5
 KillWait=10
 OverTimeLimit=0
 ReturnToService=2

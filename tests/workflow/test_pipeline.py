@@ -250,7 +250,7 @@ def test_the_slurm_profile_asks_for_account_and_partition_in_every_job(root, tmp
     path.write_text(profile)
     # A message replaces the resources in a job's line.
     for rules in (project.folder / "workflow/rules").iterdir():
-        rules.write_text(re.sub(r"    message:\n        .*\n", "", rules.read_text()))
+        rules.write_text(re.sub(r"^ +message:\n.*\n", "", rules.read_text(), flags=re.M))
     # The nodes may have what this machine has not.
     lacking = {"device": "gpu", "threads": 1024}
     output = project.succeed("--dry-run", "--verbose", training=lacking)

@@ -248,7 +248,8 @@ def test_a_trial_that_another_worker_has_ended_is_left(tmp_path, monkeypatch, ca
     monkeypatch.setattr(PaperTrainer, "train_epoch", train_epoch)
     study = search(tmp_path)
     assert study.run_worker() == 13
-    assert caplog.messages == ["penalised: another worker has ended trial 3"]
+    warnings = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert warnings == ["penalised: another worker has ended trial 3"]
     trials, _, _ = export(study)
     assert list(trials["number"]) == list(range(14))
 
