@@ -13,6 +13,8 @@ from helpers.pipeline import TINY, Project, lay_verification, merged
 
 REPORT = "reports/report.html"
 COUNTS = "results/counts/models.csv"
+# One of the two studies that are there by default.
+WITHOUT = {"search": {"studies": {"penalised": None}}}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def mine(place, root):
     [snakefile] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len([line for line in snakefile.splitlines() if line]) <= 10
     (mine / "Snakefile").write_text(snakefile)
-    (mine / "config.yaml").write_text(yaml.safe_dump(TINY))
+    (mine / "config.yaml").write_text(yaml.safe_dump(merged(TINY, WITHOUT)))
     (mine / ".venv").symlink_to(place / ".venv")
     return mine
 
@@ -147,8 +149,7 @@ def test_a_git_address_as_snakedeploy_writes_it(place, mine, root):
         subprocess.run(["git", "-C", repository, *identity, *command, *quiet], check=True)
     for folder in ("config", "workflow"):
         (mine / folder).mkdir()
-    without = {"search": {"studies": {"penalised": None}}}
-    (mine / "config/config.yaml").write_text(yaml.safe_dump(merged(TINY, without)))
+    (mine / "config.yaml").rename(mine / "config/config.yaml")
     (mine / "Snakefile").unlink()
     [address] = re.findall("`(snakefile: github.*)`", (root / "docs/own-workflow.md").read_text())
     (mine / "workflow/Snakefile").write_text(
