@@ -17,11 +17,15 @@ mkdir -p "$made/bin" && cp "$0" "$made/bin/python"
 """
 
 
+def executable(path: Path, script: str) -> Path:
+    """Write a script that can be run."""
+    path.write_text(script)
+    path.chmod(0o755)
+    return path
+
+
 def python_that_installs_nothing(folder: Path) -> Path:
-    tool = folder / "python"
-    tool.write_text(PYTHON)
-    tool.chmod(0o755)
-    return tool
+    return executable(folder / "python", PYTHON)
 
 
 def make(folder: Path, *arguments: str, status: int = 0, **variables: str) -> str:
@@ -48,11 +52,8 @@ def environment_of(clone: Path, editable: bool = True) -> Path:
     # nbconvert's templates are not among the packages.
     (clone / ".venv/share").mkdir()
     (clone / ".venv/share/jupyter").symlink_to(f"{sys.prefix}/share/jupyter")
-    tool = clone / ".venv/bin/snakemake"
-    tool.write_text(
-        f'#!/bin/sh\nexec {shlex.quote(f"{clone}/.venv/bin/python")} -m snakemake "$@"\n'
-    )
-    tool.chmod(0o755)
+    python = shlex.quote(f"{clone}/.venv/bin/python")
+    executable(clone / ".venv/bin/snakemake", f'#!/bin/sh\nexec {python} -m snakemake "$@"\n')
     minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
     packages = clone / ".venv/lib" / minor / "site-packages"
     (packages / "packages.pth").write_text(sysconfig.get_paths()["purelib"])

@@ -10,7 +10,7 @@ import tomllib
 
 import pytest
 import yaml
-from helpers.clones import make
+from helpers.clones import executable, make
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -65,21 +65,26 @@ def test_the_lock_holds_every_direct_dependency_and_the_extras_too(root):
             assert wanted.specifier.contains(version), (lock, line)
 
 
+@pytest.fixture
+def makefile(root, tmp_path):
+    """Lay in a folder what make needs, besides the project and its lock."""
+    for name in ("Makefile", "workflow/convstudy/core/prerequisites.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / name, tmp_path / name)
+
+
+@pytest.mark.usefixtures("makefile")
 def test_a_new_lock_leaves_nothing_of_the_old_one_installed(root, tmp_path):
-    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+    for name in ("pyproject.toml", "requirements.lock"):
         shutil.copy(root / name, tmp_path)
-    checks = "workflow/convstudy/core/prerequisites.py"
-    (tmp_path / checks).parent.mkdir(parents=True)
-    shutil.copy(root / checks, tmp_path / checks)
     # Makes environments whose Python does nothing, as a real one would install everything.
-    python = tmp_path / "python"
-    python.write_text(
+    python = executable(
+        tmp_path / "python",
         f"""#!/bin/sh
 [ "$2" = venv ] || exec {sys.executable} "$@"
 {sys.executable} "$@" --without-pip && ln -sf {shutil.which("true")} .venv/bin/python
-"""
+""",
     )
-    python.chmod(0o755)
     command = ["make", "setup", f"PYTHON={python}", "EXTRA="]
     subprocess.run(command, cwd=tmp_path, check=True)
     left = tmp_path / ".venv/left"
@@ -98,26 +103,23 @@ def test_a_new_lock_leaves_nothing_of_the_old_one_installed(root, tmp_path):
     where="at the set-up",
     lost="nothing: packages go into the project's environment",
 )
-def test_the_users_settings_of_pip_do_not_matter(root, tmp_path):
-    checks = "workflow/convstudy/core/prerequisites.py"
-    (tmp_path / checks).parent.mkdir(parents=True)
-    for name in ("Makefile", checks):
-        shutil.copy(root / name, tmp_path / name)
+@pytest.mark.usefixtures("makefile")
+def test_the_users_settings_of_pip_do_not_matter(tmp_path):
     (tmp_path / "requirements.lock").touch()
     (tmp_path / "tiny.py").touch()
     (tmp_path / "pyproject.toml").write_text(
         "[project]\nname = 'tiny'\nversion = '1'\n[tool.setuptools]\npy-modules = ['tiny']\n"
     )
     # Makes environments that find pip and setuptools among the tests' packages.
-    python, packages = tmp_path / "python", sysconfig.get_paths()["purelib"]
-    python.write_text(
+    packages = sysconfig.get_paths()["purelib"]
+    python = executable(
+        tmp_path / "python",
         f"""#!/bin/sh
 {sys.executable} "$@" || exit
 [ "$2" = venv ] || exit 0
 for site in .venv/lib/*/site-packages; do echo {packages} > "$site/packages.pth"; done
-"""
+""",
     )
-    python.chmod(0o755)
     elsewhere = tmp_path / "elsewhere"
     (tmp_path / "pip.conf").write_text(f"[install]\nuser = true\ntarget = {elsewhere}\n")
     done = make(

@@ -4,7 +4,7 @@ from convstudy.analyses.replay.draws import STATEMENTS
 from convstudy.claims import ledger
 
 # The article's claims are about its networks alone.
-CLAIMS = [shipped("config", "claims.yaml")] if NETWORKS.is_article else []
+CLAIMS = [in_config("claims.yaml")] if NETWORKS.is_article else []
 OWN_CLAIMS = [config["claims"]] if config["claims"] else []
 
 # Report mistakes in the claims before anything is trained.

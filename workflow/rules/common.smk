@@ -45,13 +45,14 @@ from convstudy.training import estimate
 from convstudy.training.settings import of_modules
 
 
-def shipped(folder, name):
-    """Return the path of a file in the folder config, or beside these rules."""
-    if not MOUNTED and folder == "config":
-        return f"config/{name}"
-    if IS_LOCAL:
-        return str((HERE.parents[1] if folder == "config" else HERE.parent) / folder / name)
-    return workflow.source_path(f"../{'../' if folder == 'config' else ''}{folder}/{name}")
+def shipped(path):
+    """Return where a file of this project is, by its path from the folder of these rules."""
+    return os.path.normpath(HERE / path) if IS_LOCAL else workflow.source_path(path)
+
+
+def in_config(name):
+    """Return the path of a file in the folder config; a module's user has none."""
+    return shipped(f"../../config/{name}") if MOUNTED else f"config/{name}"
 
 
 # Snakemake reads a module again for each `use rule`.
@@ -70,7 +71,7 @@ if MOUNTED:
             " results/; run each config in a folder of its own (snakemake --directory FOLDER)"
         )
     # A module has no defaults but those that are shipped with it.
-    defaults = yaml_file.read(Path(shipped("config", "config.yaml"))).content
+    defaults = yaml_file.read(Path(in_config("config.yaml"))).content
     config = settings.merged(defaults, config)
 # Snakemake lists the files from the command line first, although they override the workflow's own.
 OVERLAYS = workflow.overwrite_configfiles
@@ -106,7 +107,7 @@ if os.environ.setdefault("CONVSTUDY_CONFIG", CONFIG_DIGEST) != CONFIG_DIGEST:
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 # The article's scale, to compare runs with.
-ARTICLE = yaml_file.read(Path(shipped("config", "article.yaml"))).content
+ARTICLE = yaml_file.read(Path(in_config("article.yaml"))).content
 NETWORKS = Networks.of(config["model"])
 STUDIES = list(config["search"]["studies"])
 # How the modules are trained, in the studies and in the table of modules, which share curves.
@@ -122,7 +123,7 @@ def analysis_files():
 
 def code_of(script):
     """Return the digest of a script and the parts of the library that it imports."""
-    return code_digest(Path(shipped("scripts", f"{script}.py")))
+    return code_digest(Path(shipped(f"../scripts/{script}.py")))
 
 
 def study_settings(wildcards):

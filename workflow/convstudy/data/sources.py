@@ -131,12 +131,15 @@ def read_directory(directory: str | None) -> Source:
         files = find_files(folder)
     except UserError as error:
         raise UserError(f"data.directory or {FOLDER_VARIABLE}: {error}") from None
-    origin = f"the folder {folder.resolve().name}"
-    if files["test"][0].suffix != ".parquet":
-        source = _read_batches(files, origin)
-        for split in SPLITS:
-            _require_official_counts(source.labels[split], split, str(folder))
-        return source
+    read = _read_parquets if files["test"][0].suffix == ".parquet" else _read_batches
+    source = read(files, f"the folder {folder.resolve().name}")
+    for split in SPLITS:
+        _require_official_counts(source.labels[split], split, str(folder))
+    return source
+
+
+def _read_parquets(files: Mapping[str, Sequence[Path]], origin: str) -> Source:
+    """Read the Parquet files of the Hugging Face hub."""
     images, labels, encodings = {}, {}, set()
     for split in SPLITS:
         require_all_parts(files[split])
@@ -144,7 +147,6 @@ def read_directory(directory: str | None) -> Source:
         images[split] = np.concatenate([part[0] for part in parts])
         labels[split] = np.concatenate([part[1] for part in parts])
         encodings |= {part[2] for part in parts}
-        _require_official_counts(labels[split], split, str(folder))
     # One lossy file makes the data set lossy.
     encoding = "jpeg" if "jpeg" in encodings else "png"
     return Source("directory", origin, encoding, images, labels)
@@ -160,12 +162,13 @@ def _read_batches(files: Mapping[str, Sequence[Path]], origin: str) -> Source:
         for path in paths:
             with path.open("rb") as file:
                 try:
-                    batches[split].append(_PlainUnpickler(file, encoding="bytes").load())
-                    _stacked(batches[split])
+                    batch = _PlainUnpickler(file, encoding="bytes").load()
+                    _stacked([batch])
                 except Exception as error:
                     # Unpickling damaged bytes fails in many ways.
                     what = f"damaged or not a batch of CIFAR-10 ({first_line(error)})"
                     raise UserError(f"{path}: {what}; extract the archive again") from None
+            batches[split].append(batch)
     return _from_batches("directory", origin, batches)
 
 
