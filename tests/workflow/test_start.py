@@ -20,6 +20,10 @@ def clone(root, tmp_path_factory):
     return folder
 
 
+def copy_without_environment(clone, folder):
+    shutil.copytree(clone, folder, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+
+
 @pytest.mark.fault(
     "The folder's name has a space, a quote or another character of the shell",
     where="before the set-up",
@@ -28,7 +32,7 @@ def clone(root, tmp_path_factory):
 @pytest.mark.parametrize("name", ["my drive", "Dropbox (MIT)", "o'brien", "R&D", 'a "{b}" $c'])
 def test_a_folder_that_snakemake_cannot_use_works_through_a_link(clone, tmp_path, name):
     folder = tmp_path / name
-    shutil.copytree(clone, folder, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+    copy_without_environment(clone, folder)
     setup = ("setup", f"PYTHON={python_that_installs_nothing(tmp_path)}")
     refusal = make(folder, *setup, status=2, HOME=str(tmp_path))
     assert refusal.startswith(f"Snakemake cannot start {folder}/.venv/bin/python, as its path has ")
@@ -51,7 +55,7 @@ def test_a_folder_that_snakemake_cannot_use_works_through_a_link(clone, tmp_path
 
 def test_a_run_through_a_link(clone, tmp_path):
     folder, link = tmp_path / "R&D (my drive)", tmp_path / "link"
-    shutil.copytree(clone, folder, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+    copy_without_environment(clone, folder)
     link.symlink_to(folder)
     environment_of(link)
     done = snakemake(link, TARGET)
@@ -140,7 +144,7 @@ def test_a_user_without_name_and_home(clone, root, tmp_path):
     for path in (tmp_path, *tmp_path.parents[:2]):
         path.chmod(0o755)
     folder = tmp_path / "clone"
-    shutil.copytree(clone, folder, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+    copy_without_environment(clone, folder)
     environment_of(folder)
     subprocess.run(["chown", "-R", "1234:1234", folder], check=True)
     nobody = ["setpriv", "--reuid=1234", "--regid=1234", "--clear-groups"]
