@@ -2,14 +2,19 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
+
+# Keras imports them where they are installed, for functions that nothing here calls; that would
+# take a third of its import.
+UNUSED_BY_US = ("IPython", "matplotlib", "pandas", "sklearn")
 
 
 def keras() -> ModuleType:
     """Import Keras without keras.json, which changes numbers; a mistake in it ends the import."""
-    with _variables(KERAS_HOME=os.devnull):
+    with _variables(KERAS_HOME=os.devnull), _hidden(UNUSED_BY_US):
         import keras
 
     return keras
@@ -22,6 +27,18 @@ def matplotlib() -> ModuleType:
         import matplotlib
 
     return matplotlib
+
+
+@contextlib.contextmanager
+def _hidden(names: Iterable[str]) -> Iterator[None]:
+    """Let imports of packages fail for a while, as if they were not installed."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextlib.contextmanager
