@@ -30,6 +30,14 @@ def matplotlib() -> ModuleType:
     return matplotlib
 
 
+def seaborn() -> ModuleType:
+    """Import seaborn without SciPy's statistics, which only its densities and clusters need."""
+    with _hidden(("scipy.cluster", "scipy.stats")):
+        import seaborn
+
+    return seaborn
+
+
 @contextlib.contextmanager
 def _hidden(names: Iterable[str]) -> Iterator[None]:
     """Let imports of packages fail for a while, as if they were not installed."""

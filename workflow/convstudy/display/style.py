@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
+from convstudy.core import libraries
 from convstudy.core.files import replacing
 from convstudy.layers.networks import Networks
 from convstudy.results.run import Results
@@ -80,9 +81,9 @@ def is_narrow() -> bool:
 
 def _style() -> dict[str, Any]:
     """Return Matplotlib settings: its own, not the user's; seaborn's; and our style sheet."""
-    import seaborn as sns
     from matplotlib import rc_params_from_file, rcParamsDefault
 
+    sns = libraries.seaborn()
     sheet = str(files(__package__) / "style.mplstyle")
     return {
         # Saving needs no backend, and naming one loads it.

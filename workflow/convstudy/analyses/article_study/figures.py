@@ -8,6 +8,7 @@ from convstudy.analyses.article_study import tables
 from convstudy.analyses.article_study.example_diagrams import draw_example
 from convstudy.analyses.article_study.tradeoff import answer_tradeoff
 from convstudy.article import facts
+from convstudy.core import libraries
 from convstudy.display import style
 from convstudy.display.formats import ACCURACY, CHANGE_POINTS, WHOLE, write
 from convstudy.display.style import Drawing
@@ -153,11 +154,9 @@ def _scatter_modules(
     axis: Axes, modules: pd.DataFrame, networks: Networks, hollow: bool = False
 ) -> None:
     """Draw modules by parameters and accuracy; colour and shape show the kind of most layers."""
-    import seaborn as sns
-
     looks = style.module_looks(networks)
     leading = [style.leading_kind(module.split("-")) for module in modules["module"]]
-    sns.scatterplot(
+    libraries.seaborn().scatterplot(
         x=modules["parameters"],
         y=modules["test_accuracy"],
         hue=leading,
