@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from statistics import geometric_mean, median
 from types import SimpleNamespace
@@ -138,13 +139,13 @@ class Estimate:
             trainings = [merged(trainings[0], recipe) for recipe in section["compared"].values()]
         for training in trainings:
             for kinds in networks.values():
+                epoch = self.cost_images * self.seconds(kinds, training)
                 for replicate in range(section["replicates"]):
                     epochs = section["epochs"]
                     curve = self.curve(kinds, replicate, epochs, training)
                     left = epochs - self.done(curve)
                     if left > 0:
-                        seconds = START + left * self.cost_images * self.seconds(kinds, training)
-                        yield Job(seconds, left, left, curve.name)
+                        yield Job(START + left * epoch, left, left, curve.name)
 
     def done(self, curve: Curve) -> int:
         """Count a curve's stored epochs; a curve that ended early counts as complete."""
@@ -209,8 +210,10 @@ class Estimate:
         A stage's layers cost about as much as a share of those of its single-kind networks.
         """
         stages = self.networks.per_stage(kinds)
+        # Once for each kind, as a speed is read from several curves.
+        speeds = {kind: self.speed(kind, training) for kind in {*chain(*stages)}}
         each = (
-            1 / self.speed(kind, training) / stage["layers"]
+            1 / speeds[kind] / stage["layers"]
             for stage, mine in zip(self.networks.stages, stages, strict=True)
             for kind in mine
         )
