@@ -89,13 +89,17 @@ def verify(networks: Networks, trained_width: float, most: int = MOST_BUILT) -> 
         ``trainable_closed_form``, ``trainable_weights``, ``article`` (the printed count, if any),
         ``passed``.
     """
+    import keras
+
     printed = facts.parameter_counts() if networks.is_article else {}
     rows = []
     for width in dict.fromkeys((1.0, trained_width)):
         for name, kinds in checked_models(networks, most).items():
             layers = networks.architecture(kinds, width)
             counted = total(costs(layers))
-            built = build(layers)
+            # Only shapes are counted, so no weight needs a value.
+            with keras.StatelessScope(initialize_variables=False):
+                built = build(layers)
             row = {
                 "model": name,
                 "width": width,
