@@ -100,7 +100,7 @@ class Project:
         if precision == "mixed_bfloat16":
             require_bfloat16(layers)
         if kernels == "Keras's":
-            tensorflow_steps.training_kernels = lambda model: contextlib.nullcontext()
+            tensorflow_steps.training_kernels = lambda model: contextlib.nullcontext([])
         elif kernels == "pointwise Keras's":
             engine_kernels._is_pointwise = lambda layer: False
         self.images = len(dataset.train_images)

@@ -37,7 +37,7 @@ def network(kind: str, precision: str, networks: Networks | None = None, layers:
     model = build(networks.architecture((kind,) * layers, 0.125, 0.9))
     rng = np.random.default_rng(2)
     for variable in model.trainable_variables:
-        if "kernel" in variable.path:
+        if "kernel" in variable.path or "bias" in variable.path:
             variable.assign(rng.normal(0, 0.2, variable.shape).astype("float32"))
     model.compile(
         optimizer=keras.optimizers.SGD(0.01, momentum=0.9),

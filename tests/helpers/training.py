@@ -16,6 +16,7 @@ from convstudy.core import signals
 from convstudy.data.dataset import Dataset
 from convstudy.training.curve import Curve
 from convstudy.training.engine.engine import Engine
+from convstudy.training.settings import RECIPE
 from convstudy.training.trainer import Trainer
 
 MODEL = {
@@ -43,6 +44,7 @@ TRAINING = {
     "label_smoothing": 0.1,
     "backend": "tensorflow",
     "device": "cpu",
+    "recipe": RECIPE,
     "jit_compile": "auto",
     "precision": os.environ.get("PRECISION", "float32"),
     "threads": 1,

@@ -82,7 +82,7 @@ def test_a_run_does_not_differ_from_its_own_copy_elsewhere(copied, capsys, tmp_p
     folder = copied("copy")
     main(["compare", "cpu-small", str(folder), "--page", str(tmp_path / "page.html")])
     out = capsys.readouterr().out
-    assert out.startswith("No difference was found. All 136 settings are equal.")
+    assert out.startswith("No difference was found. All 137 settings are equal.")
     assert "Both have the same trainings." in out
     found = compared(RECORDED.folder, folder)
     assert found.outcome == numbers.EQUAL

@@ -54,7 +54,7 @@ def other(value: Any, allowed: Callable[[Any], bool]) -> Any:
     """Return another value that is allowed in the same place."""
     tries: Iterator[Any] = chain(
         [not value] if isinstance(value, bool) else [],
-        [value + 1, value / 2, value + 0.5] if isinstance(value, int | float) else [],
+        [value + 1, value / 2, value + 0.5, value - 1] if isinstance(value, int | float) else [],
         [[3, 4], ["SeparableConv2D"], [16, 16, 3]] if isinstance(value, list) else [],
         CHOICES if isinstance(value, str) else [],
         ["another", {"batch_size": 2}, 7, [5], True, None],

@@ -37,10 +37,17 @@ def test_a_run_of_an_earlier_version_is_read_in_todays_form(name):
     assert "extras" not in today.run
 
 
-def test_earlier_names_of_analyses_are_todays():
-    before = {"config": {"exhaustive": {"epochs": 3}}, "extras": ["exhaustive", "optimism"]}
+def test_what_earlier_versions_recorded_is_read_as_todays():
+    before = {
+        "config": {"exhaustive": {"epochs": 3}, "training": {}},
+        "extras": ["exhaustive", "optimism"],
+    }
     assert run.in_todays_form(before) == {
-        "config": {"module_table": {"epochs": 3}, "analyses": ["module_table", "epoch_selection"]}
+        "config": {
+            "module_table": {"epochs": 3},
+            "training": {"recipe": 2},
+            "analyses": ["module_table", "epoch_selection"],
+        }
     }
 
 

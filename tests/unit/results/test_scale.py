@@ -19,6 +19,7 @@ KEYS = {
         "data.seed",
         "training.seed",
         "training.backend",
+        "training.recipe",
         "training.device",
         "training.jit_compile",
         "training.threads",

@@ -345,7 +345,7 @@ def test_the_evidence_is_of_the_curves_that_it_was_begun_with(root):
     ],
 )
 def test_the_articles_config_still_has_the_recorded_curves(root, tmp_path, record, overlays):
-    (tmp_path / "jax.yaml").write_text("training: {backend: jax, device: gpu}")
+    (tmp_path / "jax.yaml").write_text("training: {backend: jax, device: gpu, recipe: 2}")
     folders = {"jax": tmp_path}
     configs = [
         folders.get(name, root / "config") / f"{name}.yaml"
@@ -356,6 +356,16 @@ def test_the_articles_config_still_has_the_recorded_curves(root, tmp_path, recor
     images = SimpleNamespace(digest=recorded.data["digest"])
     planned = store.single_kind_curves(config, Path("store"), images)
     assert set(recorded.training["curve"]) <= {curve.name for curve in planned}
+
+
+def test_curves_of_an_earlier_recipe_are_read_and_not_trained(tmp_path, undisturbed):
+    earlier = training_example.curve(tmp_path, recipe=2)
+    assert earlier.key != undisturbed.key
+    with pytest.raises(UserError, match=r"^training.recipe: 2, but .* trains recipe 3 only; write"):
+        next(earlier.epochs(1))
+    state = {**undisturbed.read(), "identity": earlier.identity}
+    write_sealed(earlier.folder / "curve.json", state)
+    assert list(earlier.epochs(1)) == state["records"][:1]
 
 
 def test_a_cosine_schedule_depends_on_its_length(tmp_path):

@@ -83,6 +83,25 @@ def test_gradients_are_as_exact_as_bfloat16_can_be(kind):
         assert (np.abs(found[what] - exact) <= bound).all(), what
 
 
+@multiplies_bfloat16
+@pytest.mark.parametrize("kernel", range(1, 6))
+def test_weight_gradients_by_matrix_products_are_right(monkeypatch, kernel):
+    layer = Layer("checked", "Conv2D", {"filters": 128, "kernel_size": kernel, "padding": "same"})
+    monkeypatch.setattr(environment, "unit", lambda: "AMX")
+    chosen = []
+    usual = kernels._weight_gradient
+    monkeypatch.setattr(
+        kernels, "_weight_gradient", lambda *given: chosen.append(1) or usual(*given)
+    )
+    found = precision.errors(layer, (6, 8, 128), 8, "float64")
+    assert max(found.values()) < precision.LARGEST_ERROR
+    # A 1x1 convolution is a matrix product as a whole.
+    assert bool(chosen) == (kernel > 1)
+    chosen.clear()
+    precision.errors(layer, (8, 16, 128), 2, "float32")
+    assert not chosen
+
+
 def test_a_sum_of_many_equal_gradients_does_not_stop():
     import tensorflow as tf
 
@@ -162,6 +181,7 @@ def test_what_is_in_float32():
                 by_name["stage1_adjust_norm"].gamma,
                 by_name["stage1_adjust_norm"].beta,
                 0.001,
+                rectified=True,
             )
     finally:
         keras.config.set_dtype_policy("float32")
@@ -178,7 +198,7 @@ def test_what_is_in_float32():
 
 
 def test_float32_is_computed_by_the_same_operations_as_ever():
-    """Equal operations on equal inputs give equal bits; the file lists those of recipe 2."""
+    """Equal operations on equal inputs give equal bits; the file lists those of recipe 3."""
     from helpers.engine import network
     from helpers.training import DATASET
 

@@ -15,6 +15,7 @@ from convstudy.core.gpus import NO_GPU
 from convstudy.data.settings import IMAGES
 from convstudy.layers.networks import Networks
 from convstudy.results import scale
+from convstudy.training.settings import FIRST_RECIPE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,6 +111,7 @@ def in_todays_form(run: dict[str, Any]) -> dict[str, Any]:
         today = {"exhaustive": "module_table", "optimism": "epoch_selection"}
         config = {today.get(section, section): part for section, part in run["config"].items()}
         run["config"] = config | {"analyses": [today.get(name, name) for name in extras]}
+    run["config"]["training"].setdefault("recipe", FIRST_RECIPE)
     return run
 
 

@@ -25,7 +25,8 @@ from convstudy.core.progress import duration
 from convstudy.data.dataset import Dataset
 from convstudy.layers.networks import Kinds, Networks, costs, total
 from convstudy.training.record import devices
-from convstudy.training.trainer import RECIPE, Recipe, Trainer
+from convstudy.training.settings import RECIPE
+from convstudy.training.trainer import Recipe, Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Curve:
         self.dataset = dataset
         self.training = training
         self.identity = {
-            "recipe": RECIPE,
+            "recipe": training["recipe"],
             "network": [dataclasses.asdict(layer) for layer in self.layers],
             "training": dataclasses.asdict(self.recipe),
             "seed": self.seed,
@@ -299,6 +300,11 @@ class Curve:
         """Select the backend, and resume from the checkpoint or start from scratch."""
         from convstudy.training.engine.backends import described, use_backend
 
+        if self.training["recipe"] != RECIPE:
+            raise UserError(
+                f"training.recipe: {self.training['recipe']}, but {self.name} is not stored, and"
+                f" this version trains recipe {RECIPE} only; write recipe: {RECIPE} for new curves"
+            )
         self._device = use_backend(
             self.recipe.backend,
             self.training["device"],

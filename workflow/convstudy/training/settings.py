@@ -46,6 +46,13 @@ class Optimizer(Section):
     """Momentum of sgd and rmsprop; the other optimizers ignore it."""
 
 
+# If the trainer, the engine or `layers.networks` changes what the same settings result in, then
+# this needs another version; `Training.recipe` keeps the earlier ones.
+RECIPE: Literal[3] = 3
+# Of configs recorded before the setting existed.
+FIRST_RECIPE = 2
+
+
 class Training(Section):
     """How every network is trained, in studies too.
 
@@ -82,6 +89,13 @@ class Training(Section):
 
     backend: Literal["tensorflow", "jax"] = "tensorflow"
     """The Keras backend; jax needs make setup EXTRA=jax."""
+
+    recipe: Literal[2, 3] = RECIPE
+    """Version of the training's arithmetic; the versions differ by rounding alone.
+
+    Only the last is trained. A config with an earlier one reads the curves that were made with it.
+    In version 3, biases before BatchNormalization, which subtracts them, stay at zero.
+    """
 
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """What to train on: auto uses a GPU if there is one, gpu requires one."""

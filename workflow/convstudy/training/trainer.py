@@ -26,10 +26,6 @@ from convstudy.training.record import pack
 
 logger = logging.getLogger(__name__)
 
-# Increment this when a change here, in `engine` or in `models` changes the results of the same
-# settings; stored curves of the old recipe are then trained again.
-RECIPE = 2
-
 # Interval of progress lines within long epochs; short epochs have only their line at the end.
 SECONDS_BETWEEN_LINES = 30.0
 

@@ -6,9 +6,11 @@ optimizers define what is computed; the engine decides how, which affects only r
 - On a CPU, a call does one step, so that stop signals are handled between two steps and images stay
   in memory-mapped arrays. On a GPU, a call does a whole epoch on images that stay on the GPU, so
   that nothing waits for the host.
-- In training, BatchNormalization uses the backend's fused kernel, if there is one; Keras computes
-  the moments, the scaling and their gradients in about ten passes over the activations.
-- In training with TensorFlow on a CPU, 1x1 convolutions are matrix products.
+- In training with TensorFlow, BatchNormalization uses a fused kernel; Keras computes the moments,
+  the scaling and their gradients in about ten passes over the activations. A bias before it, which
+  it subtracts again, is left out; its gradient is zero.
+- In training with TensorFlow on a CPU, 1x1 convolutions are matrix products, and so are those
+  weight gradients that are faster this way (see `kernels.multiplies_weight_gradients`).
 """
 
 import os
@@ -19,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convstudy.training.engine import backends
+from convstudy.training.engine.kernels import multiplies_weight_gradients
 
 TEST_BATCH_SIZE = 250
 # Images stay on a GPU if they take no more than this; CIFAR-10 takes 0.18 GB.
@@ -85,6 +88,9 @@ class Engine:
         self._train, self._test = backends.chosen().compile_steps(
             model, augmentation != "none", label_smoothing, bool(jit_compile)
         )
+        multiplied = any(
+            multiplies_weight_gradients(layer, layer.input.shape) for layer in model.layers[1:]
+        )
         load: Callable[[Any], Any] = np.asarray
         if self.resident:
             load = keras.ops.convert_to_tensor
@@ -94,6 +100,7 @@ class Engine:
                 f"oneDNN {'on' if os.environ.get('TF_ENABLE_ONEDNN_OPTS') == '1' else 'off'}",
                 f"just-in-time compiler {'on' if jit_compile or backend == 'jax' else 'off'}",
                 f"one {'epoch' if self.resident else 'step'} per call",
+                *(["weight gradients of narrow layers as matrix products"] if multiplied else []),
                 *(f"{name}={value}" for name, value in backends.variables_kept().items()),
             ]
         )

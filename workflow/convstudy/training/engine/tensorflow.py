@@ -64,10 +64,18 @@ def compile_steps(
 
     def step(images: Any, labels: Any, order: Any, moves: Any) -> tuple[Any, Any]:
         images, labels = take_batch(images, labels, order, moves if moved else None)
-        with training_kernels(model), giving_logits(model), tf.GradientTape() as tape:
+        with training_kernels(model) as left_out, giving_logits(model), tf.GradientTape() as tape:
             loss, correct = loss_and_correct(model(images, training=True), labels, smoothing)
             mean = loss / tf.cast(tf.shape(labels)[0], loss.dtype)
-        gradients = tape.gradient(mean, model.trainable_variables)
+        zero = {id(bias) for bias in left_out}
+        gradients = [
+            tf.zeros(weight.shape, weight.dtype) if id(weight) in zero else gradient
+            for weight, gradient in zip(
+                model.trainable_variables,
+                tape.gradient(mean, model.trainable_variables),
+                strict=True,
+            )
+        ]
         model.optimizer.apply(gradients, model.trainable_variables)
         return loss, correct
 
