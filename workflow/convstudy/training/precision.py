@@ -20,7 +20,7 @@ from convstudy.layers.networks import INPUT_SHAPE, costs
 LARGEST_ERROR = 0.02
 CHECKED_IMAGES = 8
 # Units (see `environment.UNITS`) on which the grid in tests/unit/training/test_precision.py passes.
-GRID_PASSED = ("AVX512-BF16",)
+GRID_PASSED = ("AVX512-BF16", "AMX")
 
 
 def require_bfloat16(layers: Sequence[Layer]) -> None:
