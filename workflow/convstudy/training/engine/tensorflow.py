@@ -67,16 +67,10 @@ def compile_steps(
         with training_kernels(model) as left_out, giving_logits(model), tf.GradientTape() as tape:
             loss, correct = loss_and_correct(model(images, training=True), labels, smoothing)
             mean = loss / tf.cast(tf.shape(labels)[0], loss.dtype)
-        zero = {id(bias) for bias in left_out}
-        gradients = [
-            tf.zeros(weight.shape, weight.dtype) if id(weight) in zero else gradient
-            for weight, gradient in zip(
-                model.trainable_variables,
-                tape.gradient(mean, model.trainable_variables),
-                strict=True,
-            )
-        ]
-        model.optimizer.apply(gradients, model.trainable_variables)
+        unused = {id(bias) for bias in left_out}
+        weights = [weight for weight in model.trainable_variables if id(weight) not in unused]
+        gradients = tape.gradient(mean, weights)
+        model.optimizer.apply(gradients, weights)
         return loss, correct
 
     @compiled
