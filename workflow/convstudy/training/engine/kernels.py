@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,8 +25,8 @@ def training_kernels(model: Any) -> Iterator[list[Any]]:
     since XLA fuses Keras's operations itself.
 
     Yields:
-        Biases that are left out, as their gradients are zero: normalisation subtracts the mean of
-        a batch, and with it any bias added before.
+        Biases that are left out and need no training, as their gradients are zero: normalisation
+        subtracts the mean of a batch, and with it any bias added before.
     """
     import keras
 
@@ -35,7 +36,7 @@ def training_kernels(model: Any) -> Iterator[list[Any]]:
     calls: dict[Any, Any] = {}
     left_out = []
     bias = None
-    for layer, following in zip(model.layers, [*model.layers[1:], None], strict=True):
+    for layer, following in itertools.zip_longest(model.layers, model.layers[1:]):
         if isinstance(layer, layers.BatchNormalization) and _is_fused(layer):
             # Faster only in bfloat16, where TensorFlow's gradient of ReLU is slow.
             narrow = layer.compute_dtype == "bfloat16" and not gpu_names()
@@ -57,6 +58,12 @@ def training_kernels(model: Any) -> Iterator[list[Any]]:
     finally:
         for layer in calls:
             del layer.call
+
+
+def _in_tensorflow_on_cpu() -> bool:
+    import keras
+
+    return keras.backend.backend() == "tensorflow" and not gpu_names()
 
 
 def _sums_bias_in_bfloat16(layer: Any) -> bool:
@@ -177,7 +184,7 @@ def _is_pointwise(layer: Any) -> bool:
     """Return whether `_convolve_pointwise` supports a layer: it is or ends in a 1x1 convolution."""
     import keras
 
-    if keras.backend.backend() != "tensorflow" or gpu_names():
+    if not _in_tensorflow_on_cpu():
         return False
     if type(layer) is keras.layers.SeparableConv2D:
         return bool(layer.padding == "same" and layer.strides == layer.dilation_rate == (1, 1))
@@ -217,14 +224,15 @@ def multiplies_weight_gradients(layer: Any, shape: tuple[int | None, ...]) -> bo
 
     return bool(
         type(layer) is keras.layers.Conv2D
-        and keras.backend.backend() == "tensorflow"
         and layer.compute_dtype == "bfloat16"
+        # A 1x1 convolution is a matrix product as a whole.
+        and layer.kernel_size != (1, 1)
         and layer.strides == layer.dilation_rate == (1, 1)
         and (layer.groups, layer.padding) == (1, "same")
         and (shape[2] or NARROW + 1) <= NARROW
         and min(shape[3] or 0, layer.filters) >= MANY_CHANNELS
         and environment.unit() == "AMX"
-        and not gpu_names()
+        and _in_tensorflow_on_cpu()
     )
 
 
@@ -283,7 +291,7 @@ def _is_slow(layer: Any) -> bool:
     import keras
 
     grouped = type(layer) is keras.layers.Conv2D and layer.groups > 1
-    return bool(grouped and keras.backend.backend() == "tensorflow" and not gpu_names())
+    return grouped and _in_tensorflow_on_cpu()
 
 
 def _ungrouped(kernel: Any, groups: int) -> Any:
