@@ -1,7 +1,6 @@
 """Import libraries without the user's own settings for them, which change numbers and figures."""
 
 import contextlib
-import gc
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,7 +14,7 @@ UNUSED_BY_US = ("IPython", "matplotlib", "pandas", "sklearn")
 
 def keras() -> ModuleType:
     """Import Keras without keras.json, which changes numbers; a mistake in it ends the import."""
-    with _variables(KERAS_HOME=os.devnull), _hidden(UNUSED_BY_US), _uncollected():
+    with _variables(KERAS_HOME=os.devnull), _hidden(UNUSED_BY_US):
         import keras
 
     return keras
@@ -48,18 +47,6 @@ def _hidden(names: Iterable[str]) -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Run without the garbage collector, which finds nothing in an import but takes a quarter."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @contextlib.contextmanager
