@@ -25,13 +25,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from convstudy.config import settings
 from convstudy.core import gpus, libraries
 from convstudy.core.environment import now, processor, unit
 from convstudy.core.files import write_csv, write_text
@@ -39,11 +40,13 @@ from convstudy.core.progress import duration
 from convstudy.data.dataset import Dataset, load_arrays, prepare
 from convstudy.layers.kinds import Layer
 from convstudy.layers.networks import ARTICLE, CLASSES, INPUT_SHAPE, build, costs
+from convstudy.training import estimate
 from convstudy.training.engine import kernels as engine_kernels
 from convstudy.training.engine import tensorflow as tensorflow_steps
 from convstudy.training.engine.backends import use_backend
 from convstudy.training.engine.engine import TEST_BATCH_SIZE, Engine
 from convstudy.training.engine.steps import draw_augmentation
+from convstudy.training.estimate import COMPILE, START, STEP, Estimate, Job, span
 from convstudy.training.precision import require_bfloat16
 from convstudy.training.settings import BFLOAT16_UNITS
 from document import ROOT, config, machine, markdown, packages, with_parts
@@ -67,6 +70,10 @@ SHORT_SECONDS = 3.0
 SHORT_REPEATS = 3
 # When to drop torch.compile, to finish in 25 minutes: it can take a minute per network.
 COMPILE_SECONDS = 18 * 60
+# The sizes of a run, and their configs.
+SIZES = {"quick": "config", "overnight": "overnight", "article": "article"}
+# Steps of the quick run that train nothing.
+OTHER_STEPS = 20
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "torch", "jax", "numpy")
 
 
@@ -613,6 +620,56 @@ def run() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+# What does a run cost?
+
+
+class On(Estimate):
+    """The estimated cost of a config on a machine of which the speeds are known."""
+
+    def __init__(self, config: dict[str, Any], speeds: pd.Series) -> None:
+        super().__init__(config, Path("nothing is stored yet"))
+        self.speeds = speeds
+
+    def stored_speeds(self, kind: str, training: Mapping[str, Any]) -> dict[float, float]:
+        return self.speeds[kind].to_dict()
+
+    def training_alone(self, jobs: Sequence[Job]) -> float:
+        """Return the seconds of the epochs, without starting Python and compiling networks."""
+        networks = (job.epochs / self.config["search"]["epochs"] for job in jobs if not job.curve)
+        starts = START * len(jobs)
+        return sum(job.seconds for job in jobs) - starts - COMPILE * sum(networks)
+
+
+def machines() -> Iterator[tuple[str, int, pd.Series]]:
+    """Yield each machine, the trainings it runs side by side, and images a second by kind, width."""
+    which = ["kind", "width"]
+    known = pd.read_csv(Path(estimate.__file__).with_name("estimate.speeds.csv"))
+    for processor, part in known[known["precision"] == "float32"].groupby("processor"):
+        yield f"{processor}, 2 cores", 2, part.set_index(which)["images_per_second"]
+    gpu = read("throughput-gpu")
+    gpu = gpu[(gpu["engine"] == "project") & (gpu["what"] == "train")]
+    yield "NVIDIA H200, mixed_bfloat16", 1, gpu.groupby(which)["value"].median()
+
+
+def costs_table() -> pd.DataFrame:
+    """Estimate what each size costs on each machine, and the least that training alone takes."""
+    rows = []
+    for size, name in SIZES.items():
+        overlay = ROOT / f"config/{name}.yaml"
+        files = dict.fromkeys([ROOT / "config/config.yaml", overlay])
+        chosen = settings.read(list(files), this_machine=False)
+        for machine_name, cores, speeds in machines():
+            cost = On(chosen, speeds)
+            studies, trainings = cost.what_is_left(["training", "search"])
+            jobs = [*studies[:1], *trainings, *studies[1:]]
+            others = [STEP] * OTHER_STEPS
+            whole = span([*(job.seconds for job in jobs), *others], cores)
+            least = cost.training_alone(jobs) / cores
+            row = {"size": size, "machine": machine_name, "start to report": duration(whole)}
+            rows.append({**row, "training alone, at least": duration(least)})
+    return pd.DataFrame(rows)
+
+
 # Tables, plots and the document.
 
 
@@ -855,6 +912,7 @@ def rendered() -> str:
         "training": of("throughput", throughput_table(measured, "train")),
         "evaluation": of("throughput", throughput_table(measured, "test")),
         "set-up": of("throughput", set_up),
+        "costs": markdown(costs_table()),
         "short": short_sections(read_short()),
         "gpu": of(
             "throughput-gpu",

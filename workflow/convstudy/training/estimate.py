@@ -139,13 +139,17 @@ class Estimate:
             trainings = [merged(trainings[0], recipe) for recipe in section["compared"].values()]
         for training in trainings:
             for kinds in networks.values():
-                epoch = self.cost_images * self.seconds(kinds, training)
-                for replicate in range(section["replicates"]):
-                    epochs = section["epochs"]
-                    curve = self.curve(kinds, replicate, epochs, training)
-                    left = epochs - self.done(curve)
-                    if left > 0:
-                        yield Job(START + left * epoch, left, left, curve.name)
+                epochs = section["epochs"]
+                curves = [
+                    self.curve(kinds, replicate, epochs, training)
+                    for replicate in range(section["replicates"])
+                ]
+                unfinished = {curve.name: epochs - self.done(curve) for curve in curves}
+                unfinished = {name: left for name, left in unfinished.items() if left > 0}
+                # Speeds are read from many curves, so not without need.
+                epoch = self.cost_images * self.seconds(kinds, training) if unfinished else 0.0
+                for name, left in unfinished.items():
+                    yield Job(START + left * epoch, left, left, name)
 
     def done(self, curve: Curve) -> int:
         """Count a curve's stored epochs; a curve that ended early counts as complete."""
