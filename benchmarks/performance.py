@@ -631,6 +631,7 @@ class On(Estimate):
         self.speeds = speeds
 
     def stored_speeds(self, kind: str, training: Mapping[str, Any]) -> dict[float, float]:
+        """Return the machine's speeds, by width."""
         return self.speeds[kind].to_dict()
 
     def training_alone(self, jobs: Sequence[Job]) -> float:
@@ -641,11 +642,11 @@ class On(Estimate):
 
 
 def machines() -> Iterator[tuple[str, int, pd.Series]]:
-    """Yield each machine, the trainings it runs side by side, and images a second by kind, width."""
+    """Yield each machine, how many trainings it runs at once, and its speeds by kind and width."""
     which = ["kind", "width"]
     known = pd.read_csv(Path(estimate.__file__).with_name("estimate.speeds.csv"))
-    for processor, part in known[known["precision"] == "float32"].groupby("processor"):
-        yield f"{processor}, 2 cores", 2, part.set_index(which)["images_per_second"]
+    for name, part in known[known["precision"] == "float32"].groupby("processor"):
+        yield f"{name}, 2 cores", 2, part.set_index(which)["images_per_second"]
     gpu = read("throughput-gpu")
     gpu = gpu[(gpu["engine"] == "project") & (gpu["what"] == "train")]
     yield "NVIDIA H200, mixed_bfloat16", 1, gpu.groupby(which)["value"].median()
