@@ -170,8 +170,8 @@ def test_speeds_are_the_stores_or_else_the_recorded_ones(tmp_path, monkeypatch):
     # Three layers per stage cost half as much again as two.
     single = known.seconds(("conv", "conv"), chosen["training"])
     assert known.seconds(("conv",) * 3, chosen["training"]) == pytest.approx(1.5 * single)
-    monkeypatch.setattr(estimate.environment, "processor", lambda: "Another CPU, AVX2")
-    monkeypatch.setattr(estimate.environment, "unit", lambda: "AVX2")
+    monkeypatch.setattr(estimate.environment, "processor", lambda: "Another CPU, NEON")
+    monkeypatch.setattr(estimate.environment, "unit", lambda: "NEON")
     said = line(chosen, tmp_path, ["all"], 2)
     assert said.endswith("; how long that will take on this machine is not known yet.")
     monkeypatch.setattr(estimate.environment, "unit", lambda: "AVX512-BF16")
