@@ -170,6 +170,10 @@ def test_speeds_are_the_stores_or_else_the_recorded_ones(tmp_path, monkeypatch):
     # Three layers per stage cost half as much again as two.
     single = known.seconds(("conv", "conv"), chosen["training"])
     assert known.seconds(("conv",) * 3, chosen["training"]) == pytest.approx(1.5 * single)
+    # Of processors with another unit, only similar ones count.
+    monkeypatch.setattr(estimate.environment, "processor", lambda: "Another CPU, AVX-512")
+    monkeypatch.setattr(estimate.environment, "unit", lambda: "AVX-512")
+    assert estimate.recorded_speeds("conv", chosen["training"])[0.25] == recorded[0.25]
     monkeypatch.setattr(estimate.environment, "processor", lambda: "Another CPU, NEON")
     monkeypatch.setattr(estimate.environment, "unit", lambda: "NEON")
     said = line(chosen, tmp_path, ["all"], 2)

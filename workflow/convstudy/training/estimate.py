@@ -137,19 +137,21 @@ class Estimate:
             networks = self.networks.stacks(section["most_layers"])
         elif part == "recipes":
             trainings = [merged(trainings[0], recipe) for recipe in section["compared"].values()]
+        epochs = section["epochs"]
         for training in trainings:
             for kinds in networks.values():
-                epochs = section["epochs"]
                 curves = [
                     self.curve(kinds, replicate, epochs, training)
                     for replicate in range(section["replicates"])
                 ]
-                unfinished = {curve.name: epochs - self.done(curve) for curve in curves}
-                unfinished = {name: left for name, left in unfinished.items() if left > 0}
-                # Speeds are read from many curves, so not without need.
-                epoch = self.cost_images * self.seconds(kinds, training) if unfinished else 0.0
-                for name, left in unfinished.items():
-                    yield Job(START + left * epoch, left, left, name)
+                left = {curve.name: epochs - self.done(curve) for curve in curves}
+                if max(left.values()) <= 0:
+                    # A speed is read from many curves.
+                    continue
+                epoch = self.cost_images * self.seconds(kinds, training)
+                for name, number in left.items():
+                    if number > 0:
+                        yield Job(START + number * epoch, number, number, name)
 
     def done(self, curve: Curve) -> int:
         """Count a curve's stored epochs; a curve that ended early counts as complete."""
@@ -290,7 +292,7 @@ def recorded_speeds(kind: str, training: Mapping[str, Any]) -> dict[float, float
     similar = [row for row in rows if row["processor"] == environment.processor()]
     similar = similar or [row for row in rows if row["processor"].endswith(unit)]
     if not similar and precision == "float32" and unit in ALIKE:
-        similar = rows
+        similar = [row for row in rows if row["processor"].endswith(ALIKE)]
     return _by_width(similar)
 
 
@@ -371,7 +373,7 @@ def line(
     if not what:
         return "Nothing is left to train."
     images = f"Left to train: {' and '.join(what)}, {estimate.images:,} images per epoch"
-    time = span(_in_order(studies, trainings), cores or 1)
+    time = span(in_order(studies, trainings), cores or 1)
     if math.isnan(time):
         return f"{images}; how long that will take on this machine is not known yet."
     side_by_side = "one core" if cores == 1 else f"{cores} cores"
@@ -399,7 +401,7 @@ def left(
         return math.nan
     studies, trainings = Estimate(config, results).what_is_left(_needed(config, targets))
     others = sum(number for rule, number in steps.items() if not rule.startswith(TRAINS))
-    return span([*_in_order(studies, trainings), *[STEP] * others], cores)
+    return span([*in_order(studies, trainings), *[STEP] * others], cores)
 
 
 def _needed(config: Mapping[str, Any], targets: Iterable[str]) -> list[str]:
@@ -414,7 +416,7 @@ def _needed(config: Mapping[str, Any], targets: Iterable[str]) -> list[str]:
     ]
 
 
-def _in_order(studies: Sequence[Job], trainings: Sequence[Job]) -> list[float]:
+def in_order(studies: Sequence[Job], trainings: Sequence[Job]) -> list[float]:
     """Return the seconds of each job, in the order in which the workflow starts them."""
     return [job.seconds for job in [*studies[:1], *trainings, *studies[1:]]]
 
