@@ -46,7 +46,7 @@ from convstudy.training.engine import tensorflow as tensorflow_steps
 from convstudy.training.engine.backends import use_backend
 from convstudy.training.engine.engine import TEST_BATCH_SIZE, Engine
 from convstudy.training.engine.steps import draw_augmentation
-from convstudy.training.estimate import COMPILE, START, STEP, Estimate, Job, span
+from convstudy.training.estimate import COMPILE, START, STEP, Estimate, Job, in_order, span
 from convstudy.training.precision import require_bfloat16
 from convstudy.training.settings import BFLOAT16_UNITS
 from document import ROOT, config, machine, markdown, packages, with_parts
@@ -73,7 +73,7 @@ COMPILE_SECONDS = 18 * 60
 # The sizes of a run, and their configs.
 SIZES = {"quick": "config", "overnight": "overnight", "article": "article"}
 # Steps of the quick run that train nothing.
-OTHER_STEPS = 20
+OTHER_STEPS = 14
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "torch", "jax", "numpy")
 
 
@@ -656,16 +656,14 @@ def costs_table() -> pd.DataFrame:
     """Estimate what each size costs on each machine, and the least that training alone takes."""
     rows = []
     for size, name in SIZES.items():
-        overlay = ROOT / f"config/{name}.yaml"
-        files = dict.fromkeys([ROOT / "config/config.yaml", overlay])
-        chosen = settings.read(list(files), this_machine=False)
+        files = [ROOT / "config/config.yaml", ROOT / f"config/{name}.yaml"]
+        chosen = settings.read(files, this_machine=False)
         for machine_name, cores, speeds in machines():
             cost = On(chosen, speeds)
             studies, trainings = cost.what_is_left(["training", "search"])
-            jobs = [*studies[:1], *trainings, *studies[1:]]
             others = [STEP] * OTHER_STEPS
-            whole = span([*(job.seconds for job in jobs), *others], cores)
-            least = cost.training_alone(jobs) / cores
+            whole = span([*in_order(studies, trainings), *others], cores)
+            least = cost.training_alone([*studies, *trainings]) / cores
             row = {"size": size, "machine": machine_name, "start to report": duration(whole)}
             rows.append({**row, "training alone, at least": duration(least)})
     return pd.DataFrame(rows)
