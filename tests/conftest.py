@@ -23,13 +23,24 @@ def root() -> Path:
     return ROOT
 
 
+def named_by(variable: str, why: str) -> Path:
+    """Return the folder that an environment variable names, or skip."""
+    folder = os.environ.get(variable)
+    if not folder:
+        pytest.skip(f"{variable} is not set: {why}")
+    return Path(folder)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Return the folder of the real CIFAR-10, or skip."""
-    folder = os.environ.get("CONVSTUDY_CIFAR10")
-    if not folder:
-        pytest.skip("CONVSTUDY_CIFAR10 is not set: no real CIFAR-10 to test with")
-    return Path(folder)
+    return named_by("CONVSTUDY_CIFAR10", "no real CIFAR-10 to test with")
+
+
+@pytest.fixture(scope="session")
+def validators() -> Path:
+    """Return the folder where .ci/run put other people's validators, or skip."""
+    return named_by("CONVSTUDY_VALIDATORS", ".ci/run fetches the validators")
 
 
 @pytest.fixture(scope="session")

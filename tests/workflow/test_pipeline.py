@@ -152,15 +152,6 @@ def test_the_run_is_made_again_from_its_archive(project, tmp_path):
     assert (again / "config.yaml").read_bytes() == before
 
 
-@pytest.fixture
-def validators():
-    """Return the folder where .ci/run put other people's validators."""
-    folder = os.environ.get("CONVSTUDY_VALIDATORS")
-    if not folder:
-        pytest.skip("CONVSTUDY_VALIDATORS is not set: .ci/run fetches the validators")
-    return Path(folder)
-
-
 def validated(program, *arguments):
     if not program.is_file():
         pytest.skip(f"{program.name} is not installed")

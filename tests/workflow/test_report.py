@@ -1,11 +1,8 @@
 """The report, rendered from sample results and opened in a real browser."""
 
 import html
-import json
-import os
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,16 +16,16 @@ from convstudy.analyses.article_study import tables
 from convstudy.claims import ledger, verdicts
 from convstudy.config import analyses
 from convstudy.core.files import file_digest, write_csv
+from convstudy.display import style
 from convstudy.provenance.job_records import recorded
 from convstudy.report import parts, rendering
 from convstudy.report.report import Report
 from convstudy.results import reference_runs as recorded_runs
 from convstudy.results.run import Results
+from helpers.browser import DARK, DESKTOP, PHONE, browse, needs_browser
 from helpers.paths import OVERLAY, ROOT
 from helpers.results import write_analyses, write_sample
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 LISTED = ledger.load(ROOT / "config/claims.yaml")
 TITLE = "A report & its title"
 
@@ -108,12 +105,14 @@ def test_no_table_is_wider_than_its_reader_sees(beyond: Rendered):
 
 def test_the_page_needs_nothing_else(real: Rendered):
     page = real.page
-    assert not page.select("script, iframe, object, embed, link[rel=stylesheet]")
+    assert not page.select("script[src], iframe, object, embed, link[rel=stylesheet]")
+    [_] = page.select("script:not([type])")
+    assert {one["data-interactive"] for one in page.select("[hidden]")} == {"explorer", "tradeoff"}
     for element in page.select("[src], link[href]"):
         assert (element.get("src") or element.get("href")).startswith("data:"), element.name
     # Namespaces in embedded pictures are names, not addresses; style sheets load nothing.
     assert not re.search(r"@import|url\((?!['\"]?data:|%23)", real.text)
-    assert len(real.text) < 5e6
+    assert len(real.text.encode()) < 4e6
 
 
 def test_the_page_names_no_folder_of_this_machine(real: Rendered):
@@ -316,51 +315,18 @@ def test_numbers_in_tables_come_from_the_results(real: Rendered):
         assert f"{100 * row.mean:.1f}\u202f%" in text
 
 
-def browse(page: str, folder: Path) -> tuple[dict, str]:
-    """Open a page from a file, offline; return what it reports on itself, and the messages."""
-    path = folder / "report.html"
-    path.write_text(page.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
-    flags = [
-        *("--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-        *("--disable-component-update", "--disable-sync", "--disable-extensions"),
-        *("--disable-features=NetworkTimeServiceQuerying", "--virtual-time-budget=10000"),
-        *("--enable-logging=stderr", "--log-level=0", "--window-size=390,900"),
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-        f"--user-data-dir={folder / 'profile'}",
-    ]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        # Chromium's sandbox refuses to run as root.
-        flags.append("--no-sandbox")
-    run = subprocess.run(
-        [str(BROWSER), *flags, "--dump-dom", path.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    found = re.search(r'data-probe="([^"]*)"', run.stdout)
-    assert found, run.stderr[-2000:]
-    return json.loads(html.unescape(found[1])), run.stderr
-
-
 PROBE = """
-<script>
-addEventListener("load", async () => {
   const images = [...document.images];
   const decoded = await Promise.allSettled(images.map((image) => image.decode()));
-  document.body.dataset.probe = JSON.stringify({
+  return {
     decoded: decoded.filter((one) => one.status === "fulfilled").length,
     widths: images.map((image) => image.naturalWidth),
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     requested: performance.getEntriesByType("resource")
       .map((entry) => entry.name).filter((name) => !name.startsWith("data:")),
-  });
-});
-</script>
+  };
 """
 CONSOLE = ":CONSOLE"
-needs_browser = pytest.mark.skipif(
-    BROWSER is None, reason="no Chromium on PATH to open the report in"
-)
 
 
 @needs_browser
@@ -368,7 +334,7 @@ needs_browser = pytest.mark.skipif(
 def test_the_page_opens_in_a_browser_without_a_network(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ):
-    found, messages = browse(request.getfixturevalue(kind).text, tmp_path)
+    found, messages = browse(request.getfixturevalue(kind).text, tmp_path, PROBE)
     number = len(parts.drawings([]))
     assert found["decoded"] == number
     assert len(found["widths"]) == number
@@ -383,8 +349,162 @@ def test_the_page_opens_in_a_browser_without_a_network(
 def test_a_page_that_asks_for_more_would_be_found_out(real: Rendered, tmp_path: Path):
     address = "http://elsewhere.invalid/picture.png"
     more = f"<img src='{address}'><p style='width: 2000px'>wide</p><script>oops()</script></main>"
-    found, messages = browse(real.text.replace("</main>", more), tmp_path)
+    found, messages = browse(real.text.replace("</main>", more), tmp_path, PROBE)
     assert found["requested"] == [address]
     assert found["decoded"] == len(found["widths"]) - 1
     assert found["overflow"] > 0
     assert CONSOLE in messages
+
+
+KEYS = """
+  const press = (node, key) =>
+    node.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+  const text = (selector) => document.querySelector(selector)?.textContent;
+"""
+EXPLORE = """
+  const area = document.querySelector("[data-interactive=explorer] .panel[tabindex]");
+  const first = text(".sum .cell");
+  const stops = document.querySelectorAll(".stage [tabindex]").length;
+  area.focus();
+  press(area, "PageDown");
+  const second = text(".sum .cell");
+  press(area, "Escape");
+  const left = document.activeElement === document.body;
+  const choose = (name, value) => {
+    const box = document.querySelector(`[data-interactive=explorer] select[name=${name}]`);
+    box.value = value;
+    box.dispatchEvent(new Event("change"));
+  };
+  choose("padding", "same");
+  const padded = text(".sum");
+  choose("stride", "2");
+  choose("dilation", "2");
+  const refused = text(".sum");
+  const other = document.querySelector("input[value=Conv2DTranspose]");
+  other.click();
+  const transposed = text(".sum .cell");
+  const met = document.querySelectorAll(".stage td.meets").length;
+  return { first, second, stops, left, padded, refused, transposed, met };
+"""
+
+
+@needs_browser
+def test_the_explorer_answers_to_keys_and_choices(real: Rendered, tmp_path: Path):
+    found, _ = browse(real.text, tmp_path, KEYS + EXPLORE)
+    assert found["first"] == "Row 1, column 1, channel 1: 598.5"
+    assert found["second"] == "Row 1, column 1, channel 2: 615.6"
+    assert (found["stops"], found["left"]) == (1, True)
+    assert "10 more products fall on the zeros of the padding." in found["padded"]
+    assert "not both" in found["refused"]
+    # As the article says, six products beside the corner: of two input cells with three channels.
+    assert found["transposed"] == "Row 1, column 2, channel 1: 8.2"
+    assert found["met"] == 12
+
+
+SLIDE = """
+  const root = document.querySelector("[data-interactive=tradeoff]");
+  const slider = root.querySelector("input[type=range]");
+  const all = (selector) => [...root.querySelectorAll(selector)];
+  const order = () => all(".order tbody th").map((one) => one.firstChild.data);
+  const to = (step) => {
+    slider.value = String(step);
+    slider.dispatchEvent(new Event("input"));
+    return { order: order(), said: root.querySelector(".winner text").textContent };
+  };
+  const begins = slider.value;
+  const steps = [0, 41, 61].map(to);
+  const svg = root.querySelector(".chart > svg");
+  svg.focus();
+  press(svg, "End");
+  const largest = root.querySelector(".readout").textContent;
+  press(svg, "Escape");
+  const left = document.activeElement === document.body;
+  const stops = svg.querySelectorAll("[tabindex]").length;
+  const costs = all("select option").map((one) => one.textContent);
+  const notes = all(".order small").map((one) => one.textContent.trim());
+  return { begins, steps, largest, left, stops, costs, notes: [...new Set(notes)] };
+"""
+
+
+@needs_browser
+def test_the_slider_moves_the_winner(beyond: Rendered, tmp_path: Path):
+    found, _ = browse(beyond.text, tmp_path, KEYS + SLIDE)
+    results = Results(beyond.folder / "results")
+    modules = results.table("module_table/summary.csv")
+    size = modules["parameters"] / modules["parameters"].median()
+    points = 100 * 0.05 * modules["parameters"].median() / (250_000 * 0.25**2)
+    for one, factor in zip(found["steps"], (0, 1, 10), strict=True):
+        objective = 100 * (1 - modules["mean"]) + factor * points * size
+        best = modules.loc[objective.idxmin(), "module"]
+        assert one["order"][0] == style.letters(best, results.networks)
+        assert one["said"] == f"{one['order'][0]} is best"
+        assert len(one["order"]) == len(modules)
+    assert (found["begins"], found["left"], found["stops"]) == ("41", True, 0)
+    largest = modules.loc[modules["parameters"].idxmax()]
+    assert found["largest"].startswith(f"{largest['module']}: {largest['parameters']:,} parameters")
+    assert found["costs"] == ["parameters", "MACs", "latency, ms"]
+    assert found["notes"]
+
+
+HEARD = """
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  return [window.heard ?? null];
+"""
+
+
+@needs_browser
+@pytest.mark.parametrize("allowed", ["", "allow-scripts"])
+def test_the_page_stands_in_a_sandboxed_frame(real: Rendered, tmp_path: Path, allowed: str):
+    """A preview of a stranger's repository shows it so, with or without scripts."""
+    told = (
+        "<script>parent.postMessage(document.querySelector('.sum .cell').textContent, '*')</script>"
+    )
+    inner = html.escape(real.text.replace("</body>", f"{told}</body>"))
+    heard = (
+        "<script>addEventListener('message', (event) => { window.heard = event.data; })</script>"
+    )
+    page = f'<body>{heard}<iframe sandbox="{allowed}" srcdoc="{inner}"></iframe></body>'
+    found, messages = browse(page, tmp_path, HEARD)
+    assert found == (["Row 1, column 1, channel 1: 598.5"] if allowed else [None])
+    assert "Uncaught" not in messages
+
+
+@needs_browser
+def test_a_page_printed_from_a_dark_screen_is_dark_on_white(real: Rendered, tmp_path: Path):
+    shade = """
+      const colour = (name) => getComputedStyle(document.body)[name].match(/[0-9]+/g).map(Number);
+      return [colour("color"), colour("backgroundColor")];
+    """
+    [ink, paper], _ = browse(real.text, tmp_path, shade, PHONE, DARK)
+    assert sum(ink) > 600 > 100 > sum(paper)
+    # In the style sheet, all colours of the dark scheme are for screens alone.
+    [sheet] = re.findall(r"<style.*?</style>", real.text, re.DOTALL)[:1]
+    assert re.findall(r"@media[^{]*prefers-color-scheme[^{]*", sheet) == [
+        "@media screen and (prefers-color-scheme: dark) "
+    ]
+
+
+# What axe cannot judge by itself, each looked at by a person.
+UNJUDGED: dict[str, str] = {}
+AXE = """
+  const { violations, incomplete } = await axe.run(document, {
+    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+  });
+  const where = (nodes) => nodes.map((node) => node.html.slice(0, 160));
+  const short = (found) => found.map(({ id, nodes }) => [id, where(nodes)]);
+  return { violations: short(violations), incomplete: short(incomplete) };
+"""
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    "screen", [(DESKTOP,), (DESKTOP, DARK), (PHONE,)], ids=["light", "dark", "phone"]
+)
+def test_axe_finds_nothing(beyond: Rendered, tmp_path: Path, validators: Path, screen: tuple):
+    axe = validators / "package/axe.min.js"
+    if not axe.is_file():
+        pytest.skip("axe-core is not there: .ci/run fetches it")
+    page = beyond.text.replace("</body>", f"<script>{axe.read_text('utf-8')}</script></body>")
+    found, messages = browse(page, tmp_path, AXE, *screen)
+    assert found["violations"] == [], messages
+    assert {name for name, _ in found["incomplete"]} == set(UNJUDGED)

@@ -271,6 +271,11 @@ def penalty(config: Mapping[str, Any]) -> dict[str, float]:
     for study in config["search"]["studies"].values():
         if study["penalty"]["weight"] > 0:
             return {key: study["penalty"][key] for key in ("weight", "unit")}
+    return article_penalty(config)
+
+
+def article_penalty(config: Mapping[str, Any]) -> dict[str, float]:
+    """Return weight and unit of the article's penalty, the unit at the config's width."""
     weight, unit = facts.penalty()
     return {"weight": weight, "unit": unit * config["model"]["width"] ** 2}
 

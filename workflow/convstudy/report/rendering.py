@@ -12,6 +12,7 @@ from typing import Any
 from convstudy.config.analyses import names
 from convstudy.core.errors import UserError
 from convstudy.core.files import write_text
+from convstudy.report import interactive
 from convstudy.report.answer import answer
 from convstudy.results.run import Results
 
@@ -137,6 +138,7 @@ def to_html(notebook: Any, title: str, kicker: str) -> str:
     )
     glossary = (files("convstudy.report") / "glossary.md").read_text(encoding="utf-8")
     shown = {"report_title": title, "report_kicker": kicker, "glossary": glossary}
+    shown["script"] = interactive.script()
     html, _ = exporter.from_notebook_node(notebook, shown)
     return html
 

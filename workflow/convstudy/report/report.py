@@ -15,7 +15,7 @@ from convstudy.display import style
 from convstudy.display.columns import Table
 from convstudy.display.formats import ACCURACY, write
 from convstudy.layers.examples import examples
-from convstudy.report import html, parts
+from convstudy.report import html, interactive, parts
 from convstudy.report.answer import Answer, answer
 from convstudy.report.first_page import first_page
 from convstudy.report.provenance_panel import ProvenancePanel
@@ -168,6 +168,14 @@ class Report:
         file = f"figures/{name}.svg"
         path, made = self.results.path(file), self._provenance.for_file(file)
         return html.picture(path, *self._words(name), made)
+
+    def explorer(self) -> html.Html:
+        """Make room for the explorer of the layers, which needs no data."""
+        return interactive.room("explorer")
+
+    def tradeoff(self) -> html.Html:
+        """Make room for the chart of modules with a slider for the penalty's weight."""
+        return interactive.tradeoff(self.results)
 
     def examples(self) -> html.Html:
         """Show the figures of the worked examples, in the article's order."""
