@@ -14,17 +14,19 @@ import pytest
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 DARK = "--blink-settings=preferredColorScheme=0"
-PHONE, DESKTOP = "--window-size=390,900", "--window-size=1280,900"
+PHONE, DESKTOP = "--window-size=500,900", "--window-size=1280,900"
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH to open pages in")
 
 PROBE = """
 <script>
 addEventListener("load", async () => {
   const probe = async () => {%s};
-  document.body.dataset.probe = JSON.stringify(await probe());
+  top.document.body.dataset.probe = JSON.stringify(await probe());
 });
 </script>
 """
+# Chromium's windows are no narrower than 500 pixels.
+FRAME = '<body><iframe style="width: 390px; height: 844px" srcdoc="%s"></iframe></body>'
 
 
 def run(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -51,14 +53,16 @@ def browse(page: str, folder: Path, probe: str, *flags: str) -> tuple[Any, str]:
         page: Its HTML.
         folder: Where to write it.
         probe: The body of a JavaScript function, run when the page has loaded.
-        flags: Chromium's, for example `PHONE`.
+        flags: Chromium's, or `PHONE`, which is the default: a frame 390 pixels wide.
 
     Returns:
         What the function returns, and Chromium's messages.
     """
     path = folder / "report.html"
-    path.write_text(page.replace("</body>", f"{PROBE % probe}</body>"), encoding="utf-8")
-    done = run(path, *(flags or [PHONE]), "--dump-dom")
+    flags = flags or (PHONE,)
+    page = page.replace("</body>", f"{PROBE % probe}</body>")
+    path.write_text(FRAME % html.escape(page) if PHONE in flags else page, encoding="utf-8")
+    done = run(path, *flags, "--dump-dom")
     found = re.search(r'data-probe="([^"]*)"', done.stdout)
     assert found, done.stderr[-2000:]
     return json.loads(html.unescape(found[1])), done.stderr

@@ -55,7 +55,7 @@ def test_the_scripts_alone():
         text=True,
     )
     assert done.returncode == 0, done.stdout
-    assert "# pass 9" in done.stdout
+    assert "# pass 10" in done.stdout
 
 
 def arrays(layer: str, size: int, channels: int, outputs: int, kernel: int) -> list[np.ndarray]:

@@ -3,7 +3,7 @@ const assert = require("node:assert/strict");
 const path = require("node:path");
 const test = require("node:test");
 
-const { STEPS, STUDY, median, pointsAt, ranked } = require(
+const { STEPS, STUDY, median, overlapping, pointsAt, ranked } = require(
   path.join(process.env.SCRIPTS, "price.js"),
 );
 
@@ -41,4 +41,15 @@ test("the slider begins without a penalty and has the study's weight exactly", (
 
 test("the median of an even number is between the two in the middle", () => {
   assert.equal(median([4, 1, 3, 2]), 2.5);
+});
+
+test("intervals of the objective overlap, not those of the accuracy", () => {
+  const within = (name, accuracy, parameters) =>
+    ({ name, accuracy, parameters, low: accuracy - 0.02, high: accuracy + 0.02 });
+  const modules = [within("large", 0.9, 300), within("middle", 0.8, 100), within("small", 0.7, 20)];
+  const near = (points) => overlapping(ranked(modules, "parameters", points));
+  assert.equal(near(0), 0);
+  // Objectives 28, 31.6 and 34.
+  assert.equal(near(8), 1);
+  assert.equal(overlapping([{ low: null }, ...modules]), null);
 });

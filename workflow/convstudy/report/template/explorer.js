@@ -101,11 +101,15 @@ function showExplorer(root) {
         element("legend", {}, "Layer"),
         layers,
       ),
-      element("div", { class: "settings" }, choices),
       element(
-        "button",
-        { type: "button", name: "article", click: () => choose({ layer }) },
-        "The article’s numbers",
+        "div",
+        { class: "settings" },
+        choices,
+        element(
+          "button",
+          { type: "button", name: "article", click: () => choose({ layer }) },
+          "The article’s numbers",
+        ),
       ),
     );
     if (focused === "explored-layer") controls.querySelector("input:checked").focus();

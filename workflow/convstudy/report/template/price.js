@@ -29,6 +29,18 @@ function ranked(modules, cost, points) {
     .sort((one, other) => one.objective - other.objective || one[cost] - other[cost]);
 }
 
+// How many others' intervals of the objective overlap the first one's, or null without intervals.
+// The price is exact, so an interval is as wide as that of the accuracy.
+function overlapping([first, ...others]) {
+  if (first.low === null) return null;
+  const bounds = ({ objective, accuracy, low, high }) => [
+    objective - 100 * (high - accuracy),
+    objective + 100 * (accuracy - low),
+  ];
+  const highest = bounds(first)[1];
+  return others.filter((one) => one.low !== null && bounds(one)[0] <= highest).length;
+}
+
 if (typeof module !== "undefined") {
-  module.exports = { STUDY, STEPS, median, pointsAt, ranked };
+  module.exports = { STUDY, STEPS, median, pointsAt, ranked, overlapping };
 }

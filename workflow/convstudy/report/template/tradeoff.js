@@ -207,7 +207,16 @@ function showTradeoff(root, data) {
     );
     head.replaceChildren(COSTS[cost]);
     if (focused) readout.textContent = said(focused);
-    else readout.textContent = `${first.name} has the lowest objective, ${first.objective.toFixed(1)} points.`;
+    else readout.textContent = best(sorted);
+  }
+
+  function best(sorted) {
+    const [first] = sorted;
+    const near = overlapping(sorted);
+    const among = near
+      ? ` The 95 % intervals of ${near} of ${sorted.length - 1} others overlap its own.`
+      : "";
+    return `${first.name} has the lowest objective, ${first.objective.toFixed(1)} points.${among}`;
   }
 
   function articles(module) {
