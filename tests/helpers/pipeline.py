@@ -32,6 +32,12 @@ TINY = {
     "training": {"epochs": 2, "replicates": 1, "batch_size": 50},
     "search": {"epochs": 2, "studies": {"accuracy": STUDY, "penalised": STUDY}},
 }
+# Networks that are quickly built, which takes most of a tiny run's time: one stage of two layers.
+SHALLOW = {
+    "width": 0.0625,
+    "module_layers": 2,
+    "stages": [{"channels": 64, "layers": 2, "pooling": 2}],
+}
 VERIFICATION = (
     *(f"verification/{name}.csv" for name in ("examples", "identities", "grid", "statements")),
     "counts/families.csv",

@@ -4,6 +4,7 @@ import html
 import re
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,7 +37,7 @@ class Rendered:
     path: Path
     text: str
 
-    @property
+    @cached_property
     def page(self) -> BeautifulSoup:
         return BeautifulSoup(self.text, "html.parser")
 
@@ -502,7 +503,8 @@ AXE = """
     runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
   });
   const short = (found) => found.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]);
-  const reasons = incomplete.flatMap(({ nodes }) => nodes.map((node) => node.any[0]?.data?.messageKey));
+  const reason = (node) => node.any[0]?.data?.messageKey;
+  const reasons = incomplete.flatMap(({ nodes }) => nodes.map(reason));
   return { violations: short(violations), reasons };
 """
 
