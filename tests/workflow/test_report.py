@@ -108,7 +108,7 @@ def test_the_page_needs_nothing_else(real: Rendered):
     page = real.page
     assert not page.select("script[src], iframe, object, embed, link[rel=stylesheet]")
     [_] = page.select("script:not([type])")
-    assert {one["data-interactive"] for one in page.select("[hidden]")} == {"explorer", "tradeoff"}
+    assert {one["data-interactive"] for one in page.select("[hidden]")} == {"explorer", "links", "tradeoff"}
     for element in page.select("[src], link[href]"):
         assert (element.get("src") or element.get("href")).startswith("data:"), element.name
     # Namespaces in embedded pictures are names, not addresses; style sheets load nothing.
@@ -440,7 +440,7 @@ def test_the_slider_moves_the_winner(beyond: Rendered, tmp_path: Path):
         objective = 100 * (1 - modules["mean"]) + factor * points * size
         best = modules.loc[objective.idxmin(), "module"]
         assert one["order"][0] == style.letters(best, results.networks)
-        assert one["said"] == f"{one['order'][0]} is best"
+        assert one["said"] == f"lowest objective: {one['order'][0]}"
         assert len(one["order"]) == len(modules)
     assert (found["begins"], found["left"], found["stops"]) == ("41", True, 0)
     largest = modules.loc[modules["parameters"].idxmax()]

@@ -18,6 +18,12 @@ GROUPS = {
     "timing": "on time, on this machine",
 }
 
+# Shown by the scripts that make them.
+TRY = (
+    '<p class="try" data-interactive="links" hidden>Try it: <a href="#explorer">step through a'
+    ' layer’s products</a> or <a href="#tradeoff">move the penalty’s weight</a>.</p>'
+)
+
 
 def first_page(
     results: Results,
@@ -52,6 +58,7 @@ def first_page(
         box = f"<strong>{found.box}</strong> " if found.box else ""
         shade = "amber" if results.reductions else "grey"
         answer += f'<p class="box {shade}">{box}{html.sentence(found.conditions)}{more}</p>'
+    answer += TRY
     if results.networks.is_article:
         kinds = _counts(results) if results.synthetic else _kinds(results)
     else:

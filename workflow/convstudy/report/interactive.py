@@ -39,7 +39,9 @@ def room(name: str, data: Any = None) -> Html:
     if data is not None:
         text = json.dumps(data, allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")
         holding = f'<script type="application/json">{text}</script>'
-    return Html(f'<div class="interactive" data-interactive="{name}" hidden>{holding}</div>')
+    return Html(
+        f'<div class="interactive" id="{name}" data-interactive="{name}" hidden>{holding}</div>'
+    )
 
 
 def tradeoff(results: Results) -> Html:

@@ -20,13 +20,14 @@ const MEANS = {
 function showExplorer(root) {
   let layer = "Conv2D";
   let settings = { ...ARTICLE[layer] };
+  let isArticle = true;
   let at = [0, 0, 0];
   let cells = new Map();
 
   const controls = element("div", { class: "controls" });
   const stage = element("div", { class: "stage" });
   const sum = element("div", { class: "sum", "aria-live": "polite" });
-  root.append(controls, stage, sum);
+  root.append(controls, stage);
 
   // A grid of numbers; `name` gives the key under which a cell is found again.
   function grid(label, size, value, name) {
@@ -54,13 +55,12 @@ function showExplorer(root) {
   }
 
   function choose(change) {
-    if (change.layer) {
-      layer = change.layer;
-      settings = { ...ARTICLE[layer] };
-      at = layer === "Conv2DTranspose" ? [0, 1, 0] : [0, 0, 0];
-    } else {
-      settings = { ...settings, ...change };
-    }
+    const { article, ...changed } = change;
+    layer = changed.layer ?? layer;
+    isArticle = article ?? (isArticle && "layer" in changed);
+    // Settings of one's own stay, so that layers can be compared.
+    settings = isArticle ? { ...ARTICLE[layer] } : { ...settings, ...changed };
+    if (isArticle) at = layer === "Conv2DTranspose" ? [0, 1, 0] : [0, 0, 0];
     show();
   }
 
@@ -107,7 +107,7 @@ function showExplorer(root) {
         choices,
         element(
           "button",
-          { type: "button", name: "article", click: () => choose({ layer }) },
+          { type: "button", name: "article", click: () => choose({ article: true }) },
           "The article’s numbers",
         ),
       ),
@@ -121,7 +121,7 @@ function showExplorer(root) {
     cells = new Map();
     const refused = refusal(layer, settings);
     if (refused) {
-      stage.replaceChildren();
+      stage.replaceChildren(sum);
       sum.replaceChildren(element("p", {}, refused));
       return;
     }
@@ -157,17 +157,19 @@ function showExplorer(root) {
         box.addEventListener("click", go);
       }
     }
-    const chart = panel("Output: point at a cell, or use the arrow keys", outputs, {
+    const chart = panel("Output: choose a cell", outputs, {
       tabindex: "0",
       role: "application",
       "aria-label": "Output cells. Arrow keys move, Page Up and Page Down change the channel.",
     });
+    chart.classList.add("outputs");
     const area = chart.querySelector(".panel");
     const step = (axis, by) => () => {
       const most = axis === 2 ? depth(layer, settings) : positions;
       const next = [...at];
       next[axis] = Math.max(0, Math.min(most - 1, next[axis] + by));
       move(next);
+      cells.get(`output ${next.join(" ")}`).scrollIntoView({ block: "nearest", inline: "nearest" });
     };
     withKeys(area, {
       ArrowUp: step(0, -1),
@@ -183,6 +185,7 @@ function showExplorer(root) {
       panel("Input", inputs),
       element("div", { class: "kernels" }),
       chart,
+      sum,
     );
     move(at);
   }
@@ -253,5 +256,5 @@ function showExplorer(root) {
     return [title, element("p", { class: "zeros" }, MEANS[layer]), ...lines];
   }
 
-  choose({ layer });
+  choose({ article: true });
 }

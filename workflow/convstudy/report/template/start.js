@@ -2,6 +2,7 @@
 "use strict";
 
 const SHOWN = {
+  links: () => {},
   explorer: showExplorer,
   tradeoff: showTradeoff,
 };

@@ -40,6 +40,11 @@ function short(value) {
   return value >= 1e3 ? `${value / 1e3} k` : String(value);
 }
 
+// Two digits, and no powers of ten.
+function rough(value) {
+  return value < 100 ? String(Number(value.toPrecision(2))) : grouped(Number(value.toPrecision(2)));
+}
+
 function showTradeoff(root, data) {
   const modules = [...data.modules].sort((one, other) => one.parameters - other.parameters);
   const costs = Object.keys(COSTS).filter((cost) => modules.every((module) => module[cost] > 0));
@@ -73,7 +78,7 @@ function showTradeoff(root, data) {
     id: "penalty-weight",
     input: () => {
       step = Number(slider.value);
-      show();
+      leave();
     },
   });
   const value = element("output", { for: "penalty-weight" });
@@ -110,7 +115,10 @@ function showTradeoff(root, data) {
     }
     const middle = (size.left + size.width - size.right) / 2;
     const label = { x: middle, y: size.height - 8, "text-anchor": "middle" };
-    lines.push(drawn("text", label, "parameters (logarithmic)"));
+    lines.push(
+      drawn("text", label, "parameters (logarithmic)"),
+      drawn("text", { x: size.left + 8, y: size.top + 4 }, "test accuracy"),
+    );
     return lines;
   }
 
@@ -135,7 +143,18 @@ function showTradeoff(root, data) {
         ? " (one training, no interval)"
         : ` (95 % interval ${percent(module.low)} to ${percent(module.high)})`;
     const rank = ranked(modules, cost, points()).findIndex((one) => one.name === module.name) + 1;
-    return `${module.name}: ${grouped(module.parameters)} parameters, accuracy ${percent(module.accuracy)}${interval}, rank ${rank} of ${modules.length} at this weight.`;
+    const also = cost === "parameters" ? "" : `${amount(module)} ${COSTS[cost]}, `;
+    return `${module.name}: ${grouped(module.parameters)} parameters, ${also}accuracy ${percent(module.accuracy)}${interval}, rank ${rank} of ${modules.length} at this weight.`;
+  }
+
+  function amount(module) {
+    return cost === "latency" ? module.latency.toPrecision(3) : grouped(module[cost]);
+  }
+
+  function leave() {
+    focused = null;
+    pointed.setAttribute("visibility", "hidden");
+    show();
   }
 
   function pick(module) {
@@ -168,6 +187,9 @@ function showTradeoff(root, data) {
     const found = modules.reduce((best, one) => (far(one) < far(best) ? one : best));
     if (far(found) < 30) pick(found);
   }
+  // A finger that is lifted leaves, too, but what it chose stays.
+  svg.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && leave());
+  svg.addEventListener("blur", leave);
   svg.addEventListener("pointermove", nearest);
   svg.addEventListener("pointerdown", nearest);
 
@@ -185,22 +207,22 @@ function showTradeoff(root, data) {
     const first = sorted[0];
     const same = step === STUDY ? `, ${data.weighed}` : "";
     value.textContent = step
-      ? `${points().toPrecision(2)} points for the median ${cost === "latency" ? "latency" : `number of ${COSTS[cost]}`}${same}`
+      ? `${rough(points())} points for the median ${cost === "latency" ? "latency" : `number of ${COSTS[cost]}`}${same}`
       : "none: accuracy alone";
-    winner.replaceChildren(...mark(first, `${first.letters} is best`, false));
+    winner.replaceChildren(...mark(first, `lowest objective: ${first.letters}`, false));
     order.replaceChildren(
       ...sorted.map((module, index) =>
         element(
           "tr",
           index ? {} : { class: "first-row" },
-          element("td", { class: "number" }, String(index + 1)),
+          element("td", { class: "number wide-only" }, String(index + 1)),
           element("th", { scope: "row" }, module.letters, articles(module)),
           element("td", { class: "number" }, module.objective.toFixed(1)),
           element("td", { class: "number" }, percent(module.accuracy)),
           element(
             "td",
             { class: "number" },
-            cost === "latency" ? module.latency.toPrecision(3) : grouped(module[cost]),
+            amount(module),
           ),
         ),
       ),
@@ -213,9 +235,12 @@ function showTradeoff(root, data) {
   function best(sorted) {
     const [first] = sorted;
     const near = overlapping(sorted);
-    const among = near
-      ? ` The 95 % intervals of ${near} of ${sorted.length - 1} others overlap its own.`
-      : "";
+    const among =
+      near === null
+        ? ""
+        : near
+          ? ` The 95 % intervals of ${near} of ${sorted.length - 1} others overlap its own.`
+          : " No other 95 % interval overlaps its own.";
     return `${first.name} has the lowest objective, ${first.objective.toFixed(1)} points.${among}`;
   }
 
@@ -224,11 +249,12 @@ function showTradeoff(root, data) {
   }
 
   const head = element("th", { scope: "col", class: "number" });
-  const heads = ["", "module", "objective", "accuracy"].map((words, index) =>
-    words
-      ? element("th", { scope: "col", class: index === 1 ? "" : "number" }, words)
-      : element("td", {}, ""),
-  );
+  const heads = [
+    ["rank", "number wide-only"],
+    ["module", ""],
+    ["objective", "number"],
+    ["accuracy", "number"],
+  ].map(([words, look]) => element("th", { scope: "col", class: look }, words));
   const buttons = [
     ["accuracy alone", 0],
     [data.weighed, STUDY],
@@ -240,7 +266,7 @@ function showTradeoff(root, data) {
         click: () => {
           step = to;
           slider.value = String(to);
-          show();
+          leave();
         },
       },
       words,
