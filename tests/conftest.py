@@ -18,6 +18,22 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
 
 
+# Files that take minutes, before others of their folder, so that no process waits for one at the end.
+LONGEST = ("test_pipeline.py", "test_faults.py", "test_beyond.py", "test_overlays.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order files of a folder: long ones first."""
+    folders = {path: number for number, path in enumerate({item.path.parent: 0 for item in items})}
+
+    def rank(item: pytest.Item) -> tuple[int, int]:
+        name = item.path.name
+        place = LONGEST.index(name) if name in LONGEST else len(LONGEST)
+        return folders[item.path.parent], place
+
+    items.sort(key=rank)
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT

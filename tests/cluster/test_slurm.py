@@ -34,7 +34,7 @@ ANY_WORKERS = {"sampler": {"name": "random"}, "pruner": {"name": "none"}}
 CHANGES = {
     "data": {"train_images": 3000},
     "model": SHALLOW,
-    "training": {"epochs": 6},
+    "training": {"epochs": 20},
     "search": {"epochs": 3, "studies": {"accuracy": ANY_WORKERS}},
 }
 LONGER = merged(TINY, CHANGES)

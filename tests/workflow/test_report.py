@@ -108,7 +108,11 @@ def test_the_page_needs_nothing_else(real: Rendered):
     page = real.page
     assert not page.select("script[src], iframe, object, embed, link[rel=stylesheet]")
     [_] = page.select("script:not([type])")
-    assert {one["data-interactive"] for one in page.select("[hidden]")} == {"explorer", "links", "tradeoff"}
+    assert {one["data-interactive"] for one in page.select("[hidden]")} == {
+        "explorer",
+        "links",
+        "tradeoff",
+    }
     for element in page.select("[src], link[href]"):
         assert (element.get("src") or element.get("href")).startswith("data:"), element.name
     # Namespaces in embedded pictures are names, not addresses; style sheets load nothing.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from convstudy.analyses.article_study import tables
 from convstudy.claims import ledger, verdicts
 from convstudy.core.files import write_csv
 from convstudy.display import style
@@ -15,7 +16,7 @@ from convstudy.report import parts
 from convstudy.results import reference_runs
 from convstudy.results.run import Results
 from helpers.paths import OVERLAY, ROOT
-from helpers.results import RECORDED
+from helpers.results import RECORDED, write_sample
 
 MATPLOTLIBRC = """
 text.usetex: True
@@ -93,15 +94,17 @@ def report(results: Path, folder: Path, **variables: str) -> dict[Path, bytes]:
     where="while figures are drawn and the report is rendered",
     lost="nothing: they are not read",
 )
-def test_the_users_files_change_nothing(recorded, tmp_path):
-    results = Results(recorded)
-    runs = reference_runs.tabulate(results, reference_runs.runs(recorded))
-    write_csv(recorded / "tables/runs.csv", runs)
+def test_the_users_files_change_nothing(tmp_path):
+    folder = write_sample(tmp_path / "results")
+    results = Results(folder)
+    tables.write_tables(results, folder / "tables")
+    runs = reference_runs.tabulate(results, reference_runs.runs(folder))
+    write_csv(folder / "tables/runs.csv", runs)
     claims = verdicts.check(results, ledger.load(ROOT / "config/claims.yaml"), OVERLAY)
-    write_csv(recorded / "claims.csv", claims)
-    usual = report(recorded, tmp_path / "usual")
+    write_csv(folder / "claims.csv", claims)
+    usual = report(folder, tmp_path / "usual")
     assert len(usual) > 3 * len(parts.drawings([]))
-    assert report(recorded, tmp_path / "hostile", **hostile(tmp_path / "home")) == usual
+    assert report(folder, tmp_path / "hostile", **hostile(tmp_path / "home")) == usual
 
 
 @pytest.mark.parametrize("name", ["example_transpose", "single_kind"])

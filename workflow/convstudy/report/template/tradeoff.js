@@ -193,12 +193,13 @@ function showTradeoff(root, data) {
   svg.addEventListener("pointermove", nearest);
   svg.addEventListener("pointerdown", nearest);
 
-  function mark(module, label, below) {
+  function mark(module, label) {
     const [left, top] = [x(module.parameters), y(module.accuracy)];
+    const place = { x: left, y: top - 15 };
     const anchor = left > 0.75 * size.width ? "end" : left < 0.25 * size.width ? "start" : "middle";
     return [
       drawn("circle", { cx: left, cy: top, r: 10 }),
-      drawn("text", { x: left, y: top + (below ? 24 : -15), "text-anchor": anchor }, label),
+      drawn("text", { ...place, "text-anchor": anchor, "paint-order": "stroke" }, label),
     ];
   }
 
@@ -209,7 +210,7 @@ function showTradeoff(root, data) {
     value.textContent = step
       ? `${rough(points())} points for the median ${cost === "latency" ? "latency" : `number of ${COSTS[cost]}`}${same}`
       : "none: accuracy alone";
-    winner.replaceChildren(...mark(first, `lowest objective: ${first.letters}`, false));
+    winner.replaceChildren(...mark(first, `lowest objective: ${first.letters}`));
     order.replaceChildren(
       ...sorted.map((module, index) =>
         element(
