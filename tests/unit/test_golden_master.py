@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from bs4 import BeautifulSoup
+from bs4.element import Script
 from convstudy.analyses.article_study import tables
 from convstudy.claims import ledger, verdicts
 from convstudy.core import environment
@@ -88,6 +89,8 @@ def written(page: Path) -> str:
     soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
     lines = []
     for element in soup.body.descendants:
+        if isinstance(element, Script):
+            continue
         if isinstance(element, str):
             # Figures' digests are compared where they must be equal.
             lines.append(re.sub("^[0-9a-f]{64}$", "SHA-256", " ".join(element.split())))
