@@ -3,6 +3,7 @@
 python benchmarks/evidence.py
 """
 
+import re
 from math import isnan
 from operator import itemgetter
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 from convstudy.article import facts
 from convstudy.core.files import write_text
 from convstudy.core.progress import duration
+from convstudy.display.language import catalogue
 from convstudy.layers.networks import ARTICLE
 from convstudy.results.accuracies import against_article
 from convstudy.results.reference_runs import CURVES
@@ -68,6 +70,7 @@ RESULTS = {
     "cpu-small": "quarter width, 5,000 images, 8 epochs",
 }
 README = ROOT / "README.md"
+READMES = {"en": README, "ja": ROOT / "README.ja.md"}
 
 
 def results() -> str:
@@ -143,11 +146,15 @@ def rendered() -> str:
     return with_parts(text, tables)
 
 
-def readme() -> str:
-    """Return the README with current results."""
-    return with_parts(README.read_text(encoding="utf-8"), {"results": results()})
+def readme(language: str = "en") -> str:
+    """Return the README in a language, with current results."""
+    phrases = catalogue(language)
+    cells = re.compile(r"(\[|\| )([^|\n\[\]]+)(?=\]| \|)")
+    table = cells.sub(lambda cell: cell[1] + phrases.text(cell[2]), results())
+    return with_parts(READMES[language].read_text(encoding="utf-8"), {"results": table})
 
 
 if __name__ == "__main__":
     write_text(DOCUMENT, rendered())
-    write_text(README, readme())
+    for language, path in READMES.items():
+        write_text(path, readme(language))

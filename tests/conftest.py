@@ -18,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
 
 
-# Files that take minutes, before others of their folder, so that no process waits for one at the end.
+# Files that take minutes come before others of their folder, so that none is alone at the end.
 LONGEST = ("test_pipeline.py", "test_faults.py", "test_beyond.py", "test_overlays.py")
 
 

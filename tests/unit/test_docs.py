@@ -3,6 +3,7 @@ import re
 
 import pandas as pd
 import pytest
+from convstudy.display.language import catalogue
 from helpers import faults
 
 
@@ -30,6 +31,30 @@ def test_the_readmes_results_are_those_of_the_recorded_runs(root):
     answer = "one Conv2D and two depthwise layers per stage were enough"
     assert answer in text
     assert answer in (root / "tests/golden/report.txt").read_text(encoding="utf-8")
+
+
+def test_the_japanese_readme_says_the_same(root):
+    """Its table, its commands and, from its catalogue, its answer are those of README.md."""
+    benchmark = importlib.import_module("evidence")
+    english, japanese = (path.read_text(encoding="utf-8") for path in benchmark.READMES.values())
+    assert japanese == benchmark.readme("ja"), "renew it: python benchmarks/evidence.py"
+    figures = re.compile(r"\d+\.\d+|\d+(?:,\d{3})+|\d{4}-\d\d-\d\d")
+    [results, own] = (
+        sorted(figures.findall("".join(re.findall(r"^\|.*", text.partition("## Run it")[0], re.M))))
+        for text in (english, japanese)
+    )
+    assert len(results) > 20
+    assert own == results
+    [commands, own] = (re.findall(r"^make \w+", text, re.MULTILINE) for text in (english, japanese))
+    assert own == commands
+    for path in re.findall(r"CONFIG=(\S+)", japanese):
+        assert (root / path).is_file()
+    assert "(README.ja.md)" in english
+    assert "(README.md)" in japanese
+    title = "Which convolution layer is worth its parameters?"
+    lead = "In this small run, one Conv2D and two depthwise layers per stage were enough."
+    for words in (title, lead):
+        assert catalogue("ja").text(words) in japanese.replace("\n", "")
 
 
 def short_rows(processor, date, rate):

@@ -1,6 +1,7 @@
 """The report, rendered from sample results and opened in a real browser."""
 
 import html
+import io
 import re
 import shutil
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import unquote
 
 import pandas as pd
@@ -17,7 +19,7 @@ from convstudy.analyses.article_study import tables
 from convstudy.claims import ledger, verdicts
 from convstudy.config import analyses
 from convstudy.core.files import file_digest, write_csv
-from convstudy.display import style
+from convstudy.display import fonts, language, style
 from convstudy.provenance.job_records import recorded
 from convstudy.report import parts, rendering
 from convstudy.report.report import Report
@@ -26,6 +28,8 @@ from convstudy.results.run import Results
 from helpers.browser import DARK, DESKTOP, PHONE, browse, needs_browser, run
 from helpers.paths import OVERLAY, ROOT
 from helpers.results import write_analyses, write_sample
+from matplotlib.text import Text
+from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageStat
 
 LISTED = ledger.load(ROOT / "config/claims.yaml")
 TITLE = "A report & its </script> title"
@@ -525,3 +529,104 @@ def test_axe_finds_nothing(beyond: Rendered, tmp_path: Path, validators: Path, s
     found, _ = browse(page, tmp_path, AXE, *screen)
     assert found["violations"] == []
     assert {*found["reasons"]} <= {*UNJUDGED}
+
+
+# Latin letters that stay in Japanese: names, units, and the article's own terms.
+NAMES = """
+    Adam AMD BatchNormalization CIFAR Conv2D Conv2DTranspose CPU DepthwiseConv2D Depthwise EPYC
+    GPUs Holm JPEG Keras Linux MAC MobileNet NumPy Optuna Pointwise Qiita SHA SeparableConv2D
+    Separable TPE TensorFlow UTC Xception adam constant convstudy koshian2 liar momentum rmsprop sgd
+    tpe conv depthwise separable Tree structured Parzen Estimator cifar10 jpeg cpu keras matplotlib
+    nbconvert numpy optuna pandas papermill python seaborn snakemake tensorflow
+"""
+# What holds evidence on single claims, or code; they are not translated.
+LEFT = ".evidence, .card details, .statements td, code, pre, script, style, .facts.bare"
+WORD = re.compile(r"[A-Za-z][A-Za-z0-9]+")
+
+
+def latin(text: str) -> set[str]:
+    """Return the words in Latin letters that are neither names, files nor digests."""
+    words = [word for word in text.split() if not re.search(r"[/_.]|[0-9a-f]{7}", word)]
+    return {word for word in WORD.findall(" ".join(words)) if word not in NAMES.split()}
+
+
+@pytest.fixture(scope="module")
+def japanese(beyond: Rendered) -> BeautifulSoup:
+    return BeautifulSoup(language.catalogue("ja").page(beyond.text), "html.parser")
+
+
+def test_the_japanese_report_has_no_english_but_evidence(japanese: BeautifulSoup, real: Rendered):
+    shown = BeautifulSoup(str(japanese), "html.parser")
+    assert (shown.html["lang"], shown.h1.get_text()) == ("ja", TITLE)
+    for element in (shown.h1, shown.title, *shown.select(LEFT)):
+        element.decompose()
+    spoken = [
+        element[name] for name in ("alt", "aria-label") for element in shown.select(f"[{name}]")
+    ]
+    assert {text: latin(text) for text in [*shown.stripped_strings, *spoken] if latin(text)} == {}
+    # Evidence says that it is English.
+    assert all(element.find_parent(class_=True) for element in japanese.select("[lang=en]"))
+    assert len(japanese.select(".evidence [lang=en], .evidence[lang=en]")) > 20
+    assert len(real.page.select("[lang=en]")) == 1
+
+
+INTERACTIVE = """
+  const texts = [...document.querySelectorAll(".interactive")].map((one) => one.innerText);
+  document.querySelector("input[value=SeparableConv2D]").click();
+  const choice = document.querySelector("[data-interactive=tradeoff] select");
+  choice.value = "latency";
+  choice.dispatchEvent(new Event("change"));
+  const svg = document.querySelector(".chart > svg");
+  svg.focus();
+  press(svg, "End");
+  texts.push(...[...document.querySelectorAll(".interactive")].map((one) => one.innerText));
+  const said = [...document.querySelectorAll(".interactive [aria-label]")];
+  return texts.concat(said.map((one) => one.getAttribute("aria-label"))).join("\\n");
+"""
+
+
+@needs_browser
+def test_scripts_speak_the_pages_language(japanese: BeautifulSoup, tmp_path: Path):
+    found, messages = browse(str(japanese), tmp_path, KEYS + INTERACTIVE)
+    assert "出力：セルを選択" in found
+    assert "レイテンシーが中央値のとき" in found
+    assert latin(found) - {"Page", "Up", "Down", "same", "valid", "depth"} == set()
+    assert CONSOLE not in messages
+
+
+def test_every_glyph_is_in_a_font(beyond: Rendered, caplog: Any, recwarn: Any):
+    """Matplotlib warns of a missing glyph or, within formulas and of fonts, logs it."""
+    results = Results(beyond.folder / "results")
+    drawings = parts.drawings(results.analyses)
+    for spoken, name in [("en", "single_kind"), *(("ja", name) for name in drawings)]:
+        figure = language.catalogue(spoken).figure(drawings[name].draw(results))
+        if spoken == "ja":
+            shown = [text.get_text() for text in figure.findobj(Text)]
+            assert set().union(*map(latin, shown)) <= {"ms", "tensorflow", "float32"}, name
+        # A class of one's own images may have such a name, in English, too.
+        figure.axes[0].set_ylabel("犬と猫 −1 × 2")
+        figure.savefig(io.BytesIO(), format="svg")
+    assert [str(one.message) for one in recwarn if "lyph" in str(one.message)] == []
+    assert [one.message for one in caplog.records if one.name.startswith("matplotlib")] == []
+
+
+@needs_browser
+@pytest.mark.parametrize("character", "直誤骨")
+def test_kanji_have_their_japanese_shapes(character: str, tmp_path: Path):
+    """They have other shapes in Chinese fonts, which a browser could take."""
+    sheet = (Path(rendering.TEMPLATE) / "style.css").read_text("utf-8")
+    style = f"<style>{sheet} p {{ font: 200px/1 var(--sans); margin: 0; }}</style>"
+    page = f"<html><head>{style}</head><body><p>{character}</p></body></html>"
+    path = tmp_path / "kanji.html"
+    path.write_text(language.catalogue("ja").page(page), encoding="utf-8")
+    run(path, DESKTOP, f"--screenshot={tmp_path / 'shown.png'}")
+    expected = Image.new("L", (300, 300), 255)
+    font = ImageFont.truetype(fonts.japanese(), 200)
+    ImageDraw.Draw(expected).text((20, 20), character, 0, font)
+    inked = [
+        one.point(lambda value: 255 * (value < 128))
+        for one in (Image.open(tmp_path / "shown.png").convert("L"), expected)
+    ]
+    shown, drawn = (one.crop(one.getbbox()).resize((64, 64)) for one in inked)
+    difference = ImageStat.Stat(ImageChops.difference(shown, drawn)).mean[0]
+    assert difference < 12

@@ -95,6 +95,7 @@ rule plot_figures:
     benchmark:
         "results/benchmarks/plot_figures.tsv"
     params:
+        language=config["report"]["language"],
         # Drawing code is found by its folder, not through imports, so the whole package is hashed.
         code=code_digest(),
     message:
@@ -145,6 +146,7 @@ rule render_report:
         "results/benchmarks/render_report.tsv"
     params:
         title=config["report"]["title"],
+        language=config["report"]["language"],
         code=code_digest(),
     message:
         "Rendering the report"

@@ -7,4 +7,8 @@ from convstudy.report.parts import draw_figures
 from convstudy.results.run import Results
 
 with job(snakemake):
-    draw_figures(Results(Path(snakemake.input.run).parent), Path(snakemake.output[0]).parent)
+    draw_figures(
+        Results(Path(snakemake.input.run).parent),
+        Path(snakemake.output[0]).parent,
+        snakemake.params.language,
+    )

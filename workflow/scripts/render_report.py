@@ -10,6 +10,7 @@ with job(snakemake):
     render(
         Results(Path(snakemake.input.run).parent),
         title=snakemake.params.title,
+        language=snakemake.params.language,
         executed=Path(snakemake.output.notebook),
         html=Path(snakemake.output.html),
         compared=next(map(Path, snakemake.input.compared), None),

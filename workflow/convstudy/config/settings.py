@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ValidationError
 
@@ -20,10 +20,12 @@ from convstudy.training import settings as training_settings
 
 
 class Report(Section):
-    """The look of the report; a change only renders the report again."""
+    """The look of the report; a change trains nothing anew."""
 
     title: Text = "Which convolution layer is worth its parameters?"
     """Title of the report."""
+    language: Literal["en", "ja"] = "en"
+    """Language of the report and its figures: en or ja."""
     compare: Text | None = None
     """Another run to compare with on a page of its own: a recorded run's name, or a results folder.
 

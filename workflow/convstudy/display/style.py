@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
 from convstudy.core import libraries
 from convstudy.core.files import replacing
+from convstudy.display import fonts
 from convstudy.layers.networks import Networks
 from convstudy.results.run import Results
 
@@ -84,6 +85,7 @@ def _style() -> dict[str, Any]:
     from matplotlib import rc_params_from_file, rcParamsDefault
 
     sns = libraries.seaborn()
+    fonts.add()
     sheet = str(files(__package__) / "style.mplstyle")
     return {
         # Saving needs no backend, and naming one loads it.

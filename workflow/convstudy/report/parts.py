@@ -11,6 +11,7 @@ from convstudy.config.analyses import ARTICLE, captions
 from convstudy.core import libraries
 from convstudy.display import style
 from convstudy.display.columns import Table
+from convstudy.display.language import ENGLISH, catalogue
 from convstudy.display.style import Drawing
 from convstudy.results.run import Results
 
@@ -46,13 +47,15 @@ def findings(analysis: str, results: Results) -> list[str]:
     return list(import_module(f"convstudy.analyses.{analysis}.shown").findings(results))
 
 
-def draw_figures(results: Results, folder: Path) -> None:
+def draw_figures(results: Results, folder: Path, language: str = ENGLISH) -> None:
     """Draw all figures into a folder as PNG and SVG, and for phones into ``narrow`` below it."""
+    translated = catalogue(language)
     shown = captions(results.analyses, results.networks.is_article)
     for name, drawing in drawings(results.analyses).items():
         if name not in shown:
             continue
-        style.save(drawing.draw(results), folder / name)
+        style.save(translated.figure(drawing.draw(results)), folder / name)
         with style.narrow_screen():
-            style.save(drawing.draw(results), folder / "narrow" / name, ["svg"])
+            drawn = translated.figure(drawing.draw(results))
+            style.save(drawn, folder / "narrow" / name, ["svg"])
         logger.info("%s", folder / name)

@@ -12,6 +12,7 @@ from typing import Any
 from convstudy.config.analyses import names
 from convstudy.core.errors import UserError
 from convstudy.core.files import write_text
+from convstudy.display.language import ENGLISH, catalogue
 from convstudy.report import interactive
 from convstudy.report.answer import answer
 from convstudy.results.run import Results
@@ -144,13 +145,19 @@ def to_html(notebook: Any, title: str, kicker: str) -> str:
 
 
 def render(
-    results: Results, title: str, executed: Path, html: Path, compared: Path | None = None
+    results: Results,
+    title: str,
+    executed: Path,
+    html: Path,
+    compared: Path | None = None,
+    language: str = ENGLISH,
 ) -> None:
     """Execute the report's notebook; write the executed notebook and the report.
 
     Args:
         executed, html: Where to write. The notebook runs in its own folder, as it would in Jupyter.
         compared: Summary of a comparison with another run, if there is one.
+        language: Of the HTML file. The notebook is in English, apart from its figures.
 
     Raises:
         UserError: If a cell fails.
@@ -169,7 +176,7 @@ def render(
     kicker = answer(results).kicker
     if results.own_images:
         title = f"{title.removesuffix('?')}: {results.images}"
-    page = to_html(done, title, kicker)
+    page = catalogue(language).page(to_html(done, title, kicker))
     write_text(executed, nbformat.writes(done) + "\n")
     write_text(html, page)
     logger.info("%s: %.1f MB, opens in any browser", html, len(page.encode()) / 1e6)

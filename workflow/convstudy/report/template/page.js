@@ -3,12 +3,42 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+// The page's phrases for what scripts say in English, with holes as in its catalogue.
+const PHRASES = Object.entries(JSON.parse(document.getElementById("phrases")?.textContent ?? "{}")).map(
+  ([english, own]) => phrase(english, own),
+);
+
+function phrase(english, own) {
+  const holes = [];
+  const pattern = english.split(/\{(\w+)\}/).map((part, place) => {
+    if (place % 2 === 0) return part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    holes.push(part);
+    return /^n\d*$/.test(part) ? "([−+-]?[\\d.,]+(?:\u202f?%)?)" : "(.+?)";
+  });
+  return { holes, pattern: new RegExp(`^${pattern.join("")}$`), own };
+}
+
+// Say something in the page's language.
+function told(english) {
+  const words = english.trim();
+  if (!/[A-Za-z]{2}/.test(words)) return english;
+  for (const { holes, pattern, own } of PHRASES) {
+    const found = pattern.exec(words);
+    if (found) {
+      const filled = Object.fromEntries(holes.map((hole, place) => [hole, told(found[place + 1])]));
+      return english.replace(words, () => own.replace(/\{(\w+)\}/g, (_, hole) => filled[hole]));
+    }
+  }
+  return english;
+}
+
 function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") node.addEventListener(name, value);
+    else if (name === "aria-label") node.setAttribute(name, told(value));
     else if (value !== false) node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat());
+  node.append(...children.flat().map((child) => (typeof child === "string" ? told(child) : child)));
   return node;
 }
 

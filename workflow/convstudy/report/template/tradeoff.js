@@ -162,7 +162,7 @@ function showTradeoff(root, data) {
     pointed.setAttribute("cx", x(module.parameters));
     pointed.setAttribute("cy", y(module.accuracy));
     pointed.setAttribute("visibility", "visible");
-    readout.textContent = said(module);
+    readout.textContent = told(said(module));
   }
 
   function neighbour(sorted, by) {
@@ -207,9 +207,10 @@ function showTradeoff(root, data) {
     const sorted = ranked(modules, cost, points());
     const first = sorted[0];
     const same = step === STUDY ? `, ${data.weighed}` : "";
-    value.textContent = step
-      ? `${rough(points())} points for the median ${cost === "latency" ? "latency" : `number of ${COSTS[cost]}`}${same}`
-      : "none: accuracy alone";
+    const median = cost === "latency" ? "latency" : `number of ${COSTS[cost]}`;
+    value.textContent = told(
+      step ? `${rough(points())} points for the median ${median}${same}` : "none: accuracy alone",
+    );
     winner.replaceChildren(...mark(first, `lowest objective: ${first.letters}`));
     order.replaceChildren(
       ...sorted.map((module, index) =>
@@ -228,9 +229,9 @@ function showTradeoff(root, data) {
         ),
       ),
     );
-    head.replaceChildren(COSTS[cost]);
-    if (focused) readout.textContent = said(focused);
-    else readout.textContent = best(sorted);
+    head.replaceChildren(told(COSTS[cost]));
+    if (focused) readout.textContent = told(said(focused));
+    else readout.textContent = told(best(sorted));
   }
 
   function best(sorted) {
