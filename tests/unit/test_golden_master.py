@@ -20,6 +20,7 @@ from convstudy.analyses.article_study import tables
 from convstudy.claims import ledger, verdicts
 from convstudy.core import environment
 from convstudy.core.files import file_digest, read_json, write_csv, write_json, write_text
+from convstudy.display.language import catalogue
 from convstudy.layers.networks import ARTICLE
 from convstudy.report import parts
 from convstudy.report.rendering import render
@@ -40,6 +41,7 @@ RUN = ROOT / "results/reference/cpu-small"
 GOLDEN = ROOT / "tests/golden"
 # The report of the recorded run, for whoever has none of their own.
 PAGE = ROOT / "docs/report.html"
+JAPANESE = ROOT / "docs/report.ja.html"
 GLOSSARY = ROOT / "docs/glossary.md"
 MOST_BYTES = 3_000_000
 VERSIONS = ("python", "numpy", "pandas", "matplotlib", "seaborn")
@@ -156,6 +158,12 @@ def test_what_is_made_of_the_recorded_run_stays_as_it_was(tmp_path: Path):
     assert not {name: how for name, how in changed.items() if how}
 
 
+def test_the_japanese_report_is_the_translated_one(tmp_path: Path):
+    shown = tmp_path / "report.html"
+    write_text(shown, catalogue("ja").page(PAGE.read_text(encoding="utf-8")))
+    assert not difference(written(JAPANESE), written(shown)), "run make golden"
+
+
 def test_the_glossary_of_the_docs_is_that_of_the_report():
     assert GLOSSARY.read_text(encoding="utf-8") == glossary(), "run make golden"
 
@@ -202,6 +210,10 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         made = make(Path(folder))
         shutil.copyfile(Path(folder) / "reports/report.html", PAGE)
+        results = Results(Path(folder) / "results")
+        parts.draw_figures(results, results.folder / "figures", "ja")
+        title, notebook = QUICK["report"]["title"], Path(folder) / "reports/report.ja.ipynb"
+        render(results, title, notebook, JAPANESE, language="ja")
         write_text(GLOSSARY, glossary())
         shutil.rmtree(GOLDEN, ignore_errors=True)
         shutil.copytree(made, GOLDEN)

@@ -393,9 +393,12 @@ EXPLORE = """
   const refused = text(".sum");
   const other = document.querySelector("input[value=Conv2DTranspose]");
   other.click();
+  // Settings of one's own stay.
+  const kept = document.querySelector("select[name=stride]").value;
+  document.querySelector("[name=article]").click();
   const transposed = text(".sum .cell");
   const met = document.querySelectorAll(".stage td.meets").length;
-  return { first, second, stops, left, padded, refused, transposed, met };
+  return { first, second, stops, left, padded, refused, kept, transposed, met };
 """
 
 
@@ -407,6 +410,7 @@ def test_the_explorer_answers_to_keys_and_choices(real: Rendered, tmp_path: Path
     assert (found["stops"], found["left"]) == (1, True)
     assert "10 more products fall on the zeros of the padding." in found["padded"]
     assert "not both" in found["refused"]
+    assert found["kept"] == "2"
     # As the article says, six products beside the corner: of two input cells with three channels.
     assert found["transposed"] == "Row 1, column 2, channel 1: 8.2"
     assert found["met"] == 12

@@ -36,7 +36,7 @@ ANY = r"(?:(?![.!?;:] ).)+?"
 CUTS = ((r"(?<=[.!?]) ", ""), ("(?<=;) ", ""), ("(?<=:) ", ""), (", ", "、"))
 # Elements within a line of text; any other one is a unit or contains units.
 INLINE = {"a", "b", "br", "code", "em", "i", "small", "span", "strong"}
-UNREAD = {"pre", "script", "style", "svg"}
+UNREAD = {"code", "pre", "script", "style", "svg"}
 SPOKEN = ("alt", "aria-label")
 # For readers of the page's scripts.
 SCRIPT = "script"
@@ -99,8 +99,10 @@ class Catalogue:
 
     def _held(self, name: str, text: str) -> str | None:
         """Translate what is in a hole; names stay, but other English is not taken for a name."""
+        if name == "any":
+            return text
         found = self._known(text)
-        return text if found is None and (name == "any" or not FOREIGN.search(text)) else found
+        return text if found is None and not FOREIGN.search(text) else found
 
     def text(self, english: str) -> str:
         """Translate plain text; what the catalogue lacks remains English."""
@@ -165,7 +167,7 @@ class Catalogue:
         sheet = page.new_tag("style")
         sheet.string = fonts.embedded(page.decode())
         page.head.append(sheet)  # type: ignore[union-attr]
-        return _close(page.decode(formatter="minimal"))
+        return page.decode(formatter="minimal")
 
     def _content(self, element: "Tag") -> None:
         """Translate an element's content as a whole, or else its parts."""
@@ -184,17 +186,18 @@ class Catalogue:
         for part in list(element.children):
             if isinstance(part, Tag):
                 self._content(part)
-            elif type(part) is NavigableString and LATIN.search(part):
+            elif type(part) is NavigableString and part.strip():
                 self._line(part)
 
     def _line(self, line: "NavigableString") -> None:
+        """Translate text between tags."""
         english = str(line)
         found = self.text(english)
         if found != english:
             words = english.strip()
             before, _, after = english.partition(words)
             line.replace_with(f"{before}{found}{after}")
-        elif FOREIGN.search(english) and line.parent and line.parent.name not in {"code", "title"}:
+        elif FOREIGN.search(english) and line.parent and line.parent.name != "title":
             from bs4 import BeautifulSoup
 
             line.wrap(BeautifulSoup().new_tag("span", lang=ENGLISH))
