@@ -109,3 +109,5 @@ def test_a_page_keeps_its_attributes_and_says_what_is_english():
 
 def test_english_stays_as_it_is():
     assert catalogue("en").page("<p>best  epoch</p>") == "<p>best  epoch</p>"
+    assert catalogue("en").text("at  50 %") == "at  50 %"
+    assert catalogue("en").text("50 %") == "50 %"

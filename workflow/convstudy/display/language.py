@@ -106,6 +106,8 @@ class Catalogue:
 
     def text(self, english: str) -> str:
         """Translate plain text; what the catalogue lacks remains English."""
+        if self.language == ENGLISH:
+            return english
         words = re.sub(r"[ \n]+", " ", english).strip(" ")
         return self._known(words) or english
 
