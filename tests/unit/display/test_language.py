@@ -1,13 +1,15 @@
 """The report in Japanese: its catalogue, and how English text finds its translation."""
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import get_args
 
 import polib
 import pytest
 from convstudy.config.settings import Report
 from convstudy.display import fonts, language
-from convstudy.display.language import Catalogue, Phrase, catalogue
+from convstudy.display.language import Catalogue, catalogue
 from fontTools.ttLib import TTFont
 
 TAG = re.compile(r"</?[a-z]+\d*>")
@@ -46,14 +48,18 @@ def test_the_font_has_every_character():
     assert {one for one in used if ord(one) > 0x2E7F and ord(one) not in known} == set()
 
 
-def made(**phrases: str) -> Catalogue:
-    """Return a catalogue with these phrases; `_` in their names stands for a space."""
-    found = Catalogue("en")
-    found.language = "ja"
-    words = {key.replace("_", " "): value for key, value in phrases.items()}
-    found._exact = {key: value for key, value in words.items() if "{" not in key}
-    found._phrases = [Phrase(key, value) for key, value in words.items() if "{" in key]
-    return found
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], Catalogue]:
+    """Return a function that makes a catalogue with some phrases."""
+
+    def make(phrases: dict[str, str]) -> Catalogue:
+        written = polib.POFile()
+        written.extend(polib.POEntry(msgid=key, msgstr=value) for key, value in phrases.items())
+        written.save(str(tmp_path / "ja.po"))
+        monkeypatch.setattr(language, "FOLDER", tmp_path)
+        return Catalogue("ja")
+
+    return make
 
 
 @pytest.mark.parametrize(
@@ -74,17 +80,17 @@ def made(**phrases: str) -> Catalogue:
         ("C wins. What else?", "C wins. What else?"),
     ],
 )
-def test_text_finds_its_translation(english: str, translated: str):
+def test_text_finds_its_translation(made, english: str, translated: str):
     phrases = {
         "best epoch": "最良のエポック",
         "{n} of {n2}": "{n2}中{n}",
         "{module} wins": "{module}が勝つ",
     }
     phrases |= {"{module} wins.": "{module}が勝つ。"}
-    assert made(**phrases).text(english) == translated
+    assert made(phrases).text(english) == translated
 
 
-def test_a_page_keeps_its_attributes_and_says_what_is_english():
+def test_a_page_keeps_its_attributes_and_says_what_is_english(made):
     english = (
         '<html lang="en"><head></head><body><p>Go to <a href="#x">one</a> or'
         ' <a class="b" href="#y">two</a>, <code>run one</code>.</p><p>nobody knows this</p>'
@@ -97,7 +103,7 @@ def test_a_page_keeps_its_attributes_and_says_what_is_english():
         "one": "一",
         "two": "二",
     }
-    shown = made(**phrases).page(english)
+    shown = made(phrases).page(english)
     assert '<html lang="ja">' in shown
     assert (
         '<p><code>run one</code>：<a class="b" href="#y">二</a>か<a href="#x">一</a>へ。</p>'

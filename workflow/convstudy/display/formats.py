@@ -1,5 +1,6 @@
-"""Number formats for figures, tables and sentences."""
+"""Number formats for figures, tables and sentences, and data for scripts."""
 
+import json
 import math
 from typing import Any
 
@@ -49,3 +50,12 @@ def span(low: float, high: float, form: str) -> str:
         return DASH
     between = " to " if form.startswith("+") else DASH
     return write(low, form).removesuffix(f"{THIN}%") + between + write(high, form)
+
+
+def script_json(data: Any) -> str:
+    """Write data as JSON within a page, where they cannot end their script.
+
+    Raises:
+        ValueError: If they contain NaN or infinity, which JSON has not.
+    """
+    return json.dumps(data, allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")

@@ -8,7 +8,6 @@ braces for names and for text that the catalogue has. Tags stand without attribu
 attributes, the second is ``<a2>``.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convstudy.display import fonts
-from convstudy.display.formats import THIN
+from convstudy.display.formats import THIN, script_json
 
 if TYPE_CHECKING:
     from bs4 import NavigableString, Tag
@@ -164,7 +163,7 @@ class Catalogue:
                     element[attribute] = self.text(str(words))
         self._content(page)
         phrases = page.new_tag("script", type="application/json", id="phrases")
-        phrases.string = json.dumps(self._scripts, ensure_ascii=False).replace("<", "\\u003c")
+        phrases.string = script_json(self._scripts)
         page.body.insert(0, phrases)  # type: ignore[union-attr]
         sheet = page.new_tag("style")
         sheet.string = fonts.embedded(page.decode())
@@ -200,9 +199,9 @@ class Catalogue:
             before, _, after = english.partition(words)
             line.replace_with(f"{before}{found}{after}")
         elif FOREIGN.search(english) and line.parent and line.parent.name != "title":
-            from bs4 import BeautifulSoup
+            from bs4 import Tag
 
-            line.wrap(BeautifulSoup().new_tag("span", lang=ENGLISH))
+            line.wrap(Tag(name="span", attrs={"lang": ENGLISH}))
 
 
 def _close(number: str) -> str:
@@ -221,27 +220,19 @@ def _markup(element: "Tag", opened: dict[str, str]) -> str:
     written = ""
     for part in element.children:
         if isinstance(part, Tag):
-            name = part.name
+            name, number = part.name, 1
             if part.attrs:
-                number = 1 + sum(bool(re.fullmatch(rf"<{name}\d*>", one)) for one in opened)
-                name = name if number == 1 else f"{name}{number}"
-                attributes = "".join(
-                    f' {key}="{_value(value)}"' for key, value in part.attrs.items()
-                )
-                opened |= {
-                    f"<{name}>": f"<{part.name}{attributes}>",
-                    f"</{name}>": f"</{part.name}>",
-                }
+                while f"<{name}>" in opened:
+                    number += 1
+                    name = f"{part.name}{number}"
+                # In an attribute, bs4 writes > as an entity.
+                opened[f"<{name}>"] = f"{str(part).partition('>')[0]}>"
+                opened[f"</{name}>"] = f"</{part.name}>"
             inner = _markup(part, opened)
             written += f"<{name}>" if part.name == "br" else f"<{name}>{inner}</{name}>"
         elif type(part) is NavigableString:
             written += escape(re.sub(r"[ \n]+", " ", part), quote=False)
     return written
-
-
-def _value(value: str | list[str]) -> str:
-    """Write an attribute's value; classes are lists."""
-    return escape(value if isinstance(value, str) else " ".join(value))
 
 
 @cache

@@ -3,7 +3,6 @@
 Without scripts, and in Jupyter, their places stay hidden.
 """
 
-import json
 from importlib.resources import files
 from typing import Any
 
@@ -13,6 +12,7 @@ from convstudy.analyses.article_study import tables
 from convstudy.analyses.penalties.numbers import points_of_median
 from convstudy.config import settings
 from convstudy.display import style
+from convstudy.display.formats import script_json
 from convstudy.report.html import Html
 from convstudy.results.run import Results
 
@@ -37,8 +37,7 @@ def room(name: str, data: Any = None) -> Html:
     """
     holding = ""
     if data is not None:
-        text = json.dumps(data, allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")
-        holding = f'<script type="application/json">{text}</script>'
+        holding = f'<script type="application/json">{script_json(data)}</script>'
     return Html(
         f'<div class="interactive" id="{name}" data-interactive="{name}" hidden>{holding}</div>'
     )
