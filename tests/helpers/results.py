@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from convstudy.analyses.article_study import tables
 from convstudy.analyses.epoch_selection import numbers as epoch_selection
 from convstudy.analyses.module_table import numbers as module_table
 from convstudy.analyses.pareto import numbers as pareto
@@ -17,10 +18,12 @@ from convstudy.analyses.recipes import numbers as recipes
 from convstudy.analyses.replay import contrasts, draws, studies
 from convstudy.analyses.replay import numbers as replay
 from convstudy.analyses.timing import numbers as timing
+from convstudy.claims import ledger, verdicts
 from convstudy.config import analyses, settings
 from convstudy.config.settings import penalty
 from convstudy.core.files import read_json, write_csv, write_json
 from convstudy.layers.networks import ARTICLE
+from convstudy.results import reference_runs
 from convstudy.results.run import Results, result_files
 from convstudy.search.export import best_trials
 from convstudy.training.record import RIGHT_OF, pack
@@ -213,3 +216,12 @@ def _processes(layers: pd.DataFrame) -> list[pd.DataFrame]:
     return [
         layers.assign(ms=layers["ms"] * np.exp(rng.normal(0, 0.03, len(layers)))) for _ in range(3)
     ]
+
+
+def write_judged(results: Results) -> None:
+    """Write what the report reads besides results: its tables, and the verdicts on all claims."""
+    tables.write_tables(results, results.folder / "tables")
+    runs = reference_runs.tabulate(results, reference_runs.runs(results.folder))
+    write_csv(results.folder / "tables/runs.csv", runs)
+    listed = ledger.load(ROOT / "config/claims.yaml")
+    write_csv(results.folder / "claims.csv", verdicts.check(results, listed, OVERLAY))

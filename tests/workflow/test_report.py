@@ -23,15 +23,13 @@ from convstudy.display import fonts, language, style
 from convstudy.provenance.job_records import recorded
 from convstudy.report import parts, rendering
 from convstudy.report.report import Report
-from convstudy.results import reference_runs as recorded_runs
 from convstudy.results.run import Results
 from helpers.browser import DARK, DESKTOP, PHONE, browse, needs_browser, run
-from helpers.paths import OVERLAY, ROOT
-from helpers.results import write_analyses, write_sample
+from helpers.paths import ROOT
+from helpers.results import write_analyses, write_judged, write_sample
 from matplotlib.text import Text
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageStat
 
-LISTED = ledger.load(ROOT / "config/claims.yaml")
 TITLE = "A report & its </script> title"
 
 
@@ -50,10 +48,7 @@ def render(folder: Path, beyond: bool = False, **sample) -> Rendered:
     results = Results(write_sample(folder / "results", **sample))
     if beyond:
         write_analyses(results.folder)
-    tables.write_tables(results, results.folder / "tables")
-    runs = recorded_runs.tabulate(results, recorded_runs.runs(results.folder))
-    write_csv(results.folder / "tables/runs.csv", runs)
-    write_csv(results.folder / "claims.csv", verdicts.check(results, LISTED, OVERLAY))
+    write_judged(results)
     drawn = [f"results/figures/{name}.svg" for name in parts.drawings(results.analyses)]
     plotting = SimpleNamespace(
         rule="plot_figures",

@@ -8,15 +8,10 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
-from convstudy.analyses.article_study import tables
-from convstudy.claims import ledger, verdicts
-from convstudy.core.files import write_csv
 from convstudy.display import style
 from convstudy.report import parts
-from convstudy.results import reference_runs
 from convstudy.results.run import Results
-from helpers.paths import OVERLAY, ROOT
-from helpers.results import RECORDED, write_sample
+from helpers.results import RECORDED, write_judged, write_sample
 
 MATPLOTLIBRC = """
 text.usetex: True
@@ -96,12 +91,7 @@ def report(results: Path, folder: Path, **variables: str) -> dict[Path, bytes]:
 )
 def test_the_users_files_change_nothing(tmp_path):
     folder = write_sample(tmp_path / "results")
-    results = Results(folder)
-    tables.write_tables(results, folder / "tables")
-    runs = reference_runs.tabulate(results, reference_runs.runs(folder))
-    write_csv(folder / "tables/runs.csv", runs)
-    claims = verdicts.check(results, ledger.load(ROOT / "config/claims.yaml"), OVERLAY)
-    write_csv(folder / "claims.csv", claims)
+    write_judged(Results(folder))
     usual = report(folder, tmp_path / "usual")
     assert len(usual) > 3 * len(parts.drawings([]))
     assert report(folder, tmp_path / "hostile", **hostile(tmp_path / "home")) == usual
