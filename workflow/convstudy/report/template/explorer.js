@@ -29,14 +29,16 @@ function showExplorer(root) {
   const sum = element("div", { class: "sum", "aria-live": "polite" });
   root.append(controls, stage);
 
-  // A grid of numbers; `name` gives the key under which a cell is found again.
-  function grid(label, size, value, name) {
-    const rows = Array.from({ length: size }, (_, row) =>
+  // A grid of numbers; `name` gives the key under which a cell is found again. `go` is called with
+  // the row and column of a cell that is pointed at.
+  function grid(label, size, value, name, go = null) {
+    const rows = indices(size).map((row) =>
       element(
         "tr",
         {},
-        Array.from({ length: size }, (_, column) => {
-          const box = element("td", {}, plain(value(row, column)));
+        indices(size).map((column) => {
+          const chosen = go ? () => go(row, column) : false;
+          const box = element("td", { pointerenter: chosen, click: chosen }, plain(value(row, column)));
           cells.set(name(row, column), box);
           return box;
         }),
@@ -48,10 +50,6 @@ function showExplorer(root) {
   function panel(title, tables, attributes = {}) {
     const box = element("div", { class: "panel", ...attributes }, tables);
     return element("div", {}, element("p", { class: "panel-title" }, title), box);
-  }
-
-  function channelsOf(number) {
-    return Array.from({ length: number }, (_, channel) => channel);
   }
 
   function choose(change) {
@@ -69,7 +67,7 @@ function showExplorer(root) {
     const layers = LAYERS.map((name) =>
       element(
         "label",
-        { class: "choice" },
+        {},
         element("input", {
           type: "radio",
           name: "explored-layer",
@@ -85,22 +83,16 @@ function showExplorer(root) {
         key === "outputs" && layer === "DepthwiseConv2D" ? "depth multiplier" : SAID[key];
       const words = (value) =>
         ["size", "kernel"].includes(key) ? `${value} × ${value}` : String(value);
-      const box = select(
+      return select(
+        key,
         label,
         values.map((value) => [value, words(value)]),
         settings[key],
         (value) => choose({ [key]: value }),
       );
-      box.querySelector("select").name = key;
-      return box;
     });
     controls.replaceChildren(
-      element(
-        "fieldset",
-        { class: "layers" },
-        element("legend", {}, "Layer"),
-        layers,
-      ),
+      element("fieldset", {}, element("legend", {}, "Layer"), layers),
       element(
         "div",
         { class: "settings" },
@@ -128,12 +120,9 @@ function showExplorer(root) {
     const { size, channels } = settings;
     const made = numbers(layer, settings);
     const { positions } = extent(layer, settings);
-    at = [
-      Math.min(at[0], positions - 1),
-      Math.min(at[1], positions - 1),
-      Math.min(at[2], depth(layer, settings) - 1),
-    ];
-    const inputs = channelsOf(channels).map((channel) =>
+    const sizes = [positions, positions, depth(layer, settings)];
+    at = at.map((place, axis) => within(place, sizes[axis]));
+    const inputs = indices(channels).map((channel) =>
       grid(
         `channel ${channel + 1}`,
         size,
@@ -141,22 +130,15 @@ function showExplorer(root) {
         (y, x) => `input ${y} ${x} ${channel}`,
       ),
     );
-    const outputs = channelsOf(depth(layer, settings)).map((output) =>
+    const outputs = indices(sizes[2]).map((output) =>
       grid(
         `channel ${output + 1}`,
         positions,
         (row, column) => cell(layer, settings, [row, column, output]).sum,
         (row, column) => `output ${row} ${column} ${output}`,
+        (row, column) => move([row, column, output]),
       ),
     );
-    for (const [name, box] of cells) {
-      const [what, ...place] = name.split(" ");
-      if (what === "output") {
-        const go = () => move(place.map(Number));
-        box.addEventListener("pointerenter", go);
-        box.addEventListener("click", go);
-      }
-    }
     const chart = panel("Output: choose a cell", outputs, {
       tabindex: "0",
       role: "application",
@@ -165,9 +147,8 @@ function showExplorer(root) {
     chart.classList.add("outputs");
     const area = chart.querySelector(".panel");
     const step = (axis, by) => () => {
-      const most = axis === 2 ? depth(layer, settings) : positions;
       const next = [...at];
-      next[axis] = Math.max(0, Math.min(most - 1, next[axis] + by));
+      next[axis] = within(next[axis] + by, sizes[axis]);
       move(next);
       cells.get(`output ${next.join(" ")}`).scrollIntoView({ block: "nearest", inline: "nearest" });
     };

@@ -26,8 +26,12 @@ const CHOICES = {
   padding: ["valid", "same"],
 };
 
+function indices(length) {
+  return Array.from({ length }, (_, index) => index);
+}
+
 function countUp(length, scale = 1, first = 1) {
-  return Array.from({ length }, (_, index) => (index + first) * scale);
+  return indices(length).map((index) => (index + first) * scale);
 }
 
 // The input and the kernels: 0.1, 0.2, ... and 1, 2, ...; pointwise 2, 3, ...
@@ -119,7 +123,7 @@ function cell(layer, settings, [row, column, output]) {
   const across = meeting(layer, settings, column);
   const sources = layer === "DepthwiseConv2D"
     ? [Math.floor(output / outputs)]
-    : Array.from({ length: channels }, (_, channel) => channel);
+    : indices(channels);
   const terms = [];
   const parts = [];
   for (const channel of sources) {

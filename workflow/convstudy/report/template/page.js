@@ -63,12 +63,18 @@ function percent(value) {
   return `${(100 * value).toFixed(1)}\u202f%`;
 }
 
+// A position on an axis of some positions, or the nearest one.
+function within(place, positions) {
+  return Math.max(0, Math.min(positions - 1, place));
+}
+
 // A labelled choice; calls `change` with the value chosen.
-function select(label, values, chosen, change) {
+function select(name, label, values, chosen, change) {
   const options = values.map(([value, words]) =>
     element("option", { value, selected: value === chosen }, words),
   );
-  const box = element("select", { change: () => change(values[box.selectedIndex][0]) }, options);
+  const chooses = () => change(values[box.selectedIndex][0]);
+  const box = element("select", { name, change: chooses }, options);
   return element("label", {}, `${label} `, box);
 }
 

@@ -33,12 +33,9 @@ function ranked(modules, cost, points) {
 // The price is exact, so an interval is as wide as that of the accuracy.
 function overlapping([first, ...others]) {
   if (first.low === null) return null;
-  const bounds = ({ objective, accuracy, low, high }) => [
-    objective - 100 * (high - accuracy),
-    objective + 100 * (accuracy - low),
-  ];
-  const highest = bounds(first)[1];
-  return others.filter((one) => one.low !== null && bounds(one)[0] <= highest).length;
+  const highest = first.objective + 100 * (first.accuracy - first.low);
+  const lowest = (one) => one.objective - 100 * (one.high - one.accuracy);
+  return others.filter((one) => one.low !== null && lowest(one) <= highest).length;
 }
 
 if (typeof module !== "undefined") {

@@ -76,10 +76,7 @@ function showTradeoff(root, data) {
     max: STEPS,
     value: step,
     id: "penalty-weight",
-    input: () => {
-      step = Number(slider.value);
-      leave();
-    },
+    input: () => weigh(Number(slider.value)),
   });
   const value = element("output", { for: "penalty-weight" });
   const readout = element("p", { class: "readout", "aria-live": "polite" });
@@ -134,7 +131,7 @@ function showTradeoff(root, data) {
       parts.push(drawn("circle", { class: "noted", r: 8.5, transform: place }));
     }
     parts.push(drawn("path", { d: SHAPES[look.marker], fill: look.colour, transform: place }));
-    return drawn("g", { class: "module" }, parts);
+    return drawn("g", {}, parts);
   }
 
   function said(module) {
@@ -149,6 +146,12 @@ function showTradeoff(root, data) {
 
   function amount(module) {
     return cost === "latency" ? module.latency.toPrecision(3) : grouped(module[cost]);
+  }
+
+  function weigh(to) {
+    step = to;
+    slider.value = String(to);
+    leave();
   }
 
   function leave() {
@@ -167,8 +170,7 @@ function showTradeoff(root, data) {
 
   function neighbour(sorted, by) {
     const place = focused ? sorted.findIndex((one) => one.name === focused.name) : -by;
-    const next = focused ? Math.max(0, Math.min(sorted.length - 1, place + by)) : 0;
-    pick(modules.find((one) => one.name === sorted[next].name));
+    pick(sorted[within(place + by, sorted.length)]);
   }
 
   withKeys(svg, {
@@ -207,9 +209,9 @@ function showTradeoff(root, data) {
     const sorted = ranked(modules, cost, points());
     const first = sorted[0];
     const same = step === STUDY ? `, ${data.weighed}` : "";
-    const median = cost === "latency" ? "latency" : `number of ${COSTS[cost]}`;
+    const amounts = cost === "latency" ? "latency" : `number of ${COSTS[cost]}`;
     value.textContent = told(
-      step ? `${rough(points())} points for the median ${median}${same}` : "none: accuracy alone",
+      step ? `${rough(points())} points for the median ${amounts}${same}` : "none: accuracy alone",
     );
     winner.replaceChildren(...mark(first, `lowest objective: ${first.letters}`));
     order.replaceChildren(
@@ -221,17 +223,12 @@ function showTradeoff(root, data) {
           element("th", { scope: "row" }, module.letters, articles(module)),
           element("td", { class: "number" }, module.objective.toFixed(1)),
           element("td", { class: "number" }, percent(module.accuracy)),
-          element(
-            "td",
-            { class: "number" },
-            amount(module),
-          ),
+          element("td", { class: "number" }, amount(module)),
         ),
       ),
     );
     head.replaceChildren(told(COSTS[cost]));
-    if (focused) readout.textContent = told(said(focused));
-    else readout.textContent = told(best(sorted));
+    readout.textContent = told(focused ? said(focused) : best(sorted));
   }
 
   function best(sorted) {
@@ -265,11 +262,7 @@ function showTradeoff(root, data) {
       "button",
       {
         type: "button",
-        click: () => {
-          step = to;
-          slider.value = String(to);
-          leave();
-        },
+        click: () => weigh(to),
       },
       words,
     ),
@@ -303,7 +296,7 @@ function showTradeoff(root, data) {
     element(
       "div",
       { class: "controls" },
-      select("penalty on", choices, cost, (name) => {
+      select("cost", "penalty on", choices, cost, (name) => {
         cost = name;
         show();
       }),
