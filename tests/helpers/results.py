@@ -19,11 +19,11 @@ from convstudy.analyses.replay import contrasts, draws, studies
 from convstudy.analyses.replay import numbers as replay
 from convstudy.analyses.timing import numbers as timing
 from convstudy.claims import ledger, verdicts
+from convstudy.comparison import recorded
 from convstudy.config import analyses, settings
 from convstudy.config.settings import penalty
 from convstudy.core.files import read_json, write_csv, write_json
 from convstudy.layers.networks import ARTICLE
-from convstudy.results import reference_runs
 from convstudy.results.run import Results, result_files
 from convstudy.search.export import best_trials
 from convstudy.training.record import RIGHT_OF, pack
@@ -221,7 +221,6 @@ def _processes(layers: pd.DataFrame) -> list[pd.DataFrame]:
 def write_judged(results: Results) -> None:
     """Write what the report reads besides results: its tables, and the verdicts on all claims."""
     tables.write_tables(results, results.folder / "tables")
-    runs = reference_runs.tabulate(results, reference_runs.runs(results.folder))
-    write_csv(results.folder / "tables/runs.csv", runs)
+    recorded.write_tables(results, results.folder / "tables")
     listed = ledger.load(ROOT / "config/claims.yaml")
     write_csv(results.folder / "claims.csv", verdicts.check(results, listed, OVERLAY))

@@ -18,13 +18,13 @@ from bs4 import BeautifulSoup
 from bs4.element import Script
 from convstudy.analyses.article_study import tables
 from convstudy.claims import ledger, verdicts
+from convstudy.comparison import recorded
 from convstudy.core import environment
 from convstudy.core.files import file_digest, read_json, write_csv, write_json, write_text
 from convstudy.display.language import catalogue
 from convstudy.layers.networks import ARTICLE
 from convstudy.report import parts
 from convstudy.report.rendering import render
-from convstudy.results import reference_runs
 from convstudy.results.run import Results
 from convstudy.search.study import Search
 from convstudy.training import curve
@@ -43,7 +43,7 @@ GOLDEN = ROOT / "tests/golden"
 PAGE = ROOT / "docs/report.html"
 JAPANESE = ROOT / "docs/report.ja.html"
 GLOSSARY = ROOT / "docs/glossary.md"
-MOST_BYTES = 3_000_000
+MOST_BYTES = 3_200_000
 VERSIONS = ("python", "numpy", "pandas", "matplotlib", "seaborn")
 SAID = ("id", "href", "alt", "title", "aria-label")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -61,9 +61,11 @@ def make(folder: Path) -> Path:
     """
     results, kept = Results(folder / "results"), folder / "kept"
     shutil.copytree(RUN, results.folder)
+    for other in sorted(RUN.parent.glob("*/reference.json")):
+        if other.parent != RUN:
+            shutil.copytree(other.parent, results.folder / "reference" / other.parent.name)
     tables.write_tables(results, results.folder / "tables")
-    runs = reference_runs.tabulate(results, reference_runs.runs(results.folder))
-    write_csv(results.folder / "tables/runs.csv", runs)
+    recorded.write_tables(results, results.folder / "tables")
     listed = ledger.load(ROOT / "config/claims.yaml")
     write_csv(results.folder / "claims.csv", verdicts.check(results, listed, OVERLAY))
     for name, figure in parts.drawings(results.analyses).items():

@@ -561,7 +561,7 @@ def test_the_japanese_report_has_no_english_but_evidence(japanese: BeautifulSoup
     for element in (shown.h1, shown.title, *shown.select(LEFT)):
         element.decompose()
     spoken = [
-        element[name] for name in ("alt", "aria-label") for element in shown.select(f"[{name}]")
+        element[name] for name in language.ATTRIBUTES for element in shown.select(f"[{name}]")
     ]
     assert {text: latin(text) for text in [*shown.stripped_strings, *spoken] if latin(text)} == {}
     # Evidence says that it is English.

@@ -77,6 +77,7 @@ rule plot_figures:
     """Draw every figure, as SVG for the report and as PNG."""
     input:
         RESULTS,
+        REFERENCES,
         run=rules.record_run.output.run,
     output:
         [

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from convstudy.analyses.article_study import tables
 from convstudy.article import facts
+from convstudy.comparison import recorded
 from convstudy.core.errors import UserError
 from convstudy.core.files import write_csv
 from convstudy.core.progress import duration
@@ -182,8 +183,9 @@ def test_without_the_module_table_there_are_no_contrasts(results: Results):
 
 def test_files_written_are_those_named(results: Results, tmp_path: Path):
     tables.write_tables(results, tmp_path)
+    recorded.write_tables(results, tmp_path)
     written = {path.stem for path in tmp_path.iterdir()}
-    assert written | {"runs"} == set(table_names(STUDIES))
+    assert written == set(table_names(STUDIES))
 
 
 # A sample has just the files that are declared.

@@ -36,7 +36,8 @@ CUTS = ((r"(?<=[.!?]) ", ""), ("(?<=;) ", ""), ("(?<=:) ", ""), (", ", "、"))
 # Elements within a line of text; any other one is a unit or contains units.
 INLINE = {"a", "b", "br", "code", "em", "i", "small", "span", "strong"}
 UNREAD = {"code", "pre", "script", "style", "svg"}
-SPOKEN = ("alt", "aria-label")
+# A table that becomes cards on phones shows the last one before each cell.
+ATTRIBUTES = ("alt", "aria-label", "data-head")
 # For readers of the page's scripts.
 SCRIPT = "script"
 LATIN = re.compile(r"[A-Za-z]{2,}")
@@ -158,7 +159,7 @@ class Catalogue:
         page = BeautifulSoup(html, "html.parser")
         page.html["lang"] = self.language  # type: ignore[index]
         for element in page.find_all(True):
-            for attribute in SPOKEN:
+            for attribute in ATTRIBUTES:
                 if words := element.get(attribute):
                     element[attribute] = self.text(str(words))
         self._content(page)

@@ -7,6 +7,7 @@ import pandas as pd
 from convstudy.article import facts
 from convstudy.claims import verdicts
 from convstudy.claims.ledger import OWN
+from convstudy.core.progress import duration
 from convstudy.display import formats, style
 from convstudy.report import html
 from convstudy.report.answer import Answer
@@ -64,8 +65,11 @@ def first_page(
     else:
         kinds = _other_kinds(results)
     verdicts = _verdicts(results, judged) if results.networks.is_article else ""
+    recorded = _recorded(results) if results.networks.is_article else ""
     figure = _picture(results, alternative, caption, made)
-    return html.Html(f'<div class="first"><div>{answer}</div>{figure}</div>{kinds}{verdicts}')
+    return html.Html(
+        f'<div class="first"><div>{answer}</div>{figure}</div>{kinds}{recorded}{verdicts}'
+    )
 
 
 def _refuted(refuted: Sequence[tuple[str, str]], most: int = 3) -> str:
@@ -143,6 +147,54 @@ def _kinds(results: Results) -> str:
             " article's, and even that may change with scale."
         )
     return _grid("kinds", heads, rows, caption)
+
+
+def _recorded(results: Results) -> str:
+    """Compare the fullest recorded run at the article's scale with the article, if there is one."""
+    table = results.table("tables/article_scale.csv")
+    mine = table[table["run"] == table["run"].iloc[0]] if len(table) else table
+    if mine.empty:
+        return ""
+    heads = [
+        "At the article's scale",
+        "Article",
+        f"Best epoch, 95{formats.THIN}% interval",
+        f"minus the article, 95{formats.THIN}% range of one training",
+        "Last epoch",
+        "Choosing the epoch adds",
+    ]
+    rows = []
+    for row in mine.to_dict("records"):
+        ends = formats.span(row["low"], row["high"], formats.ACCURACY)
+        cells = [
+            _swatch(row["kind"], results) + html.escape(row["label"]),
+            formats.write(row["article"], formats.PERCENT),
+            f"{formats.write(row['mean'], formats.ACCURACY)} <small>{ends}</small>",
+            formats.write(row["difference"], formats.CHANGE_POINTS),
+            formats.write(row["mean_last"], formats.ACCURACY),
+            formats.write(row["flattery"], formats.CHANGE_POINTS),
+        ]
+        if pd.notna(row["difference_low"]):
+            low, high = row["difference_low"], row["difference_high"]
+            cells[3] += f" <small>{formats.span(low, high, formats.CHANGE_POINTS)}</small>"
+        rows.append(cells)
+    return _grid("kinds", heads, rows, _how_recorded(mine))
+
+
+def _how_recorded(mine: pd.DataFrame) -> str:
+    """Say how a recorded run's networks were trained, and where the article's accuracies lie."""
+    first, sizes = mine.iloc[0], mine["replicates"]
+    trainings = " to ".join(dict.fromkeys(map(str, (sizes.min(), sizes.max()))))
+    line = (
+        f"Recorded with full width, all images ({first['images']}) and 100 epochs: {trainings}"
+        f" trainings each, in {first['precision']} on {first['device']}, about"
+        f" {duration(mine['seconds'].mean())} each."
+    )
+    if mine["difference_low"].notna().all():
+        within = int((mine["difference_low"].le(0) & mine["difference_high"].ge(0)).sum())
+        found = f"{within} of the article's {len(mine)}" if within else "none of the article's"
+        line += f" The range of one more such training includes {found} accuracies."
+    return f'{html.sentence(line)} <a href="#article-scale">All recorded trainings</a>'
 
 
 def _other_kinds(results: Results) -> str:

@@ -128,6 +128,23 @@ class Report:
         form = replace(form, caption=form.caption.format(**names))
         return self._shown(form.prepare(self._read(name), self.results), form)
 
+    def recorded(self) -> html.Html:
+        """Show the trainings recorded at the article's scale, if there are any."""
+        if self._read("article_scale").empty:
+            return html.Html("")
+        text = (
+            "These trainings of the article's networks were recorded earlier, with full width, all"
+            " images and 100 epochs. If an accuracy of the article lies outside the range of one"
+            " more training, its single training differed from these in more than its seed. What"
+            " choosing the epoch on the test images adds is measured with half of them: how much"
+            " more the half that chose the epoch shows than the other."
+        )
+        table = self.table("article_scale")
+        return html.Html(
+            f'<h3 id="article-scale">At the article\'s scale</h3><p>{html.sentence(text)}</p>'
+            f"{table.text}"
+        )
+
     def findings(self, analysis: str) -> html.Html:
         """Show an analysis's findings: a paragraph, or a list below a lead-in."""
         lines = parts.findings(analysis, self.results)

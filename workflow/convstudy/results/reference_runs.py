@@ -229,6 +229,24 @@ def runs(results: Path) -> list[Results]:
     return [Results(path.parent) for path in sorted(results.glob(f"{FOLDER}/*/reference.json"))]
 
 
+def at_article_scale(results: Path) -> list[Results]:
+    """Read the recorded runs of the article's networks at its scale, in part or whole.
+
+    Those with the most networks come first, then those with the most trainings of each.
+    """
+    found = [
+        run
+        for run in runs(results)
+        if run.networks.is_article and not run.reductions and run.has(TABLES[0])
+    ]
+
+    def trainings(run: Results) -> tuple[int, int]:
+        sizes = run.training.groupby("kind").size()
+        return len(sizes), int(sizes.min())
+
+    return sorted(found, key=trainings, reverse=True)
+
+
 def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
     """Compare the article, the recorded runs and this run.
 

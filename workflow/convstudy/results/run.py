@@ -28,7 +28,7 @@ TABLES = "data run single_kind studies trials verification versions"
 # Tables that compare with the article; made only if the networks are the article's.
 # The same for files of the analysis replay.
 REPLAYED = ("draws", "optuna_2018", "completed")
-COMPARISONS = "article_studies contrasts counts objectives relations runs savings"
+COMPARISONS = "article_scale article_studies contrasts counts objectives relations runs savings"
 # Checked for the claims alone; runs that were recorded earlier lack them.
 FOR_CLAIMS = ("verification/statements.csv", "counts/families.csv")
 

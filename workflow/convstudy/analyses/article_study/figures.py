@@ -14,47 +14,67 @@ from convstudy.display.formats import ACCURACY, CHANGE_POINTS, WHOLE, write
 from convstudy.display.style import Drawing
 from convstudy.layers.examples import examples
 from convstudy.layers.networks import Networks
+from convstudy.results import reference_runs
 from convstudy.results.run import Results
 
 
 @style.styled
 def learning_curves(results: Results) -> Figure:
-    """Draw training and test accuracy by epoch, with the article's accuracies at its scale."""
-    curves = results.curves
+    """Draw training and test accuracy by epoch; at the article's scale, with its accuracies.
+
+    A smaller run has the curves that were recorded at that scale beside its own.
+    """
     networks = results.networks
-    kinds = [kind for kind in networks.kinds if kind in set(curves["kind"])]
     beside = not results.synthetic and not results.reductions and networks.is_article
-    figure, axis = style.new_figure(results, size=(7.6, 4.2))
-    for kind in kinds:
-        look = style.kind_looks(networks)[kind]
-        colour = look["color"]
-        mine = curves[curves["kind"] == kind]
-        for column, dash in (("test_accuracy", "-"), ("train_accuracy", (0, (3, 2)))):
-            for _, one in mine.groupby("replicate"):
-                axis.plot(one["epoch"], one[column], ls=dash, color=colour, lw=0.8, alpha=0.3)
-            mean = mine.groupby("epoch")[column].mean()
-            axis.plot(mean.index, mean, ls=dash, color=colour)
-            if column == "test_accuracy":
-                axis.plot(mean.index[-1], mean.iloc[-1], ls="", **{**look, "ms": 8})
-        if beside:
-            axis.axhline(facts.accuracies()[kind], color=colour, lw=1, ls=":")
-    axis.set_xlabel("epoch")
-    axis.set_ylabel("accuracy")
-    style.whole_axis(axis.xaxis)
-    style.percent_axis(axis.yaxis)
+    recorded = []
+    if networks.is_article and not results.synthetic and not beside:
+        recorded = reference_runs.at_article_scale(results.folder)[:1]
+    figure, axes = style.new_figure(
+        results, 1, 1 + len(recorded), size=(7.6, 4.2), squeeze=False, sharey=True
+    )
+    axis, other = axes[0][0], axes[0][-1]
+    kinds = _draw_curves(axis, results, beside)
+    for run in recorded:
+        axis.set_title("This run")
+        _draw_curves(other, run, article=True)
+        other.set_title("Recorded at the article's scale")
+        other.set_ylabel("")
     looks = style.kind_looks(networks)
     handles = [style.legend_line(networks.label(kind), **looks[kind]) for kind in kinds]
     handles += [
         style.legend_line("test, mean over replicates", color=style.INK),
-        style.legend_line("training", color=style.INK, ls=(0, (3, 2))),
-        style.legend_line("one replicate", color=style.MUTED, lw=0.8, alpha=0.5),
+        style.legend_line("training, mean", color=style.INK, ls=(0, (3, 2))),
+        style.legend_line("test, one replicate", color=style.MUTED, lw=0.8, alpha=0.5),
     ]
-    if beside:
+    if beside or recorded:
         handles.append(
             style.legend_line("the article's test accuracy", color=style.INK, lw=1, ls=":")
         )
     style.legend_below(figure, handles + style.largest_class(axis, results), 3)
     return figure
+
+
+def _draw_curves(axis: Axes, results: Results, article: bool) -> list[str]:
+    """Draw a run's curves, with the article's accuracies if asked for; return the kinds."""
+    curves, networks = results.curves, results.networks
+    kinds = [kind for kind in networks.kinds if kind in set(curves["kind"])]
+    for kind in kinds:
+        look = style.kind_looks(networks)[kind]
+        colour = look["color"]
+        mine = curves[curves["kind"] == kind]
+        for _, one in mine.groupby("replicate"):
+            axis.plot(one["epoch"], one["test_accuracy"], color=colour, lw=0.8, alpha=0.3)
+        mean = mine.groupby("epoch")[["train_accuracy", "test_accuracy"]].mean()
+        axis.plot(mean.index, mean["train_accuracy"], ls=(0, (3, 2)), color=colour)
+        axis.plot(mean.index, mean["test_accuracy"], color=colour)
+        axis.plot(mean.index[-1], mean["test_accuracy"].iloc[-1], ls="", **{**look, "ms": 8})
+        if article:
+            axis.axhline(facts.accuracies()[kind], color=colour, lw=1, ls=":")
+    axis.set_xlabel("epoch")
+    axis.set_ylabel("accuracy")
+    style.whole_axis(axis.xaxis)
+    style.percent_axis(axis.yaxis)
+    return kinds
 
 
 @style.styled

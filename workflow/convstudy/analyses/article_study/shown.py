@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from convstudy.display.columns import Column, module, table
-from convstudy.display.formats import DASH, WHOLE
+from convstudy.core.progress import duration
+from convstudy.display.columns import COLUMNS, Column, interval_of, module, table
+from convstudy.display.formats import CHANGE_POINTS, DASH, THIN, WHOLE
 from convstudy.layers.networks import ARTICLE
 from convstudy.results.run import Results
 
@@ -46,6 +47,22 @@ TABLES = {
             "study trials completed pruned* epochs_trained* epochs_saved* article_completed",
         ),
         prepare=_completed,
+    ),
+    "article_scale": replace(
+        table(
+            "Recorded at the article's scale: full width, all images, 100 epochs",
+            "run label article* mean* difference one_more mean_last* flattery* replicates*"
+            " images* precision* device* took",
+            label=Column("Network"),
+            one_more=interval_of("difference", CHANGE_POINTS, f"95{THIN}% range of one training"),
+            flattery=Column("Choosing the epoch adds", CHANGE_POINTS),
+            replicates=COLUMNS["trainings"],
+            images=Column("Images"),
+            precision=Column("Precision"),
+            device=Column("Trained on", wraps=True),
+            took=Column("Each took"),
+        ),
+        prepare=lambda frame, _: frame.assign(took=frame["seconds"].map(duration)),
     ),
     "runs": table(
         "The article, recorded runs and this run: test accuracy",

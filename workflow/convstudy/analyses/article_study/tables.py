@@ -492,7 +492,7 @@ def write_tables(results: Results, folder: Path) -> None:
         folder: Where to write the files of `convstudy.results.run.table_names`.
     """
     # Each is made by the function of the same name; recorded runs are tabulated elsewhere.
-    names = set(table_names([], results.networks.is_article)) - {"runs"}
+    names = set(table_names([], results.networks.is_article)) - {"runs", "article_scale"}
     made = {name: globals()[name](results) for name in sorted(names)}
     for name, study in results.studies.items():
         made[f"best_{name}"] = five_best(results, study)
