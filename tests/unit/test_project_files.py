@@ -16,7 +16,8 @@ def test_the_version_is_the_same_everywhere(root, project):
     citation = yaml.safe_load((root / "CITATION.cff").read_text())
     assert citation["version"] == project["version"]
     assert f'VERSION = "{project["version"]}"\n' in (root / "workflow/Snakefile").read_text()
-    assert project["version"] in (root / "CHANGELOG.md").read_text()
+    newest = re.search(r"^## \[(\d.*)\] - (.*)$", (root / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest.groups() == (citation["version"], citation["date-released"])
 
 
 def test_the_changelog_has_the_usual_sections(root):

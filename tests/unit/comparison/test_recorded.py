@@ -1,6 +1,8 @@
 """Recorded runs at the article's scale, beside the article."""
 
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pandas as pd
@@ -10,10 +12,12 @@ from convstudy.analyses.epoch_selection.numbers import halves
 from convstudy.article import facts
 from convstudy.claims import ledger, verdicts
 from convstudy.comparison import recorded
+from convstudy.comparison.runs import open_run
 from convstudy.core.files import read_json, write_json
 from convstudy.report import first_page
 from convstudy.results import reference_runs
 from convstudy.results.run import Results
+from convstudy.training.record import load_description
 from helpers.paths import ROOT
 from helpers.results import OVERLAY
 
@@ -38,8 +42,6 @@ def test_only_runs_at_the_articles_scale_are_compared_and_the_fullest_first(runs
 
 
 def test_a_smaller_run_of_the_article_is_left_out(runs, tmp_path):
-    import shutil
-
     for name in ("evidence", "smaller"):
         shutil.copytree(ROOT / "results/reference/evidence", tmp_path / f"reference/{name}")
     path = tmp_path / "reference/smaller/run.json"
@@ -68,6 +70,21 @@ def test_flattery_is_that_of_the_analysis():
     assert recorded.flattery(right) == pytest.approx(halves(right)[1][0])
     # With one epoch, there is no choice; halves differ by chance alone.
     assert abs(recorded.flattery(right[:1])) < 0.01
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(path.parent for path in (ROOT / "results/reference").glob("*/reference.json"))
+)
+def test_this_version_reads_every_record_and_knows_the_commit_that_made_it(folder):
+    run = open_run(folder)
+    for path in folder.glob("*/trainings/**/*.json"):
+        assert load_description(str(path))["records"], path
+    commit = run.provenance["commit"]
+    assert re.fullmatch("[0-9a-f]{40}", commit)
+    git = ["git", "-C", ROOT, "rev-parse"]
+    if subprocess.run([*git, "--is-shallow-repository"], capture_output=True).stdout != b"false\n":
+        pytest.skip("the checkout has no history")
+    assert subprocess.run([*git, "--verify", f"{commit}^{{commit}}"], check=False).returncode == 0
 
 
 def test_what_trained_each_network_is_named(table):

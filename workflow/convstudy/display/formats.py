@@ -41,7 +41,8 @@ def write(value: Any, form: str) -> str:
         return "0" if value == 0 else f"{value:.0e}"
     else:
         text = format(value, form)
-    return text.replace("-", MINUS)
+    # What is rounded to zero has no sign.
+    return text.replace("-", MINUS if any(digit in text for digit in "123456789") else "")
 
 
 def span(low: float, high: float, form: str) -> str:
