@@ -22,6 +22,7 @@ from convstudy.display.language import catalogue
 from convstudy.layers.networks import ARTICLE
 from convstudy.results.reference_runs import CURVES, at_article_scale
 from convstudy.results.run import Results
+from convstudy.results.scale import LEAST_REPLICATES
 from convstudy.stats import intervals
 from convstudy.training.record import load_description, summarise
 from document import ROOT, markdown, with_parts
@@ -187,6 +188,7 @@ def recipes() -> str:
     )
     spread = plain.groupby(0, sort=False)[1].agg(["mean", "var", "count"])
     half = intervals.prediction_half_width(spread["mean"], spread["var"], spread["count"])
+    half[spread["count"] < LEAST_REPLICATES] = np.nan
     rows = []
     for kind, within in zip(spread.index, half, strict=True):
         paths = sorted((RECORDED / RECIPES).glob(f"recipes/trainings/*/{kind}_0.json"))
@@ -199,7 +201,7 @@ def recipes() -> str:
         for path in paths:
             best = summarise(load_description(str(path))["records"])["test_accuracy_best"]
             change = write(100 * (best - mean), "+.1f")
-            change += "" if abs(best - mean) <= within else ", outside the range"
+            change += ", outside the range" if abs(best - mean) > within else ""
             recipe = path.parent.name.replace("_", ", batch ")
             rows.append((label, recipe, f"{best:.1%}", change, ""))
     names = ["network", "recipe", f"best of {epochs} epochs", "minus adam, points", "article"]

@@ -8,7 +8,7 @@ half an hour on two cores; with names, only their rows are replaced.
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
-from itertools import product
+from itertools import chain, product
 from math import exp, sqrt
 from typing import Any
 
@@ -24,6 +24,7 @@ from convstudy.comparison.runs import SINGLE
 from convstudy.core.files import write_csv, write_text
 from convstudy.layers.networks import ARTICLE
 from convstudy.results.accuracies import draw_means, rank_sets
+from convstudy.results.scale import LEAST_REPLICATES
 from convstudy.stats import intervals
 from convstudy.training.record import pack
 from document import ROOT, markdown, with_parts
@@ -71,25 +72,41 @@ SPREADS = {
 }
 
 
+# Trainings of each model in a record that is not finished; the first has no interval.
+UNEQUAL = (1, 5, 5)
+
+
 def prediction(runs: int) -> Rows:
     """Check whether one more training lies within `intervals.prediction_half_width`."""
+    alike = product(ACCURACIES, SPREADS, [(number,) * 3 for number in REPLICATES])
     for seed, (accuracies, spreads, replicates) in enumerate(
-        product(ACCURACIES, SPREADS, REPLICATES)
+        chain(alike, product(ACCURACIES, SPREADS, [UNEQUAL]))
     ):
         rng = np.random.default_rng(seed)
         means, ratios = np.array(ACCURACIES[accuracies]), np.array(SPREADS[spreads])
         deviations = np.sqrt(ratios * means * (1 - means) / IMAGES)
-        noise = rng.normal(size=(runs, len(means), replicates + 1))
+        noise = rng.normal(size=(runs, len(means), max(replicates) + 1))
         drawn = means[:, None] + deviations[:, None] * noise
-        trained, other = drawn[..., :-1], drawn[..., -1]
-        found = trained.mean(axis=-1)
-        halves = intervals.prediction_half_width(
-            found, trained.var(axis=-1, ddof=1), np.full(len(means), replicates)
-        )
-        for model in range(len(means)):
-            covers = np.abs(found - other)[:, model] <= halves[:, model]
+        parts = [drawn[:, model, :number] for model, number in enumerate(replicates)]
+        found = np.stack([part.mean(axis=-1) for part in parts], axis=-1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            variances = np.stack(
+                [
+                    part.var(axis=-1) * number / (number - 1)
+                    for part, number in zip(parts, replicates, strict=True)
+                ],
+                axis=-1,
+            )
+        halves = intervals.prediction_half_width(found, variances, replicates)
+        name = "one more training"
+        if replicates == UNEQUAL:
+            name += ", beside a network trained once"
+        for model, number in enumerate(replicates):
+            if number < LEAST_REPLICATES:
+                continue
+            covers = np.abs(found[:, model] - drawn[:, model, -1]) <= halves[:, model]
             world = f"{accuracies}; spread {spreads}; model {model + 1}"
-            yield row("one more training", world, replicates, covers, 2 * halves[:, model])
+            yield row(name, world, number, covers, 2 * halves[:, model])
 
 
 # Accuracies and their differences, over trainings and images

@@ -222,11 +222,10 @@ def test_an_analysis_that_is_not_listed_is_neither_shown_nor_made(project):
     claims = project.table("claims.csv").set_index("id")
     [evidence] = claims.loc[["penalty_in_pruning"], "evidence"]
     assert evidence == "Not run yet: add replay to analyses in the config"
-    # Listed again, it is shown again without being remade.
-    assert not project.jobs(**EVERY) & {"replay_design", "replay_searches"}
-    project.succeed(**EVERY)
-    assert missing(page(project)) == []
-    assert table.stat().st_mtime_ns == before
+    # Listed again, it will be shown again without being remade.
+    planned = project.jobs(**EVERY)
+    assert "render_report" in planned
+    assert not planned & {"replay_design", "replay_searches"}
 
 
 def test_an_analysis_without_what_it_is_made_of_is_refused(project):
@@ -246,6 +245,7 @@ def test_a_recorded_run_joins_the_report_and_is_not_made_anew(project):
     assert not Results(folder).partial
     written = {path: path.read_bytes() for path in folder.rglob("*.*")}
     output = project.succeed(**EVERY)
+    assert missing(page(project)) == []
     assert "Cyclic" not in output
     assert project.table("tables/runs.csv")["run"].tolist() == ["The article", "mine", "This run"]
     assert written == {path: path.read_bytes() for path in folder.rglob("*.*")}

@@ -43,7 +43,7 @@ def test_constants_are_those_of_the_tables():
 def test_one_more_training_by_hand():
     """Two models: 0.8 over three runs with a variance of 0.0004, 0.5 over two with 0.0005."""
     halves = intervals.prediction_half_width([0.8, 0.5], [0.0004, 0.0005], [3, 2])
-    share = (0.0004 / 0.16 + 0.0005 / 0.25) / 2
+    share = (2 * 0.0004 / 0.16 + 0.0005 / 0.25) / 3
     # Student's t with three degrees of freedom.
     expected = [3.1824 * (share * 0.16 * 4 / 3) ** 0.5, 3.1824 * (share * 0.25 * 3 / 2) ** 0.5]
     np.testing.assert_allclose(halves, expected, rtol=1e-4)

@@ -13,6 +13,7 @@ from convstudy.results import reference_runs
 from convstudy.results.accuracies import against_article
 from convstudy.results.reference_runs import CURVES
 from convstudy.results.run import Results
+from convstudy.results.scale import LEAST_REPLICATES
 from convstudy.stats import intervals
 from convstudy.training.record import load_description
 
@@ -40,9 +41,10 @@ def article_scale(recorded: Sequence[Results]) -> pd.DataFrame:
     Returns:
         One row per run and kind, in the article's order of accuracy: ``run``, ``images`` (how
         they are stored), ``precision``, columns of `against_article`, ``difference_low`` and
-        ``difference_high`` (where one more training would lie, minus the article's: see
-        `intervals.prediction_half_width`), ``flattery`` (mean over trainings, see `flattery`),
-        ``device``, ``seconds`` (mean of a training).
+        ``difference_high`` (where one more training would lie, minus the article's, see
+        `intervals.prediction_half_width`; empty with fewer than `LEAST_REPLICATES`),
+        ``flattery`` (mean over trainings, see `flattery`), ``device``, ``seconds`` (mean of a
+        training).
     """
     rows = [row for run in recorded for row in _compared(run)]
     return pd.DataFrame(rows, columns=COLUMNS.split())
@@ -53,6 +55,8 @@ def _compared(run: Results) -> list[dict[str, Any]]:
     groups = run.training.groupby("kind")
     spread = groups["test_accuracy_best"].agg(["mean", "var", "count"])
     half = intervals.prediction_half_width(spread["mean"], spread["var"], spread["count"])
+    # Too few trainings do not show whether they spread as those of the other networks.
+    half[spread["count"] < LEAST_REPLICATES] = np.nan
     found = []
     for (kind, trainings), one in zip(groups, half, strict=True):
         compared = against_article(str(kind), run.networks, trainings)

@@ -184,7 +184,7 @@ def prediction_half_width(
     same test images differs from the model's if it lies outside (J. R. Spence and D. J. Stanley,
     PLoS ONE 11, e0162874, 2016). As all trainings are tested on the same images, only the variance
     between runs matters. It is about that of independent errors per image (K. Jordan, arXiv
-    2304.01910), so its ratio to p (1 - p) is assumed to be the same for all models.
+    2304.01910), so its ratio to p (1 - p) is assumed to be the same for all models, and pooled.
 
     Args:
         means: Mean accuracies over replicates, (..., models).
@@ -200,7 +200,7 @@ def prediction_half_width(
     if not dof:
         return np.full(means.shape, np.nan)
     chance = means * (1 - means)
-    share = np.nanmean(variances / chance, axis=-1, keepdims=True)
+    share = np.nansum((replicates - 1) * variances / chance, axis=-1, keepdims=True) / dof
     return t_half_width(np.sqrt(share * chance * (1 + 1 / replicates)), dof, number)
 
 

@@ -51,10 +51,12 @@ TABLES = {
     "article_scale": replace(
         table(
             "Recorded at the article's scale: full width, all images, 100 epochs",
-            "run label article* mean* difference one_more mean_last* flattery* replicates*"
-            " images* precision* device* took",
+            "run label article* mean* difference difference_interval mean_last* flattery*"
+            " replicates* images* precision* device* took",
             label=Column("Network"),
-            one_more=interval_of("difference", CHANGE_POINTS, f"95{THIN}% range of one training"),
+            difference_interval=interval_of(
+                "difference", CHANGE_POINTS, f"95{THIN}% range of one training"
+            ),
             flattery=Column("Choosing the epoch adds", CHANGE_POINTS),
             replicates=COLUMNS["trainings"],
             images=Column("Images"),
