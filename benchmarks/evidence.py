@@ -24,7 +24,7 @@ from convstudy.results.reference_runs import CURVES, at_article_scale
 from convstudy.results.run import Results
 from convstudy.results.scale import LEAST_REPLICATES
 from convstudy.stats import intervals
-from convstudy.training.record import load_description, summarise
+from convstudy.training.record import load_description, machines, summarise
 from document import ROOT, markdown, with_parts
 
 RECORDED = ROOT / "results/reference"
@@ -83,8 +83,7 @@ def finished() -> str:
     rows = []
     for run in at_article_scale(ROOT / "results"):
         for (kind, replicate), curve in _curves(run.folder.name).items():
-            epochs, one = curve["records"], summarise(curve["records"])
-            machines = {e["processor"] if e["device"] == "cpu" else e["device"] for e in epochs}
+            one = summarise(curve["records"])
             rows.append(
                 {
                     "record": run.folder.name,
@@ -93,7 +92,7 @@ def finished() -> str:
                     "best epoch": f"{one['test_accuracy_best']:.2%} (epoch {one['best_epoch']})",
                     "last": f"{one['test_accuracy_last']:.2%}",
                     "time": duration(one["seconds"]),
-                    "on": "; ".join(sorted(machines)),
+                    "on": machines(curve["records"]),
                 }
             )
     return markdown(pd.DataFrame(rows))

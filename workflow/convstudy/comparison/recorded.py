@@ -15,7 +15,7 @@ from convstudy.results.reference_runs import CURVES
 from convstudy.results.run import Results
 from convstudy.results.scale import LEAST_REPLICATES
 from convstudy.stats import intervals
-from convstudy.training.record import load_description
+from convstudy.training.record import load_description, machines
 
 COLUMNS = (
     "run images precision kind label article replicates mean low high difference difference_low"
@@ -73,12 +73,8 @@ def _compared(run: Results) -> list[dict[str, Any]]:
                 "precision": ", ".join(sorted({epoch["matmul_precision"] for epoch in epochs})),
                 "difference_low": compared["difference"] - one,
                 "difference_high": compared["difference"] + one,
-                "flattery": np.mean([flattery(right_images(one)) for one in curves]),
-                "device": ", ".join(
-                    sorted(
-                        {e["processor"] if e["device"] == "cpu" else e["device"] for e in epochs}
-                    )
-                ),
+                "flattery": np.mean([flattery(right_images(curve)) for curve in curves]),
+                "device": machines(epochs),
                 "seconds": trainings["seconds"].mean(),
             }
         )

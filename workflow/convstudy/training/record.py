@@ -43,6 +43,12 @@ def right(trainings: "pd.DataFrame", accuracy: str) -> np.ndarray:
     return np.array([unpack(text, int(images)) for text, images in rows.itertuples(index=False)])
 
 
+def machines(records: Sequence[Mapping[str, Any]]) -> str:
+    """Name the devices that trained these epochs; for a CPU, its processor."""
+    named = {one["processor"] if one["device"] == "cpu" else one["device"] for one in records}
+    return "; ".join(sorted(named))
+
+
 def devices(records: Sequence[Mapping[str, Any]]) -> str:
     """Name the devices that trained these epochs, in order: ``cpu`` or a GPU's name.
 
