@@ -118,7 +118,9 @@ def pairs() -> str:
         found = compare(list(_curves(run.folder.name).values())).query("replicates > 1")
         for (first, second), both in found.groupby(["first", "second"], sort=False):
             names = f"{ARTICLE.label(second)} minus {ARTICLE.label(first)}"
+            theirs = facts.accuracies()[second] - facts.accuracies()[first]
             row = {"record": run.folder.name, "networks": names}
+            row["article, one training each"] = write(100 * theirs, "+.1f")
             for one in both.to_dict("records"):
                 ends = _range(-one["high"], -one["low"], "+.1f")
                 row[one["selection"]] = write(-100 * one["difference"], "+.1f") + ends
