@@ -25,9 +25,10 @@ def test_the_readmes_results_are_those_of_the_recorded_runs(root):
     benchmark = importlib.import_module("evidence")
     text = benchmark.README.read_text(encoding="utf-8")
     assert text == benchmark.readme(), "renew it: python benchmarks/evidence.py"
-    summary = pd.read_csv(root / "results/reference/cpu-small/training/summary.csv")
-    best = summary.groupby("kind")["test_accuracy_best"].mean()
-    assert all(f"{100 * accuracy:.1f} %" in text for accuracy in best)
+    for name in ("evidence", "evidence-gpu", "evidence-gpu-float32"):
+        summary = pd.read_csv(root / f"results/reference/{name}/training/summary.csv")
+        best = summary.groupby("kind")["test_accuracy_best"].mean()
+        assert all(f"{100 * accuracy:.1f} %" in text for accuracy in best)
     answer = "one Conv2D and two depthwise layers per stage were enough"
     assert answer in text
     assert answer in (root / "tests/golden/report.txt").read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """The first page of the report as HTML: answer, conditions, figure, the three kinds, verdicts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -120,16 +121,12 @@ def _kinds(results: Results) -> str:
     heads += [""] if small else []
     rows = []
     for row in table.to_dict("records"):
-        low, high = (
-            formats.write(row[end], formats.ACCURACY).split(formats.THIN)[0]
-            for end in ("low", "high")
-        )
         cells = [
             _swatch(row["kind"], results) + html.escape(row["label"]),
             formats.write(counted[row["kind"]], formats.WHOLE),
             formats.write(row["article"], formats.PERCENT),
             _change(row["article_minus_above"], formats.POINTS),
-            f"{formats.write(row['mean'], formats.ACCURACY)} <small>{low} to {high}</small>",
+            _accuracy(row),
             _change(row["minus_above"], formats.CHANGE_POINTS),
         ]
         ends = row["minus_above_low"], row["minus_above_high"]
@@ -165,11 +162,10 @@ def _recorded(results: Results) -> str:
     ]
     rows = []
     for row in mine.to_dict("records"):
-        ends = formats.span(row["low"], row["high"], formats.ACCURACY)
         cells = [
             _swatch(row["kind"], results) + html.escape(row["label"]),
             formats.write(row["article"], formats.PERCENT),
-            f"{formats.write(row['mean'], formats.ACCURACY)} <small>{ends}</small>",
+            _accuracy(row),
             formats.write(row["difference"], formats.CHANGE_POINTS),
             formats.write(row["mean_last"], formats.ACCURACY),
             formats.write(row["flattery"], formats.CHANGE_POINTS),
@@ -225,6 +221,15 @@ def _other_kinds(results: Results) -> str:
                 cells[-1] += f" <small>{formats.span(low, high, formats.CHANGE_POINTS)}</small>"
         rows.append(cells)
     return _grid("kinds", heads, rows, "")
+
+
+def _accuracy(row: Mapping[str, Any]) -> str:
+    """Write a mean accuracy with its interval."""
+    mean, low, high = (
+        formats.write(row[name], formats.ACCURACY) for name in ("mean", "low", "high")
+    )
+    unit = f"{formats.THIN}%"
+    return f"{mean} <small>{low.removesuffix(unit)} to {high.removesuffix(unit)}</small>"
 
 
 def _change(value: float, form: str) -> str:
