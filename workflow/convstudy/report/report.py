@@ -135,9 +135,9 @@ class Report:
         text = (
             "These trainings of the article's networks were recorded earlier, with full width, all"
             " images and 100 epochs. If an accuracy of the article lies outside the range of one"
-            " more training, its single training probably differed from these in more than its seed."
-            " What choosing the epoch on the test images adds is measured with half of them: how"
-            " much more the half that chose the epoch shows than the other."
+            " more training, its single training probably differed from these in more than its"
+            " seed. What choosing the epoch on the test images adds is measured with half of them:"
+            " how much more the half that chose the epoch shows than the other."
         )
         table = self.table("article_scale")
         return html.Html(

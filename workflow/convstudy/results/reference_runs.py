@@ -75,18 +75,18 @@ def record(results: Results, folder: Path) -> None:
         for pattern in ("[!.]*.csv", "[!.]*.md"):
             found += sorted((results.folder / name).glob(pattern))
     trained = _finished_curves(results)
-    if len(found) + len(trained) <= len(ABOUT):
-        raise UserError(
-            f"{folder}: nothing in {results.folder} is finished; wait for the first curve"
-        )
-    for path, curve in trained.items():
-        _require_right(path, curve, folder)
     primary = [
         path
         for pattern in PRIMARY
         if pattern.partition("/")[0] in results.analyses
         for path in results.folder.glob(pattern)
     ]
+    if len(found) + len(trained) + len(primary) <= len(ABOUT):
+        raise UserError(
+            f"{folder}: nothing in {results.folder} is finished; wait for the first curve"
+        )
+    for path, curve in trained.items():
+        _require_right(path, curve, folder)
     for path in [*found, *trained, *primary]:
         _copy(path, folder / path.relative_to(results.folder))
     if any(folder.glob(f"{CURVES}/*.json")):
@@ -214,7 +214,7 @@ def _describe(results: Results, folder: Path) -> None:
     """Write the run's config and, last, the description of the record."""
     write_config(folder / CONFIG, results.run["config"])
     recorded = Results(folder)
-    if recorded.partial:
+    if recorded.partial and recorded.has(TABLES[0]):
         command = f"python benchmarks/train_curves.py {folder / CONFIG}"
     else:
         command = f"snakemake --cores all --configfile {folder / CONFIG}"
