@@ -248,7 +248,7 @@ def at_article_scale(results: Path) -> list[Results]:
 
 
 def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
-    """Compare the article, the recorded runs and this run.
+    """Compare the article, the recorded runs that have single-kind trainings, and this run.
 
     Returns:
         A row per run: ``run``, ``date``, ``device``, ``data``, ``width``, ``epochs``,
@@ -263,7 +263,7 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
     runs = [
         (files.read_json(run.folder / "reference.json")["name"], run)
         for run in recorded
-        if run.networks.is_article
+        if run.networks.is_article and run.has(TABLES[0])
     ]
     for name, run in [*runs, ("This run", results)]:
         about, used = run.provenance, run.data["used"]
@@ -275,16 +275,14 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
             "width": run.run["config"]["model"]["width"],
             "commit": commit_name(about).removeprefix("commit "),
         }
-        # Part of a run may have none.
-        if run.has(TABLES[0]):
-            training = run.training
-            row |= {
-                "device": ", ".join(sorted(set(training["device"]))),
-                "epochs": int(training["epochs"].max()),
-                "replicates": _counts(training.groupby("kind").size()),
-                **training.groupby("kind")["test_accuracy_best"].mean().to_dict(),
-                "time": duration(float(training["seconds"].sum())),
-            }
+        training = run.training
+        row |= {
+            "device": ", ".join(sorted(set(training["device"]))),
+            "epochs": int(training["epochs"].max()),
+            "replicates": _counts(training.groupby("kind").size()),
+            **training.groupby("kind")["test_accuracy_best"].mean().to_dict(),
+            "time": duration(float(training["seconds"].sum())),
+        }
         rows.append(row)
     columns = ["run", "date", "device", "data", "width", "epochs", "replicates", *ARTICLE.kinds]
     return pd.DataFrame(rows, columns=[*columns, "time", "commit"])
