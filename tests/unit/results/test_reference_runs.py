@@ -206,7 +206,7 @@ def test_trainings_of_one_analysis_can_be_recorded_before_all_else(tmp_path):
     for name in reference_runs.ABOUT:
         (results / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(known / name, results / name)
-    with pytest.raises(UserError, match="nothing in .* is finished; wait for the first curve"):
+    with pytest.raises(UserError, match=r"nothing in .* is finished; wait for the first curve"):
         reference_runs.record(Results(results), tmp_path / "mine")
     shutil.copytree(known / "recipes", results / "recipes")
     reference_runs.record(Results(results), tmp_path / "mine")
