@@ -4,6 +4,7 @@ python benchmarks/evidence.py
 """
 
 import re
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,9 @@ from convstudy.display import style
 from convstudy.display.formats import write
 from convstudy.display.language import catalogue
 from convstudy.layers.networks import ARTICLE
+from convstudy.results.accuracies import one_more_training
 from convstudy.results.reference_runs import CURVES, at_article_scale
 from convstudy.results.run import Results
-from convstudy.results.scale import LEAST_REPLICATES
-from convstudy.stats import intervals
 from convstudy.training.record import load_description, machines, summarise
 from document import ROOT, markdown, with_parts
 
@@ -41,6 +41,13 @@ CLAIMS = ("accuracy_order", "accuracy_conv", "accuracy_separable", "accuracy_dep
 Curve = dict[str, Any]
 
 
+@cache
+def _runs() -> list[Results]:
+    """Read the recorded runs at the article's scale, once for all tables."""
+    return at_article_scale(ROOT / "results")
+
+
+@cache
 def _curves(record: str) -> dict[tuple[str, int], Curve]:
     """Read a record's curves by kind and replicate, the cheapest kinds first."""
     found = [load_description(str(path)) for path in (RECORDED / record / CURVES).glob("*.json")]
@@ -54,9 +61,10 @@ def _range(low: float, high: float, form: str = ".1f") -> str:
     return "" if np.isnan(low) else f" ({' to '.join(ends)})"
 
 
+@cache
 def results() -> str:
     """Compare the recorded networks with the article: a row per network and record."""
-    table = article_scale(at_article_scale(ROOT / "results"))
+    table = article_scale(_runs())
     rows = []
     for row in table.sort_values("article", ascending=False, kind="stable").to_dict("records"):
         minus = _range(row["difference_low"], row["difference_high"], "+.1f")
@@ -81,7 +89,7 @@ def results() -> str:
 def finished() -> str:
     """List the curves of all records, in training order."""
     rows = []
-    for run in at_article_scale(ROOT / "results"):
+    for run in _runs():
         for (kind, replicate), curve in _curves(run.folder.name).items():
             one = summarise(curve["records"])
             rows.append(
@@ -104,7 +112,7 @@ def claims() -> str:
     listed = [one for one in ledger.load(ROOT / "config/claims.yaml") if one.id in CLAIMS]
     listed.sort(key=lambda claim: CLAIMS.index(claim.id))
     rows: dict[str, dict[str, str]] = {claim.id: {"claim": claim.statement} for claim in listed}
-    for run in at_article_scale(ROOT / "results"):
+    for run in _runs():
         for one in verdicts.check(run, listed, overlay).itertuples():
             shown = one.here != verdicts.NOT_SEEN
             rows[one.id][run.folder.name] = f"{one.verdict}: {one.reason}" if shown else "not yet"
@@ -114,7 +122,7 @@ def claims() -> str:
 def pairs() -> str:
     """Compare the networks in pairs on the same images, where both have several trainings."""
     rows = []
-    for run in at_article_scale(ROOT / "results"):
+    for run in _runs():
         found = compare(list(_curves(run.folder.name).values())).query("replicates > 1")
         for (first, second), both in found.groupby(["first", "second"], sort=False):
             names = f"{ARTICLE.label(second)} minus {ARTICLE.label(first)}"
@@ -131,7 +139,7 @@ def pairs() -> str:
 def choices() -> str:
     """Tell what choosing the epoch on the test images adds in each record."""
     rows = []
-    for run in at_article_scale(ROOT / "results"):
+    for run in _runs():
         found = list(_curves(run.folder.name).values())
         _, summary = measure(found, [])
         points = {
@@ -184,20 +192,18 @@ def recipes() -> str:
     """
     epochs = Results(RECORDED / RECIPES).run["config"]["recipes"]["epochs"]
     plain = pd.DataFrame(
-        (kind, summarise(curve["records"][:epochs])["test_accuracy_best"])
+        {"kind": kind, **summarise(curve["records"][:epochs])}
         for (kind, _), curve in _curves(PLAIN).items()
     )
-    spread = plain.groupby(0, sort=False)[1].agg(["mean", "var", "count"])
-    half = intervals.prediction_half_width(spread["mean"], spread["var"], spread["count"])
-    half[spread["count"] < LEAST_REPLICATES] = np.nan
     rows = []
-    for kind, within in zip(spread.index, half, strict=True):
+    for kind, mean, number, within in one_more_training(plain)[
+        ["mean", "count", "half"]
+    ].itertuples():
         paths = sorted((RECORDED / RECIPES).glob(f"recipes/trainings/*/{kind}_0.json"))
         if not paths:
             continue
-        mean, label = spread.loc[kind, "mean"], ARTICLE.label(kind)
-        ends = _range(mean - within, mean + within)
-        count = f"adam, batch 128 ({spread.loc[kind, 'count']} trainings)"
+        label, ends = ARTICLE.label(kind), _range(mean - within, mean + within)
+        count = f"adam, batch 128 ({number} trainings)"
         rows.append((label, count, f"{mean:.1%}{ends}", "", f"{facts.accuracies()[kind]:.1%}"))
         for path in paths:
             best = summarise(load_description(str(path))["records"])["test_accuracy_best"]
@@ -232,7 +238,7 @@ def readme(language: str = "en") -> str:
 
 def draw() -> None:
     """Draw the curves of the fullest record beside the article's accuracies."""
-    style.save(learning_curves(at_article_scale(ROOT / "results")[0]), PICTURE, ["png"])
+    style.save(learning_curves(_runs()[0]), PICTURE, ["png"])
 
 
 if __name__ == "__main__":

@@ -10,11 +10,9 @@ import pandas as pd
 from convstudy.analyses.epoch_selection.numbers import HALVES, right_images
 from convstudy.core.files import read_json, write_csv
 from convstudy.results import reference_runs
-from convstudy.results.accuracies import against_article
+from convstudy.results.accuracies import against_article, one_more_training
 from convstudy.results.reference_runs import CURVES
 from convstudy.results.run import Results
-from convstudy.results.scale import LEAST_REPLICATES
-from convstudy.stats import intervals
 from convstudy.training.record import load_description, machines
 
 COLUMNS = (
@@ -42,7 +40,7 @@ def article_scale(recorded: Sequence[Results]) -> pd.DataFrame:
         One row per run and kind, in the article's order of accuracy: ``run``, ``images`` (how
         they are stored), ``precision``, columns of `against_article`, ``difference_low`` and
         ``difference_high`` (where one more training would lie, minus the article's, see
-        `intervals.prediction_half_width`; empty with fewer than `LEAST_REPLICATES`),
+        `one_more_training`),
         ``flattery`` (mean over trainings, see `flattery`), ``device``, ``seconds`` (mean of a
         training).
     """
@@ -52,13 +50,9 @@ def article_scale(recorded: Sequence[Results]) -> pd.DataFrame:
 
 def _compared(run: Results) -> list[dict[str, Any]]:
     name = read_json(run.folder / "reference.json")["name"]
-    groups = run.training.groupby("kind")
-    spread = groups["test_accuracy_best"].agg(["mean", "var", "count"])
-    half = intervals.prediction_half_width(spread["mean"], spread["var"], spread["count"])
-    # Too few trainings do not show whether they spread as those of the other networks.
-    half[spread["count"] < LEAST_REPLICATES] = np.nan
+    half = one_more_training(run.training)["half"]
     found = []
-    for (kind, trainings), one in zip(groups, half, strict=True):
+    for kind, trainings in run.training.groupby("kind"):
         compared = against_article(str(kind), run.networks, trainings)
         curves = [
             load_description(str(run.folder / CURVES / f"{kind}_{replicate}.json"))
@@ -71,8 +65,8 @@ def _compared(run: Results) -> list[dict[str, Any]]:
                 "run": name,
                 "images": run.data["encoding"].upper(),
                 "precision": ", ".join(sorted({epoch["matmul_precision"] for epoch in epochs})),
-                "difference_low": compared["difference"] - one,
-                "difference_high": compared["difference"] + one,
+                "difference_low": compared["difference"] - half[kind],
+                "difference_high": compared["difference"] + half[kind],
                 "flattery": np.mean([flattery(right_images(curve)) for curve in curves]),
                 "device": machines(epochs),
                 "seconds": trainings["seconds"].mean(),

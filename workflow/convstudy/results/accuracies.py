@@ -8,6 +8,7 @@ import pandas as pd
 
 from convstudy.article import facts
 from convstudy.layers.networks import Networks, positions_in
+from convstudy.results.scale import LEAST_REPLICATES
 from convstudy.stats import intervals
 from convstudy.training import record
 
@@ -117,6 +118,20 @@ def resolution(found: pd.DataFrame, one: str, best: bool = True) -> pd.Series:
 def module_names(trials: pd.DataFrame) -> pd.Series:
     """Join the layer columns to names such as ``conv-conv-depthwise``."""
     return trials[positions_in(trials)].agg("-".join, axis=1)
+
+
+def one_more_training(trainings: pd.DataFrame) -> pd.DataFrame:
+    """Return where one more training of each network would lie, from trainings of several.
+
+    Returns:
+        By ``kind``: ``mean``, ``var`` and ``count`` of the best test accuracy, and ``half`` the
+        width of the range (see `intervals.prediction_half_width`); nan with fewer trainings than
+        `LEAST_REPLICATES`, which do not show whether they spread as those of the others.
+    """
+    groups = trainings.groupby("kind", sort=False)["test_accuracy_best"]
+    found = groups.agg(["mean", "var", "count"])
+    half = intervals.prediction_half_width(found["mean"], found["var"], found["count"])
+    return found.assign(half=np.where(found["count"] >= LEAST_REPLICATES, half, np.nan))
 
 
 def against_article(kind: str, networks: Networks, trainings: pd.DataFrame) -> dict[str, Any]:
