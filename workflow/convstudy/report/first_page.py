@@ -12,6 +12,7 @@ from convstudy.core.progress import duration
 from convstudy.display import formats, style
 from convstudy.report import html
 from convstudy.report.answer import Answer
+from convstudy.results import reference_runs
 from convstudy.results.run import Results
 
 GROUPS = {
@@ -149,9 +150,9 @@ def _kinds(results: Results) -> str:
 def _recorded(results: Results) -> str:
     """Compare the fullest recorded run at the article's scale with the article, if there is one."""
     table = results.table("tables/article_scale.csv")
-    mine = table[table["run"] == table["run"].iloc[0]] if len(table) else table
-    if mine.empty:
+    if table.empty:
         return ""
+    mine = table[table["run"] == table["run"].iloc[0]]
     heads = [
         "At the article's scale",
         "Article",
@@ -179,8 +180,7 @@ def _recorded(results: Results) -> str:
 
 def _how_recorded(mine: pd.DataFrame) -> str:
     """Say how a recorded run's networks were trained, and where the article's accuracies lie."""
-    first, sizes = mine.iloc[0], mine["replicates"]
-    trainings = " to ".join(dict.fromkeys(map(str, (sizes.min(), sizes.max()))))
+    first, trainings = mine.iloc[0], reference_runs.numbers(mine["replicates"])
     line = (
         f"Recorded with full width, all images ({first['images']}) and 100 epochs: {trainings}"
         f" trainings each, in {first['precision']} on {first['device']}, about"

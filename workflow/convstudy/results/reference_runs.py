@@ -279,7 +279,7 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
         row |= {
             "device": ", ".join(sorted(set(training["device"]))),
             "epochs": int(training["epochs"].max()),
-            "replicates": _counts(training.groupby("kind").size()),
+            "replicates": numbers(training.groupby("kind").size()),
             **training.groupby("kind")["test_accuracy_best"].mean().to_dict(),
             "time": duration(float(training["seconds"].sum())),
         }
@@ -288,6 +288,6 @@ def tabulate(results: Results, recorded: Sequence[Results]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "time", "commit"])
 
 
-def _counts(sizes: pd.Series) -> str:
+def numbers(sizes: pd.Series) -> str:
     """Format numbers as one number or a range."""
     return " to ".join(dict.fromkeys((str(sizes.min()), str(sizes.max()))))
