@@ -12,7 +12,7 @@ from convstudy.analyses.epoch_selection.numbers import halves
 from convstudy.article import facts
 from convstudy.claims import ledger, verdicts
 from convstudy.comparison import recorded
-from convstudy.comparison.runs import open_run
+from convstudy.comparison.runs import TRAININGS, open_run
 from convstudy.core.files import read_json, write_json
 from convstudy.report import first_page
 from convstudy.results import reference_runs
@@ -42,7 +42,7 @@ def test_only_runs_at_the_articles_scale_are_compared_and_the_fullest_first(runs
     assert order[0][0] == 3
 
 
-def test_a_smaller_run_of_the_article_is_left_out(runs, tmp_path):
+def test_a_smaller_run_of_the_article_is_left_out(tmp_path):
     for name in ("evidence", "smaller"):
         shutil.copytree(ROOT / "results/reference/evidence", tmp_path / f"reference/{name}")
     path = tmp_path / "reference/smaller/run.json"
@@ -82,8 +82,9 @@ def test_flattery_is_that_of_the_analysis():
 )
 def test_this_version_reads_every_record_and_knows_the_commit_that_made_it(folder):
     run = open_run(folder)
-    for path in folder.glob("*/trainings/**/*.json"):
-        assert load_description(str(path))["records"], path
+    for pattern in TRAININGS:
+        for path in folder.glob(pattern):
+            assert load_description(str(path))["records"], path
     commit = run.provenance["commit"]
     assert re.fullmatch("[0-9a-f]{40}", commit)
     git = ["git", "-C", ROOT, "rev-parse"]
@@ -110,7 +111,7 @@ def test_what_trained_each_network_is_named(table):
         ([np.nan] * 3, [np.nan] * 3, None),
     ],
 )
-def test_the_first_page_says_how_many_accuracies_are_in_range(low, high, said, table, runs):
+def test_the_first_page_says_how_many_accuracies_are_in_range(low, high, said, table):
     mine = table[table["run"] == "evidence-gpu"].assign(difference_low=low, difference_high=high)
     text = BeautifulSoup(first_page._how_recorded(mine), "html.parser").get_text()
     assert ("one more such training" in text) == bool(said)
