@@ -25,9 +25,9 @@ SUMMARY = "module_table/summary.csv"
 
 VERIFICATIONS = ("examples", "identities", "grid", "counts")
 TABLES = "data run single_kind studies trials verification versions"
-# Tables that compare with the article; made only if the networks are the article's.
-# The same for files of the analysis replay.
+# Files of the analysis replay that are made only if the networks are the article's.
 REPLAYED = ("draws", "optuna_2018", "completed")
+# The same for tables, which compare with it.
 COMPARISONS = "article_scale article_studies contrasts counts objectives relations runs savings"
 # Checked for the claims alone; runs that were recorded earlier lack them.
 FOR_CLAIMS = ("verification/statements.csv", "counts/families.csv")
